@@ -1,0 +1,77 @@
+//! The one accept loop.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Stamped;
+
+/// Accepts connections until `shutdown`, then waits up to `drain` for the running ones.
+///
+/// Each connection becomes a task of `serve`, which is told by the token to finish early. At most
+/// `limit` run at once: above that, new ones wait in the kernel's accept queue, where they cost
+/// this process nothing.
+pub async fn run<S, F>(
+    listener: TcpListener,
+    limit: usize,
+    shutdown: &CancellationToken,
+    drain: Duration,
+    serve: S,
+) where
+    S: Fn(Stamped<TcpStream>, CancellationToken) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limit));
+    let tasks = TaskTracker::new();
+    loop {
+        let place = tokio::select! {
+            () = shutdown.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let (stream, peer) = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // The connection died in the queue, or file descriptors ran out: both pass.
+                    tracing::warn!(%error, "accept a connection");
+                    pause_when_out_of_descriptors(&error).await;
+                    continue;
+                }
+            },
+        };
+        match Stamped::accepted(stream, peer) {
+            Ok(stream) => {
+                let work = serve(stream, shutdown.clone());
+                tasks.spawn(async move {
+                    work.await;
+                    drop(place);
+                });
+            }
+            Err(error) => tracing::debug!(%error, %peer, "connection gone before it was served"),
+        }
+    }
+    drop(listener);
+    tasks.close();
+    if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+        tracing::warn!(
+            left = tasks.len(),
+            ?drain,
+            "drain limit reached: cutting the connections that are left"
+        );
+    }
+}
+
+/// Without descriptors `accept` fails at once, again and again: give running connections a moment
+/// to end instead of spinning.
+#[allow(clippy::disallowed_methods, reason = "backs off; the condition cannot be awaited")]
+async fn pause_when_out_of_descriptors(error: &std::io::Error) {
+    if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

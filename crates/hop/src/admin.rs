@@ -1,0 +1,180 @@
+//! Alive? Ready? How is it going? One small HTTP endpoint beside the real one.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::{Body, full};
+
+/// No admin request has a larger body.
+const BODY_LIMIT: usize = 1 << 20;
+/// Bucket bounds in seconds: loopback hops live between 20 µs and some milliseconds.
+const BUCKETS: [f64; 12] =
+    [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
+
+type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type Route = Arc<dyn Fn(Bytes) -> Answer + Send + Sync>;
+
+/// The labels of the request metrics, under OpenTelemetry's names in Prometheus spelling.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// `http.response.status_code`.
+    pub http_response_status_code: u16,
+}
+
+/// Liveness, readiness, metrics, and what a hop adds (routes, its own metrics). Cheap to clone.
+#[derive(Clone)]
+pub struct Admin(Arc<Shared>);
+
+struct Shared {
+    ready: AtomicBool,
+    routes: Mutex<HashMap<(Method, String), Route>>,
+    registry: Mutex<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    duration: Histogram,
+    active: Gauge<i64, AtomicI64>,
+}
+
+impl Admin {
+    /// An endpoint that is not yet ready.
+    pub fn new(hop: &str) -> Self {
+        let labels = vec![("hop".into(), hop.to_owned().into())];
+        let mut registry = Registry::with_labels(labels.into_iter());
+        let requests = Family::<RequestLabels, Counter>::default();
+        let duration = Histogram::new(BUCKETS);
+        let active = Gauge::<i64, AtomicI64>::default();
+        registry.register("http_server_requests", "Requests answered", requests.clone());
+        registry.register(
+            "http_server_request_duration_seconds",
+            "From the request's last byte read to the response's head ready",
+            duration.clone(),
+        );
+        registry.register("http_server_active_requests", "Requests being answered now", active.clone());
+        Admin(Arc::new(Shared {
+            ready: AtomicBool::new(false),
+            routes: Mutex::default(),
+            registry: Mutex::new(registry),
+            requests,
+            duration,
+            active,
+        }))
+    }
+
+    /// Sets what `/readyz` answers.
+    pub fn set_ready(&self, ready: bool) {
+        self.0.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// May requests come?
+    pub fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Relaxed)
+    }
+
+    /// Adds a hop's own admin request, such as `PUT /endpoints`.
+    pub fn route<F, A>(&self, method: Method, path: &str, answer: F)
+    where
+        F: Fn(Bytes) -> A + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let route: Route = Arc::new(move |body| Box::pin(answer(body)));
+        let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.insert((method, path.to_owned()), route);
+    }
+
+    /// Adds a hop's own metrics.
+    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.0.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn request_began(&self) {
+        self.0.active.inc();
+    }
+
+    pub(crate) fn request_ended(&self, status: StatusCode, took: Duration) {
+        self.0.active.dec();
+        self.0.duration.observe(took.as_secs_f64());
+        self.0.requests.get_or_create(&RequestLabels { http_response_status_code: status.as_u16() }).inc();
+    }
+
+    /// Serves until the process ends.
+    pub async fn serve(self, listener: TcpListener) {
+        let forever = CancellationToken::new();
+        crate::accept::run(listener, 64, &forever, Duration::ZERO, |stream, _| {
+            let admin = self.clone();
+            async move {
+                let service = service_fn(move |request| {
+                    let admin = admin.clone();
+                    async move { Ok::<_, std::convert::Infallible>(admin.answer(request).await) }
+                });
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(Duration::from_secs(30))
+                    .serve_connection(TokioIo::new(stream), service);
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "admin connection");
+                }
+            }
+        })
+        .await;
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        match (&parts.method, parts.uri.path()) {
+            (&Method::GET, "/livez") => text(StatusCode::OK, "alive\n"),
+            (&Method::GET, "/readyz") if self.is_ready() => text(StatusCode::OK, "ready\n"),
+            (&Method::GET, "/readyz") => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            (&Method::GET, "/metrics") => self.metrics(),
+            (method, path) => {
+                let key = (method.clone(), path.to_owned());
+                let route = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+                let Some(route) = route else {
+                    return text(StatusCode::NOT_FOUND, "known here: GET /livez /readyz /metrics\n");
+                };
+                match Limited::new(body, BODY_LIMIT).collect().await {
+                    Ok(body) => route(body.to_bytes()).await,
+                    Err(error) => text(StatusCode::BAD_REQUEST, format!("read the body: {error}\n")),
+                }
+            }
+        }
+    }
+
+    fn metrics(&self) -> Response<Body> {
+        let mut out = String::new();
+        let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        match encode(&mut out, &registry) {
+            Ok(()) => {
+                let mut response = text(StatusCode::OK, out);
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+                response
+            }
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("encode metrics: {error}\n")),
+        }
+    }
+}
+
+/// A plain text answer.
+pub fn text(status: StatusCode, body: impl Into<String>) -> Response<Body> {
+    let mut response = Response::new(full(body.into()));
+    *response.status_mut() = status;
+    response
+}

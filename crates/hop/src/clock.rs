@@ -1,0 +1,24 @@
+//! The one clock.
+//!
+//! Stamps use CLOCK_REALTIME because the kernel stamps packets with it; all programs run on one
+//! machine, so their stamps compare directly. CLOCK_MONOTONIC brackets a journey: where the two
+//! moved apart, someone set the clock and the journey is flagged.
+#![allow(clippy::disallowed_methods, reason = "this is the module that reads clocks")]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Now, in nanoseconds since the Unix epoch (CLOCK_REALTIME). Good until the year 2554.
+pub fn now() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Now on the clock that never steps (CLOCK_MONOTONIC), for deadlines and intervals.
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// The time since `earlier` on the clock that never steps.
+pub fn since(earlier: Instant) -> Duration {
+    Instant::now().saturating_duration_since(earlier)
+}

@@ -1,0 +1,211 @@
+//! One request being answered: its trace, its stamps, what happened inside, and what it waited for.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use journey::{Kind, Span, SpanId, TraceId, Traceparent, Value};
+
+use super::forward;
+use crate::stamped::{Mark, Stamps};
+use crate::{Telemetry, clock, trace};
+
+/// The header that shows each hop in `curl -i` and in a browser's developer tools (W3C Server Timing).
+pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// One request being answered. Cheap to clone; handlers find it in the request's extensions.
+#[derive(Clone)]
+pub struct Exchange(Arc<Inner>);
+
+struct Inner {
+    telemetry: Telemetry,
+    trace_id: TraceId,
+    parent: Option<SpanId>,
+    span_id: SpanId,
+    sampled: bool,
+    stamps: Stamps,
+    begun: Mark,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    name: Cow<'static, str>,
+    request_end: Option<Mark>,
+    /// Nanoseconds spent waiting for programs further down.
+    upstream: u64,
+    timings: Vec<(Cow<'static, str>, u64)>,
+    attributes: Vec<(Cow<'static, str>, Value)>,
+}
+
+impl Exchange {
+    /// Begins an exchange for a request whose head has just been read.
+    pub fn begin(telemetry: &Telemetry, headers: &HeaderMap, name: String, stamps: Stamps) -> Self {
+        let caller = trace::extract(headers);
+        let sampled =
+            telemetry.enabled() && caller.map_or(telemetry.records_roots(), |caller| caller.sampled);
+        let begun = stamps.last_read();
+        Exchange(Arc::new(Inner {
+            telemetry: telemetry.clone(),
+            trace_id: caller.map_or_else(trace::new_trace_id, |caller| caller.trace_id),
+            parent: caller.map(|caller| caller.parent),
+            span_id: trace::new_span_id(),
+            sampled,
+            stamps,
+            begun,
+            state: Mutex::new(State { name: Cow::Owned(name), ..State::default() }),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Is this request recorded?
+    pub fn sampled(&self) -> bool {
+        self.0.sampled
+    }
+
+    /// The connection it came in on.
+    pub fn stamps(&self) -> &Stamps {
+        &self.0.stamps
+    }
+
+    /// Adds a fact to the SERVER span.
+    pub fn attribute(&self, key: &'static str, value: impl Into<Value>) {
+        if self.0.sampled {
+            self.state().attributes.push((Cow::Borrowed(key), value.into()));
+        }
+    }
+
+    /// The `traceparent` for a request that this one causes, with `child` as the caller's span.
+    pub fn traceparent(&self, child: SpanId) -> Traceparent {
+        Traceparent { trace_id: self.0.trace_id, parent: child, sampled: self.0.sampled }
+    }
+
+    /// Begins something that this program does itself, such as `validate`; it ends when the guard is dropped.
+    ///
+    /// It becomes an INTERNAL span and an entry in `Server-Timing`.
+    pub fn internal(&self, name: &'static str) -> Doing {
+        Doing { exchange: self.clone(), name, start: clock::now() }
+    }
+
+    /// Records an INTERNAL span with known times.
+    pub fn record(&self, name: &'static str, start: u64, end: u64) {
+        if self.0.sampled {
+            self.0.telemetry.emit(self.child(trace::new_span_id(), Kind::Internal, name, (start, end)));
+        }
+    }
+
+    /// A span caused by this exchange, to be completed and given to [`Exchange::emit`].
+    pub fn child(
+        &self,
+        span_id: SpanId,
+        kind: Kind,
+        name: impl Into<Cow<'static, str>>,
+        times: (u64, u64),
+    ) -> Span {
+        Span::new(self.0.trace_id, span_id, Some(self.0.span_id), kind, name, times)
+    }
+
+    /// Records a finished span, if this request is recorded.
+    pub fn emit(&self, span: Span) {
+        if self.0.sampled {
+            self.0.telemetry.emit(span);
+        }
+    }
+
+    /// Says that another program was waited for; it is not this hop's own time.
+    pub fn waited(&self, nanoseconds: u64) {
+        self.state().upstream += nanoseconds;
+    }
+
+    /// Adds an entry to `Server-Timing`, before this hop's own.
+    pub fn timing(&self, name: impl Into<Cow<'static, str>>, nanoseconds: u64) {
+        self.state().timings.push((name.into(), nanoseconds));
+    }
+
+    pub(crate) fn request_ended(&self) {
+        let mark = self.0.stamps.last_read();
+        self.state().request_end.get_or_insert(mark);
+    }
+
+    /// When the request's last byte was read, or its head while the body is still coming.
+    pub fn request_read(&self) -> Mark {
+        self.state().request_end.unwrap_or(self.0.begun)
+    }
+
+    /// Appends this hop to `Server-Timing`: first what it called and did, then its own time (from the
+    /// request's last byte read to now, less what it waited for), in milliseconds.
+    pub(crate) fn server_timing(&self, hop: &str, headers: &mut HeaderMap) {
+        let own = clock::now().saturating_sub(self.request_read().at);
+        let state = self.state();
+        let own = own.saturating_sub(state.upstream);
+        let mut value = String::new();
+        for (name, nanoseconds) in &state.timings {
+            let _ = write!(value, "{name};dur={:.3}, ", *nanoseconds as f64 / 1e6);
+        }
+        let _ = write!(value, "{hop};dur={:.3}", own as f64 / 1e6);
+        drop(state);
+        let upstream_came_first = headers.get(&SERVER_TIMING).is_some();
+        if upstream_came_first {
+            forward::append(headers, "server-timing", &value);
+        } else if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(SERVER_TIMING, value);
+        }
+    }
+
+    /// The response has been handed over entirely: emit the SERVER span once its last byte has left.
+    pub(crate) fn response_ended(self) {
+        if self.0.sampled {
+            let stamps = self.0.stamps.clone();
+            stamps.after_flush(move |written| self.emit_server_span(Some(written)));
+        }
+    }
+
+    /// The client went away before there was a response.
+    pub(crate) fn abandoned(self) {
+        if self.0.sampled {
+            self.attribute("error.type", "cancelled");
+            self.emit_server_span(None);
+        }
+    }
+
+    fn emit_server_span(&self, written: Option<Mark>) {
+        let stamps = &self.0.stamps;
+        let read = self.request_read();
+        let end = written.map_or_else(clock::now, |mark| mark.at);
+        let state = std::mem::take(&mut *self.state());
+        let mut span = Span::new(
+            self.0.trace_id,
+            self.0.span_id,
+            self.0.parent,
+            Kind::Server,
+            state.name,
+            (self.0.begun.at, end),
+        );
+        span.attributes = state.attributes;
+        let flow = stamps.flow();
+        span.attributes.push(("network.peer.address".into(), flow.client.ip().to_string().into()));
+        span.attributes.push(("network.peer.port".into(), flow.client.port().into()));
+        span.stamps.push(stamps.read_stamp(read));
+        span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
+        self.0.telemetry.emit(span);
+    }
+}
+
+/// Something in progress inside a hop; see [`Exchange::internal`].
+pub struct Doing {
+    exchange: Exchange,
+    name: &'static str,
+    start: u64,
+}
+
+impl Drop for Doing {
+    fn drop(&mut self) {
+        let end = clock::now();
+        self.exchange.record(self.name, self.start, end);
+        self.exchange.timing(self.name, end.saturating_sub(self.start));
+    }
+}

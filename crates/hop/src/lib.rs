@@ -1,0 +1,32 @@
+//! What every hop of the lab does identically, so that a hop's own crate holds only what it teaches.
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`start`] | how does a process begin and end? (logs, runtime, signals, exit code) |
+//! | [`listen`] | how is a port bound, and what is said when it is taken? |
+//! | [`accept`] | the one accept loop, with its limit and its drain |
+//! | [`stamped`] | when did which byte pass this socket? |
+//! | [`telemetry`], [`otlp`] | where do spans go, and in which form? |
+//! | [`http`] | how are requests answered and forwarded with `traceparent`, `Server-Timing` and problem JSON? |
+//! | [`admin`] | is it alive, is it ready, what are its metrics? |
+//! | [`clock`], [`wait`] | the only places that read a clock or wait for a condition |
+
+pub mod accept;
+pub mod admin;
+pub mod clock;
+pub mod http;
+pub mod listen;
+pub mod otlp;
+mod settings;
+pub mod stamped;
+pub mod start;
+pub mod telemetry;
+pub mod trace;
+pub mod wait;
+
+pub use admin::Admin;
+pub use settings::Common;
+pub use stamped::{Mark, Stamped, Stamps};
+pub use start::{Hop, start};
+pub use telemetry::Telemetry;
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,50 @@
+//! Binding: before anything is served, with an error that says what to do.
+
+use std::io;
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+
+/// How many finished handshakes the kernel keeps for a program that has not yet called `accept`.
+const BACKLOG: u32 = 1024;
+
+/// Binds and listens on a TCP address.
+///
+/// # Errors
+/// Says which address failed, why, and how to look for the program that holds it.
+pub fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restarted hop gets its port back although old connections linger in TIME_WAIT.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bind().map_err(|error| explain(error, address)).with_context(|| format!("listen on tcp {address}"))
+}
+
+/// Binds a UDP address.
+///
+/// # Errors
+/// As [`tcp`].
+pub async fn udp(address: SocketAddr) -> anyhow::Result<UdpSocket> {
+    UdpSocket::bind(address)
+        .await
+        .map_err(|error| explain(error, address))
+        .with_context(|| format!("listen on udp {address}"))
+}
+
+/// Adds what the reader can do about it.
+fn explain(error: io::Error, address: SocketAddr) -> io::Error {
+    let port = address.port();
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "the port is taken: `ss -ltnup 'sport = :{port}'` names the program; stop it, or give this one another address"
+        ),
+        io::ErrorKind::PermissionDenied => format!("port {port} needs a privilege: choose one above 1023"),
+        io::ErrorKind::AddrNotAvailable => format!("{} is not an address of this machine", address.ip()),
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{error} ({remedy})"))
+}

@@ -1,0 +1,263 @@
+//! Spans as OTLP: the protobuf of OpenTelemetry's `trace/v1/trace.proto`, reduced to what is used.
+//!
+//! A stamp rides as a span event named `tx`, `rx` or `wake` with the attributes `journey.flow`,
+//! `journey.direction`, `journey.offset` and `journey.quality`. Programs that know nothing of
+//! stamps leave them out; everything else is plain OpenTelemetry.
+
+use std::borrow::Cow;
+
+use journey::{Direction, Event, Kind, Quality, Span, SpanId, Stamp, TraceId, Value};
+use prost::Message;
+
+/// The path of OTLP/HTTP for traces (OTLP specification, "OTLP/HTTP Request").
+pub const TRACES_PATH: &str = "/v1/traces";
+/// The media type of binary protobuf.
+pub const CONTENT_TYPE: &str = "application/x-protobuf";
+
+/// Encodes one program's spans as an `ExportTraceServiceRequest`.
+pub fn encode(service: &str, spans: &[Span]) -> Vec<u8> {
+    let resource = wire::Resource { attributes: vec![key_value("service.name", text(service))] };
+    let spans = spans.iter().map(to_wire).collect();
+    let scope_spans = vec![wire::ScopeSpans { spans }];
+    wire::Export { resource_spans: vec![wire::ResourceSpans { resource: Some(resource), scope_spans }] }
+        .encode_to_vec()
+}
+
+/// Decodes an `ExportTraceServiceRequest`; each span's `hop` is its resource's `service.name`.
+///
+/// Spans without valid ids are left out, as the specification demands of receivers.
+///
+/// # Errors
+/// The bytes are not such a message.
+pub fn decode(bytes: &[u8]) -> Result<Vec<Span>, prost::DecodeError> {
+    let export = wire::Export::decode(bytes)?;
+    let mut spans = Vec::new();
+    for group in export.resource_spans {
+        let service =
+            group.resource.iter().flat_map(|resource| &resource.attributes).find_map(|pair| {
+                match (pair.key.as_str(), from_wire_value(pair.value.clone())?) {
+                    ("service.name", Value::Text(name)) => Some(name),
+                    _ => None,
+                }
+            });
+        let service = service.unwrap_or(Cow::Borrowed("unknown_service"));
+        for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            spans.extend(from_wire(span, &service));
+        }
+    }
+    Ok(spans)
+}
+
+fn text(value: &str) -> wire::Any {
+    wire::Any { value: Some(wire::any::Value::Text(value.to_owned())) }
+}
+
+fn key_value(key: &str, value: wire::Any) -> wire::KeyValue {
+    wire::KeyValue { key: key.to_owned(), value: Some(value) }
+}
+
+fn to_wire(span: &Span) -> wire::Span {
+    wire::Span {
+        trace_id: span.trace_id.0.to_vec(),
+        span_id: span.span_id.0.to_vec(),
+        parent_span_id: span.parent.map(|id| id.0.to_vec()).unwrap_or_default(),
+        name: span.name.clone().into_owned(),
+        kind: match span.kind {
+            Kind::Internal => 1,
+            Kind::Server => 2,
+            Kind::Client => 3,
+            Kind::Producer => 4,
+            Kind::Consumer => 5,
+        },
+        start_time_unix_nano: span.start,
+        end_time_unix_nano: span.end,
+        attributes: span
+            .attributes
+            .iter()
+            .map(|(key, value)| {
+                let value = match value {
+                    Value::Text(value) => wire::any::Value::Text(value.clone().into_owned()),
+                    Value::Int(value) => wire::any::Value::Int(*value),
+                    Value::Double(value) => wire::any::Value::Double(*value),
+                    Value::Bool(value) => wire::any::Value::Bool(*value),
+                };
+                key_value(key, wire::Any { value: Some(value) })
+            })
+            .collect(),
+        events: span.stamps.iter().map(to_wire_event).collect(),
+    }
+}
+
+fn to_wire_event(stamp: &Stamp) -> wire::Event {
+    let mut attributes = vec![
+        key_value("journey.flow", text(&stamp.flow.to_string())),
+        key_value("journey.direction", text(stamp.direction.as_str())),
+        key_value(
+            "journey.offset",
+            wire::Any { value: Some(wire::any::Value::Int(i64::try_from(stamp.offset).unwrap_or(i64::MAX))) },
+        ),
+    ];
+    match stamp.quality {
+        Quality::User => {}
+        Quality::Kernel => attributes.push(key_value("journey.quality", text("kernel"))),
+        Quality::Inferred => attributes.push(key_value("journey.quality", text("inferred"))),
+    }
+    wire::Event { time_unix_nano: stamp.at, name: stamp.event.as_str().to_owned(), attributes }
+}
+
+fn from_wire_value(any: Option<wire::Any>) -> Option<Value> {
+    Some(match any?.value? {
+        wire::any::Value::Text(value) => Value::from(value),
+        wire::any::Value::Int(value) => Value::Int(value),
+        wire::any::Value::Double(value) => Value::Double(value),
+        wire::any::Value::Bool(value) => Value::Bool(value),
+    })
+}
+
+fn from_wire(span: wire::Span, service: &str) -> Option<Span> {
+    let id = |bytes: &[u8]| Some(SpanId(bytes.try_into().ok()?)).filter(|id| *id != SpanId::default());
+    let trace_id = TraceId(span.trace_id.as_slice().try_into().ok()?);
+    if trace_id == TraceId::default() {
+        return None;
+    }
+    Some(Span {
+        trace_id,
+        span_id: id(&span.span_id)?,
+        parent: id(&span.parent_span_id),
+        hop: Cow::Owned(service.to_owned()),
+        kind: match span.kind {
+            2 => Kind::Server,
+            3 => Kind::Client,
+            4 => Kind::Producer,
+            5 => Kind::Consumer,
+            _ => Kind::Internal,
+        },
+        name: Cow::Owned(span.name),
+        start: span.start_time_unix_nano,
+        end: span.end_time_unix_nano,
+        attributes: span
+            .attributes
+            .into_iter()
+            .filter_map(|pair| Some((Cow::Owned(pair.key), from_wire_value(pair.value)?)))
+            .collect(),
+        stamps: span.events.into_iter().filter_map(from_wire_event).collect(),
+    })
+}
+
+fn from_wire_event(event: wire::Event) -> Option<Stamp> {
+    let kind = match event.name.as_str() {
+        "tx" => Event::Tx,
+        "rx" => Event::Rx,
+        "wake" => Event::Wake,
+        _ => return None,
+    };
+    let (mut flow, mut direction, mut offset, mut quality) = (None, None, None, Quality::User);
+    for pair in event.attributes {
+        match (pair.key.as_str(), from_wire_value(pair.value)?) {
+            ("journey.flow", Value::Text(value)) => flow = value.parse().ok(),
+            ("journey.direction", Value::Text(value)) => {
+                direction = match &*value {
+                    "request" => Some(Direction::Request),
+                    "response" => Some(Direction::Response),
+                    _ => None,
+                }
+            }
+            ("journey.offset", Value::Int(value)) => offset = u64::try_from(value).ok(),
+            ("journey.quality", Value::Text(value)) if value == "kernel" => quality = Quality::Kernel,
+            ("journey.quality", Value::Text(value)) if value == "inferred" => quality = Quality::Inferred,
+            _ => {}
+        }
+    }
+    Some(Stamp {
+        flow: flow?,
+        direction: direction?,
+        offset: offset?,
+        event: kind,
+        at: event.time_unix_nano,
+        quality,
+    })
+}
+
+/// The messages, with the field numbers of opentelemetry-proto 1.x.
+mod wire {
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Export {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) resource_spans: Vec<ResourceSpans>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct ResourceSpans {
+        #[prost(message, optional, tag = "1")]
+        pub(super) resource: Option<Resource>,
+        #[prost(message, repeated, tag = "2")]
+        pub(super) scope_spans: Vec<ScopeSpans>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Resource {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) attributes: Vec<KeyValue>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct ScopeSpans {
+        #[prost(message, repeated, tag = "2")]
+        pub(super) spans: Vec<Span>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Span {
+        #[prost(bytes = "vec", tag = "1")]
+        pub(super) trace_id: Vec<u8>,
+        #[prost(bytes = "vec", tag = "2")]
+        pub(super) span_id: Vec<u8>,
+        #[prost(bytes = "vec", tag = "4")]
+        pub(super) parent_span_id: Vec<u8>,
+        #[prost(string, tag = "5")]
+        pub(super) name: String,
+        #[prost(int32, tag = "6")]
+        pub(super) kind: i32,
+        #[prost(fixed64, tag = "7")]
+        pub(super) start_time_unix_nano: u64,
+        #[prost(fixed64, tag = "8")]
+        pub(super) end_time_unix_nano: u64,
+        #[prost(message, repeated, tag = "9")]
+        pub(super) attributes: Vec<KeyValue>,
+        #[prost(message, repeated, tag = "11")]
+        pub(super) events: Vec<Event>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Event {
+        #[prost(fixed64, tag = "1")]
+        pub(super) time_unix_nano: u64,
+        #[prost(string, tag = "2")]
+        pub(super) name: String,
+        #[prost(message, repeated, tag = "3")]
+        pub(super) attributes: Vec<KeyValue>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct KeyValue {
+        #[prost(string, tag = "1")]
+        pub(super) key: String,
+        #[prost(message, optional, tag = "2")]
+        pub(super) value: Option<Any>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Any {
+        #[prost(oneof = "any::Value", tags = "1, 2, 3, 4")]
+        pub(super) value: Option<any::Value>,
+    }
+    pub(super) mod any {
+        #[derive(Clone, PartialEq, prost::Oneof)]
+        pub(in super::super) enum Value {
+            #[prost(string, tag = "1")]
+            Text(String),
+            #[prost(bool, tag = "2")]
+            Bool(bool),
+            #[prost(int64, tag = "3")]
+            Int(i64),
+            #[prost(double, tag = "4")]
+            Double(f64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! The settings every hop understands, as flags and as environment variables.
+
+use std::net::SocketAddr;
+
+/// Settings that are the same for every hop. Flatten them into a hop's own.
+///
+/// The variables that begin with `OTEL_` are OpenTelemetry's own, so a program that replaces a hop
+/// and speaks OpenTelemetry understands them without a line of lab code.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Common {
+    /// This instance's name in spans and logs, such as cart-pod-def34 [default: the role]
+    #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME", help_heading = "Every hop")]
+    pub name: Option<String>,
+
+    /// Where /livez, /readyz and /metrics are served; nowhere when absent
+    #[arg(long, env = "ADMIN", value_name = "IP:PORT", help_heading = "Every hop")]
+    pub admin: Option<SocketAddr>,
+
+    /// Where spans go: an OTLP/HTTP collector on this machine; nowhere when absent
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", help_heading = "Every hop")]
+    pub otlp_endpoint: Option<String>,
+
+    /// Whether a request without a traceparent is recorded: parentbased_always_on or parentbased_always_off
+    #[arg(
+        long,
+        env = "OTEL_TRACES_SAMPLER",
+        value_name = "SAMPLER",
+        default_value = "parentbased_always_on",
+        value_parser = ["parentbased_always_on", "parentbased_always_off", "always_on", "always_off"],
+        help_heading = "Every hop"
+    )]
+    pub sampler: String,
+
+    /// The longest time a span waits before it is sent, in milliseconds
+    #[arg(
+        long,
+        env = "OTEL_BSP_SCHEDULE_DELAY",
+        value_name = "MS",
+        default_value_t = 200,
+        help_heading = "Every hop"
+    )]
+    pub schedule_delay_ms: u64,
+
+    /// How long running requests may take to finish after SIGTERM, in seconds
+    #[arg(long, env = "DRAIN_SECONDS", value_name = "S", default_value_t = 10, help_heading = "Every hop")]
+    pub drain_seconds: u64,
+}

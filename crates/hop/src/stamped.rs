@@ -1,0 +1,265 @@
+//! Sockets that remember when which byte passed.
+//!
+//! A program that knows nothing of requests (a layer-4 proxy) and one that knows nothing else (an
+//! HTTP server) can then speak of the same bytes: "byte 412 of this flow, at this time".
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use journey::{Direction, Event, Flow, Quality, Stamp, Transport};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::clock;
+
+/// The last byte so far in one direction of a socket, and when it passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Bytes counted from the connection's beginning, this one included.
+    pub offset: u64,
+    /// Nanoseconds since the Unix epoch: after the read that brought it, or before the write that took it.
+    pub at: u64,
+}
+
+impl Mark {
+    /// The stamp of this mark on a flow.
+    pub fn stamp(self, flow: Flow, direction: Direction, event: Event) -> Stamp {
+        Stamp { flow, direction, offset: self.offset, event, at: self.at, quality: Quality::User }
+    }
+}
+
+/// Which end of the flow this socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It accepted the connection.
+    Server,
+    /// It made the connection.
+    Client,
+}
+
+type AfterFlush = Box<dyn FnOnce(Mark) + Send>;
+
+struct Log {
+    read: Mark,
+    written: Mark,
+    /// Called with the last write, once what was handed over before has left.
+    after_flush: Vec<(u64, AfterFlush)>,
+}
+
+struct Shared {
+    flow: Flow,
+    side: Side,
+    /// When the connection was accepted or made.
+    opened: u64,
+    log: Mutex<Log>,
+}
+
+/// The readable side of a [`Stamped`] socket: cheap to clone, valid after the socket is gone.
+#[derive(Clone)]
+pub struct Stamps(Arc<Shared>);
+
+impl Stamps {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.0.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Between which sockets.
+    pub fn flow(&self) -> Flow {
+        self.0.flow
+    }
+
+    /// Which end of the flow this is.
+    pub fn side(&self) -> Side {
+        self.0.side
+    }
+
+    /// When the connection was accepted or made: nanoseconds since the Unix epoch.
+    pub fn opened(&self) -> u64 {
+        self.0.opened
+    }
+
+    /// The last byte read so far.
+    pub fn last_read(&self) -> Mark {
+        self.log().read
+    }
+
+    /// The last byte written so far.
+    pub fn last_write(&self) -> Mark {
+        self.log().written
+    }
+
+    /// What [`Stamps::last_read`] says, as a stamp in the right direction.
+    pub fn read_stamp(&self, mark: Mark) -> Stamp {
+        let direction = match self.0.side {
+            Side::Server => Direction::Request,
+            Side::Client => Direction::Response,
+        };
+        mark.stamp(self.0.flow, direction, Event::Wake)
+    }
+
+    /// What [`Stamps::last_write`] says, as a stamp in the right direction.
+    pub fn write_stamp(&self, mark: Mark) -> Stamp {
+        let direction = match self.0.side {
+            Side::Server => Direction::Response,
+            Side::Client => Direction::Request,
+        };
+        mark.stamp(self.0.flow, direction, Event::Tx)
+    }
+
+    /// Calls `then` with the last write once bytes handed over just now have gone to the kernel.
+    ///
+    /// An HTTP library buffers: when a response body ends, its last bytes are not yet written. They
+    /// are at the first flush that wrote something; if nothing was left to write, at the next read
+    /// or when the socket is dropped.
+    pub fn after_flush(&self, then: impl FnOnce(Mark) + Send + 'static) {
+        let mut log = self.log();
+        let at = log.written.offset;
+        log.after_flush.push((at, Box::new(then)));
+    }
+
+    fn note_read(&self, count: usize, at: u64) {
+        let mut log = self.log();
+        log.read = Mark { offset: log.read.offset + count as u64, at };
+        let due = if log.after_flush.is_empty() { Vec::new() } else { std::mem::take(&mut log.after_flush) };
+        let written = log.written;
+        drop(log);
+        due.into_iter().for_each(|(_, then)| then(written));
+    }
+
+    fn note_write(&self, count: usize, at: u64) {
+        let mut log = self.log();
+        log.written = Mark { offset: log.written.offset + count as u64, at };
+    }
+
+    fn note_flush(&self, ending: bool) {
+        let mut log = self.log();
+        if log.after_flush.is_empty() {
+            return;
+        }
+        let written = log.written;
+        let due: Vec<_> = log.after_flush.extract_if(.., |(at, _)| ending || written.offset > *at).collect();
+        drop(log);
+        due.into_iter().for_each(|(_, then)| then(written));
+    }
+}
+
+/// A connection that counts and times its bytes. The cost is two clock readings per system call.
+pub struct Stamped<S = TcpStream> {
+    inner: S,
+    stamps: Stamps,
+}
+
+impl Stamped<TcpStream> {
+    /// Wraps a connection that this program accepted.
+    ///
+    /// # Errors
+    /// The socket is already gone.
+    pub fn accepted(stream: TcpStream, peer: SocketAddr) -> io::Result<Self> {
+        let local = stream.local_addr()?;
+        stream.set_nodelay(true)?;
+        Ok(Self::new(stream, Side::Server, peer, local))
+    }
+
+    /// Connects to an address and wraps the connection.
+    ///
+    /// # Errors
+    /// Whatever `connect` says.
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        Ok(Self::new(stream, Side::Client, local, address))
+    }
+
+    /// The socket itself, for options.
+    pub fn socket(&self) -> &TcpStream {
+        &self.inner
+    }
+}
+
+impl<S> Stamped<S> {
+    /// Wraps any byte stream, for tests.
+    pub fn new(inner: S, side: Side, client: SocketAddr, server: SocketAddr) -> Self {
+        let flow = Flow { transport: Transport::Tcp, client, server };
+        let log = Log { read: Mark::default(), written: Mark::default(), after_flush: Vec::new() };
+        let shared = Shared { flow, side, opened: clock::now(), log: Mutex::new(log) };
+        Stamped { inner, stamps: Stamps(Arc::new(shared)) }
+    }
+
+    /// The readable side.
+    pub fn stamps(&self) -> Stamps {
+        self.stamps.clone()
+    }
+}
+
+impl<S> Drop for Stamped<S> {
+    fn drop(&mut self) {
+        self.stamps.note_flush(true);
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
+        let count = buffer.filled().len() - before;
+        if count > 0 {
+            self.stamps.note_read(count, clock::now());
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let at = clock::now();
+        let polled = Pin::new(&mut self.inner).poll_write(context, bytes);
+        if let Poll::Ready(Ok(count)) = polled {
+            self.stamps.note_write(count, at);
+        }
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let at = clock::now();
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        if let Poll::Ready(Ok(count)) = polled {
+            self.stamps.note_write(count, at);
+        }
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_flush(context);
+        if polled.is_ready() {
+            self.stamps.note_flush(false);
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

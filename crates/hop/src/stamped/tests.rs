@@ -1,0 +1,53 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use journey::{Direction, Event};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+
+fn pair() -> (Stamped<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+    let (ours, theirs) = tokio::io::duplex(1024);
+    let (client, server) = ("127.0.0.1:1000".parse().unwrap(), "127.0.0.2:80".parse().unwrap());
+    (Stamped::new(ours, Side::Server, client, server), theirs)
+}
+
+#[tokio::test]
+async fn counts_bytes_both_ways_and_stamps_them_in_order() {
+    let (mut ours, mut theirs) = pair();
+    let stamps = ours.stamps();
+    theirs.write_all(b"hello").await.unwrap();
+    let mut buffer = [0; 16];
+    assert_eq!(ours.read(&mut buffer).await.unwrap(), 5);
+    let read = stamps.last_read();
+    ours.write_all(b"hi").await.unwrap();
+    let written = stamps.last_write();
+    assert_eq!((read.offset, written.offset), (5, 2));
+    assert!(written.at >= read.at && read.at >= stamps.opened());
+    assert_eq!(stamps.read_stamp(read).direction, Direction::Request);
+    assert_eq!(stamps.write_stamp(written).event, Event::Tx);
+}
+
+#[tokio::test]
+async fn after_flush_sees_the_bytes_written_after_it_was_asked() {
+    let (mut ours, _theirs) = pair();
+    let seen = Arc::new(AtomicU64::new(0));
+    let sink = Arc::clone(&seen);
+    ours.write_all(b"head").await.unwrap();
+    ours.stamps().after_flush(move |mark| sink.store(mark.offset, Ordering::Relaxed));
+    ours.flush().await.unwrap();
+    assert_eq!(seen.load(Ordering::Relaxed), 0, "nothing was written since");
+    ours.write_all(b"body").await.unwrap();
+    ours.flush().await.unwrap();
+    assert_eq!(seen.load(Ordering::Relaxed), 8);
+}
+
+#[tokio::test]
+async fn after_flush_never_gets_lost() {
+    let (ours, _theirs) = pair();
+    let seen = Arc::new(AtomicU64::new(u64::MAX));
+    let sink = Arc::clone(&seen);
+    ours.stamps().after_flush(move |mark| sink.store(mark.offset, Ordering::Relaxed));
+    drop(ours);
+    assert_eq!(seen.load(Ordering::Relaxed), 0);
+}

@@ -1,0 +1,134 @@
+//! How a hop's process begins and ends.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::{Admin, Common, Telemetry};
+
+/// What a hop is given: its name, where its spans go, and the signal to stop.
+pub struct Hop {
+    /// This instance's name, such as `cart-pod-def34`.
+    pub name: Arc<str>,
+    /// Where spans go.
+    pub telemetry: Telemetry,
+    /// Cancelled on SIGTERM or Ctrl-C: stop accepting, finish what runs, return.
+    pub shutdown: CancellationToken,
+    /// How long running work may take to finish after `shutdown`.
+    pub drain: Duration,
+    /// Liveness, readiness, metrics.
+    pub admin: Admin,
+}
+
+impl Hop {
+    /// Says that requests may come: `/readyz` answers 200 from now on.
+    pub fn ready(&self) {
+        self.admin.set_ready(true);
+        tracing::info!(hop = %self.name, "ready");
+    }
+
+    /// A hop for tests: no admin endpoint, spans to `telemetry`, stopped by `shutdown`.
+    pub fn for_tests(name: &str, telemetry: Telemetry, shutdown: CancellationToken) -> Self {
+        Hop { name: name.into(), telemetry, shutdown, drain: Duration::from_secs(2), admin: Admin::new(name) }
+    }
+}
+
+/// Runs a hop to its end and says how it went: 0 good, 1 failed, 2 wrong settings (see [`Misuse`]).
+///
+/// In order: logs, runtime, telemetry, admin endpoint, signals, then `run`, which returns when
+/// [`Hop::shutdown`] is cancelled and its work is drained. A second signal ends the process at once.
+/// One current-thread runtime per process: a hop's work is short and its memory small.
+pub fn start<F, R>(role: &'static str, common: Common, run: F) -> ExitCode
+where
+    F: FnOnce(Hop) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    init_logs();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(role, &anyhow::Error::new(error).context("start the runtime")),
+    };
+    match runtime.block_on(life(role, common, run)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(role, &error),
+    }
+}
+
+/// The settings are wrong: the process exits with 2 instead of 1.
+#[derive(Debug)]
+pub struct Misuse(pub String);
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// Structured logs on stderr, filtered by `RUST_LOG` (default `info`).
+fn init_logs() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .try_init();
+}
+
+async fn life<F, R>(role: &'static str, common: Common, run: F) -> anyhow::Result<()>
+where
+    F: FnOnce(Hop) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    let name: Arc<str> = common.name.as_deref().unwrap_or(role).into();
+    let telemetry = Telemetry::from_settings(&name, &common).map_err(|error| Misuse(error.to_string()))?;
+    let shutdown = CancellationToken::new();
+    let admin = Admin::new(&name);
+    let admin_task = match common.admin {
+        Some(address) => Some(tokio::spawn(admin.clone().serve(crate::listen::tcp(address)?))),
+        None => None,
+    };
+    tokio::spawn(watch_signals(shutdown.clone(), admin.clone()));
+    let hop = Hop {
+        name,
+        telemetry: telemetry.clone(),
+        shutdown: shutdown.clone(),
+        drain: Duration::from_secs(common.drain_seconds),
+        admin,
+    };
+    let outcome = run(hop).await;
+    telemetry.flush().await;
+    if let Some(task) = admin_task {
+        task.abort();
+    }
+    outcome
+}
+
+async fn watch_signals(shutdown: CancellationToken, admin: Admin) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signal handlers could not be installed: this process can only be killed");
+        return;
+    };
+    let mut next =
+        async || tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
+    let signal = next().await;
+    tracing::info!(signal, "draining: no new connections, running requests finish");
+    admin.set_ready(false);
+    shutdown.cancel();
+    let signal = next().await;
+    tracing::warn!(signal, "second signal: stopping now");
+    std::process::exit(130);
+}
+
+fn fail(role: &str, error: &anyhow::Error) -> ExitCode {
+    tracing::error!("{role} stops: {error:#}");
+    ExitCode::from(if error.downcast_ref::<Misuse>().is_some() { 2 } else { 1 })
+}
