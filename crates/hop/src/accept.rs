@@ -15,7 +15,8 @@ use crate::Stamped;
 ///
 /// Each connection becomes a task of `serve`, which is told by the token to finish early. At most
 /// `limit` run at once: above that, new ones wait in the kernel's accept queue, where they cost
-/// this process nothing.
+/// this process nothing. What still runs when `drain` has passed is dropped before this returns, so
+/// that its sockets are closed and its spans are out while there is someone to send them.
 pub async fn run<S, F>(
     listener: TcpListener,
     limit: usize,
@@ -28,6 +29,7 @@ pub async fn run<S, F>(
 {
     let places = Arc::new(Semaphore::new(limit));
     let tasks = TaskTracker::new();
+    let cut = CancellationToken::new();
     loop {
         let place = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -39,7 +41,6 @@ pub async fn run<S, F>(
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // The connection died in the queue, or file descriptors ran out: both pass.
-                    tracing::warn!(%error, "accept a connection");
                     pause_when_out_of_descriptors(&error).await;
                     continue;
                 }
@@ -48,8 +49,13 @@ pub async fn run<S, F>(
         match Stamped::accepted(stream, peer) {
             Ok(stream) => {
                 let work = serve(stream, shutdown.clone());
+                let cut = cut.clone();
                 tasks.spawn(async move {
-                    work.await;
+                    tokio::select! {
+                        biased;
+                        () = work => {}
+                        () = cut.cancelled() => {}
+                    }
                     drop(place);
                 });
             }
@@ -64,14 +70,22 @@ pub async fn run<S, F>(
             ?drain,
             "drain limit reached: cutting the connections that are left"
         );
+        cut.cancel();
+        tasks.wait().await;
     }
 }
 
 /// Without descriptors `accept` fails at once, again and again: give running connections a moment
-/// to end instead of spinning.
+/// to end instead of spinning (and filling the log).
 #[allow(clippy::disallowed_methods, reason = "backs off; the condition cannot be awaited")]
 async fn pause_when_out_of_descriptors(error: &std::io::Error) {
     if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tracing::warn!(%error, "accept a connection: raise `ulimit -n`, or lower the connection limit");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    } else {
+        tracing::debug!(%error, "accept a connection");
     }
 }
+
+#[cfg(test)]
+mod tests;

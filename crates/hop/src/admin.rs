@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -26,6 +26,8 @@ use crate::http::{Body, full};
 
 /// No admin request has a larger body.
 const BODY_LIMIT: usize = 1 << 20;
+/// No admin request takes longer to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
 /// Bucket bounds in seconds: loopback hops live between 20 µs and some milliseconds.
 const BUCKETS: [f64; 12] =
     [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
@@ -64,7 +66,7 @@ impl Admin {
         registry.register("http_server_requests", "Requests answered", requests.clone());
         registry.register(
             "http_server_request_duration_seconds",
-            "From the request's last byte read to the response's head ready",
+            "From the request's head read to the response's head ready",
             duration.clone(),
         );
         registry.register("http_server_active_requests", "Requests being answered now", active.clone());
@@ -146,15 +148,36 @@ impl Admin {
             (method, path) => {
                 let key = (method.clone(), path.to_owned());
                 let route = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-                let Some(route) = route else {
-                    return text(StatusCode::NOT_FOUND, "known here: GET /livez /readyz /metrics\n");
-                };
-                match Limited::new(body, BODY_LIMIT).collect().await {
-                    Ok(body) => route(body.to_bytes()).await,
-                    Err(error) => text(StatusCode::BAD_REQUEST, format!("read the body: {error}\n")),
+                let Some(route) = route else { return self.unknown(path) };
+                let body = Limited::new(body, BODY_LIMIT).collect();
+                match tokio::time::timeout(BODY_TIME, body).await {
+                    Ok(Ok(body)) => route(body.to_bytes()).await,
+                    Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                        let detail = format!("a body has at most {BODY_LIMIT} bytes here\n");
+                        text(StatusCode::PAYLOAD_TOO_LARGE, detail)
+                    }
+                    Ok(Err(error)) => text(StatusCode::BAD_REQUEST, format!("read the body: {error}\n")),
+                    Err(_) => text(StatusCode::REQUEST_TIMEOUT, format!("no body within {BODY_TIME:?}\n")),
                 }
             }
         }
+    }
+
+    /// 405 where the path is right, else 404; both say what there is.
+    fn unknown(&self, path: &str) -> Response<Body> {
+        let own = ["/livez", "/readyz", "/metrics"].map(|path| (Method::GET, path.to_owned()));
+        let mut known: Vec<_> = own.into_iter().collect();
+        known.extend(self.0.routes.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
+        known.sort_by(|one, other| (&one.1, one.0.as_str()).cmp(&(&other.1, other.0.as_str())));
+        let list: Vec<String> = known.iter().map(|(method, path)| format!("{method} {path}")).collect();
+        let allowed: Vec<&str> =
+            known.iter().filter(|(_, known)| known == path).map(|(method, _)| method.as_str()).collect();
+        let status = if allowed.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::METHOD_NOT_ALLOWED };
+        let mut response = text(status, format!("known here: {}\n", list.join(", ")));
+        if let (false, Ok(value)) = (allowed.is_empty(), header::HeaderValue::try_from(allowed.join(", "))) {
+            response.headers_mut().insert(header::ALLOW, value);
+        }
+        response
     }
 
     fn metrics(&self) -> Response<Body> {
@@ -178,3 +201,6 @@ pub fn text(status: StatusCode, body: impl Into<String>) -> Response<Body> {
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,7 +153,8 @@ fn from_wire_event(event: wire::Event) -> Option<Stamp> {
     };
     let (mut flow, mut direction, mut offset, mut quality) = (None, None, None, Quality::User);
     for pair in event.attributes {
-        match (pair.key.as_str(), from_wire_value(pair.value)?) {
+        let Some(value) = from_wire_value(pair.value) else { continue };
+        match (pair.key.as_str(), value) {
             ("journey.flow", Value::Text(value)) => flow = value.parse().ok(),
             ("journey.direction", Value::Text(value)) => {
                 direction = match &*value {

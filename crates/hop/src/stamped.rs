@@ -45,8 +45,10 @@ type AfterFlush = Box<dyn FnOnce(Mark) + Send>;
 struct Log {
     read: Mark,
     written: Mark,
-    /// Called with the last write, once what was handed over before has left.
+    /// Called with the last write at the first flush by which that many bytes have been written.
     after_flush: Vec<(u64, AfterFlush)>,
+    /// The socket is gone: nothing will ever be flushed again.
+    closed: bool,
 }
 
 struct Shared {
@@ -111,22 +113,30 @@ impl Stamps {
 
     /// Calls `then` with the last write once bytes handed over just now have gone to the kernel.
     ///
-    /// An HTTP library buffers: when a response body ends, its last bytes are not yet written. They
-    /// are at the first flush that wrote something; if nothing was left to write, at the next read
-    /// or when the socket is dropped.
+    /// An HTTP library buffers: when a body ends, its last bytes are not yet written. They are at the
+    /// first flush that wrote something, or, if nothing ever is, when the socket is dropped.
     pub fn after_flush(&self, then: impl FnOnce(Mark) + Send + 'static) {
+        self.after_flush_of(0, then);
+    }
+
+    /// As [`Stamps::after_flush`], but not before `least` bytes have been written on this connection.
+    ///
+    /// HTTP/2 writes a body piecemeal, as the peer's flow control allows (RFC 9113 §5.2): the first
+    /// flush after its end was handed over need not be the one that takes the end.
+    pub(crate) fn after_flush_of(&self, least: u64, then: impl FnOnce(Mark) + Send + 'static) {
         let mut log = self.log();
-        let at = log.written.offset;
-        log.after_flush.push((at, Box::new(then)));
+        if log.closed {
+            let written = log.written;
+            drop(log);
+            return then(written);
+        }
+        let least = least.max(log.written.offset + 1);
+        log.after_flush.push((least, Box::new(then)));
     }
 
     fn note_read(&self, count: usize, at: u64) {
         let mut log = self.log();
         log.read = Mark { offset: log.read.offset + count as u64, at };
-        let due = if log.after_flush.is_empty() { Vec::new() } else { std::mem::take(&mut log.after_flush) };
-        let written = log.written;
-        drop(log);
-        due.into_iter().for_each(|(_, then)| then(written));
     }
 
     fn note_write(&self, count: usize, at: u64) {
@@ -136,11 +146,13 @@ impl Stamps {
 
     fn note_flush(&self, ending: bool) {
         let mut log = self.log();
+        log.closed |= ending;
         if log.after_flush.is_empty() {
             return;
         }
         let written = log.written;
-        let due: Vec<_> = log.after_flush.extract_if(.., |(at, _)| ending || written.offset > *at).collect();
+        let due: Vec<_> =
+            log.after_flush.extract_if(.., |(least, _)| ending || written.offset >= *least).collect();
         drop(log);
         due.into_iter().for_each(|(_, then)| then(written));
     }
@@ -184,7 +196,7 @@ impl<S> Stamped<S> {
     /// Wraps any byte stream, for tests.
     pub fn new(inner: S, side: Side, client: SocketAddr, server: SocketAddr) -> Self {
         let flow = Flow { transport: Transport::Tcp, client, server };
-        let log = Log { read: Mark::default(), written: Mark::default(), after_flush: Vec::new() };
+        let log = Log { read: Mark::default(), written: Mark::default(), after_flush: Vec::new(), closed: false };
         let shared = Shared { flow, side, opened: clock::now(), log: Mutex::new(log) };
         Stamped { inner, stamps: Stamps(Arc::new(shared)) }
     }

@@ -53,7 +53,10 @@ where
         Ok(runtime) => runtime,
         Err(error) => return fail(role, &anyhow::Error::new(error).context("start the runtime")),
     };
-    match runtime.block_on(life(role, common, run)) {
+    let outcome = runtime.block_on(life(role, common, run));
+    // Blocking work that was handed to a thread has had its time in `run`; it must not hold the end up.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(role, &error),
     }
@@ -73,7 +76,7 @@ impl std::error::Error for Misuse {}
 
 /// Structured logs on stderr, filtered by `RUST_LOG` (default `info`).
 fn init_logs() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,hickory_resolver=error,hickory_net=error"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -87,7 +90,7 @@ where
     R: Future<Output = anyhow::Result<()>>,
 {
     let name: Arc<str> = common.name.as_deref().unwrap_or(role).into();
-    let telemetry = Telemetry::from_settings(&name, &common).map_err(|error| Misuse(error.to_string()))?;
+    let telemetry = Telemetry::from_settings(&name, &common).map_err(|error| Misuse(format!("{error:#}")))?;
     let shutdown = CancellationToken::new();
     let admin = Admin::new(&name);
     let admin_task = match common.admin {
@@ -104,6 +107,9 @@ where
     };
     let outcome = run(hop).await;
     telemetry.flush().await;
+    if telemetry.lost() > 0 {
+        tracing::warn!(lost = telemetry.lost(), "spans that never reached the collector");
+    }
     if let Some(task) = admin_task {
         task.abort();
     }
@@ -117,15 +123,17 @@ async fn watch_signals(shutdown: CancellationToken, admin: Admin) {
         tracing::error!("signal handlers could not be installed: this process can only be killed");
         return;
     };
-    let mut next =
-        async || tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
-    let signal = next().await;
+    // With the exit codes of a shell: 128 and the signal's number.
+    let mut next = async || {
+        tokio::select! { _ = terminate.recv() => ("SIGTERM", 143), _ = interrupt.recv() => ("SIGINT", 130) }
+    };
+    let (signal, _) = next().await;
     tracing::info!(signal, "draining: no new connections, running requests finish");
     admin.set_ready(false);
     shutdown.cancel();
-    let signal = next().await;
+    let (signal, code) = next().await;
     tracing::warn!(signal, "second signal: stopping now");
-    std::process::exit(130);
+    std::process::exit(code);
 }
 
 fn fail(role: &str, error: &anyhow::Error) -> ExitCode {

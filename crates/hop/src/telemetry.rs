@@ -2,43 +2,65 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use journey::Span;
+use journey::{Span, Traceparent};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::{Common, clock, otlp};
 
-/// How many spans one program holds back before it drops new ones (and counts them).
-const CAPACITY: usize = 65_536;
-/// How many spans make a batch that is sent without waiting for quiet.
-const BATCH: usize = 2_048;
+/// How many spans one program holds back (some 30 MB) before it drops new ones (and counts them).
+const CAPACITY: usize = 32_768;
+/// How many spans go in one message: encoding them takes well under a millisecond of the only thread.
+const BATCH: usize = 512;
 /// No new span for this long: the requests that caused them are over, so sending disturbs nobody.
 const QUIET: Duration = Duration::from_millis(4);
 /// How long a collector may take to accept a batch.
 const SEND_LIMIT: Duration = Duration::from_secs(2);
+/// How long a collector that could not be reached is left alone: doubled each time, up to the second figure.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Nobody reads what a collector answers; this much is skipped so that the connection can be used again.
+const ANSWER_LIMIT: usize = 64 << 10;
 
 /// The sink for spans. Cheap to clone; when off, [`Telemetry::enabled`] is false and nothing is built.
 #[derive(Clone)]
 pub struct Telemetry(Option<Arc<Sink>>);
 
 struct Sink {
-    service: Cow<'static, str>,
-    record_roots: bool,
+    service: &'static str,
+    sampler: Sampler,
+    /// Is there a task that sends?
+    exported: bool,
     spans: Mutex<Vec<Span>>,
     lost: AtomicU64,
+    /// Taken from `spans`, and neither sent nor given up yet.
+    in_flight: AtomicUsize,
+    /// The last attempt to send failed.
+    unreachable: AtomicBool,
     first: Notify,
     flush: Notify,
-    flushed: Notify,
+    /// Each attempt to send ends with this.
+    attempted: Notify,
+}
+
+/// Which requests are recorded, in the words of `OTEL_TRACES_SAMPLER`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sampler {
+    /// What the caller says; without a caller, yes.
+    ParentOrOn,
+    /// What the caller says; without a caller, no.
+    ParentOrOff,
+    /// Yes, whatever the caller says.
+    Always,
 }
 
 impl Telemetry {
@@ -49,7 +71,17 @@ impl Telemetry {
 
     /// Spans stay in memory until [`Telemetry::take`]; for tests.
     pub fn memory(service: &str) -> Self {
-        Telemetry(Some(Arc::new(Sink::new(service, true))))
+        Self::memory_with(service, Sampler::ParentOrOn)
+    }
+
+    /// As [`Telemetry::memory`], with `parentbased_always_off`.
+    #[cfg(test)]
+    pub(crate) fn memory_of_callers_only(service: &str) -> Self {
+        Self::memory_with(service, Sampler::ParentOrOff)
+    }
+
+    fn memory_with(service: &str, sampler: Sampler) -> Self {
+        Telemetry(Some(Arc::new(Sink::new(service, sampler, false))))
     }
 
     /// As the settings say. Call it inside the runtime: it starts the task that sends.
@@ -72,7 +104,12 @@ impl Telemetry {
             address.ip().is_loopback(),
             "OTEL_EXPORTER_OTLP_ENDPOINT is {endpoint:?}: spans go to a loopback address only"
         );
-        let sink = Arc::new(Sink::new(service, !common.sampler.ends_with("always_off")));
+        let sampler = match common.sampler.as_str() {
+            "always_on" => Sampler::Always,
+            "parentbased_always_off" => Sampler::ParentOrOff,
+            _ => Sampler::ParentOrOn,
+        };
+        let sink = Arc::new(Sink::new(service, sampler, true));
         let longest = Duration::from_millis(common.schedule_delay_ms);
         tokio::spawn(send_forever(Arc::clone(&sink), address, longest));
         Ok(Telemetry(Some(sink)))
@@ -85,17 +122,27 @@ impl Telemetry {
 
     /// Is a request without a `traceparent` recorded (`parentbased_always_on`)?
     pub fn records_roots(&self) -> bool {
-        self.0.as_ref().is_some_and(|sink| sink.record_roots)
+        self.0.as_ref().is_some_and(|sink| sink.sampler != Sampler::ParentOrOff)
+    }
+
+    /// Is a request recorded, given what its caller says?
+    pub(crate) fn samples(&self, caller: Option<&Traceparent>) -> bool {
+        let Some(sink) = &self.0 else { return false };
+        match (sink.sampler, caller) {
+            (Sampler::Always, _) => true,
+            (_, Some(caller)) => caller.sampled,
+            (sampler, None) => sampler == Sampler::ParentOrOn,
+        }
     }
 
     /// Records a span; drops and counts it when the collector has not kept up.
     pub fn emit(&self, mut span: Span) {
         let Some(sink) = &self.0 else { return };
-        span.hop = sink.service.clone();
-        let mut spans = sink.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        span.hop = Cow::Borrowed(sink.service);
+        let mut spans = sink.spans();
         if spans.len() >= CAPACITY {
-            sink.lost.fetch_add(1, Ordering::Relaxed);
-            return;
+            drop(spans);
+            return sink.lost(1);
         }
         spans.push(span);
         let count = spans.len();
@@ -109,49 +156,85 @@ impl Telemetry {
 
     /// Takes what was recorded and not sent.
     pub fn take(&self) -> Vec<Span> {
-        self.0.as_ref().map(|sink| sink.take()).unwrap_or_default()
+        self.0.as_ref().map(|sink| std::mem::take(&mut *sink.spans())).unwrap_or_default()
     }
 
-    /// Sends what is there and returns when that was tried; used at the end of a process.
+    /// How many spans were dropped: the collector was away for too long, or refused them.
+    pub fn lost(&self) -> u64 {
+        self.0.as_ref().map_or(0, |sink| sink.lost.load(Ordering::Relaxed))
+    }
+
+    /// Sends what is there and returns when that was tried, or after two seconds; used at the end of a process.
     pub async fn flush(&self) {
-        let Some(sink) = &self.0 else { return };
-        let flushed = sink.flushed.notified();
-        sink.first.notify_one();
-        sink.flush.notify_one();
-        let _ = tokio::time::timeout(SEND_LIMIT, flushed).await;
+        let Some(sink) = self.0.as_ref().filter(|sink| sink.exported) else { return };
+        let everything = async {
+            while sink.unsent() > 0 {
+                let attempt = sink.attempted.notified();
+                sink.first.notify_one();
+                sink.flush.notify_one();
+                attempt.await;
+                if sink.unreachable.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(SEND_LIMIT, everything).await;
     }
 }
 
 impl Sink {
-    fn new(service: &str, record_roots: bool) -> Self {
+    fn new(service: &str, sampler: Sampler, exported: bool) -> Self {
         Sink {
-            service: Cow::Owned(service.to_owned()),
-            record_roots,
+            // Once per process, and then every span names it without a copy.
+            service: Box::leak(service.to_owned().into_boxed_str()),
+            sampler,
+            exported,
             spans: Mutex::default(),
             lost: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            unreachable: AtomicBool::new(false),
             first: Notify::new(),
             flush: Notify::new(),
-            flushed: Notify::new(),
+            attempted: Notify::new(),
         }
     }
 
-    fn take(&self) -> Vec<Span> {
-        std::mem::take(&mut *self.spans.lock().unwrap_or_else(PoisonError::into_inner))
+    fn spans(&self) -> MutexGuard<'_, Vec<Span>> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn len(&self) -> usize {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).len()
+    fn unsent(&self) -> usize {
+        self.spans().len() + self.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn take_all(&self) -> Vec<Span> {
+        let mut queue = self.spans();
+        self.in_flight.store(queue.len(), Ordering::Relaxed);
+        std::mem::take(&mut *queue)
+    }
+
+    /// The collector never saw these: they go back to the front of the queue, as far as there is room.
+    fn put_back(&self, mut spans: Vec<Span>) {
+        let mut queue = self.spans();
+        spans.append(&mut queue);
+        self.lost(spans.len().saturating_sub(CAPACITY));
+        spans.truncate(CAPACITY);
+        *queue = spans;
+    }
+
+    fn lost(&self, count: usize) {
+        self.lost.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     /// Returns when it is time to send: quiet for [`QUIET`], a full batch, or `longest` after the first.
     async fn wait_for_quiet(&self, longest: Duration) {
         let begun = clock::monotonic();
-        let mut seen = self.len();
-        while clock::since(begun) < longest {
+        let mut seen = self.spans().len();
+        while seen < BATCH && clock::since(begun) < longest {
             if tokio::time::timeout(QUIET, self.flush.notified()).await.is_ok() {
                 return;
             }
-            let now = self.len();
+            let now = self.spans().len();
             if now == seen {
                 return;
             }
@@ -160,60 +243,128 @@ impl Sink {
     }
 }
 
-/// Sends batches as they come due. A collector that is not there costs one warning, not one per batch.
+/// Sends spans as they come due. A collector that is not there costs one warning and a connection
+/// attempt now and then; what it has not seen is kept for it.
 async fn send_forever(sink: Arc<Sink>, collector: SocketAddr, longest: Duration) {
-    let mut connection = None;
-    let mut complained = false;
+    let mut exporter = Exporter { collector, connection: None };
+    let mut pause = BACKOFF.0;
     loop {
-        if sink.len() == 0 {
+        if sink.spans().is_empty() {
             sink.first.notified().await;
         }
         sink.wait_for_quiet(longest).await;
-        let spans = sink.take();
-        if spans.is_empty() {
-            sink.flushed.notify_waiters();
-            continue;
-        }
-        let body = Bytes::from(otlp::encode(&sink.service, &spans));
-        let sent = tokio::time::timeout(SEND_LIMIT, send(&mut connection, collector, body)).await;
-        match sent.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer in {SEND_LIMIT:?}"))) {
-            Ok(()) => complained = false,
-            Err(error) => {
-                connection = None;
-                let lost = sink.lost.fetch_add(spans.len() as u64, Ordering::Relaxed) + spans.len() as u64;
-                if !complained {
-                    tracing::warn!(%collector, lost, "send spans: {error:#} (said once)");
-                    complained = true;
+        let outcome = send_all(&sink, &mut exporter).await;
+        let was_unreachable = sink.unreachable.swap(outcome.is_err(), Ordering::Relaxed);
+        sink.in_flight.store(0, Ordering::Relaxed);
+        sink.attempted.notify_waiters();
+        match outcome {
+            Ok(()) => {
+                if was_unreachable {
+                    let lost = sink.lost.load(Ordering::Relaxed);
+                    tracing::info!(%collector, lost, "spans are sent again");
                 }
+                pause = BACKOFF.0;
+            }
+            Err(error) => {
+                if !was_unreachable {
+                    tracing::warn!(%collector, "send spans: {error:#} (said once; trying again)");
+                }
+                // Leave it alone for a while; at the end of the process, `flush` wants one more attempt.
+                let _ = tokio::time::timeout(pause, sink.flush.notified()).await;
+                pause = (pause * 2).min(BACKOFF.1);
             }
         }
-        sink.flushed.notify_waiters();
     }
 }
 
-async fn send(
-    connection: &mut Option<SendRequest<Full<Bytes>>>,
-    collector: SocketAddr,
-    body: Bytes,
-) -> anyhow::Result<()> {
-    let sender = match connection.take().filter(|sender| !sender.is_closed()) {
-        Some(sender) => connection.insert(sender),
-        None => {
-            let stream = TcpStream::connect(collector).await.context("connect to the collector")?;
-            stream.set_nodelay(true)?;
-            let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            tokio::spawn(driver);
-            connection.insert(sender)
+/// Sends what is there, in order; what could not be sent goes back, what may have arrived does not.
+async fn send_all(sink: &Sink, exporter: &mut Exporter) -> Result<(), anyhow::Error> {
+    let mut spans = sink.take_all();
+    while !spans.is_empty() {
+        let rest = spans.split_off(spans.len().min(BATCH));
+        let body = Bytes::from(otlp::encode(sink.service, &spans));
+        match exporter.send(body).await {
+            Ok(()) => {}
+            Err(SendError::Unseen(error)) => {
+                spans.extend(rest);
+                sink.put_back(spans);
+                return Err(error);
+            }
+            Err(SendError::Lost(error)) => {
+                sink.lost(spans.len());
+                sink.put_back(rest);
+                return Err(error);
+            }
         }
-    };
-    sender.ready().await?;
-    let request = Request::post(otlp::TRACES_PATH)
-        .header(header::HOST, collector.to_string())
-        .header(header::CONTENT_TYPE, otlp::CONTENT_TYPE)
-        .body(Full::new(body))?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    response.into_body().collect().await?;
-    anyhow::ensure!(status.is_success(), "the collector answered {status}");
+        spans = rest;
+        sink.in_flight.store(spans.len(), Ordering::Relaxed);
+    }
     Ok(())
 }
+
+/// Why a batch was not accepted.
+enum SendError {
+    /// The collector has not seen it, or asks for it again later: it can be sent again.
+    Unseen(anyhow::Error),
+    /// It may have been seen, or was refused: sending it again would be wrong.
+    Lost(anyhow::Error),
+}
+
+type Connection = SendRequest<Full<Bytes>>;
+
+/// One connection to the collector, kept between batches.
+struct Exporter {
+    collector: SocketAddr,
+    connection: Option<Connection>,
+}
+
+impl Exporter {
+    async fn send(&mut self, body: Bytes) -> Result<(), SendError> {
+        let late = || anyhow::anyhow!("no answer in {SEND_LIMIT:?}");
+        let ready = tokio::time::timeout(SEND_LIMIT, self.ready()).await.unwrap_or_else(|_| Err(late()));
+        let mut connection = ready.map_err(SendError::Unseen)?;
+        let posted = tokio::time::timeout(SEND_LIMIT, self.post(&mut connection, body)).await;
+        posted.unwrap_or_else(|_| Err(SendError::Lost(late())))?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn ready(&mut self) -> anyhow::Result<Connection> {
+        if let Some(mut connection) = self.connection.take()
+            && connection.ready().await.is_ok()
+        {
+            return Ok(connection);
+        }
+        let stream = TcpStream::connect(self.collector).await.context("connect to the collector")?;
+        stream.set_nodelay(true)?;
+        let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+
+    async fn post(&self, connection: &mut Connection, body: Bytes) -> Result<(), SendError> {
+        let request = Request::post(otlp::TRACES_PATH)
+            .header(header::HOST, self.collector.to_string())
+            .header(header::CONTENT_TYPE, otlp::CONTENT_TYPE)
+            .body(Full::new(body))
+            .map_err(|error| SendError::Lost(error.into()))?;
+        let response = connection.try_send_request(request).await.map_err(|mut error| {
+            match error.take_message().is_some() {
+                true => SendError::Unseen(error.into_error().into()),
+                false => SendError::Lost(error.into_error().into()),
+            }
+        })?;
+        let status = response.status();
+        let answer = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
+        let refused = || anyhow::anyhow!("the collector answered {status}");
+        match status.as_u16() {
+            200..=299 => answer.map(drop).map_err(|error| SendError::Lost(anyhow::anyhow!(error))),
+            // OTLP specification, "OTLP/HTTP Throttling" and "Retryable Response Codes".
+            429 | 502 | 503 | 504 => Err(SendError::Unseen(refused())),
+            _ => Err(SendError::Lost(refused())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

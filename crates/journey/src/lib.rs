@@ -5,8 +5,16 @@
 //!
 //! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/measuring.md`.
 
+mod index;
+mod part;
 mod span;
 mod stamp;
+mod statistics;
+mod tile;
 
+pub use index::{Index, Known, Roster};
+pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 pub use span::{Kind, ParseTraceparentError, Span, SpanId, TraceId, Traceparent, Value};
 pub use stamp::{Direction, Event, Flow, ParseFlowError, Quality, Stamp, Transport};
+pub use statistics::{Line, Summary, lines, near, summarize};
+pub use tile::{PART_KIND, REUSED, TOTAL, assemble};

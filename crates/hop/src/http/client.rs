@@ -3,10 +3,10 @@
 //! One request at a time per connection, so that its bytes can be told from all others. The
 //! connection goes back to the pool when the response's last byte has been read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,14 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::HeaderValue;
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
 use journey::{Kind, SpanId};
+use tokio::time::Sleep;
 
 use super::{Body, BoxError, Exchange, Fault, Problem};
-use crate::stamped::{Mark, Stamped, Stamps};
+use crate::stamped::{Stamped, Stamps};
 use crate::{clock, trace};
 
 /// What asking may cost.
@@ -28,11 +29,12 @@ use crate::{clock, trace};
 pub struct ClientLimits {
     /// How long a TCP handshake may take.
     pub connect: Duration,
-    /// From the request handed over to the response's head.
+    /// From the request handed over to the response's head, and then the longest pause within its body.
     pub response: Duration,
     /// Unused connections kept per address.
     pub idle: usize,
-    /// How long an unused connection is kept.
+    /// How long an unused connection is kept: less than servers do (60 s in [`super::server::Limits`]), so
+    /// that none is closed just when a request is on its way.
     pub idle_time: Duration,
 }
 
@@ -82,6 +84,15 @@ impl ClientError {
         matches!(self, ClientError::Connect { .. })
     }
 
+    /// What kind it is, in one word, as the CLIENT span's `error.type`.
+    fn kind(&self) -> &'static str {
+        match self {
+            ClientError::Connect { .. } => "connect",
+            ClientError::Broken { .. } => "broken",
+            ClientError::Timeout { .. } => "timeout",
+        }
+    }
+
     /// The answer to the caller: 502 or 504, the next hop's fault (RFC 9110 §15.6.3, §15.6.5).
     pub fn problem(&self) -> Problem {
         let (status, kind) = match self {
@@ -101,8 +112,11 @@ impl ClientError {
 #[derive(Clone)]
 pub struct Client {
     limits: ClientLimits,
-    idle: Arc<Mutex<HashMap<SocketAddr, Vec<Connection>>>>,
+    idle: Arc<Mutex<HashMap<SocketAddr, Idle>>>,
 }
+
+/// Unused connections to one address, the longest unused first.
+type Idle = VecDeque<Connection>;
 
 struct Connection {
     to: SocketAddr,
@@ -119,8 +133,9 @@ impl Client {
 
     /// Sends a request and returns the response's head; its body follows as it comes.
     ///
-    /// Adds `traceparent`, and records a CLIENT span (and `connect`, when a connection had to be made)
-    /// once the response has been read to its end.
+    /// Makes it a request in HTTP/1.1's origin form with a `Host` (RFC 9112 §3.2), adds `traceparent`, and
+    /// records a CLIENT span once the response has been read to its end, or with an `error.type` when
+    /// that never happens. Where a connection had to be made, `connect` is recorded too.
     ///
     /// # Errors
     /// See [`ClientError`]. A re-used connection that turns out to be closed before anything was sent
@@ -132,30 +147,26 @@ impl Client {
         exchange: &Exchange,
     ) -> Result<Response<Body>, ClientError> {
         let span_id = trace::new_span_id();
-        if let Ok(value) = HeaderValue::from_str(&exchange.traceparent(span_id).to_string()) {
-            request.headers_mut().insert(trace::TRACEPARENT, value);
-        }
-        let name = format!("{} {}", request.method(), request.uri().path());
-        let begun = clock::now();
+        exchange.propagate(request.headers_mut(), span_id);
+        in_origin_form(&mut request, to);
+        let mut call = Call::begin(exchange, to, span_id, &request);
+        let waiting = exchange.waiting();
         let sent = tokio::time::timeout(self.limits.response, self.send_on_some(to, request, exchange));
         let sent = sent.await.unwrap_or(Err(ClientError::Timeout { to, limit: self.limits.response }));
-        exchange.waited(clock::now().saturating_sub(begun));
-        let (connection, reused, response) = sent?;
-        let (head, inner) = response.into_parts();
-        let body = ClientBody {
-            done: Some(Done {
-                pool: self.clone(),
-                requested: connection.stamps.last_write(),
-                connection,
-                exchange: exchange.clone(),
-                span_id,
-                name,
-                begun,
-                reused,
-                status: head.status,
-            }),
-            inner,
+        drop(waiting);
+        let (connection, reused, response) = match sent {
+            Ok(sent) => sent,
+            Err(error) => {
+                call.finish(error.kind());
+                return Err(error);
+            }
         };
+        let (head, inner) = response.into_parts();
+        call.answer = Some(Answer { connection, reused, status: head.status });
+        let mut body = ClientBody { inner, call: Some(call), pool: self.clone(), silence: None };
+        if body.inner.is_end_stream() {
+            body.complete();
+        }
         Ok(Response::from_parts(head, body.boxed_unsync()))
     }
 
@@ -181,11 +192,14 @@ impl Client {
         }
     }
 
+    fn idle(&self) -> MutexGuard<'_, HashMap<SocketAddr, Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The most recently used connection that still works.
     async fn checkout(&self, to: SocketAddr) -> Option<Connection> {
         loop {
-            let mut connection =
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&to).and_then(Vec::pop)?;
+            let mut connection = self.idle().get_mut(&to).and_then(VecDeque::pop_back)?;
             if clock::since(connection.used) > self.limits.idle_time {
                 continue;
             }
@@ -198,6 +212,7 @@ impl Client {
     }
 
     async fn connect(&self, to: SocketAddr, exchange: &Exchange) -> Result<Connection, ClientError> {
+        self.forget_unused();
         let begun = clock::now();
         let broken = |source| ClientError::Connect { to, source };
         let stream = tokio::time::timeout(self.limits.connect, Stamped::connect(to))
@@ -217,58 +232,150 @@ impl Client {
         Ok(Connection { to, sender, stamps, used: clock::monotonic() })
     }
 
+    /// Closes what nobody has used for too long, also at addresses that nobody asks any more.
+    fn forget_unused(&self) {
+        let limit = self.limits.idle_time;
+        self.idle().retain(|_, idle| {
+            idle.retain(|connection| !connection.sender.is_closed() && clock::since(connection.used) <= limit);
+            !idle.is_empty()
+        });
+    }
+
     fn give_back(&self, mut connection: Connection) {
         if connection.sender.is_closed() {
             return;
         }
         connection.used = clock::monotonic();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = self.limits.idle_time;
+        let mut idle = self.idle();
         let idle = idle.entry(connection.to).or_default();
+        // After a burst, the connections that are not needed any more end here, one by one.
+        if idle.front().is_some_and(|oldest| clock::since(oldest.used) > limit) {
+            idle.pop_front();
+        }
         if idle.len() < self.limits.idle {
-            idle.push(connection);
+            idle.push_back(connection);
         }
     }
 }
 
-/// What remains to be done when the response's last byte has been read.
-struct Done {
-    pool: Client,
-    connection: Connection,
+/// HTTP/1.1 to a server that is no proxy: `GET /path`, the authority in `Host`, and this program's own
+/// version of the protocol (RFC 9112 §3.2.1, RFC 9110 §6.2), whatever the request came in as.
+fn in_origin_form(request: &mut Request<Body>, to: SocketAddr) {
+    *request.version_mut() = Version::HTTP_11;
+    if !request.headers().contains_key(header::HOST) {
+        let authority = request.uri().authority().map_or_else(|| to.to_string(), ToString::to_string);
+        if let Ok(host) = HeaderValue::try_from(authority) {
+            request.headers_mut().insert(header::HOST, host);
+        }
+    }
+    if request.uri().authority().is_some() {
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+    }
+}
+
+/// One request under way: becomes a CLIENT span when it is over, however it ends.
+struct Call {
     exchange: Exchange,
+    to: SocketAddr,
     span_id: SpanId,
     name: String,
     begun: u64,
-    reused: bool,
-    status: StatusCode,
-    requested: Mark,
+    answer: Option<Answer>,
+    over: bool,
 }
 
-impl Done {
-    fn finish(self, complete: bool) {
-        let stamps = &self.connection.stamps;
-        if self.exchange.sampled() {
-            let answered = stamps.last_read();
-            let flow = stamps.flow();
-            let mut span = self
-                .exchange
-                .child(self.span_id, Kind::Client, self.name, (self.begun, answered.at))
-                .with("http.response.status_code", self.status.as_u16())
-                .with("server.address", flow.server.ip().to_string())
-                .with("server.port", flow.server.port())
-                .with("journey.connection.reused", self.reused);
-            span.stamps.push(stamps.write_stamp(self.requested));
-            span.stamps.push(stamps.read_stamp(answered));
-            self.exchange.emit(span);
+/// The response's head has come.
+struct Answer {
+    connection: Connection,
+    reused: bool,
+    status: StatusCode,
+}
+
+impl Call {
+    fn begin(exchange: &Exchange, to: SocketAddr, span_id: SpanId, request: &Request<Body>) -> Self {
+        let name = match exchange.sampled() {
+            true => format!("{} {}", request.method(), request.uri().path()),
+            false => String::new(),
+        };
+        let exchange = exchange.clone();
+        Call { exchange, to, span_id, name, begun: clock::now(), answer: None, over: false }
+    }
+
+    /// The response has been read to its end: the connection is free again.
+    fn complete(mut self) -> Option<Connection> {
+        self.report(None);
+        self.answer.take().map(|answer| answer.connection)
+    }
+
+    /// There is no response, or only a part of one.
+    fn finish(mut self, error: &'static str) {
+        self.report(Some(error));
+    }
+
+    fn report(&mut self, error: Option<&'static str>) {
+        if std::mem::replace(&mut self.over, true) || !self.exchange.sampled() {
+            return;
         }
-        if complete {
-            self.pool.give_back(self.connection);
+        let stamps = self.answer.as_ref().map(|answer| &answer.connection.stamps).filter(|_| error.is_none());
+        // One request at a time: the connection's last bytes are this exchange's.
+        let last = stamps.map(|stamps| (stamps.last_write(), stamps.last_read()));
+        let times = (self.begun, last.map_or_else(clock::now, |(_, read)| read.at));
+        let name = std::mem::take(&mut self.name);
+        let mut span = self.exchange.child(self.span_id, Kind::Client, name, times);
+        span.attributes.reserve_exact(4);
+        if let Some(Answer { status, reused, .. }) = &self.answer {
+            span = span
+                .with("http.response.status_code", status.as_u16())
+                .with("journey.connection.reused", *reused);
         }
+        span = span.with("server.address", self.to.ip().to_string()).with("server.port", self.to.port());
+        if let Some(error) = error {
+            span = span.with("error.type", error);
+        }
+        if let (Some(stamps), Some((written, read))) = (stamps, last) {
+            span.stamps = vec![stamps.write_stamp(written), stamps.read_stamp(read)];
+        }
+        self.exchange.emit(span);
     }
 }
 
+impl Drop for Call {
+    fn drop(&mut self) {
+        // Nobody wants the response any more. Its connection, if any, is dropped with it.
+        self.report(Some("cancelled"));
+    }
+}
+
+/// A response's body; at its end, the connection goes back to the pool.
 struct ClientBody {
     inner: Incoming,
-    done: Option<Done>,
+    call: Option<Call>,
+    pool: Client,
+    /// Set while nothing comes.
+    silence: Option<Pin<Box<Sleep>>>,
+}
+
+impl ClientBody {
+    fn complete(&mut self) {
+        if let Some(connection) = self.call.take().and_then(Call::complete) {
+            self.pool.give_back(connection);
+        }
+    }
+
+    fn fail(&mut self, error: &'static str) {
+        if let Some(call) = self.call.take() {
+            call.finish(error);
+        }
+    }
+
+    /// Has nothing come for too long? If not, `context` is woken when that is so.
+    fn silent(&mut self, context: &mut Context<'_>) -> bool {
+        #[allow(clippy::disallowed_methods, reason = "a deadline, not a pause")]
+        let begin = |limit| Box::pin(tokio::time::sleep(limit));
+        self.silence.get_or_insert_with(|| begin(self.pool.limits.response)).as_mut().poll(context).is_ready()
+    }
 }
 
 impl hyper::body::Body for ClientBody {
@@ -280,13 +387,23 @@ impl hyper::body::Body for ClientBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
-        let complete = match &polled {
-            Poll::Ready(None) => true,
-            Poll::Ready(Some(Ok(_))) => self.inner.is_end_stream(),
-            _ => false,
-        };
-        if complete && let Some(done) = self.done.take() {
-            done.finish(true);
+        match &polled {
+            Poll::Pending => {
+                if self.silent(context) {
+                    self.fail("timeout");
+                    let text = format!("nothing more of the body for {:?}", self.pool.limits.response);
+                    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+            }
+            Poll::Ready(None) => self.complete(),
+            Poll::Ready(Some(Ok(_))) => {
+                self.silence = None;
+                if self.inner.is_end_stream() {
+                    self.complete();
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.fail("broken"),
         }
         polled.map_err(Into::into)
     }
@@ -300,11 +417,5 @@ impl hyper::body::Body for ClientBody {
     }
 }
 
-impl Drop for ClientBody {
-    fn drop(&mut self) {
-        let complete = self.inner.is_end_stream();
-        if let Some(done) = self.done.take() {
-            done.finish(complete);
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

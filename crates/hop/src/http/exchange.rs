@@ -1,7 +1,7 @@
 //! One request being answered: its trace, its stamps, what happened inside, and what it waited for.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -20,8 +20,8 @@ pub struct Exchange(Arc<Inner>);
 
 struct Inner {
     telemetry: Telemetry,
+    caller: Option<Traceparent>,
     trace_id: TraceId,
-    parent: Option<SpanId>,
     span_id: SpanId,
     sampled: bool,
     stamps: Stamps,
@@ -35,6 +35,8 @@ struct State {
     request_end: Option<Mark>,
     /// Nanoseconds spent waiting for programs further down.
     upstream: u64,
+    /// How many programs are being waited for, and since when there is one.
+    waiting: (usize, u64),
     timings: Vec<(Cow<'static, str>, u64)>,
     attributes: Vec<(Cow<'static, str>, Value)>,
 }
@@ -43,18 +45,21 @@ impl Exchange {
     /// Begins an exchange for a request whose head has just been read.
     pub fn begin(telemetry: &Telemetry, headers: &HeaderMap, name: String, stamps: Stamps) -> Self {
         let caller = trace::extract(headers);
-        let sampled =
-            telemetry.enabled() && caller.map_or(telemetry.records_roots(), |caller| caller.sampled);
+        let sampled = telemetry.samples(caller.as_ref());
         let begun = stamps.last_read();
         Exchange(Arc::new(Inner {
             telemetry: telemetry.clone(),
+            caller,
             trace_id: caller.map_or_else(trace::new_trace_id, |caller| caller.trace_id),
-            parent: caller.map(|caller| caller.parent),
             span_id: trace::new_span_id(),
             sampled,
             stamps,
             begun,
-            state: Mutex::new(State { name: Cow::Owned(name), ..State::default() }),
+            state: Mutex::new(State {
+                name: Cow::Owned(name),
+                attributes: Vec::with_capacity(if sampled { 8 } else { 0 }),
+                ..State::default()
+            }),
         }))
     }
 
@@ -72,6 +77,13 @@ impl Exchange {
         &self.0.stamps
     }
 
+    /// Names the SERVER span; `name` is made only if this request is recorded.
+    pub(crate) fn name(&self, name: impl FnOnce() -> String) {
+        if self.0.sampled {
+            self.state().name = Cow::Owned(name());
+        }
+    }
+
     /// Adds a fact to the SERVER span.
     pub fn attribute(&self, key: &'static str, value: impl Into<Value>) {
         if self.0.sampled {
@@ -80,8 +92,29 @@ impl Exchange {
     }
 
     /// The `traceparent` for a request that this one causes, with `child` as the caller's span.
+    ///
+    /// What this program does not record, it passes on as it came: a parent that nobody ever reports
+    /// would break the trace (W3C Trace Context §4.3, "forwarding").
     pub fn traceparent(&self, child: SpanId) -> Traceparent {
-        Traceparent { trace_id: self.0.trace_id, parent: child, sampled: self.0.sampled }
+        match self.0.caller {
+            Some(caller) if !self.0.sampled => caller,
+            _ => Traceparent { trace_id: self.0.trace_id, parent: child, sampled: self.0.sampled },
+        }
+    }
+
+    /// Puts the trace into the headers of a request that this one causes.
+    pub(crate) fn propagate(&self, headers: &mut HeaderMap, child: SpanId) {
+        if self.0.caller.is_none() {
+            if !self.0.telemetry.enabled() {
+                // No trace, and no say in whether the next program begins one.
+                return;
+            }
+            // It belonged to a trace that was not understood (§3.3.1.3).
+            headers.remove("tracestate");
+        }
+        if let Ok(value) = HeaderValue::from_str(&self.traceparent(child).to_string()) {
+            headers.insert(trace::TRACEPARENT, value);
+        }
     }
 
     /// Begins something that this program does itself, such as `validate`; it ends when the guard is dropped.
@@ -121,6 +154,17 @@ impl Exchange {
         self.state().upstream += nanoseconds;
     }
 
+    /// As [`Exchange::waited`], from now until the guard is dropped; waits at the same time count once.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let now = clock::now();
+        let mut state = self.state();
+        if state.waiting.0 == 0 {
+            state.waiting.1 = now;
+        }
+        state.waiting.0 += 1;
+        Waiting(self.clone())
+    }
+
     /// Adds an entry to `Server-Timing`, before this hop's own.
     pub fn timing(&self, name: impl Into<Cow<'static, str>>, nanoseconds: u64) {
         self.state().timings.push((name.into(), nanoseconds));
@@ -139,35 +183,38 @@ impl Exchange {
     /// Appends this hop to `Server-Timing`: first what it called and did, then its own time (from the
     /// request's last byte read to now, less what it waited for), in milliseconds.
     pub(crate) fn server_timing(&self, hop: &str, headers: &mut HeaderMap) {
-        let own = clock::now().saturating_sub(self.request_read().at);
+        let now = clock::now();
+        let own = now.saturating_sub(self.request_read().at);
         let state = self.state();
-        let own = own.saturating_sub(state.upstream);
-        let mut value = String::new();
+        let waiting = if state.waiting.0 > 0 { now.saturating_sub(state.waiting.1) } else { 0 };
+        let own = own.saturating_sub(state.upstream + waiting);
+        let mut value = String::with_capacity(48 + 32 * state.timings.len());
         for (name, nanoseconds) in &state.timings {
-            let _ = write!(value, "{name};dur={:.3}, ", *nanoseconds as f64 / 1e6);
+            let _ = write!(value, "{name};dur={}, ", Milliseconds(*nanoseconds));
         }
-        let _ = write!(value, "{hop};dur={:.3}", own as f64 / 1e6);
+        let _ = write!(value, "{hop};dur={}", Milliseconds(own));
         drop(state);
-        let upstream_came_first = headers.get(&SERVER_TIMING).is_some();
+        let upstream_came_first = headers.contains_key(&SERVER_TIMING);
         if upstream_came_first {
             forward::append(headers, "server-timing", &value);
-        } else if let Ok(value) = HeaderValue::from_str(&value) {
+        } else if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(SERVER_TIMING, value);
         }
     }
 
-    /// The response has been handed over entirely: emit the SERVER span once its last byte has left.
-    pub(crate) fn response_ended(self) {
+    /// The response has been handed over entirely: emit the SERVER span once its last byte has left,
+    /// which is not before the connection has written `least` bytes.
+    pub(crate) fn response_ended(self, least: u64) {
         if self.0.sampled {
             let stamps = self.0.stamps.clone();
-            stamps.after_flush(move |written| self.emit_server_span(Some(written)));
+            stamps.after_flush_of(least, move |written| self.emit_server_span(Some(written)));
         }
     }
 
-    /// The client went away before there was a response.
-    pub(crate) fn abandoned(self) {
+    /// There will be no (complete) response: the client went away, or the body failed.
+    pub(crate) fn cut_off(self, error: &'static str) {
         if self.0.sampled {
-            self.attribute("error.type", "cancelled");
+            self.attribute("error.type", error);
             self.emit_server_span(None);
         }
     }
@@ -180,7 +227,7 @@ impl Exchange {
         let mut span = Span::new(
             self.0.trace_id,
             self.0.span_id,
-            self.0.parent,
+            self.0.caller.map(|caller| caller.parent),
             Kind::Server,
             state.name,
             (self.0.begun.at, end),
@@ -189,9 +236,33 @@ impl Exchange {
         let flow = stamps.flow();
         span.attributes.push(("network.peer.address".into(), flow.client.ip().to_string().into()));
         span.attributes.push(("network.peer.port".into(), flow.client.port().into()));
+        span.stamps.reserve_exact(2);
         span.stamps.push(stamps.read_stamp(read));
         span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
         self.0.telemetry.emit(span);
+    }
+}
+
+/// A duration as `Server-Timing` writes it: milliseconds with three digits, rounded down.
+struct Milliseconds(u64);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
+    }
+}
+
+/// Another program is being waited for; see [`Exchange::waiting`].
+pub(crate) struct Waiting(Exchange);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let now = clock::now();
+        let mut state = self.0.state();
+        state.waiting.0 = state.waiting.0.saturating_sub(1);
+        if state.waiting.0 == 0 {
+            state.upstream += now.saturating_sub(state.waiting.1);
+        }
     }
 }
 

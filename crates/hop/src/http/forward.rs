@@ -3,7 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Version};
+use hyper::http::request;
+use hyper::http::uri::Authority;
+use hyper::{HeaderMap, StatusCode, Uri, Version};
+
+use super::{Fault, Problem};
 
 /// Headers that concern one connection only and end at each proxy (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -17,7 +21,24 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
-/// Removes the connection's own headers and everything that `Connection` names.
+/// What `Connection` cannot name away, although RFC 9110 §7.6.1 says to remove whatever it names: these
+/// are for all who pass the message on, and §7.6.1 forbids senders to name such fields. A client could
+/// otherwise take from a message what another proxy has put there, or what frames and routes it.
+const END_TO_END: [HeaderName; 10] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::VIA,
+    header::FORWARDED,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("server-timing"),
+];
+
+/// Removes the connection's own headers and everything that `Connection` names, save what is meant for
+/// all programs on the way.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -25,6 +46,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
+        .filter(|name: &HeaderName| !END_TO_END.contains(name) && !name.as_str().starts_with("x-forwarded-"))
         .collect();
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
@@ -50,24 +72,36 @@ pub struct Via<'a> {
 /// Sets `Forwarded` (RFC 7239), its older forms `X-Forwarded-For`, `-Proto` and `-Host`, and `Via`
 /// (RFC 9110 §7.6.3).
 pub fn at_the_edge(headers: &mut HeaderMap, via: &Via<'_>) {
-    for name in ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"]
-    {
+    let claims = [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-real-ip",
+    ];
+    for name in claims {
         headers.remove(name);
     }
     inside(headers, via);
-    let host = via.host.unwrap_or_default();
-    set(headers, "x-forwarded-proto", via.scheme);
-    set(headers, "x-forwarded-host", host);
-    let node = match via.client.ip() {
+    let node = match via.client.ip().to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
+        // Brackets and colons are not token characters: such a node is quoted (RFC 7239 §6).
         IpAddr::V6(ip) => format!("\"[{ip}]\""),
     };
-    set(headers, "forwarded", &format!("for={node};proto={};host=\"{host}\"", via.scheme));
+    let mut forwarded = format!("for={node};proto={}", via.scheme);
+    set(headers, "x-forwarded-proto", via.scheme);
+    if let Some(host) = via.host {
+        set(headers, "x-forwarded-host", host);
+        // A quoted string (RFC 9110 §5.6.4): a host with a quotation mark in it cannot end it early.
+        forwarded += &format!(";host=\"{}\"", host.replace('\\', "\\\\").replace('"', "\\\""));
+    }
+    set(headers, "forwarded", &forwarded);
 }
 
 /// Inside the trusted network: appends this proxy's peer to `X-Forwarded-For`, and itself to `Via`.
 pub fn inside(headers: &mut HeaderMap, via: &Via<'_>) {
-    append(headers, "x-forwarded-for", &via.client.ip().to_string());
+    append(headers, "x-forwarded-for", &via.client.ip().to_canonical().to_string());
     let version = match via.version {
         Version::HTTP_10 => "1.0",
         Version::HTTP_2 => "2.0",
@@ -75,6 +109,71 @@ pub fn inside(headers: &mut HeaderMap, via: &Via<'_>) {
         _ => "1.1",
     };
     append(headers, "via", &format!("{version} {}", via.by));
+}
+
+/// Whom a request is for: the one authority that its head names.
+///
+/// HTTP/1.1 says it in `Host`, or in an absolute-form target, which then wins (RFC 9112 §3.2.2);
+/// HTTP/2 in `:authority`, with which a `Host` must agree (RFC 9113 §8.3.1).
+///
+/// # Errors
+/// 400, the client's fault, when it is missing, given twice, contradictory or not an authority
+/// (RFC 9112 §3.2): two programs could take such a request for two different hosts'.
+pub fn authority(head: &request::Parts) -> Result<Authority, Box<Problem>> {
+    let bad = |kind: &str, detail: &str| {
+        Err(Box::new(Problem::new(StatusCode::BAD_REQUEST, Fault::Client, kind, detail).field("Host")))
+    };
+    let mut values = head.headers.get_all(header::HOST).iter();
+    let named = values.next().map(|value| Authority::try_from(value.as_bytes()));
+    if values.next().is_some() {
+        return bad("host-twice", "the request has more than one Host header");
+    }
+    let authority = match (head.uri.authority(), named) {
+        (Some(target), Some(Ok(host))) if head.version == Version::HTTP_2 && *target != host => {
+            return bad("host-contradicts", "Host and :authority name different hosts");
+        }
+        (_, Some(Err(_))) => return bad("host-malformed", "Host is not HOST or HOST:PORT"),
+        (Some(target), _) => target.clone(),
+        (None, Some(Ok(host))) => host,
+        (None, None) => return bad("host-missing", "the request does not say for which host it is"),
+    };
+    if authority.host().is_empty() || authority.as_str().contains('@') {
+        return bad("host-malformed", "Host is not HOST or HOST:PORT");
+    }
+    Ok(authority)
+}
+
+/// Where a proxy stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Its clients are strangers: see [`at_the_edge`].
+    Edge,
+    /// Its clients are our own proxies: see [`inside`].
+    Inside,
+}
+
+/// Makes a received head into the one to send on over HTTP/1.1.
+///
+/// The connection's own headers go first, so that a client cannot have the proxy's headers removed
+/// by naming them in `Connection`. `Expect` ends here too: this server has answered it. Cookies
+/// that HTTP/2 split are joined again (RFC 9113 §8.2.3), and the target takes its origin form.
+pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) {
+    strip_hop_by_hop(&mut head.headers);
+    head.headers.remove(header::EXPECT);
+    let crumbs: Vec<&[u8]> = head.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        head.headers.insert(header::COOKIE, cookie);
+    }
+    match place {
+        Place::Edge => at_the_edge(&mut head.headers, via),
+        Place::Inside => inside(&mut head.headers, via),
+    }
+    set(&mut head.headers, "host", via.host.unwrap_or_default());
+    head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
 }
 
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
@@ -90,3 +189,6 @@ pub fn append(headers: &mut HeaderMap, name: &'static str, value: &str) {
         if earlier.is_empty() { value.to_owned() } else { format!("{}, {value}", earlier.join(", ")) };
     set(headers, name, &joined);
 }
+
+#[cfg(test)]
+mod tests;

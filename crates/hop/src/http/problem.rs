@@ -21,7 +21,7 @@ pub enum Fault {
 /// A problem detail document (RFC 9457 §3.1), with the hop and the fault as extension members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
-    /// `about:blank` plus a fragment-free short name: stable, for programs.
+    /// `urn:journey:problem:` and a short name: stable, for programs.
     #[serde(rename = "type")]
     pub kind: String,
     /// The same for every occurrence of this type.

@@ -3,17 +3,20 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use journey::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 use tower::{ServiceBuilder, service_fn as tower_service_fn};
@@ -113,58 +116,107 @@ impl Server {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_time)
-            .max_buf_size(limits.head_bytes)
+            // hyper reads no less than 8 KiB at a time.
+            .max_buf_size(limits.head_bytes.max(8 << 10))
             .max_headers(100);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.streams)
             .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+            // Held back per stream for a client that does not read; hyper's own figure is 400 KiB.
+            .max_send_buf_size(64 << 10)
             .keep_alive_interval(Some(Duration::from_secs(20)));
         let peer = stamps.flow().client;
+        let busy = Busy::default();
+        let mut patience = Patience::new(limits, stamps.clone(), busy.clone());
+        let server = Arc::new(self);
         let service = service_fn(move |request| {
-            let server = self.clone();
-            let stamps = stamps.clone();
-            async move { Ok::<_, Infallible>(server.answer(request, stamps).await) }
+            let (server, stamps, busy) = (Arc::clone(&server), stamps.clone(), busy.request());
+            async move { Ok::<_, Infallible>(server.answer(request, stamps, busy).await) }
         });
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let mut stopped = std::pin::pin!(stop.cancelled());
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, %peer, "connection");
+                    }
+                    return;
+                }
+                () = stopped.as_mut(), if !ending => {
+                    connection.as_mut().graceful_shutdown();
+                    ending = true;
+                }
+                verdict = patience.next() => match verdict {
+                    Verdict::Stays => {}
+                    Verdict::Idle if !ending => {
+                        connection.as_mut().graceful_shutdown();
+                        ending = true;
+                    }
+                    Verdict::Idle | Verdict::Stalled => {
+                        tracing::debug!(%peer, "connection cut: nothing moved for too long");
+                        return;
+                    }
+                },
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, %peer, "connection");
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, stamps: Stamps) -> Response<ResponseBody> {
-        let name = format!("{} {}", request.method(), request.uri().path());
-        let exchange = Exchange::begin(&self.telemetry, request.headers(), name, stamps);
+    async fn answer(&self, request: Request<Incoming>, stamps: Stamps, busy: Busy) -> Response<ResponseBody> {
+        let exchange = Exchange::begin(&self.telemetry, request.headers(), String::new(), stamps);
         if request.body().is_end_stream() {
             exchange.request_ended();
         }
         if exchange.sampled() {
-            exchange.attribute("http.request.method", Value::from(request.method().to_string()));
+            exchange.name(|| format!("{} {}", request.method(), request.uri().path()));
+            exchange.attribute("http.request.method", method(request.method()));
             exchange.attribute("url.path", Value::from(request.uri().path().to_owned()));
             exchange.attribute("network.protocol.version", version(request.version()));
         }
         let mut watch = Watch { server: self, exchange: Some(exchange.clone()), begun: clock::monotonic() };
         self.admin.request_began();
-        let mut request = request.map(|inner| RequestBody { inner, exchange: exchange.clone() });
-        request.extensions_mut().insert(exchange.clone());
-        let mut response = match self.handler.clone().oneshot(request).await {
-            Ok(response) => response,
-            Err(error) => overload(&error, self.limits).at(&self.name).into_response(),
+        let without_body = request.method() == Method::HEAD;
+        let http1 = request.version() <= Version::HTTP_11;
+        let mut response = if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+            // RFC 9112 §3.2; two programs might choose differently.
+            let detail = "the request names more than one Host";
+            let problem = Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "bad-request", detail);
+            problem.field("Host").at(&self.name).into_response()
+        } else {
+            let mut request = request.map(|inner| RequestBody { inner, exchange: exchange.clone() });
+            request.extensions_mut().insert(exchange.clone());
+            match self.handler.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(error) => overload(&error, self.limits, &self.name),
+            }
         };
         watch.exchange = None;
         self.admin.request_ended(response.status(), clock::since(watch.begun));
         exchange.attribute("http.response.status_code", response.status().as_u16());
         exchange.server_timing(&self.name, response.headers_mut());
-        response.map(|inner| ResponseBody { inner, exchange: Some(exchange) })
+        let without_body = without_body
+            || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || response.status().is_informational();
+        let length = if http1 { known_length(&response) } else { None };
+        response.map(|inner| ResponseBody {
+            whole: without_body || inner.is_end_stream(),
+            inner,
+            left: length,
+            sent: 0,
+            before: exchange.stamps().last_write().offset,
+            exchange: Some(exchange),
+            _busy: busy,
+        })
     }
+}
+
+/// How many bytes an HTTP/1.1 response will have, if that is known beforehand.
+fn known_length(response: &Response<Body>) -> Option<u64> {
+    let header = || response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    response.body().size_hint().exact().or_else(header)
 }
 
 /// The exchange of a request, as every handler finds it.
@@ -177,22 +229,37 @@ pub fn exchange<B>(request: &Request<B>) -> Exchange {
 }
 
 /// What tower's protection says, as a problem.
-fn overload(error: &BoxError, limits: Limits) -> Problem {
+fn overload(error: &BoxError, limits: Limits, hop: &str) -> Response<Body> {
     if error.is::<tower::load_shed::error::Overloaded>() {
         let detail = format!("{} requests are already being answered: try again later", limits.requests);
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "overloaded", detail)
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "overloaded", detail);
+        let mut response = problem.at(hop).into_response();
+        // RFC 9110 §10.2.3, in seconds.
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
     } else if error.is::<tower::timeout::error::Elapsed>() {
         let detail = format!("no answer within {:?}", limits.request_time);
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, Fault::Ours, "timeout", detail)
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, Fault::Ours, "timeout", detail).at(hop).into_response()
     } else {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Fault::Ours, "internal-error", error.to_string())
+        let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+        Problem::new(status, Fault::Ours, "internal-error", detail).at(hop).into_response()
     }
 }
 
-fn version(version: hyper::Version) -> &'static str {
+fn method(method: &Method) -> Value {
+    match *method {
+        Method::GET => Value::from("GET"),
+        Method::POST => Value::from("POST"),
+        Method::PUT => Value::from("PUT"),
+        Method::DELETE => Value::from("DELETE"),
+        _ => Value::from(method.to_string()),
+    }
+}
+
+fn version(version: Version) -> &'static str {
     match version {
-        hyper::Version::HTTP_2 => "2",
-        hyper::Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
         _ => "1.1",
     }
 }
@@ -210,7 +277,7 @@ impl Drop for Watch<'_> {
             // 499 is nginx's code for this; no client sees it.
             let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
             self.server.admin.request_ended(status, clock::since(self.begun));
-            exchange.abandoned();
+            exchange.cut_off("cancelled");
         }
     }
 }
@@ -245,10 +312,21 @@ impl hyper::body::Body for RequestBody {
     }
 }
 
-/// A response's body that says when it has been handed over entirely.
+/// A response's body that says when it has been handed over entirely, or that it never was.
 pub struct ResponseBody {
     inner: Body,
+    /// All of it has been handed over.
+    whole: bool,
+    /// HTTP/1.1 with a known length: what is left of it. hyper asks [`ResponseBody::is_end_stream`] right
+    /// after the last bytes, before it writes them; a body that only knows its end afterwards would be
+    /// noticed too late, when those bytes are gone.
+    left: Option<u64>,
+    /// Bytes handed over so far.
+    sent: u64,
+    /// Bytes that the connection had written before this response.
+    before: u64,
     exchange: Option<Exchange>,
+    _busy: Busy,
 }
 
 impl hyper::body::Body for ResponseBody {
@@ -259,11 +337,29 @@ impl hyper::body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(None) => self.whole = true,
+            Poll::Ready(Some(Ok(frame))) => {
+                let count = frame.data_ref().map_or(0, Bytes::len) as u64;
+                // What exceeds the announced length is never sent.
+                let count = self.left.map_or(count, |left| left.min(count));
+                self.sent += count;
+                self.left = self.left.map(|left| left.saturating_sub(count));
+                self.whole = frame.is_trailers() || self.is_end_stream();
+            }
+            Poll::Ready(Some(Err(_))) => {
+                if let Some(exchange) = self.exchange.take() {
+                    exchange.cut_off("response_body");
+                }
+            }
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.is_end_stream() || (self.sent > 0 && self.left == Some(0))
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -273,8 +369,67 @@ impl hyper::body::Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if let Some(exchange) = self.exchange.take() {
-            exchange.response_ended();
+        let Some(exchange) = self.exchange.take() else { return };
+        if self.whole {
+            exchange.response_ended(self.before + self.sent);
+        } else {
+            exchange.cut_off("cancelled");
         }
     }
 }
+
+/// Counts a connection's requests; each one holds a clone until its response is handed over.
+#[derive(Clone, Default)]
+struct Busy(Arc<AtomicU64>);
+
+impl Busy {
+    fn request(&self) -> Self {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        self.clone()
+    }
+}
+
+/// What a connection deserves; see [`Patience`].
+enum Verdict {
+    Stays,
+    /// No request for too long.
+    Idle,
+    /// A response is not being read, or nothing comes of a request: not a byte moved.
+    Stalled,
+}
+
+/// Looks after what hyper has no limit for: a client that sends nothing at all, a silent HTTP/2
+/// connection, a response that nobody reads.
+struct Patience {
+    ticks: tokio::time::Interval,
+    stamps: Stamps,
+    busy: Busy,
+    /// Requests begun and bytes moved at the previous look.
+    seen: (u64, u64),
+}
+
+impl Patience {
+    fn new(limits: Limits, stamps: Stamps, busy: Busy) -> Self {
+        let mut ticks = tokio::time::interval(limits.head_time.max(limits.request_time).max(Duration::from_millis(1)));
+        ticks.reset_after(limits.head_time);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Patience { ticks, stamps, busy, seen: (0, 0) }
+    }
+
+    async fn next(&mut self) -> Verdict {
+        self.ticks.tick().await;
+        let requests = self.busy.0.load(Ordering::Relaxed);
+        let moved = self.stamps.last_read().offset + self.stamps.last_write().offset;
+        let before = std::mem::replace(&mut self.seen, (requests, moved));
+        // One clone is here and one in the connection's service.
+        let in_progress = Arc::strong_count(&self.busy.0) > 2;
+        match (in_progress, before) {
+            (false, (same, _)) if same == requests => Verdict::Idle,
+            (true, (_, same)) if same == moved => Verdict::Stalled,
+            _ => Verdict::Stays,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

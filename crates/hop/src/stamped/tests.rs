@@ -51,3 +51,42 @@ async fn after_flush_never_gets_lost() {
     drop(ours);
     assert_eq!(seen.load(Ordering::Relaxed), 0);
 }
+
+#[tokio::test]
+async fn a_body_that_flow_control_holds_back_is_stamped_at_its_end() {
+    let (mut ours, _theirs) = pair();
+    let seen = Arc::new(AtomicU64::new(0));
+    let sink = Arc::clone(&seen);
+    ours.stamps().after_flush_of(10, move |mark| sink.store(mark.offset, Ordering::Relaxed));
+    for (bytes, expected) in [(&b"first"[..], 0), (b"second", 11), (b"third", 11)] {
+        ours.write_all(bytes).await.unwrap();
+        ours.flush().await.unwrap();
+        assert_eq!(seen.load(Ordering::Relaxed), expected);
+    }
+}
+
+#[tokio::test]
+async fn after_flush_of_a_socket_that_is_gone_is_called_at_once() {
+    let (mut ours, _theirs) = pair();
+    ours.write_all(b"all").await.unwrap();
+    let stamps = ours.stamps();
+    drop(ours);
+    let seen = Arc::new(AtomicU64::new(0));
+    let sink = Arc::clone(&seen);
+    stamps.after_flush(move |mark| sink.store(mark.offset, Ordering::Relaxed));
+    assert_eq!(seen.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn vectored_writes_count_as_one_and_a_refused_write_does_not_count() {
+    let (mut ours, mut theirs) = pair();
+    let slices = [std::io::IoSlice::new(b"ab"), std::io::IoSlice::new(b"cde")];
+    let count = std::future::poll_fn(|context| Pin::new(&mut ours).poll_write_vectored(context, &slices)).await;
+    let count = count.unwrap();
+    assert_eq!(ours.stamps().last_write().offset, count as u64);
+    let mut buffer = vec![0; count];
+    theirs.read_exact(&mut buffer).await.unwrap();
+    drop(theirs);
+    ours.write_all(b"nobody reads this").await.unwrap_err();
+    assert_eq!(ours.stamps().last_write().offset, count as u64);
+}

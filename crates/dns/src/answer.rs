@@ -1,0 +1,190 @@
+//! What an authoritative server says to a question: the algorithm of RFC 1034 §4.3.2.
+//!
+//! There are only five things it can say:
+//!
+//! | outcome  | RCODE    | AA | sections                                                        |
+//! |----------|----------|----|-----------------------------------------------------------------|
+//! | answer   | NOERROR  | 1  | the records in ANSWER (after the aliases that led to them)      |
+//! | referral | NOERROR  | 0  | "ask these": NS in AUTHORITY, their addresses in ADDITIONAL      |
+//! | NODATA   | NOERROR  | 1  | the name exists, the type does not: SOA in AUTHORITY             |
+//! | NXDOMAIN | NXDOMAIN | 1  | the name does not exist, nor anything below it: SOA in AUTHORITY |
+//! | REFUSED  | REFUSED  | 0  | not one of my zones                                              |
+
+use hickory_proto::op::{Query, ResponseCode};
+use hickory_proto::rr::{DNSClass, LowerName, Name, RData, Record, RecordType};
+
+use crate::zone::{Zone, Zones, ancestors};
+
+/// How many aliases in a row are followed before the client has to go on by itself.
+const LONGEST_CHAIN: usize = 8;
+
+/// The content of a response, before it becomes bytes.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    /// The outcome.
+    pub code: ResponseCode,
+    /// AA: "I answer for this name", false in a referral.
+    pub authoritative: bool,
+    /// The records asked for.
+    pub answers: Vec<Record>,
+    /// A referral's name servers, or the SOA of a negative answer.
+    pub authorities: Vec<Record>,
+    /// Addresses of the servers named in the other sections.
+    pub additionals: Vec<Record>,
+    /// Whether `additionals` is needed to go on (glue) or a courtesy that may be left out.
+    pub needs_additionals: bool,
+}
+
+impl Answer {
+    fn empty(code: ResponseCode) -> Self {
+        let (answers, authorities, additionals) = (Vec::new(), Vec::new(), Vec::new());
+        Answer { code, authoritative: false, answers, authorities, additionals, needs_additionals: false }
+    }
+}
+
+/// Answers `question` from `zones`.
+pub fn answer(zones: &Zones, question: &Query) -> Answer {
+    let kind = question.query_type;
+    // A whole zone (AXFR) goes to secondaries only, and this server has none; the other classes
+    // (CHAOS, HESIOD) have no zones here.
+    let transfer = matches!(kind, RecordType::AXFR | RecordType::IXFR);
+    if transfer || !matches!(question.query_class, DNSClass::IN | DNSClass::ANY) {
+        return Answer::empty(ResponseCode::Refused);
+    }
+    let mut name = question.name.clone();
+    let Some(mut zone) = zone_for(zones, &LowerName::new(&name), kind) else {
+        return Answer::empty(ResponseCode::Refused);
+    };
+    let mut reply = Answer { authoritative: true, ..Answer::empty(ResponseCode::NoError) };
+    // Once around unless the name is an alias; then again with the name it stands for.
+    for _ in 0..LONGEST_CHAIN {
+        match look_up(zone, &name, kind) {
+            Finding::Records(records) => {
+                add_addresses(&mut reply.additionals, zone, &records);
+                reply.answers.extend(records);
+                return reply;
+            }
+            Finding::Alias(record, target) => {
+                let seen = reply.answers.iter().any(|earlier| earlier.name == record.name);
+                reply.answers.push(*record);
+                name = target;
+                match zone_for(zones, &LowerName::new(&name), kind) {
+                    Some(next) if !seen => zone = next,
+                    // It leads out of our zones, or in a circle: whoever asked takes it from here.
+                    _ => return reply,
+                }
+            }
+            Finding::Referral(servers) => {
+                // With an alias before it the answer section is ours, so AA stays (RFC 1035 §4.1.1).
+                reply.authoritative = !reply.answers.is_empty();
+                add_addresses(&mut reply.additionals, zone, &servers);
+                reply.needs_additionals = true;
+                reply.authorities = servers;
+                return reply;
+            }
+            Finding::NoSuchType => {
+                reply.authorities = vec![zone.denial().clone()];
+                return reply;
+            }
+            Finding::NoSuchName => {
+                // After aliases the code tells of the last name (RFC 6604 §3).
+                reply.code = ResponseCode::NXDomain;
+                reply.authorities = vec![zone.denial().clone()];
+                return reply;
+            }
+        }
+    }
+    reply
+}
+
+/// The zone to look in. The DS record of a zone is the one thing that its *parent* answers for
+/// (RFC 4035 §3.1.4.1), so for DS a zone that starts at the very name is passed over, if another
+/// encloses it.
+fn zone_for<'z>(zones: &'z Zones, name: &LowerName, kind: RecordType) -> Option<&'z Zone> {
+    let zone = zones.enclosing(name)?;
+    if kind == RecordType::DS && zone.origin() == name && !name.is_root() {
+        return zones.enclosing(&name.base_name()).or(Some(zone));
+    }
+    Some(zone)
+}
+
+/// What one zone knows about one name and type.
+enum Finding {
+    Records(Vec<Record>),
+    /// The CNAME record and the name it points to.
+    Alias(Box<Record>, Name),
+    /// The NS records of the cut at or above the name.
+    Referral(Vec<Record>),
+    NoSuchType,
+    NoSuchName,
+}
+
+fn look_up(zone: &Zone, asked: &Name, kind: RecordType) -> Finding {
+    let name = LowerName::new(asked);
+    // From the top down, the first cut on the way ends our authority: whatever lies at or below it
+    // is the other side's to say, even if we happen to hold a copy (glue).
+    let mut path: Vec<LowerName> = ancestors(&name, zone.origin()).collect();
+    path.reverse();
+    for cut in &path[1..] {
+        let servers = zone.records(cut, RecordType::NS);
+        let is_parents_own = kind == RecordType::DS && *cut == name;
+        if !servers.is_empty() && !is_parents_own {
+            return Finding::Referral(servers.to_vec());
+        }
+    }
+    let node = match zone.node(&name) {
+        Some(node) => node,
+        None => {
+            // A wildcard answers in place of names that do not exist, directly below the closest
+            // name that does (RFC 4592 §3.3.1); the records then bear the name asked for.
+            let closest = path.iter().rev().find(|name| zone.node(name).is_some());
+            let wildcard = closest.and_then(|name| Name::from(name.clone()).prepend_label("*").ok());
+            match wildcard.and_then(|name| zone.node(&LowerName::new(&name))) {
+                Some(node) => node,
+                None => return Finding::NoSuchName,
+            }
+        }
+    };
+    let owned = |record: &Record| {
+        let mut record = record.clone();
+        record.name = asked.clone();
+        record
+    };
+    if kind == RecordType::ANY {
+        // RFC 8482 §4.1: "any" is answered with one of the sets, not with all: less to amplify.
+        let first = node.values().next().map(|set| set.iter().map(owned).collect());
+        return first.map_or(Finding::NoSuchType, Finding::Records);
+    }
+    if let Some(records) = node.get(&kind) {
+        return Finding::Records(records.iter().map(owned).collect());
+    }
+    match node.get(&RecordType::CNAME).and_then(|set| set.first()) {
+        Some(record) => match &record.data {
+            RData::CNAME(target) => Finding::Alias(Box::new(owned(record)), target.0.clone()),
+            _ => Finding::NoSuchType,
+        },
+        None => Finding::NoSuchType,
+    }
+}
+
+/// Adds the addresses, as far as the zone has them, of the hosts that `records` name.
+///
+/// In a referral this is the glue; with NS, MX and SRV answers it saves the client a question.
+fn add_addresses(additionals: &mut Vec<Record>, zone: &Zone, records: &[Record]) {
+    for record in records {
+        let host = match &record.data {
+            RData::NS(server) => &server.0,
+            RData::MX(exchange) => &exchange.exchange,
+            RData::SRV(service) => &service.target,
+            _ => continue,
+        };
+        let host = LowerName::new(host);
+        for kind in [RecordType::A, RecordType::AAAA] {
+            for address in zone.records(&host, kind) {
+                if !additionals.contains(address) {
+                    additionals.push(address.clone());
+                }
+            }
+        }
+    }
+}

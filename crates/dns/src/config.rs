@@ -1,0 +1,61 @@
+//! What a name server is told: where to listen and which zones it answers for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use hickory_proto::rr::Name;
+
+use crate::zone::{Zone, Zones};
+
+/// An authoritative name server: answers for its own zones, refers to others, and refuses the rest.
+///
+/// SIGHUP reads the zone files again.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(version)]
+pub struct Settings {
+    /// Where to answer, on UDP and on TCP
+    #[arg(long, env = "LISTEN", value_name = "IP:PORT", default_value = "127.0.53.3:5300")]
+    pub listen: SocketAddr,
+
+    /// The zones and their files, such as "com.=com.zone,example.=example.zone"
+    #[arg(long, env = "ZONES", value_name = "ZONE=FILE,…", value_delimiter = ',', required = true)]
+    pub zones: Vec<ZoneFile>,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment here would replace the help text of the program")]
+    pub common: hop::Common,
+}
+
+impl Settings {
+    /// Reads every zone file.
+    ///
+    /// # Errors
+    /// The first that is broken, with its path, and the line if it can be told.
+    pub fn load_zones(&self) -> anyhow::Result<Zones> {
+        let zones = self.zones.iter().map(|file| Zone::load(&file.origin, &file.path));
+        Zones::new(zones.collect::<Result<Vec<_>, _>>()?).map_err(anyhow::Error::msg)
+    }
+}
+
+/// One zone and the file that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneFile {
+    /// The zone's topmost name.
+    pub origin: Name,
+    /// An RFC 1035 §5 master file.
+    pub path: PathBuf,
+}
+
+impl FromStr for ZoneFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = || format!("{text:?}: expected ZONE=FILE, such as com.=zones/com.zone");
+        let (origin, path) =
+            text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or_else(expected)?;
+        let mut origin = Name::from_ascii(origin).map_err(|error| format!("{origin:?}: {error}"))?;
+        origin.set_fqdn(true);
+        Ok(ZoneFile { origin, path: path.into() })
+    }
+}

@@ -1,0 +1,21 @@
+//! An authoritative name server: it knows its own zones by heart, and for whatever it has given
+//! away it says whom to ask. Three of these make the lab's DNS: the root, `com.` and `myshop.com.`
+//!
+//! What this hop teaches: why nobody has to know every name. A server answers, or *refers* one step
+//! down the tree; the resolver walks. Read in this order:
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`zone`] | what is a zone, and how does it come out of a file? |
+//! | [`answer`] | answer, referral, NODATA, NXDOMAIN, REFUSED: which, and why? |
+//! | [`wire`] | what do the bytes look like, and what if they do not fit? |
+//! | [`respond`] | all of the above in one function, bytes in and bytes out |
+//! | [`server`] | sockets, reload, stamps |
+//! | [`config`] | flags and environment |
+
+pub mod answer;
+pub mod config;
+pub mod respond;
+pub mod server;
+pub mod wire;
+pub mod zone;

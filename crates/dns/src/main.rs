@@ -1,0 +1,16 @@
+//! The name server's process: settings, zones, sockets, serve.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use dns::config::Settings;
+use dns::server::{self, Sockets};
+
+fn main() -> ExitCode {
+    let settings = Settings::parse();
+    hop::start("dns", settings.common.clone(), async move |hop: hop::Hop| {
+        let zones = settings.load_zones()?;
+        let sockets = Sockets::bind(settings.listen).await?;
+        server::run(sockets, zones, settings, hop).await
+    })
+}

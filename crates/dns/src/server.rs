@@ -1,0 +1,198 @@
+//! The sockets: read, answer, write, and note when.
+//!
+//! A query is answered where it is read, without a task of its own: the answer is in memory, so it
+//! takes microseconds, and there is nothing to wait for.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
+use journey::{Direction, Event, Flow, Kind, Span, Stamp, Transport};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::respond::{Response, respond};
+use crate::zone::Zones;
+
+/// How long a TCP client may be silent before its connection is closed (RFC 7766 §6.2.3 asks for
+/// "a few seconds").
+const IDLE: Duration = Duration::from_secs(10);
+/// TCP connections served at once; the others wait in the kernel's queue.
+const CONNECTIONS: usize = 256;
+
+/// The two sockets a name server has: most queries come by UDP; what is too large, by TCP.
+pub struct Sockets {
+    udp: UdpSocket,
+    tcp: TcpListener,
+}
+
+impl Sockets {
+    /// Binds both.
+    ///
+    /// # Errors
+    /// The address is taken, or not this machine's.
+    pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let mut attempts = 16;
+        loop {
+            let udp = hop::listen::udp(address).await?;
+            // With port 0 the kernel chose one for UDP. TCP gets the same, unless a connection has it.
+            match hop::listen::tcp(udp.local_addr()?) {
+                Ok(tcp) => return Ok(Sockets { udp, tcp }),
+                Err(error) if address.port() != 0 || attempts == 0 => return Err(error),
+                Err(_) => attempts -= 1,
+            }
+        }
+    }
+
+    /// Where they are bound.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.udp.local_addr()
+    }
+}
+
+/// What every query needs: the zones of the moment, and where spans go.
+struct Server {
+    zones: RwLock<Arc<Zones>>,
+    telemetry: Telemetry,
+}
+
+/// Serves until the hop is told to stop.
+///
+/// # Errors
+/// The signal handler for reloads cannot be installed.
+pub async fn run(sockets: Sockets, zones: Zones, settings: Settings, hop: Hop) -> anyhow::Result<()> {
+    let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+    let address = sockets.address().context("ask for the bound address")?;
+    for zone in zones.iter() {
+        tracing::info!(zone = %zone.origin(), records = zone.record_count(), "serving");
+    }
+    let server = Arc::new(Server { zones: RwLock::new(Arc::new(zones)), telemetry: hop.telemetry.clone() });
+    let tcp = hop::accept::run(sockets.tcp, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
+        serve_stream(Arc::clone(&server), stream, stop)
+    });
+    hop.ready();
+    tokio::select! {
+        ((), ()) = async { tokio::join!(serve_datagrams(&server, sockets.udp, address, &hop.shutdown), tcp) } => {}
+        () = reload_on(hangup, &server, &settings) => {}
+    }
+    Ok(())
+}
+
+/// On SIGHUP reads the zone files again. The new zones replace the old in one step between two
+/// queries; if a file is broken, the old ones stay.
+async fn reload_on(mut hangup: tokio::signal::unix::Signal, server: &Server, settings: &Settings) {
+    while hangup.recv().await.is_some() {
+        match settings.load_zones() {
+            Ok(zones) => {
+                let records: usize = zones.iter().map(crate::zone::Zone::record_count).sum();
+                server.replace(zones);
+                tracing::info!(records, "zones reloaded");
+            }
+            Err(error) => tracing::error!("reload the zones: {error:#}; the old ones stay in service"),
+        }
+    }
+    std::future::pending().await
+}
+
+impl Server {
+    fn zones(&self) -> Arc<Zones> {
+        Arc::clone(&self.zones.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, zones: Zones) {
+        *self.zones.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(zones);
+    }
+
+    /// Tells the lab what was asked, how it went, and when the two messages passed the socket.
+    fn report(&self, response: &Response, wake: Stamp, tx: Stamp) {
+        if !self.telemetry.enabled() {
+            return;
+        }
+        // DNS carries no trace id, so the span gets one of its own; the lab joins it to its cause by
+        // flow and message id.
+        let (kind, name) = match &response.question {
+            Some(question) => (question.query_type.to_string(), question.name.to_ascii()),
+            None => ("?".to_owned(), "?".to_owned()),
+        };
+        let title = format!("{kind} {name}");
+        let (trace, span) = (trace::new_trace_id(), trace::new_span_id());
+        let mut span = Span::new(trace, span, None, Kind::Server, title, (wake.at, tx.at))
+            .with("dns.question.name", name)
+            .with("dns.question.type", kind)
+            .with("dns.response_code", crate::wire::name_of(response.code))
+            .with("dns.id", response.id)
+            .with("network.transport", if wake.flow.transport == Transport::Udp { "udp" } else { "tcp" });
+        span.stamps = vec![wake, tx];
+        self.telemetry.emit(span);
+    }
+}
+
+/// UDP: one datagram in, one out.
+async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr, stop: &CancellationToken) {
+    let mut buffer = vec![0; usize::from(u16::MAX)];
+    loop {
+        let received = tokio::select! {
+            biased; // first what has already arrived: nothing that was accepted is dropped
+            received = socket.recv_from(&mut buffer) => received,
+            () = stop.cancelled() => return,
+        };
+        let wake = clock::now();
+        let (length, peer) = match received {
+            Ok(received) => received,
+            Err(error) => {
+                tracing::warn!(%error, "receive a datagram");
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        let Some(response) = respond(&server.zones(), &buffer[..length], Transport::Udp) else { continue };
+        let tx = clock::now();
+        if let Err(error) = socket.send_to(&response.bytes, peer).await {
+            tracing::debug!(%error, %peer, "send a response");
+        }
+        let flow = Flow { transport: Transport::Udp, client: peer, server: address };
+        let mark = |at| Mark { offset: u64::from(response.id), at };
+        let wake = mark(wake).stamp(flow, Direction::Request, Event::Wake);
+        server.report(&response, wake, mark(tx).stamp(flow, Direction::Response, Event::Tx));
+    }
+}
+
+/// TCP: every message has its length before it, in two bytes (RFC 1035 §4.2.2), and a connection may
+/// carry many (RFC 7766 §6.2.1).
+async fn serve_stream(server: Arc<Server>, mut stream: Stamped<TcpStream>, stop: CancellationToken) {
+    let stamps = stream.stamps();
+    loop {
+        let query = tokio::select! {
+            query = tokio::time::timeout(IDLE, read_message(&mut stream)) => query,
+            () = stop.cancelled() => return,
+        };
+        let Ok(Ok(query)) = query else { return };
+        let wake = stamps.last_read();
+        let Some(response) = respond(&server.zones(), &query, Transport::Tcp) else { return };
+        let Ok(length) = u16::try_from(response.bytes.len()) else { return };
+        // Length and message in one write: two would be two packets.
+        let framed = [&length.to_be_bytes(), response.bytes.as_slice()].concat();
+        match tokio::time::timeout(IDLE, stream.write_all(&framed)).await {
+            Ok(Ok(())) => {
+                let tx = stamps.write_stamp(stamps.last_write());
+                server.report(&response, stamps.read_stamp(wake), tx);
+            }
+            _ => return,
+        }
+    }
+}
+
+async fn read_message(stream: &mut Stamped<TcpStream>) -> std::io::Result<Vec<u8>> {
+    let length = stream.read_u16().await?;
+    let mut message = vec![0; usize::from(length)];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}

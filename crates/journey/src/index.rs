@@ -1,0 +1,161 @@
+//! All spans of a lab, found by cause (parent) or by the bytes they speak of (flow and offset).
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use crate::span::{Kind, Span, SpanId, TraceId};
+use crate::stamp::{Direction, Event, Flow, Stamp, Transport};
+
+/// What is known of a hop from the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The instance's name.
+    pub name: String,
+    /// Its role, the same for all replicas.
+    pub role: String,
+    /// Does it report spans? If not it is opaque, and its time is inferred from its neighbours.
+    pub reports: bool,
+}
+
+/// Who listens where, and who reports.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    by_address: HashMap<SocketAddr, Known>,
+    by_name: HashMap<String, Known>,
+}
+
+impl Roster {
+    /// Adds a hop and the addresses it listens on.
+    pub fn add(&mut self, known: Known, addresses: impl IntoIterator<Item = SocketAddr>) {
+        for address in addresses {
+            self.by_address.insert(address, known.clone());
+        }
+        self.by_name.insert(known.name.clone(), known);
+    }
+
+    /// The hop that listens on an address.
+    pub fn at(&self, address: SocketAddr) -> Option<&Known> {
+        self.by_address.get(&address)
+    }
+
+    /// A hop's role; its own name when the plan does not know it.
+    pub fn role<'a>(&'a self, name: &'a str) -> &'a str {
+        self.by_name.get(name).map_or(name, |known| &known.role)
+    }
+}
+
+/// A chunk of bytes that a layer-4 proxy passed on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relayed<'a> {
+    pub(crate) span: &'a Span,
+    pub(crate) read: Stamp,
+    pub(crate) written: Stamp,
+}
+
+type Place = (Flow, Direction);
+
+/// All spans, findable. Insertion order does not matter.
+#[derive(Debug, Default)]
+pub struct Index {
+    spans: Vec<Span>,
+    by_id: HashMap<SpanId, usize>,
+    by_trace: HashMap<TraceId, Vec<usize>>,
+    children: HashMap<SpanId, Vec<usize>>,
+    servers: HashMap<Flow, BTreeMap<u64, usize>>,
+    relays_in: HashMap<Place, BTreeMap<u64, usize>>,
+    relays_out: HashMap<Place, BTreeMap<u64, usize>>,
+}
+
+impl Index {
+    /// Adds a span.
+    pub fn insert(&mut self, span: Span) {
+        let at = self.spans.len();
+        self.by_id.insert(span.span_id, at);
+        self.by_trace.entry(span.trace_id).or_default().push(at);
+        if let Some(parent) = span.parent {
+            self.children.entry(parent).or_default().push(at);
+        }
+        match span.kind {
+            Kind::Server => {
+                if let Some(read) = span.stamp(Direction::Request, Event::Wake) {
+                    self.servers.entry(read.flow).or_default().insert(read.offset, at);
+                }
+            }
+            Kind::Internal => {
+                if let Some((read, written)) = relay_stamps(&span) {
+                    self.relays_in.entry((read.flow, read.direction)).or_default().insert(read.offset, at);
+                    self.relays_out
+                        .entry((written.flow, written.direction))
+                        .or_default()
+                        .insert(written.offset, at);
+                }
+            }
+            Kind::Client | Kind::Producer | Kind::Consumer => {}
+        }
+        self.spans.push(span);
+    }
+
+    /// How many spans there are.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Forgets all spans that ended before a time (nanoseconds since the Unix epoch).
+    pub fn forget_before(&mut self, time: u64) {
+        let kept: Vec<Span> = std::mem::take(&mut self.spans).into_iter().filter(|s| s.end >= time).collect();
+        *self = Index::default();
+        kept.into_iter().for_each(|span| self.insert(span));
+    }
+
+    /// The span of a trace that has no parent among the known spans and began first.
+    pub fn root(&self, trace_id: TraceId) -> Option<&Span> {
+        let spans = self.by_trace.get(&trace_id)?.iter().map(|&at| &self.spans[at]);
+        spans
+            .filter(|span| span.parent.is_none_or(|parent| !self.by_id.contains_key(&parent)))
+            .min_by_key(|span| (span.start, std::cmp::Reverse(span.end)))
+    }
+
+    /// The spans that a span caused directly.
+    pub(crate) fn children(&self, parent: SpanId) -> impl Iterator<Item = &Span> {
+        self.children.get(&parent).into_iter().flatten().map(|&at| &self.spans[at])
+    }
+
+    /// The server that read the byte of a request stamp.
+    pub(crate) fn server_of(&self, sent: &Stamp) -> Option<&Span> {
+        let servers = self.servers.get(&sent.flow)?;
+        let at = match sent.flow.transport {
+            Transport::Udp => servers.get(&sent.offset)?,
+            Transport::Tcp => servers.range(sent.offset..).next()?.1,
+        };
+        Some(&self.spans[*at])
+    }
+
+    /// The layer-4 chunk in which the byte of a stamp was read.
+    pub(crate) fn relay_from(&self, sent: &Stamp) -> Option<Relayed<'_>> {
+        self.relay(&self.relays_in, sent)
+    }
+
+    /// The layer-4 chunk in which the byte of a stamp was written.
+    pub(crate) fn relay_to(&self, received: &Stamp) -> Option<Relayed<'_>> {
+        self.relay(&self.relays_out, received)
+    }
+
+    fn relay(&self, table: &HashMap<Place, BTreeMap<u64, usize>>, stamp: &Stamp) -> Option<Relayed<'_>> {
+        let (_, &at) = table.get(&(stamp.flow, stamp.direction))?.range(stamp.offset..).next()?;
+        let span = &self.spans[at];
+        let (read, written) = relay_stamps(span)?;
+        Some(Relayed { span, read, written })
+    }
+}
+
+/// A relay reads from one flow and writes to another, in one direction.
+fn relay_stamps(span: &Span) -> Option<(Stamp, Stamp)> {
+    let read = span.stamps.iter().find(|stamp| stamp.event == Event::Wake)?;
+    let written = span.stamps.iter().find(|stamp| stamp.event == Event::Tx)?;
+    (read.flow != written.flow && read.direction == written.direction).then_some((*read, *written))
+}

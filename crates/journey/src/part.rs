@@ -1,0 +1,207 @@
+//! The result: a journey, its parts, its counts, and what was strange about it.
+
+use serde::Serialize;
+
+use crate::span::TraceId;
+use crate::stamp::Quality;
+
+/// What a part's time was spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartKind {
+    /// A program worked.
+    #[serde(rename = "self")]
+    Own,
+    /// Bytes were between two programs.
+    Leg,
+    /// The bytes were there, the program was not yet running.
+    Wake,
+    /// A program waited for something of its own: a worker, a connection, a disk.
+    Wait,
+    /// A program that reports nothing had the request.
+    Opaque,
+}
+
+impl PartKind {
+    /// The word used in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PartKind::Own => "self",
+            PartKind::Leg => "leg",
+            PartKind::Wake => "wake",
+            PartKind::Wait => "wait",
+            PartKind::Opaque => "opaque",
+        }
+    }
+}
+
+/// Which line of the chapter's time budget a part belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Before the request: what the browser does on its own.
+    Browser,
+    /// "DNS resolution".
+    Dns,
+    /// "TCP handshake".
+    Tcp,
+    /// "TLS handshake".
+    Tls,
+    /// "Request to load balancer".
+    ToLoadBalancer,
+    /// "Load balancer to pod".
+    ToPod,
+    /// "Application processing".
+    Application,
+    /// "Response back".
+    Response,
+}
+
+impl Stage {
+    /// All, in the order of a journey.
+    pub const ALL: [Stage; 8] = [
+        Stage::Browser,
+        Stage::Dns,
+        Stage::Tcp,
+        Stage::Tls,
+        Stage::ToLoadBalancer,
+        Stage::ToPod,
+        Stage::Application,
+        Stage::Response,
+    ];
+
+    /// The chapter's words for it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Stage::Browser => "Browser",
+            Stage::Dns => "DNS resolution",
+            Stage::Tcp => "TCP handshake",
+            Stage::Tls => "TLS handshake",
+            Stage::ToLoadBalancer => "Request to load balancer",
+            Stage::ToPod => "Load balancer to pod",
+            Stage::Application => "Application processing",
+            Stage::Response => "Response back",
+        }
+    }
+
+    /// The chapter's figure in nanoseconds (chapter 7, §10), if it has one.
+    pub fn chapter(self) -> Option<u64> {
+        let milliseconds = match self {
+            Stage::Browser => return None,
+            Stage::Dns => 5,
+            Stage::Tcp => 15,
+            Stage::Tls => 30,
+            Stage::ToLoadBalancer => 1,
+            Stage::ToPod => 2,
+            Stage::Application => 40,
+            Stage::Response => 5,
+        };
+        Some(milliseconds * 1_000_000)
+    }
+}
+
+/// A leaf interval of a journey. Parts follow one another without gap or overlap.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// Whose time it is; for a leg, the hop it leads to.
+    pub hop: String,
+    /// The hop's role in the plan, the same for all replicas.
+    pub role: String,
+    /// What it was spent on.
+    pub kind: PartKind,
+    /// What was done: `validate`, `queue`; for a leg `browser → lb`.
+    pub name: String,
+    /// The chapter's line.
+    pub stage: Stage,
+    /// Since the journey's start, in nanoseconds.
+    pub start_ns: u64,
+    /// In nanoseconds.
+    pub duration_ns: u64,
+    /// How its end was come by.
+    pub quality: Quality,
+    /// How many calls deep: 0 is the browser.
+    pub depth: u16,
+}
+
+/// Something that cannot be, as it was measured. Shown, never corrected in silence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Anomaly {
+    /// The hop concerned.
+    pub hop: String,
+    /// What was seen.
+    pub what: String,
+    /// By how much, in nanoseconds, where that has a meaning.
+    pub by_ns: u64,
+}
+
+/// Exact counts: the same on every machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// TCP connections opened because of this request, by all hops.
+    pub connections_opened: u32,
+    /// Connections that were there already and used again.
+    pub connections_reused: u32,
+    /// TLS handshakes.
+    pub tls_handshakes: u32,
+    /// DNS questions sent, the browser's included.
+    pub dns_queries: u32,
+    /// Bytes of the request on the browser's connection, TLS included.
+    pub request_bytes: u64,
+    /// Bytes of the response likewise.
+    pub response_bytes: u64,
+    /// Spans joined into this journey.
+    pub spans: u32,
+}
+
+/// One request, put together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Journey {
+    /// Its trace.
+    #[serde(serialize_with = "as_text")]
+    pub trace_id: TraceId,
+    /// What was asked, such as `POST /cart/items`.
+    pub name: String,
+    /// When it began: nanoseconds since the Unix epoch.
+    pub start_unix_ns: u64,
+    /// From its beginning to the response's last byte, as the client's monotonic clock has it.
+    pub total_ns: u64,
+    /// `total_ns` less the sum of the parts: time that no one accounts for. Below zero only when
+    /// clocks disagree, which is then also an anomaly.
+    pub unaccounted_ns: i64,
+    /// The answer's status, if there was one.
+    pub status: Option<u16>,
+    /// In order; they tile the journey.
+    pub parts: Vec<Part>,
+    /// Exact counts.
+    pub counts: Counts,
+    /// Hops that should have reported and did not: the journey is sealed when this is empty.
+    pub silent: Vec<String>,
+    /// What was strange.
+    pub anomalies: Vec<Anomaly>,
+}
+
+impl Journey {
+    /// Have all hops reported that should?
+    pub fn sealed(&self) -> bool {
+        self.silent.is_empty()
+    }
+
+    /// The time of all parts that `wanted` picks, in nanoseconds.
+    pub fn sum(&self, wanted: impl Fn(&Part) -> bool) -> u64 {
+        self.parts.iter().filter(|part| wanted(part)).map(|part| part.duration_ns).sum()
+    }
+
+    /// The time of one line of the chapter's budget, in nanoseconds.
+    pub fn stage(&self, stage: Stage) -> u64 {
+        self.sum(|part| part.stage == stage)
+    }
+
+    /// A hop's own time (working, waiting or being opaque, not on legs), in nanoseconds; by name or role.
+    pub fn own(&self, hop: &str) -> u64 {
+        self.sum(|part| (part.hop == hop || part.role == hop) && part.kind != PartKind::Leg)
+    }
+}
+
+fn as_text<S: serde::Serializer>(id: &TraceId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}

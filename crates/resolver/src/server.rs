@@ -1,0 +1,177 @@
+//! The sockets: read, hand to a task, write, and note when.
+//!
+//! Unlike a name server, a resolver has to wait for others, so every query gets a task of its own and
+//! the loop goes on reading.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hop::{Hop, Mark, Stamped, admin, clock};
+use hyper::{Method, StatusCode};
+use journey::{Direction, Event, Flow, Transport};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::doh::Doh;
+use crate::respond::Resolver;
+
+/// How long a TCP client may be silent before its connection is closed (RFC 7766 §6.2.3 asks for
+/// "a few seconds").
+const IDLE: Duration = Duration::from_secs(10);
+/// TCP connections served at once; the others wait in the kernel's queue.
+const CONNECTIONS: usize = 256;
+
+/// The two sockets every resolver has.
+pub struct Sockets {
+    udp: UdpSocket,
+    tcp: TcpListener,
+}
+
+impl Sockets {
+    /// Binds both.
+    ///
+    /// # Errors
+    /// The address is taken, or not this machine's.
+    pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let mut attempts = 16;
+        loop {
+            let udp = hop::listen::udp(address).await?;
+            // With port 0 the kernel chose one for UDP. TCP gets the same, unless a connection has it.
+            match hop::listen::tcp(udp.local_addr()?) {
+                Ok(tcp) => return Ok(Sockets { udp, tcp }),
+                Err(error) if address.port() != 0 || attempts == 0 => return Err(error),
+                Err(_) => attempts -= 1,
+            }
+        }
+    }
+
+    /// Where they are bound.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.udp.local_addr()
+    }
+}
+
+/// Serves until the hop is told to stop and what was asked before is answered.
+///
+/// # Errors
+/// The sockets are gone.
+pub async fn run(sockets: Sockets, doh: Option<Doh>, resolver: Resolver, hop: Hop) -> anyhow::Result<()> {
+    let address = sockets.address().context("ask for the bound address")?;
+    let resolver = Arc::new(resolver);
+    let flushed = Arc::clone(&resolver);
+    hop.admin.route(Method::POST, "/flush", move |_| {
+        let resolver = Arc::clone(&flushed);
+        async move {
+            match resolver.walker().flush() {
+                Ok(()) => admin::text(StatusCode::OK, "flushed\n"),
+                Err(error) => admin::text(StatusCode::INTERNAL_SERVER_ERROR, format!("flush: {error}\n")),
+            }
+        }
+    });
+    let udp = serve_datagrams(Arc::clone(&resolver), sockets.udp, address, &hop.shutdown, hop.drain);
+    let tcp = hop::accept::run(sockets.tcp, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
+        serve_stream(Arc::clone(&resolver), stream, stop)
+    });
+    let https = async {
+        match doh {
+            Some(doh) => doh.serve(Arc::clone(&resolver), &hop).await,
+            None => tracing::info!("no TLS_CERT and TLS_KEY: DNS over HTTPS is off"),
+        }
+    };
+    hop.ready();
+    tokio::join!(udp, tcp, https);
+    Ok(())
+}
+
+/// UDP: one datagram in, one out, any number in between.
+async fn serve_datagrams(
+    resolver: Arc<Resolver>,
+    socket: UdpSocket,
+    address: SocketAddr,
+    stop: &CancellationToken,
+    drain: Duration,
+) {
+    let socket = Arc::new(socket);
+    let tasks = TaskTracker::new();
+    let mut buffer = vec![0; usize::from(u16::MAX)];
+    loop {
+        let received = tokio::select! {
+            received = socket.recv_from(&mut buffer) => received,
+            () = stop.cancelled() => break,
+        };
+        let wake = clock::now();
+        match received {
+            Ok((length, peer)) => {
+                let flow = Flow { transport: Transport::Udp, client: peer, server: address };
+                let query = buffer[..length].to_vec();
+                tasks.spawn(answer_datagram(Arc::clone(&resolver), Arc::clone(&socket), query, flow, wake));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "receive a datagram");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    tasks.close();
+    if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+        tracing::warn!(left = tasks.len(), ?drain, "drain limit reached: leaving queries unanswered");
+    }
+}
+
+async fn answer_datagram(
+    resolver: Arc<Resolver>,
+    socket: Arc<UdpSocket>,
+    query: Vec<u8>,
+    flow: Flow,
+    wake: u64,
+) {
+    let trip = resolver.trip();
+    let Some(response) = resolver.respond(&query, Transport::Udp, &trip).await else { return };
+    let tx = clock::now();
+    if let Err(error) = socket.send_to(&response.bytes, flow.client).await {
+        tracing::debug!(%error, peer = %flow.client, "send a response");
+    }
+    let mark = |at| Mark { offset: u64::from(response.id), at };
+    let wake = mark(wake).stamp(flow, Direction::Request, Event::Wake);
+    resolver.report(&trip, &response, wake, mark(tx).stamp(flow, Direction::Response, Event::Tx));
+}
+
+/// TCP: every message has its length before it, in two bytes (RFC 1035 §4.2.2), and a connection may
+/// carry many (RFC 7766 §6.2.1). They are answered one after the other.
+async fn serve_stream(resolver: Arc<Resolver>, mut stream: Stamped<TcpStream>, stop: CancellationToken) {
+    let stamps = stream.stamps();
+    loop {
+        let query = tokio::select! {
+            query = tokio::time::timeout(IDLE, read_message(&mut stream)) => query,
+            () = stop.cancelled() => return,
+        };
+        let Ok(Ok(query)) = query else { return };
+        let wake = stamps.last_read();
+        let trip = resolver.trip();
+        let Some(response) = resolver.respond(&query, Transport::Tcp, &trip).await else { return };
+        let Ok(length) = u16::try_from(response.bytes.len()) else { return };
+        // Length and message in one write: two would be two packets.
+        let framed = [&length.to_be_bytes(), response.bytes.as_slice()].concat();
+        match tokio::time::timeout(IDLE, stream.write_all(&framed)).await {
+            Ok(Ok(())) => {
+                let tx = stamps.write_stamp(stamps.last_write());
+                resolver.report(&trip, &response, stamps.read_stamp(wake), tx);
+            }
+            _ => return,
+        }
+    }
+}
+
+async fn read_message(stream: &mut Stamped<TcpStream>) -> std::io::Result<Vec<u8>> {
+    let length = stream.read_u16().await?;
+    let mut message = vec![0; usize::from(length)];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}

@@ -1,0 +1,136 @@
+//! One client's query on its way: which questions it causes, and what is told about them.
+//!
+//! The recursor between the client's query and the questions knows nothing of this. A task-local
+//! value, set around its work, connects the two ends.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hickory_resolver::net::NetError;
+use hickory_resolver::proto::op::{DnsResponse, Message};
+use hop::{Telemetry, clock, trace};
+use journey::{Direction, Event, Flow, Kind, Quality, Span, SpanId, Stamp, TraceId, Transport};
+
+use crate::wire::name_of;
+
+tokio::task_local! {
+    /// The client's query that is being worked on.
+    static TRIP: Arc<Trip>;
+}
+
+/// What one client query causes: the questions asked on its behalf.
+pub struct Trip {
+    telemetry: Telemetry,
+    trace_id: TraceId,
+    span_id: SpanId,
+    questions: AtomicU32,
+    failure: Mutex<Option<String>>,
+}
+
+impl Trip {
+    /// A trip whose questions become children of the span `span_id`.
+    pub fn new(telemetry: Telemetry, trace_id: TraceId, span_id: SpanId) -> Arc<Self> {
+        Arc::new(Trip {
+            telemetry,
+            trace_id,
+            span_id,
+            questions: AtomicU32::new(0),
+            failure: Mutex::default(),
+        })
+    }
+
+    /// The trace that the client's query began or belongs to.
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id
+    }
+
+    /// The span of the client's query.
+    pub fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    /// How many questions went to name servers; 0 means that the cache knew.
+    pub fn questions(&self) -> u32 {
+        self.questions.load(Ordering::Relaxed)
+    }
+
+    /// What went wrong last, with the name server it went wrong with: when in the end there is no
+    /// answer, this says whose fault it is.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers that asking `server` failed.
+    pub fn note_failure(&self, server: String, error: &NetError) {
+        let text = match error {
+            NetError::Io(error) => format!("name server {server}: {error}"),
+            other => format!("name server {server}: {other}"),
+        };
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    /// Runs `work` such that the questions it asks belong to this trip.
+    pub async fn run<F: Future>(self: &Arc<Self>, work: F) -> F::Output {
+        TRIP.scope(Arc::clone(self), work).await
+    }
+
+    /// The trip on whose behalf the running code asks, if any.
+    pub fn current() -> Option<Arc<Trip>> {
+        TRIP.try_with(Arc::clone).ok()
+    }
+
+    /// Counts one question.
+    pub fn count(&self) {
+        self.questions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reports one question: who was asked what, and when the messages passed our socket.
+    pub fn report(&self, asked: &Asked, request: &Message, outcome: &Result<DnsResponse, NetError>) {
+        if !self.telemetry.enabled() {
+            return;
+        }
+        let (kind, name) = match request.queries.first() {
+            Some(question) => (question.query_type.to_string(), question.name.to_ascii()),
+            None => return,
+        };
+        let end = asked.wake.map_or_else(clock::now, |(at, _)| at);
+        let span_id = trace::new_span_id();
+        let title = format!("{kind} {name}");
+        let times = (asked.sent.0, end);
+        let mut span = Span::new(self.trace_id, span_id, Some(self.span_id), Kind::Client, title, times)
+            .with("dns.question.name", name)
+            .with("dns.question.type", kind)
+            .with("dns.id", request.id)
+            .with("server.address", asked.flow.server.ip().to_string())
+            .with("server.port", asked.flow.server.port())
+            .with("network.transport", if asked.flow.transport == Transport::Udp { "udp" } else { "tcp" });
+        match outcome {
+            Ok(response) => {
+                span = span.with("dns.response_code", name_of(response.response_code));
+            }
+            Err(error) => span = span.with("error.type", error.to_string()),
+        }
+        if asked.resent > 0 {
+            span = span.with("dns.resent", i64::from(asked.resent));
+        }
+        let stamp = |(at, offset), direction, event| {
+            let flow = asked.flow;
+            Stamp { flow, direction, offset, event, at, quality: Quality::User }
+        };
+        span.stamps.push(stamp(asked.sent, Direction::Request, Event::Tx));
+        span.stamps.extend(asked.wake.map(|wake| stamp(wake, Direction::Response, Event::Wake)));
+        self.telemetry.emit(span);
+    }
+}
+
+/// What is known of a question once it was sent.
+pub struct Asked {
+    /// Between which sockets.
+    pub flow: Flow,
+    /// Time and offset of the request's last byte (UDP: the message id).
+    pub sent: (u64, u64),
+    /// The same for the response.
+    pub wake: Option<(u64, u64)>,
+    /// How often it had to be sent again.
+    pub resent: u32,
+}

@@ -1,0 +1,98 @@
+//! Bytes to question, response to bytes: the parts of DNS that are the same for every server.
+
+use hickory_resolver::proto::op::{Edns, Message, Metadata, OpCode, ResponseCode};
+
+/// The largest response over UDP, whatever the client can take: it fits one Ethernet frame, so it is
+/// never fragmented (the agreement of DNS Flag Day 2020; RFC 9715 §3.1).
+pub const LARGEST_DATAGRAM: u16 = 1232;
+/// What a client without EDNS can take (RFC 1035 §4.2.1).
+const CLASSIC_DATAGRAM: u16 = 512;
+/// The fixed part of every message (RFC 1035 §4.1.1).
+const HEADER: usize = 12;
+
+/// What arrived, as far as it can be understood.
+#[derive(Debug)]
+pub enum Received {
+    /// One question.
+    Question(Box<Message>),
+    /// Not a question; this says so to the sender.
+    Fault(Box<Message>),
+    /// Nothing that may be answered: too short to have a sender's id, or itself a response. To answer
+    /// a response would let two servers talk to each other for ever.
+    Silence,
+}
+
+/// Reads a message. Never fails: what is not a question becomes the fitting error response.
+pub fn read(bytes: &[u8]) -> Received {
+    let Some(header) = bytes.first_chunk::<HEADER>() else { return Received::Silence };
+    let is_response = header[2] & 0x80 != 0;
+    if is_response {
+        return Received::Silence;
+    }
+    let id = u16::from_be_bytes([header[0], header[1]]);
+    let op_code = OpCode::from_u8((header[2] >> 3) & 0x0f);
+    let fault = |code| {
+        let mut reply = Message::error_msg(id, op_code, code);
+        reply.metadata.recursion_available = true;
+        reply.metadata.recursion_desired = header[2] & 0x01 != 0;
+        Received::Fault(Box::new(reply))
+    };
+    if op_code != OpCode::Query {
+        return fault(ResponseCode::NotImp);
+    }
+    // A query asks exactly one question (RFC 9619 §4).
+    if u16::from_be_bytes([header[4], header[5]]) != 1 {
+        return fault(ResponseCode::FormErr);
+    }
+    match Message::from_vec(bytes) {
+        Ok(message) if message.version() > 0 => {
+            // A later EDNS than ours (RFC 6891 §6.1.3).
+            let mut reply = reply_to(&message);
+            reply.metadata.response_code = ResponseCode::BADVERS;
+            Received::Fault(Box::new(reply))
+        }
+        Ok(message) => Received::Question(Box::new(message)),
+        Err(_) => fault(ResponseCode::FormErr),
+    }
+}
+
+/// A response without content: the query's id, question and flags, RA ("I do ask others for you"), and
+/// EDNS if it had EDNS (RFC 6891 §6.1.1).
+pub fn reply_to(query: &Message) -> Message {
+    let mut reply = Message::response(query.id, query.op_code);
+    reply.metadata = Metadata::response_from_request(&query.metadata);
+    reply.metadata.recursion_available = true;
+    reply.queries.clone_from(&query.queries);
+    reply.edns = query.edns.as_ref().map(|theirs| {
+        let mut ours = Edns::new();
+        ours.set_max_payload(LARGEST_DATAGRAM).set_dnssec_ok(theirs.flags().dnssec_ok);
+        ours
+    });
+    reply
+}
+
+/// How large a response over UDP the sender of `query` can take, in bytes.
+pub fn datagram_limit(query: &Message) -> usize {
+    let theirs = query.edns.as_ref().map_or(CLASSIC_DATAGRAM, Edns::max_payload);
+    usize::from(theirs.clamp(CLASSIC_DATAGRAM, LARGEST_DATAGRAM))
+}
+
+/// Writes a response in at most `limit` bytes.
+///
+/// What does not fit is left out whole and TC is set, so that the client asks again over TCP. Half a
+/// set of records is worth nothing: a client must not use it (RFC 2181 §9).
+pub fn write(reply: &Message, limit: usize) -> Vec<u8> {
+    match reply.to_vec() {
+        Ok(bytes) if bytes.len() <= limit => bytes,
+        Ok(_) => reply.truncate().to_vec().unwrap_or_default(),
+        Err(error) => {
+            tracing::error!(%error, question = ?reply.queries.first(), "encode a response");
+            Message::error_msg(reply.id, reply.op_code, ResponseCode::ServFail).to_vec().unwrap_or_default()
+        }
+    }
+}
+
+/// The usual spelling of a response code, such as NXDOMAIN.
+pub fn name_of(code: ResponseCode) -> String {
+    format!("{code:?}").to_uppercase()
+}

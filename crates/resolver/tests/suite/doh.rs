@@ -1,0 +1,138 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Parser as _;
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::rr::RecordType;
+use hop::{CancellationToken, Hop, Telemetry};
+use journey::{Direction, Event, Kind};
+use resolver::config::Settings;
+use resolver::doh::Doh;
+use resolver::server::{Sockets, run};
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::fake::World;
+use crate::{LIMIT, data, query, resolver};
+
+struct Https {
+    address: SocketAddr,
+    trusted: CertificateDer<'static>,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+    // Dropped last: the name servers and the certificate's files.
+    _world: World,
+    _folder: tempfile::TempDir,
+}
+
+async fn start() -> Https {
+    let world = World::usual().await;
+    let (resolver, telemetry) = resolver(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("doh.pem"), folder.path().join("doh.key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut settings = Settings::try_parse_from(["resolver", "--doh-listen", "127.0.0.1:0"]).unwrap();
+    assert!(Doh::bind(&settings).unwrap().is_none(), "no certificate, no DoH");
+    (settings.tls_cert, settings.tls_key) = (Some(certificate), Some(key));
+    let doh = Doh::bind(&settings).unwrap().expect("an endpoint");
+    let address = doh.address().unwrap();
+    let stop = CancellationToken::new();
+    let hop = Hop::for_tests("resolver", telemetry.clone(), stop.clone());
+    let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    tokio::spawn(run(sockets, Some(doh), resolver, hop));
+    Https { address, trusted: made.cert.der().clone(), telemetry, stop, _world: world, _folder: folder }
+}
+
+impl Https {
+    /// Sends an HTTP/1.1 request and returns the response's head and body.
+    async fn request(&self, head: &str, body: &[u8]) -> (String, Vec<u8>) {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.trusted.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let tcp = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::from(self.address.ip());
+        let mut tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+        let length = body.len();
+        let head = format!("{head}\r\nhost: x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+        tls.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+        let mut response = Vec::new();
+        tokio::time::timeout(LIMIT, tls.read_to_end(&mut response)).await.expect("a response").unwrap();
+        let end = response.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        (String::from_utf8(response[..end].to_vec()).unwrap().to_lowercase(), response[end + 4..].to_vec())
+    }
+}
+
+#[tokio::test]
+async fn get_and_post_answer_and_http_caches_learn_the_ttl() {
+    let https = start().await;
+    let mut question = query("api.myshop.com.", RecordType::A);
+    question.metadata.id = 0; // so that HTTP caches see equal questions as equal (RFC 8484 §4.1)
+    let bytes = question.to_vec().unwrap();
+    let get = format!("GET /dns-query?dns={} HTTP/1.1", URL_SAFE_NO_PAD.encode(&bytes));
+    let post = "POST /dns-query HTTP/1.1\r\ncontent-type: application/dns-message";
+    for (head, body) in [(get.as_str(), &[] as &[u8]), (post, &bytes)] {
+        let (head, body) = https.request(head, body).await;
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        assert!(head.contains("content-type: application/dns-message"), "{head}");
+        assert!(head.contains("cache-control: max-age="), "{head}");
+        let reply = Message::from_vec(&body).unwrap();
+        assert_eq!(data(&reply.answers), ["api.myshop.com. A 127.0.113.50"]);
+        assert_eq!(reply.id, 0);
+    }
+    https.stop.cancel();
+}
+
+#[tokio::test]
+async fn the_questions_belong_to_the_callers_trace() {
+    let https = start().await;
+    let bytes = query("api.myshop.com.", RecordType::A).to_vec().unwrap();
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let head = format!(
+        "POST /dns-query HTTP/1.1\r\ncontent-type: application/dns-message\r\ntraceparent: 00-{trace}-b7ad6b7169203331-01"
+    );
+    https.request(&head, &bytes).await;
+    let mut spans = Vec::new();
+    hop::wait::until("five spans", LIMIT, async || {
+        spans.extend(https.telemetry.take());
+        (spans.len() == 5).then_some(())
+    })
+    .await
+    .unwrap();
+    assert!(spans.iter().all(|span| span.trace_id.to_string() == trace));
+    let server = spans.iter().find(|span| span.kind == Kind::Server).unwrap();
+    assert_eq!(spans.iter().filter(|span| span.parent == Some(server.span_id)).count(), 4);
+    assert_eq!(server.text("dns.cache"), Some("miss"));
+    assert_eq!(server.text("dns.question.name"), Some("api.myshop.com."));
+    assert!(server.stamp(Direction::Response, Event::Tx).is_some());
+}
+
+#[tokio::test]
+async fn what_is_no_question_gets_a_problem_document() {
+    let https = start().await;
+    let dns = "\r\ncontent-type: application/dns-message";
+    for (head, body, status) in [
+        ("GET / HTTP/1.1".to_owned(), "", "404"),
+        ("GET /dns-query HTTP/1.1".to_owned(), "", "400"),
+        ("GET /dns-query?dns=*** HTTP/1.1".to_owned(), "", "400"),
+        ("DELETE /dns-query HTTP/1.1".to_owned(), "", "405"),
+        ("POST /dns-query HTTP/1.1".to_owned(), "x", "415"),
+        (format!("POST /dns-query HTTP/1.1{dns}"), "short", "400"),
+    ] {
+        let (answer, body) = https.request(&head, body.as_bytes()).await;
+        assert!(answer.starts_with(&format!("http/1.1 {status}")), "{head}: {answer}");
+        assert!(answer.contains("application/problem+json"), "{head}: {answer}");
+        let body = String::from_utf8(body).unwrap();
+        assert!(body.contains("\"fault\":\"client\"") && body.contains("\"hop\":\"resolver\""), "{body}");
+    }
+}

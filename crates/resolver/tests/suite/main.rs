@@ -1,0 +1,73 @@
+//! The resolver's own tests. The name servers are played by small responders in the test process, so
+//! that they can also be dead, silent, lame or lying.
+
+mod doh;
+mod fake;
+mod serving;
+mod trouble;
+mod walk;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake::World;
+use hickory_resolver::proto::op::{Edns, Message, Query};
+use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
+use hickory_resolver::proto::rr::{Name, Record, RecordType};
+use hop::Telemetry;
+use journey::Transport;
+use resolver::iterate::Walker;
+use resolver::respond::{Resolver, Response};
+use resolver::upstream::NameServers;
+
+/// Far more than anything here takes.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A resolver that finds the world's name servers at their made-up addresses, and its spans.
+fn resolver(world: &World) -> (Resolver, Telemetry) {
+    let telemetry = Telemetry::memory("resolver");
+    let moved: HashMap<_, _> = world.addresses().collect();
+    let own = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
+    let servers = NameServers { port: 1, moved: Arc::new(moved), own };
+    let walker = Walker::new(vec![fake::ROOT], servers).unwrap();
+    (Resolver::new(walker, telemetry.clone()), telemetry)
+}
+
+fn query(name: &str, kind: RecordType) -> Message {
+    let mut message = Message::query();
+    message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+    message.metadata.recursion_desired = true;
+    let mut edns = Edns::new();
+    edns.set_max_payload(1232);
+    message.set_edns(edns);
+    message
+}
+
+/// Asks without sockets: bytes in, bytes out.
+async fn ask(resolver: &Resolver, name: &str, kind: RecordType) -> (Message, Response) {
+    let query = query(name, kind);
+    let trip = resolver.trip();
+    let bytes = query.to_vec().unwrap();
+    let answering = resolver.respond(&bytes, Transport::Tcp, &trip);
+    let response =
+        tokio::time::timeout(LIMIT, answering).await.expect("no answer in time").expect("a response");
+    let message = Message::from_vec(&response.bytes).unwrap();
+    assert_eq!((message.id, &message.queries), (query.id, &query.queries));
+    assert!(message.recursion_available);
+    (message, response)
+}
+
+/// The data of records, as text, for comparison.
+fn data(records: &[Record]) -> Vec<String> {
+    records.iter().map(|record| format!("{} {} {}", record.name, record.record_type(), record.data)).collect()
+}
+
+/// The text of a response's Extended DNS Error.
+fn reason(message: &Message) -> String {
+    let edns = message.edns.as_ref().expect("EDNS");
+    let option = edns.option(15.into()).expect("an Extended DNS Error");
+    let EdnsOption::Unknown(15, bytes) = option else { panic!("{option:?}") };
+    String::from_utf8(bytes[2..].to_vec()).unwrap()
+}

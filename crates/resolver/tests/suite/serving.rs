@@ -1,0 +1,74 @@
+use clap::Parser as _;
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::rr::RecordType;
+use hop::{CancellationToken, Hop};
+use journey::{Direction, Event, Kind};
+use resolver::config::Settings;
+use resolver::server::{Sockets, run};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket};
+
+use crate::fake::World;
+use crate::{LIMIT, query, resolver};
+
+#[tokio::test]
+async fn both_sockets_answer_and_tell_what_the_cache_knew() {
+    let world = World::usual().await;
+    let (resolver, telemetry) = resolver(&world);
+    let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = sockets.address().unwrap();
+    let stop = CancellationToken::new();
+    let hop = Hop::for_tests("resolver", telemetry.clone(), stop.clone());
+    let running = tokio::spawn(run(sockets, None, resolver, hop));
+
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    udp.connect(address).await.unwrap();
+    let cold = query("big.myshop.com.", RecordType::A);
+    udp.send(&cold.to_vec().unwrap()).await.unwrap();
+    let mut buffer = [0; 4096];
+    let length = tokio::time::timeout(LIMIT, udp.recv(&mut buffer)).await.expect("an answer").unwrap();
+    let reply = Message::from_vec(&buffer[..length]).unwrap();
+    assert!(reply.truncation && reply.answers.is_empty(), "100 addresses do not fit");
+
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    let warm = query("big.myshop.com.", RecordType::A).to_vec().unwrap();
+    tcp.write_u16(u16::try_from(warm.len()).unwrap()).await.unwrap();
+    tcp.write_all(&warm).await.unwrap();
+    let mut reply = vec![0; usize::from(tcp.read_u16().await.unwrap())];
+    tcp.read_exact(&mut reply).await.unwrap();
+    assert_eq!(Message::from_vec(&reply).unwrap().answers.len(), 100);
+
+    stop.cancel();
+    tokio::time::timeout(LIMIT, running).await.expect("an end").unwrap().unwrap();
+    let spans = telemetry.take();
+    let servers: Vec<_> = spans.iter().filter(|span| span.kind == Kind::Server).collect();
+    let [by_udp, by_tcp] = servers.as_slice() else { panic!("{} SERVER spans", servers.len()) };
+    assert_eq!((by_udp.text("dns.cache"), by_tcp.text("dns.cache")), (Some("miss"), Some("hit")));
+    assert_eq!(by_udp.attribute("dns.upstream.questions"), Some(&5_i64.into()));
+    assert_eq!(by_tcp.attribute("dns.upstream.questions"), Some(&0_i64.into()));
+    assert!(by_tcp.attribute("dns.answer.ttl").is_some());
+    let children = spans.iter().filter(|span| span.parent == Some(by_udp.span_id)).count();
+    assert_eq!(children, 5, "NS com, NS myshop, NS big, A big, A big over TCP");
+    let wake = by_udp.stamp(Direction::Request, Event::Wake).unwrap();
+    assert_eq!((wake.offset, wake.flow.client), (u64::from(cold.id), udp.local_addr().unwrap()));
+    assert_eq!(wake.flow.server, address);
+    let wake = by_tcp.stamp(Direction::Request, Event::Wake).unwrap();
+    let tx = by_tcp.stamp(Direction::Response, Event::Tx).unwrap();
+    assert_eq!((wake.offset, tx.offset), (2 + warm.len() as u64, 2 + reply.len() as u64));
+}
+
+#[test]
+fn settings_are_read_from_words() {
+    let words = "resolver --roots 127.0.53.1,127.0.53.9 --name-server-port 53 --name-server-map 127.0.53.1=127.0.0.1:5301";
+    let settings = Settings::try_parse_from(words.split(' ')).unwrap();
+    assert_eq!((settings.roots.len(), settings.name_server_port), (2, 53));
+    let servers = settings.name_servers();
+    assert_eq!(servers.moved[&settings.roots[0]], "127.0.0.1:5301".parse().unwrap());
+    assert_eq!(servers.own.to_string(), "127.0.53.53");
+    assert!(
+        Settings::try_parse_from(["resolver", "--tls-cert", "x.pem"]).is_err(),
+        "a certificate needs its key"
+    );
+    let error = Settings::try_parse_from(["resolver", "--name-server-map", "x"]).unwrap_err().to_string();
+    assert!(error.contains("expected IP=IP:PORT"), "{error}");
+}

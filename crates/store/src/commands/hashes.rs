@@ -1,0 +1,132 @@
+//! Hashes: a cart is one, product → quantity.
+
+use bytes::Bytes;
+
+use super::scan::{Page, scan_cursor, scan_options};
+use super::{Call, ONE_KEY, Spec};
+use crate::reply::{Answer, Failure, Reply, failure};
+use crate::text::integer;
+
+/// Up to so many fields HSCAN answers the whole hash at once, as Redis does for its compact encoding.
+const SMALL: usize = 128;
+
+pub(super) const COMMANDS: &[Spec] = &[
+    Spec::read("hget", 3, ONE_KEY, hget),
+    Spec::read("hmget", -3, ONE_KEY, hmget),
+    Spec::read("hgetall", 2, ONE_KEY, hgetall),
+    Spec::read("hkeys", 2, ONE_KEY, hkeys),
+    Spec::read("hvals", 2, ONE_KEY, hvals),
+    Spec::read("hlen", 2, ONE_KEY, hlen),
+    Spec::read("hexists", 3, ONE_KEY, hexists),
+    Spec::read("hscan", -3, ONE_KEY, hscan),
+    Spec::write("hset", -4, ONE_KEY, hset),
+    Spec::write("hmset", -4, ONE_KEY, hmset),
+    Spec::write("hsetnx", 4, ONE_KEY, hsetnx),
+    Spec::write("hincrby", 4, ONE_KEY, hincrby),
+    Spec::write("hdel", -3, ONE_KEY, hdel),
+];
+
+fn field(call: &Call<'_>, name: &[u8]) -> Result<Option<Bytes>, Failure> {
+    Ok(call.database.hash(call.key())?.and_then(|hash| hash.get(name)).cloned())
+}
+
+fn hget(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::or_null(field(call, &call.arguments[2])?))
+}
+
+fn hmget(call: &mut Call<'_>) -> Answer {
+    let hash = call.database.hash(call.key())?;
+    let value = |name: &Bytes| Reply::or_null(hash.and_then(|hash| hash.get(name)).cloned());
+    Ok(Reply::Array(call.arguments[2..].iter().map(value).collect()))
+}
+
+fn hgetall(call: &mut Call<'_>) -> Answer {
+    let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
+    let pair = |(name, value): (&Bytes, &Bytes)| (Reply::Bulk(name.clone()), Reply::Bulk(value.clone()));
+    Ok(Reply::Map(fields.map(pair).collect()))
+}
+
+fn hkeys(call: &mut Call<'_>) -> Answer {
+    let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
+    Ok(Reply::Array(fields.map(|(name, _)| Reply::Bulk(name.clone())).collect()))
+}
+
+fn hvals(call: &mut Call<'_>) -> Answer {
+    let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
+    Ok(Reply::Array(fields.map(|(_, value)| Reply::Bulk(value.clone())).collect()))
+}
+
+fn hlen(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::count(call.database.hash(call.key())?.map_or(0, |hash| hash.len())))
+}
+
+fn hexists(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::Integer(field(call, &call.arguments[2])?.is_some().into()))
+}
+
+/// HSCAN key cursor [MATCH pattern] [COUNT n]
+fn hscan(call: &mut Call<'_>) -> Answer {
+    let cursor = scan_cursor(call, 2)?;
+    let Some(hash) = call.database.hash(call.key())? else { return Ok(Page::default().reply()) };
+    let options = scan_options(call, 3)?;
+    let (next, fields) =
+        if hash.len() <= SMALL { (0, hash.iter().collect()) } else { hash.scan(cursor, options.count) };
+    let mut page = Page { next, items: Vec::new() };
+    for (name, value) in fields.into_iter().filter(|(name, _)| options.wants(name)) {
+        page.items.extend([Reply::Bulk(name.clone()), Reply::Bulk(value.clone())]);
+    }
+    Ok(page.reply())
+}
+
+fn hset(call: &mut Call<'_>) -> Answer {
+    let (pairs, rest) = call.arguments[2..].as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(call.wrong_arity());
+    }
+    let added = call.database.edit_hash(call.key(), |hash| {
+        pairs.iter().filter(|[name, value]| hash.insert(name.clone(), value.clone()).is_none()).count()
+    })?;
+    call.record_as_written();
+    Ok(Reply::count(added))
+}
+
+/// HSET's elder sister: the same deed, but answers OK.
+fn hmset(call: &mut Call<'_>) -> Answer {
+    hset(call).map(|_| Reply::OK)
+}
+
+fn hsetnx(call: &mut Call<'_>) -> Answer {
+    let [name, value] = [&call.arguments[2], &call.arguments[3]];
+    if field(call, name)?.is_some() {
+        return Ok(Reply::Integer(0));
+    }
+    call.database.edit_hash(call.key(), |hash| hash.insert(name.clone(), value.clone()))?;
+    call.record_as_written();
+    Ok(Reply::Integer(1))
+}
+
+fn hincrby(call: &mut Call<'_>) -> Answer {
+    let step = call.integer(3)?;
+    let name = &call.arguments[2];
+    let number = match field(call, name)? {
+        None => 0,
+        Some(text) => integer(&text).ok_or_else(|| failure("ERR hash value is not an integer"))?,
+    };
+    let sum = number.checked_add(step).ok_or_else(|| failure("ERR increment or decrement would overflow"))?;
+    call.database.edit_hash(call.key(), |hash| hash.insert(name.clone(), sum.to_string().into()))?;
+    call.record_as_written();
+    Ok(Reply::Integer(sum))
+}
+
+fn hdel(call: &mut Call<'_>) -> Answer {
+    let names = &call.arguments[2..];
+    let Some(hash) = call.database.hash(call.key())? else { return Ok(Reply::Integer(0)) };
+    if !names.iter().any(|name| hash.get(name).is_some()) {
+        return Ok(Reply::Integer(0)); // nothing to change: nothing to write down, no WATCH to fail
+    }
+    let removed = call
+        .database
+        .edit_hash(call.key(), |hash| names.iter().filter(|name| hash.remove(name).is_some()).count())?;
+    call.record_as_written();
+    Ok(Reply::count(removed))
+}

@@ -1,0 +1,154 @@
+//! Commands about the store as a whole: what it is, how it is set, what it knows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::connection::{COMPATIBLE_WITH, unknown_sub, wrong_sub_arity};
+use super::{Call, FAMILIES, NO_KEYS, Spec, find};
+use crate::config::Settings;
+use crate::reply::{Answer, Reply, failure};
+use crate::text::glob;
+
+pub(super) const COMMANDS: &[Spec] = &[
+    Spec::read("info", -1, NO_KEYS, info),
+    Spec::read("config", -2, NO_KEYS, config),
+    Spec::read("command", -1, NO_KEYS, command),
+];
+
+/// What INFO and CONFIG tell.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// When the store began, in milliseconds since the Unix epoch.
+    pub(crate) started: u64,
+    pub(crate) settings: Settings,
+    /// Connections that are open now.
+    pub(crate) connections: Arc<AtomicUsize>,
+    /// The log's length in bytes.
+    pub(crate) log_length: u64,
+    /// Whether the last write to the log succeeded.
+    pub(crate) log_healthy: bool,
+}
+
+/// INFO [section ...]
+fn info(call: &mut Call<'_>) -> Answer {
+    let facts = call.facts;
+    let uptime = call.database.now.saturating_sub(facts.started) / 1000;
+    let status = if facts.log_healthy { "ok" } else { "err" };
+    let keyspace = match call.database.len() {
+        0 => String::new(),
+        keys => format!("db0:keys={keys},expires={},avg_ttl=0\r\n", call.database.expiring()),
+    };
+    let sections = [
+        (
+            "Server",
+            format!(
+                "redis_version:{COMPATIBLE_WITH}\r\nserver_name:store\r\nstore_version:{}\r\n\
+                 redis_mode:standalone\r\nprocess_id:{}\r\nuptime_in_seconds:{uptime}\r\n",
+                env!("CARGO_PKG_VERSION"),
+                std::process::id(),
+            ),
+        ),
+        (
+            "Clients",
+            format!(
+                "connected_clients:{}\r\nmaxclients:{}\r\n",
+                facts.connections.load(Ordering::Relaxed),
+                facts.settings.max_connections
+            ),
+        ),
+        (
+            "Persistence",
+            format!(
+                "loading:0\r\naof_enabled:1\r\naof_last_write_status:{status}\r\naof_current_size:{}\r\n",
+                facts.log_length
+            ),
+        ),
+        ("Replication", "role:master\r\nconnected_slaves:0\r\n".to_owned()),
+        ("Keyspace", keyspace),
+    ];
+    let wanted: Vec<String> = (1..call.arguments.len()).map(|at| call.word(at)).collect();
+    let all = wanted.is_empty()
+        || wanted.iter().any(|name| matches!(name.as_str(), "ALL" | "DEFAULT" | "EVERYTHING"));
+    let chosen: Vec<String> = sections
+        .iter()
+        .filter(|(name, _)| all || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)))
+        .map(|(name, lines)| format!("# {name}\r\n{lines}"))
+        .collect();
+    Ok(Reply::Text(chosen.join("\r\n")))
+}
+
+/// CONFIG GET pattern ... | SET ... | RESETSTAT
+fn config(call: &mut Call<'_>) -> Answer {
+    match (call.word(1).as_str(), call.arguments.len()) {
+        ("GET", 3..) => {
+            let patterns: Vec<String> =
+                (2..call.arguments.len()).map(|at| call.word(at).to_ascii_lowercase()).collect();
+            let wanted =
+                |name: &str| patterns.iter().any(|pattern| glob(pattern.as_bytes(), name.as_bytes()));
+            let pairs = parameters(&call.facts.settings).into_iter().filter(|(name, _)| wanted(name));
+            Ok(Reply::Map(pairs.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect()))
+        }
+        ("SET", 4..) => {
+            let name = call.word(2).to_ascii_lowercase();
+            let known = parameters(&call.facts.settings).iter().any(|(parameter, _)| *parameter == name);
+            Err(failure(if known {
+                format!(
+                    "ERR CONFIG SET failed (possibly related to argument '{name}') - can't set immutable config"
+                )
+            } else {
+                format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
+            }))
+        }
+        ("RESETSTAT", 2) => Ok(Reply::OK),
+        ("GET" | "SET" | "RESETSTAT", _) => Err(wrong_sub_arity(call)),
+        _ => Err(unknown_sub(call)),
+    }
+}
+
+/// What CONFIG GET shows, under Redis's names. All of it is set at the start only.
+fn parameters(settings: &Settings) -> [(&'static str, String); 9] {
+    [
+        ("appendonly", "yes".to_owned()),
+        ("appendfsync", settings.appendfsync.to_string()),
+        ("save", String::new()),
+        ("dir", settings.data_dir.display().to_string()),
+        ("databases", "1".to_owned()),
+        ("maxclients", settings.max_connections.to_string()),
+        ("maxmemory", "0".to_owned()),
+        ("maxmemory-policy", "noeviction".to_owned()),
+        ("port", settings.listen.port().to_string()),
+    ]
+}
+
+/// COMMAND | COMMAND COUNT | COMMAND INFO name ... | COMMAND DOCS
+fn command(call: &mut Call<'_>) -> Answer {
+    if call.arguments.len() == 1 {
+        return Ok(Reply::Array(FAMILIES.iter().copied().flatten().map(describe).collect()));
+    }
+    match call.word(1).as_str() {
+        "COUNT" if call.arguments.len() == 2 => {
+            Ok(Reply::count(FAMILIES.iter().map(|family| family.len()).sum()))
+        }
+        "INFO" => {
+            let rows = call.arguments[2..].iter().map(|name| find(name).map_or(Reply::NullArray, describe));
+            Ok(Reply::Array(rows.collect()))
+        }
+        // Texts for humans are redis.io's; an empty answer makes clients do without.
+        "DOCS" => Ok(Reply::Map(Vec::new())),
+        "COUNT" => Err(wrong_sub_arity(call)),
+        _ => Err(unknown_sub(call)),
+    }
+}
+
+/// A command as `COMMAND` shows it: name, arity, flags, first key, last key, step.
+fn describe(spec: &'static Spec) -> Reply {
+    let (first, last, step) = spec.keys;
+    Reply::Array(vec![
+        Reply::bulk(spec.name),
+        Reply::Integer(spec.arity),
+        Reply::Array(vec![Reply::Status(if spec.write { "write" } else { "readonly" })]),
+        Reply::Integer(first),
+        Reply::Integer(last),
+        Reply::Integer(step),
+    ])
+}

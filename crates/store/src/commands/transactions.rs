@@ -1,0 +1,88 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH: all or nothing, and only if nobody was faster.
+//!
+//! The executor runs one command at a time, so a transaction needs no locks. It needs two things: the
+//! journal wraps what it changed in MULTI and EXEC, so that a crash keeps all of it or none, and WATCH
+//! compares the versions of its keys.
+
+use super::{ALL_KEYS, Call, Facts, NO_KEYS, Spec, run};
+use crate::database::Database;
+use crate::reply::{Answer, Output, Reply, failure};
+use crate::session::{Session, Transaction};
+
+pub(super) const COMMANDS: &[Spec] = &[
+    Spec::read("multi", 1, NO_KEYS, multi),
+    Spec::read("exec", 1, NO_KEYS, exec_alone),
+    Spec::read("discard", 1, NO_KEYS, discard),
+    Spec::read("watch", -2, ALL_KEYS, watch),
+    Spec::read("unwatch", 1, NO_KEYS, unwatch),
+];
+
+fn multi(call: &mut Call<'_>) -> Answer {
+    if call.session.transaction.is_some() {
+        return Err(failure("ERR MULTI calls can not be nested"));
+    }
+    call.session.transaction = Some(Transaction::default());
+    Ok(Reply::OK)
+}
+
+/// EXEC within a transaction is [`commit`].
+fn exec_alone(_: &mut Call<'_>) -> Answer {
+    Err(failure("ERR EXEC without MULTI"))
+}
+
+fn discard(call: &mut Call<'_>) -> Answer {
+    if call.session.transaction.is_none() {
+        return Err(failure("ERR DISCARD without MULTI"));
+    }
+    discard_all(call.session);
+    Ok(Reply::OK)
+}
+
+fn watch(call: &mut Call<'_>) -> Answer {
+    if call.session.transaction.is_some() {
+        return Err(failure("ERR WATCH inside MULTI is not allowed"));
+    }
+    for key in &call.arguments[1..] {
+        // A second WATCH of the same key must not forget what the first one saw.
+        if !call.session.watched.iter().any(|(watched, _)| watched == key) {
+            call.session.watched.push((key.clone(), call.database.version(key)));
+        }
+    }
+    Ok(Reply::OK)
+}
+
+fn unwatch(call: &mut Call<'_>) -> Answer {
+    call.session.watched.clear();
+    Ok(Reply::OK)
+}
+
+/// Leaves the transaction, whatever it held.
+pub(super) fn discard_all(session: &mut Session) {
+    session.transaction = None;
+    session.watched.clear();
+}
+
+/// EXEC: runs the queued commands, unless one of them was refused or a watched key has changed.
+pub(super) fn commit(database: &mut Database, session: &mut Session, facts: &Facts, output: &mut Output) {
+    let transaction = session.transaction.take().unwrap_or_default();
+    let watched = std::mem::take(&mut session.watched);
+    if transaction.broken {
+        let text = "EXECABORT Transaction discarded because of previous errors.";
+        return output.put(&Reply::Error(text.into()), session.resp3);
+    }
+    if watched.iter().any(|(key, version)| database.version(key) != *version) {
+        return output.put(&Reply::NullArray, session.resp3);
+    }
+    let before = database.journal.bytes.len();
+    database.journal.record([&b"MULTI"[..]]);
+    let opened = database.journal.bytes.len();
+    output.array(transaction.queue.len());
+    for (spec, command) in &transaction.queue {
+        run(spec, command, database, session, facts, output);
+    }
+    if database.journal.bytes.len() == opened {
+        database.journal.bytes.truncate(before); // it only read
+    } else {
+        database.journal.record([&b"EXEC"[..]]);
+    }
+}

@@ -1,0 +1,269 @@
+//! The data in memory: keys, values, expiry times, and the journal of what changed.
+//!
+//! Pure: no clock, no file, no socket. The time is handed in, and every change is written to a buffer
+//! that the [executor](crate::executor) moves to the log. Replaying the journal on an empty database
+//! gives the same database: that is the whole promise of an append-only file, and a property test keeps it.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::ordered::Ordered;
+use crate::reply::{Failure, WRONG_TYPE};
+use crate::stream::Stream;
+
+/// A hash: field → value, in insertion order.
+pub(crate) type Hash = Ordered<Bytes>;
+
+/// What a key holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    String(Bytes),
+    Hash(Hash),
+    Stream(Stream),
+}
+
+impl Value {
+    /// The name that `TYPE` gives it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::String(_) => "string",
+            Self::Hash(_) => "hash",
+            Self::Stream(_) => "stream",
+        }
+    }
+}
+
+/// A key's value with what belongs to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub(crate) value: Value,
+    /// When the key ends, in milliseconds since the Unix epoch.
+    pub(crate) expires: Option<u64>,
+    /// Grows with every change; `WATCH` compares it.
+    version: u64,
+}
+
+impl PartialEq for Slot {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.value, self.expires) == (&other.value, other.expires)
+    }
+}
+
+/// The changes of one group of commands as Redis commands, ready for the append-only file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Journal {
+    /// Adds one command.
+    pub(crate) fn record<'a>(
+        &mut self,
+        arguments: impl IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
+    ) {
+        let arguments = arguments.into_iter();
+        self.bytes.extend_from_slice(format!("*{}\r\n", arguments.len()).as_bytes());
+        for argument in arguments {
+            self.bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+            self.bytes.extend_from_slice(argument);
+            self.bytes.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// All data of one store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Database {
+    /// The time of the current group of commands, in milliseconds since the Unix epoch. It stands still
+    /// while a group runs, and it is 0 while a log is replayed: nothing expires then, because the log
+    /// itself says when each expired key was removed.
+    pub(crate) now: u64,
+    pub(crate) journal: Journal,
+    keys: Ordered<Slot>,
+    /// Every key that expires, soonest first.
+    expiries: BTreeSet<(u64, Bytes)>,
+    /// The version given last.
+    version: u64,
+}
+
+impl Database {
+    /// An empty database whose versions continue after another's, so that a `WATCH` from before a reload
+    /// can only fail, never pass by accident.
+    pub(crate) fn succeeding(other: &Self) -> Self {
+        Self { version: other.version + 1, ..Self::default() }
+    }
+
+    /// The key's slot, unless it has expired. An expired key that was not removed yet is not there.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Slot> {
+        self.keys.get(key).filter(|slot| !self.expired(slot))
+    }
+
+    /// What `WATCH` remembers: a number that differs after every change; 0 when there is no such key.
+    pub(crate) fn version(&self, key: &[u8]) -> u64 {
+        self.get(key).map_or(0, |slot| slot.version)
+    }
+
+    /// The number of keys, counting the expired ones that wait for removal, as Redis does.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The number of keys that will expire.
+    pub(crate) fn expiring(&self) -> usize {
+        self.expiries.len()
+    }
+
+    /// All live keys, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Bytes, &Slot)> {
+        self.keys.iter().filter(|(_, slot)| !self.expired(slot))
+    }
+
+    /// A page of live keys; see [`Ordered::scan`].
+    pub(crate) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<(&Bytes, &Slot)>) {
+        let (next, mut page) = self.keys.scan(cursor, count);
+        page.retain(|(_, slot)| !self.expired(slot));
+        (next, page)
+    }
+
+    pub(crate) fn string(&self, key: &[u8]) -> Result<Option<&Bytes>, Failure> {
+        match self.get(key).map(|slot| &slot.value) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(WRONG_TYPE),
+        }
+    }
+
+    pub(crate) fn hash(&self, key: &[u8]) -> Result<Option<&Hash>, Failure> {
+        match self.get(key).map(|slot| &slot.value) {
+            None => Ok(None),
+            Some(Value::Hash(hash)) => Ok(Some(hash)),
+            Some(_) => Err(WRONG_TYPE),
+        }
+    }
+
+    pub(crate) fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, Failure> {
+        match self.get(key).map(|slot| &slot.value) {
+            None => Ok(None),
+            Some(Value::Stream(stream)) => Ok(Some(stream)),
+            Some(_) => Err(WRONG_TYPE),
+        }
+    }
+
+    /// Puts a whole value in the key's place.
+    pub(crate) fn put(&mut self, key: &Bytes, value: Value, expires: Option<u64>) {
+        self.purge(key);
+        self.version += 1;
+        let slot = Slot { value, expires, version: self.version };
+        if let Some(at) = self.keys.insert(key.clone(), slot).and_then(|before| before.expires) {
+            self.expiries.remove(&(at, key.clone()));
+        }
+        if let Some(at) = expires {
+            self.expiries.insert((at, key.clone()));
+        }
+    }
+
+    /// Changes a hash in place, creating it if need be. It goes when it is left empty.
+    pub(crate) fn edit_hash<T>(
+        &mut self,
+        key: &Bytes,
+        edit: impl FnOnce(&mut Hash) -> T,
+    ) -> Result<T, Failure> {
+        if self.hash(key)?.is_none() {
+            self.put(key, Value::Hash(Hash::default()), None);
+        }
+        let slot = self.touch(key).ok_or(WRONG_TYPE)?;
+        let Value::Hash(hash) = &mut slot.value else { return Err(WRONG_TYPE) };
+        let result = edit(hash);
+        if hash.is_empty() {
+            self.discard(key);
+        }
+        Ok(result)
+    }
+
+    /// Changes a stream in place, creating it if need be. An empty stream stays: it knows its last id.
+    pub(crate) fn edit_stream<T>(
+        &mut self,
+        key: &Bytes,
+        edit: impl FnOnce(&mut Stream) -> T,
+    ) -> Result<T, Failure> {
+        if self.stream(key)?.is_none() {
+            self.put(key, Value::Stream(Stream::default()), None);
+        }
+        let slot = self.touch(key).ok_or(WRONG_TYPE)?;
+        let Value::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
+        Ok(edit(stream))
+    }
+
+    /// Sets or clears when a live key ends.
+    pub(crate) fn set_expiry(&mut self, key: &Bytes, expires: Option<u64>) {
+        let Some(slot) = self.touch(key) else { return };
+        let before = std::mem::replace(&mut slot.expires, expires);
+        if let Some(at) = before {
+            self.expiries.remove(&(at, key.clone()));
+        }
+        if let Some(at) = expires {
+            self.expiries.insert((at, key.clone()));
+        }
+    }
+
+    /// Removes a live key; says whether there was one.
+    pub(crate) fn remove(&mut self, key: &Bytes) -> bool {
+        self.purge(key);
+        self.discard(key)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.keys = Ordered::default();
+        self.expiries.clear();
+    }
+
+    /// Removes keys that have expired, at most `limit` of them, so that no group waits for long.
+    pub(crate) fn sweep(&mut self, limit: usize) {
+        for _ in 0..limit {
+            match self.expiries.first() {
+                Some((at, key)) if *at <= self.now => {
+                    let key = key.clone();
+                    self.purge(&key);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn expired(&self, slot: &Slot) -> bool {
+        slot.expires.is_some_and(|at| at <= self.now)
+    }
+
+    /// Removes the key if it has expired, and says so in the journal: replay never looks at the clock.
+    fn purge(&mut self, key: &Bytes) {
+        if self.keys.get(key).is_some_and(|slot| self.expired(slot)) {
+            self.discard(key);
+            self.journal.record([&b"DEL"[..], key]);
+        }
+    }
+
+    fn discard(&mut self, key: &Bytes) -> bool {
+        let Some(slot) = self.keys.remove(key) else { return false };
+        if let Some(at) = slot.expires {
+            self.expiries.remove(&(at, key.clone()));
+        }
+        true
+    }
+
+    /// The slot of a live key, marked as changed.
+    fn touch(&mut self, key: &Bytes) -> Option<&mut Slot> {
+        self.purge(key);
+        self.version += 1;
+        let slot = self.keys.get_mut(key)?;
+        slot.version = self.version;
+        Some(slot)
+    }
+}
+
+impl PartialEq for Database {
+    /// Same keys, values and expiry times; versions and the journal are not data.
+    fn eq(&self, other: &Self) -> bool {
+        self.keys == other.keys && self.expiries == other.expiries
+    }
+}

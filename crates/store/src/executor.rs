@@ -1,0 +1,248 @@
+//! The one thread that owns the data, and the group commit.
+//!
+//! While a group's changes are flushed to the disk, more commands arrive from other connections. They form the
+//! next group, which costs one more flush however many they are. So the busier the store, the cheaper a
+//! durable write; and a client that is alone pays for one flush, no more.
+//!
+//! A group goes through five steps, and no reply of it leaves before the last:
+//! 1. take every request that waits,
+//! 2. run their commands, one after the other, in memory,
+//! 3. append what they changed to the log, in one write,
+//! 4. flush the log (APPENDFSYNC=always),
+//! 5. send the replies: of reads too, because they may have seen a change of this very group.
+//!
+//! When step 3 fails (the disk is full), memory holds changes that the log does not. Undoing each change
+//! would need a mirror image of every command. Instead the half-written group is cut off the file, the
+//! database is read back from it (replay is tested anyway, and memory is then what a restart would give, by
+//! construction), and the group runs once more with its writes refused. That takes as long as a start, but
+//! happens once per full disk: from then on commands that write are refused up front, until a probe finds room.
+//! When step 4 fails, nobody can know what is on the disk (the kernel may have dropped the pages, and a
+//! second try would say "fine"), so the store ends; nothing of the group was acknowledged.
+
+use std::collections::VecDeque;
+
+use anyhow::{Context as _, anyhow};
+use hop::clock;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::commands::{Facts, execute};
+use crate::config::Fsync;
+use crate::database::Database;
+use crate::log::Log;
+use crate::protocol::Command;
+use crate::reply::Output;
+use crate::session::Session;
+
+#[cfg(test)]
+mod tests;
+
+/// The most requests of one group.
+const GROUP_LIMIT: usize = 1024;
+/// The most expired keys that one group removes before it starts.
+const SWEEP_LIMIT: usize = 1000;
+/// Replies of one request are sent once they are so many bytes; its other commands come back for another turn.
+/// Otherwise a pipeline of small questions with large answers would need their sum in memory.
+const OUTPUT_TARGET: usize = 1 << 20;
+
+/// What the executor is asked.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Request(Request),
+    /// A second has passed: flush (APPENDFSYNC=everysec), remove what expired, look for room on a full disk.
+    Tick,
+    /// Flush and end, whoever may still want something.
+    End,
+}
+
+/// Commands of one connection, in order.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) commands: VecDeque<Command>,
+    pub(crate) session: Session,
+    /// When it was handed over, in nanoseconds since the Unix epoch.
+    pub(crate) submitted: u64,
+    pub(crate) reply: oneshot::Sender<Done>,
+}
+
+/// A request, answered and durable.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) output: Output,
+    pub(crate) session: Session,
+    /// The commands that did not run yet because the replies had grown large.
+    pub(crate) rest: VecDeque<Command>,
+    pub(crate) times: Times,
+}
+
+/// When what happened to a request, as start and end in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) queue: (u64, u64),
+    pub(crate) execute: (u64, u64),
+    /// Absent when the group changed nothing.
+    pub(crate) append: Option<(u64, u64)>,
+    pub(crate) fsync: Option<(u64, u64)>,
+}
+
+/// The data, the log, and what connects them.
+pub(crate) struct Executor {
+    database: Database,
+    log: Log,
+    facts: Facts,
+    /// Set while nothing can be written: the error that commands which write get.
+    refusal: Option<String>,
+    /// Something was appended and not flushed (APPENDFSYNC=everysec).
+    unflushed: bool,
+}
+
+impl Executor {
+    pub(crate) fn new(database: Database, log: Log, facts: Facts) -> Self {
+        Self { database, log, facts, refusal: None, unflushed: false }
+    }
+
+    /// Serves until [`Job::End`] or until every sender is gone, then flushes.
+    ///
+    /// # Errors
+    /// The log can't be trusted any more. Everything acknowledged so far is kept; nothing else was.
+    pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> anyhow::Result<()> {
+        let mut ending = false;
+        while !ending && let Some(first) = jobs.blocking_recv() {
+            let (mut group, mut tick) = (Vec::new(), false);
+            let mut next = Some(first);
+            while let Some(job) = next {
+                match job {
+                    Job::Request(request) => group.push(request),
+                    Job::Tick => tick = true,
+                    Job::End => ending = true,
+                }
+                next = if group.len() < GROUP_LIMIT { jobs.try_recv().ok() } else { None };
+            }
+            if tick {
+                self.tick()?;
+            }
+            // A tick's own group has no requests: it only removes what expired.
+            self.commit(group)?;
+        }
+        self.flush()
+    }
+
+    /// Takes a group through all five steps.
+    fn commit(&mut self, mut group: Vec<Request>) -> anyhow::Result<()> {
+        self.database.now = clock::now() / 1_000_000;
+        self.facts.log_length = self.log.length();
+        if self.refusal.is_none() {
+            self.database.sweep(SWEEP_LIMIT);
+        }
+        let sessions: Vec<Session> = group.iter().map(|request| request.session.clone()).collect();
+        let mut runs = self.execute(&mut group);
+        let (mut append, mut fsync) = (None, None);
+        let changes = std::mem::take(&mut self.database.journal.bytes);
+        if !changes.is_empty() {
+            let begin = clock::now();
+            match self.log.append(&changes) {
+                Ok(()) => {
+                    let appended = clock::now();
+                    append = Some((begin, appended));
+                    self.unflushed = true;
+                    if self.facts.settings.appendfsync == Fsync::Always {
+                        self.flush()?;
+                        fsync = Some((appended, clock::now()));
+                    }
+                }
+                Err(error) => {
+                    self.refuse(&error)?;
+                    for (request, session) in group.iter_mut().zip(sessions) {
+                        request.session = session;
+                    }
+                    runs = self.execute(&mut group);
+                }
+            }
+        }
+        for (mut request, run) in group.into_iter().zip(runs) {
+            request.commands.drain(..run.count);
+            let times =
+                Times { queue: (request.submitted, run.begin), execute: (run.begin, run.end), append, fsync };
+            let done = Done { output: run.output, session: request.session, rest: request.commands, times };
+            // The connection may be gone; what it asked for is done all the same.
+            let _ = request.reply.send(done);
+        }
+        Ok(())
+    }
+
+    /// Runs the group's commands in memory.
+    fn execute(&mut self, group: &mut [Request]) -> Vec<Run> {
+        let mut runs = Vec::with_capacity(group.len());
+        for request in group {
+            let mut run = Run { begin: clock::now(), ..Run::default() };
+            for command in &request.commands {
+                let refusal = self.refusal.as_deref();
+                execute(
+                    &mut self.database,
+                    &mut request.session,
+                    &self.facts,
+                    refusal,
+                    command,
+                    &mut run.output,
+                );
+                run.count += 1;
+                if request.session.closing || run.output.bytes.len() > OUTPUT_TARGET {
+                    break;
+                }
+            }
+            run.end = clock::now();
+            runs.push(run);
+        }
+        runs
+    }
+
+    /// The log could not be written: takes the group back and refuses writes from now on.
+    fn refuse(&mut self, error: &std::io::Error) -> anyhow::Result<()> {
+        let path = self.log.path().display().to_string();
+        tracing::error!(file = %path, %error, "append to the log: commands that write are refused until there is room");
+        self.log
+            .roll_back()
+            .with_context(|| format!("take a half-written group back from {path}, after: {error}"))?;
+        self.database = self
+            .log
+            .reload(&self.database, &self.facts)
+            .with_context(|| format!("read {path} back after a failed write"))?;
+        self.database.now = clock::now() / 1_000_000;
+        let reason = error.to_string();
+        let reason = reason.split(" (os error").next().unwrap_or(&reason);
+        self.refusal = Some(format!("MISCONF Errors writing to the AOF file: {reason}"));
+        self.facts.log_healthy = false;
+        Ok(())
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        if self.refusal.is_some() && self.log.probe().is_ok() {
+            tracing::info!(file = %self.log.path().display(), "there is room again: writes are accepted");
+            self.refusal = None;
+            self.facts.log_healthy = true;
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.unflushed) {
+            self.log.sync().map_err(|error| {
+                anyhow!(
+                    "flush {} to the disk: {error}. What the disk holds of the commands since the last flush \
+                     is unknown. Check the disk, then start the store again",
+                    self.log.path().display()
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What running one request gave.
+#[derive(Default)]
+struct Run {
+    output: Output,
+    /// How many of its commands ran.
+    count: usize,
+    begin: u64,
+    end: u64,
+}

@@ -1,0 +1,171 @@
+//! The append-only file: what was acknowledged, in the order in which it happened.
+//!
+//! It is a file in Redis's own format, commands as clients send them, so that people can read it and a real
+//! Redis 7 can load it. Every group of commands is preceded by an annotation of ours, a line that begins with
+//! `#` and that Redis 7 skips:
+//!
+//! ```text
+//! #GROUP:<length of the group>:<its CRC-32C>:<CRC-32C of this line>
+//! ```
+//!
+//! Plain Redis files have no checksums, so a damaged length in the middle looks like a torn tail, and cutting
+//! there would silently drop everything after it. With the annotation the two are told apart for certain: a
+//! group that the file's end cuts short was never acknowledged and is cut off; anything else is damage, and
+//! the store refuses to start. See [`replay`].
+//!
+//! Rewriting the file when it has grown is left for later. Nothing stands in its way: a database can be
+//! written as groups to a new file that then takes this one's name, and the lock is a file of its own.
+
+pub(crate) mod disk;
+pub(crate) mod replay;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use self::disk::{Disk, LogFile};
+use crate::commands::Facts;
+use crate::database::Database;
+
+#[cfg(test)]
+mod tests;
+
+/// The file's name within DATA_DIR; Redis's default.
+pub(crate) const FILE_NAME: &str = "appendonly.aof";
+/// Locked for as long as a store runs on the folder.
+const LOCK_NAME: &str = "store.lock";
+/// The folder that a Redis 7 makes when it takes a file of this name over.
+const REDIS_FOLDER: &str = "appendonlydir";
+
+/// The open log of a running store.
+pub(crate) struct Log {
+    path: PathBuf,
+    disk: Box<dyn Disk>,
+    /// The file's length up to the last group that was written whole.
+    length: u64,
+    /// Holds the folder's lock; dropping it gives the folder back, and so does any kind of death.
+    _lock: File,
+}
+
+impl Log {
+    /// Locks the folder, replays the log, cuts off a torn tail, and returns what was kept.
+    ///
+    /// # Errors
+    /// The folder can't be used, another process uses it, or the log is damaged: the text names the file and
+    /// the byte.
+    pub(crate) fn open(directory: &Path, facts: &Facts) -> anyhow::Result<(Self, Database)> {
+        Self::open_on(directory, facts, |file| Box::new(file))
+    }
+
+    /// [`Log::open`] on a disk that a test may wrap.
+    pub(crate) fn open_on(
+        directory: &Path,
+        facts: &Facts,
+        wrap: impl FnOnce(LogFile) -> Box<dyn Disk>,
+    ) -> anyhow::Result<(Self, Database)> {
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("make the data folder {}", directory.display()))?;
+        let lock = lock(directory)?;
+        let path = directory.join(FILE_NAME);
+        if !path.exists() && directory.join(REDIS_FOLDER).exists() {
+            bail!(
+                "{} holds the data of a real Redis ({REDIS_FOLDER}), which this store does not read: \
+                 start a Redis on it, or choose another DATA_DIR",
+                directory.display()
+            );
+        }
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("open {}", path.display()))?;
+        // The file's name must survive a power loss as surely as its content.
+        File::open(directory)
+            .and_then(|folder| folder.sync_all())
+            .with_context(|| format!("flush the folder {}", directory.display()))?;
+
+        let mut database = Database::default();
+        let kept = replay::replay(&path, &mut database, facts)
+            .with_context(|| format!("load {}", path.display()))?;
+        if kept.good < kept.total {
+            tracing::warn!(
+                file = %path.display(),
+                position = kept.good,
+                dropped_bytes = kept.total - kept.good,
+                "the log ends in an unfinished write that was never acknowledged: cut off at byte {}",
+                kept.good
+            );
+            file.set_len(kept.good)
+                .and_then(|()| file.sync_all())
+                .with_context(|| format!("cut {} at byte {}", path.display(), kept.good))?;
+        }
+        tracing::info!(file = %path.display(), bytes = kept.good, keys = database.len(), "log replayed");
+        let disk = wrap(LogFile::new(file, directory));
+        Ok((Self { path, disk, length: kept.good, _lock: lock }, database))
+    }
+
+    /// The length in bytes of what is certain to be whole.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends one group of commands. After an error the file may hold a part of it: see [`Log::roll_back`].
+    pub(crate) fn append(&mut self, group: &[u8]) -> io::Result<()> {
+        let mut bytes = replay::header(group).into_bytes();
+        bytes.extend_from_slice(group);
+        self.disk.append(&bytes)?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Returns when everything appended so far would survive a power loss.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.disk.sync()
+    }
+
+    /// Takes a half-written group back, durably.
+    pub(crate) fn roll_back(&mut self) -> io::Result<()> {
+        self.disk.truncate(self.length)
+    }
+
+    /// Reads the database back from the file, as after a restart.
+    pub(crate) fn reload(&self, before: &Database, facts: &Facts) -> anyhow::Result<Database> {
+        let mut database = Database::succeeding(before);
+        let kept = replay::replay(&self.path, &mut database, facts)?;
+        if kept.good != self.length {
+            bail!("{} has {} good bytes, expected {}", self.path.display(), kept.good, self.length);
+        }
+        Ok(database)
+    }
+
+    /// Is there room to write again?
+    pub(crate) fn probe(&mut self) -> io::Result<()> {
+        self.disk.probe()
+    }
+
+    /// Where the log is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Takes the folder for this process alone.
+fn lock(directory: &Path) -> anyhow::Result<File> {
+    let path = directory.join(LOCK_NAME);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another process uses the data folder {}: stop it, or give this store a DATA_DIR of its own",
+            directory.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
+    }
+}

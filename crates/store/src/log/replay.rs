@@ -1,0 +1,253 @@
+//! Reading the append-only file back.
+//!
+//! The file is a row of pieces: groups (an annotation of ours and the commands it vouches for), other
+//! annotations (Redis's `#TS:`), and bare commands (a file that Redis wrote). At each piece there are three
+//! outcomes: it is whole; the file ends within it (torn: never acknowledged, to be cut off); or it is damaged.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+
+use crate::commands::{Facts, execute};
+use crate::database::Database;
+use crate::protocol::Command;
+use crate::reply::Output;
+use crate::session::Session;
+use crate::text::unsigned;
+
+const MARK: &str = "#GROUP:";
+/// No line of the file is longer; Redis's own limit when it loads one.
+const LINE_LIMIT: u64 = 128;
+
+/// How much of the file is good, in bytes.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) good: u64,
+    pub(crate) total: u64,
+}
+
+/// The annotation that goes before a group of commands.
+pub(crate) fn header(group: &[u8]) -> String {
+    let line = format!("{MARK}{:016x}:{:08x}:", group.len(), crc32c::crc32c(group));
+    format!("{line}{:08x}\r\n", crc32c::crc32c(line.as_bytes()))
+}
+
+/// Runs every command of the file on an empty database.
+///
+/// # Errors
+/// The file can't be read, or it is damaged: the text says at which byte and what to do.
+pub(crate) fn replay(path: &Path, database: &mut Database, facts: &Facts) -> anyhow::Result<Kept> {
+    let file = File::open(path)?;
+    let total = file.metadata()?.len();
+    let mut source = Source { input: BufReader::with_capacity(1 << 16, file), position: 0, end: total };
+    let mut replayer = Replayer { database, facts, session: Session::default(), output: Output::default() };
+    // Where the last piece ended after which nothing was left open.
+    let mut good = 0;
+    while source.position < total {
+        let start = source.position;
+        match piece(&mut source, &mut replayer) {
+            Ok(()) if replayer.session.transaction.is_none() => good = source.position,
+            Ok(()) => {} // within MULTI: good only once its EXEC has come
+            Err(Stop::Torn) => break,
+            Err(Stop::Damaged(position, what)) => {
+                if zeros_to_the_end(path, start)? {
+                    break; // the file had grown, but its new blocks were never written: power was lost
+                }
+                anyhow::bail!(
+                    "damaged at byte {position}: {what}; nothing was changed. \
+                     Restore the file from a copy, or, giving up everything from byte {good} on, cut it: \
+                     truncate -s {good} {}",
+                    path.display()
+                );
+            }
+            Err(Stop::Failed(error)) => {
+                return Err(error).with_context(|| format!("read at byte {}", source.position));
+            }
+        }
+    }
+    replayer.database.journal.bytes.clear();
+    Ok(Kept { good, total })
+}
+
+/// Why reading a piece ended early.
+enum Stop {
+    /// The file ends within the piece.
+    Torn,
+    /// The piece is not what the store writes: where, and what is wrong.
+    Damaged(u64, String),
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn damaged<T>(position: u64, what: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Damaged(position, what.into()))
+}
+
+fn piece(source: &mut Source<impl BufRead>, replayer: &mut Replayer<'_>) -> Result<(), Stop> {
+    let start = source.position;
+    match source.peek()? {
+        Some(b'*') => {
+            let command = source.command()?;
+            replayer.run(start, &command)
+        }
+        Some(b'#') => {
+            let line = source.line()?;
+            if !line.starts_with(MARK.as_bytes()) {
+                return Ok(());
+            }
+            if replayer.session.transaction.is_some() {
+                return damaged(start, "a group begins within a transaction");
+            }
+            let Some((length, checksum)) = read_header(&line) else {
+                return damaged(start, "the group's annotation is not what was written");
+            };
+            let begin = source.position;
+            let group = source.take(length)?;
+            if crc32c::crc32c(&group) != checksum {
+                return damaged(start, format!("the group of {length} bytes is not what was written"));
+            }
+            replayer.group(begin, &group)
+        }
+        _ => damaged(start, "neither a command nor an annotation begins here"),
+    }
+}
+
+fn read_header(line: &[u8]) -> Option<(u64, u32)> {
+    let text = std::str::from_utf8(line).ok()?;
+    let (rest, own) = text.split_at_checked(text.len().checked_sub(8)?)?;
+    if u32::from_str_radix(own, 16).ok()? != crc32c::crc32c(rest.as_bytes()) {
+        return None;
+    }
+    let (length, checksum) = rest.strip_prefix(MARK)?.strip_suffix(':')?.split_once(':')?;
+    Some((u64::from_str_radix(length, 16).ok()?, u32::from_str_radix(checksum, 16).ok()?))
+}
+
+/// A file position that counts, over a file or a group.
+struct Source<R> {
+    input: R,
+    position: u64,
+    end: u64,
+}
+
+impl<R: BufRead> Source<R> {
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.input.fill_buf()?.first().copied())
+    }
+
+    /// A line without its end.
+    fn line(&mut self) -> Result<Vec<u8>, Stop> {
+        let (start, mut line) = (self.position, Vec::new());
+        self.position += (&mut self.input).take(LINE_LIMIT).read_until(b'\n', &mut line)? as u64;
+        match line.strip_suffix(b"\r\n") {
+            Some(text) => Ok(text.to_vec()),
+            None if self.position >= self.end && line.last() != Some(&b'\n') => Err(Stop::Torn),
+            None => damaged(start, "a line does not end here"),
+        }
+    }
+
+    /// So many bytes. A length that lies beyond the end costs no memory.
+    fn take(&mut self, length: u64) -> Result<Vec<u8>, Stop> {
+        if length > self.end.saturating_sub(self.position) {
+            return Err(Stop::Torn);
+        }
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| Stop::Torn)?];
+        self.input.read_exact(&mut bytes)?;
+        self.position += length;
+        Ok(bytes)
+    }
+
+    fn number(&mut self, kind: u8) -> Result<u64, Stop> {
+        let start = self.position;
+        let line = self.line()?;
+        match line.strip_prefix(&[kind]).and_then(unsigned) {
+            Some(number) => Ok(number),
+            None => damaged(start, format!("expected '{}' and a number", char::from(kind))),
+        }
+    }
+
+    fn command(&mut self) -> Result<Command, Stop> {
+        let start = self.position;
+        let words = self.number(b'*')?;
+        if words == 0 {
+            return damaged(start, "a command without a name");
+        }
+        let mut command = Command::new();
+        for _ in 0..words {
+            let length = self.number(b'$')?;
+            let mut word = self.take(length.saturating_add(2))?;
+            if !word.ends_with(b"\r\n") {
+                return damaged(self.position - 2, "a word does not end where its length says");
+            }
+            word.truncate(word.len() - 2);
+            command.push(Bytes::from(word));
+        }
+        Ok(command)
+    }
+}
+
+/// Runs commands as if a client had sent them, and expects every one to succeed: only what succeeded was
+/// ever written down.
+struct Replayer<'a> {
+    database: &'a mut Database,
+    facts: &'a Facts,
+    session: Session,
+    output: Output,
+}
+
+impl Replayer<'_> {
+    fn run(&mut self, position: u64, command: &Command) -> Result<(), Stop> {
+        self.output.clear();
+        execute(self.database, &mut self.session, self.facts, None, command, &mut self.output);
+        self.database.journal.bytes.clear();
+        if self.output.errors() > 0 {
+            let name = String::from_utf8_lossy(&command[0][..command[0].len().min(32)]).into_owned();
+            let reply = String::from_utf8_lossy(&self.output.bytes[..self.output.bytes.len().min(256)]);
+            return damaged(position, format!("the command {name} fails here: {}", reply.trim_end()));
+        }
+        Ok(())
+    }
+
+    /// Runs a group whose checksum is right, so it is whole: whatever ends early in it is damage.
+    fn group(&mut self, begin: u64, group: &[u8]) -> Result<(), Stop> {
+        let end = begin + group.len() as u64;
+        let mut source = Source { input: group, position: begin, end };
+        while source.position < end {
+            let start = source.position;
+            match source.command() {
+                Ok(command) => self.run(start, &command)?,
+                Err(Stop::Torn) => return damaged(start, "the group ends within a command"),
+                Err(other) => return Err(other),
+            }
+        }
+        match self.session.transaction {
+            Some(_) => damaged(end, "the group ends within a transaction"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Is there nothing but zero bytes from here on?
+fn zeros_to_the_end(path: &Path, from: u64) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(from))?;
+    let mut input = BufReader::with_capacity(1 << 16, file);
+    loop {
+        let chunk = input.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(true);
+        }
+        if chunk.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        let length = chunk.len();
+        input.consume(length);
+    }
+}

@@ -1,0 +1,241 @@
+//! Requests: from bytes to commands, as a Redis client writes them.
+//!
+//! By hand instead of with the `redis-protocol` crate: that one starts over at every call, so a large
+//! request that arrives in pieces costs quadratic time, and it knows neither inline commands nor Redis's
+//! error texts. Requests are a small part of RESP: arrays of bulk strings. The crate reads our *replies* in
+//! the tests, as an independent witness.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// One command: its name and its arguments.
+pub(crate) type Command = Vec<Bytes>;
+
+/// The longest line: an inline command or a length. Redis's own limit.
+const LINE_LIMIT: usize = 64 << 10;
+/// The longest single argument, in bytes.
+const ARGUMENT_LIMIT: usize = 16 << 20;
+/// The most arguments of one command.
+const ARGUMENTS_LIMIT: usize = 1 << 20;
+/// The largest command, in bytes, counting [`ARGUMENT_COST`] for each argument.
+const COMMAND_LIMIT: usize = 64 << 20;
+/// What an argument costs us in memory besides its bytes.
+const ARGUMENT_COST: usize = 32;
+
+/// The client does not speak RESP. The text is Redis's; the connection ends with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ProtocolError(pub(crate) String);
+
+/// The state of reading one client's requests. It never starts over: bytes are looked at once, however
+/// slowly they come, and memory grows only with bytes that really came.
+#[derive(Debug, Default)]
+pub(crate) struct Parser {
+    /// Received and not yet understood.
+    pub(crate) buffer: BytesMut,
+    /// How much of the buffer was searched for a line's end in vain.
+    searched: usize,
+    /// Bytes taken out of the buffer since the connection began.
+    consumed: u64,
+    /// The array that is being read.
+    partial: Option<Partial>,
+}
+
+#[derive(Debug)]
+struct Partial {
+    arguments: Command,
+    missing: usize,
+    /// The announced length of the argument that comes next.
+    length: Option<usize>,
+    size: usize,
+}
+
+impl Parser {
+    /// The stream offset after the last byte of the last complete command.
+    pub(crate) fn offset(&self) -> u64 {
+        self.consumed
+    }
+
+    /// The next complete command, or none until more bytes come.
+    pub(crate) fn next(&mut self) -> Result<Option<Command>, ProtocolError> {
+        loop {
+            if self.partial.is_none() {
+                match self.buffer.first() {
+                    None => return Ok(None),
+                    Some(b'*') => {
+                        let Some(line) = self.line("too big mbulk count string")? else { return Ok(None) };
+                        let Some(count) =
+                            crate::text::integer(&line[1..]).filter(|n| *n <= ARGUMENTS_LIMIT as i64)
+                        else {
+                            return fail("invalid multibulk length");
+                        };
+                        // An empty or null array is no command; Redis skips it.
+                        let Some(missing) = usize::try_from(count).ok().filter(|n| *n > 0) else { continue };
+                        // The announced count reserves little: a count costs the client nothing.
+                        let arguments = Vec::with_capacity(missing.min(64));
+                        self.partial = Some(Partial { arguments, missing, length: None, size: 0 });
+                    }
+                    Some(_) => {
+                        let Some(line) = self.line("too big inline request")? else { return Ok(None) };
+                        match inline(&line) {
+                            None => return fail("unbalanced quotes in request"),
+                            Some(words) if words.is_empty() => continue,
+                            Some(words) => return Ok(Some(words)),
+                        }
+                    }
+                }
+            }
+            if !self.argument()? {
+                return Ok(None);
+            }
+            if self.partial.as_ref().is_some_and(|partial| partial.missing == 0) {
+                return Ok(self.partial.take().map(|partial| partial.arguments));
+            }
+        }
+    }
+
+    /// Reads one argument of the current array; false until it is complete.
+    fn argument(&mut self) -> Result<bool, ProtocolError> {
+        if self.partial.as_ref().is_some_and(|partial| partial.length.is_none()) {
+            if let Some(other) = self.buffer.first().filter(|byte| **byte != b'$') {
+                return fail(format!("expected '$', got '{}'", char::from(*other)));
+            }
+            let Some(line) = self.line("too big bulk count string")? else { return Ok(false) };
+            let length = crate::text::integer(&line[1..])
+                .and_then(|length| usize::try_from(length).ok())
+                .filter(|length| *length <= ARGUMENT_LIMIT);
+            let (Some(length), Some(partial)) = (length, &mut self.partial) else {
+                return fail("invalid bulk length");
+            };
+            partial.size += length + ARGUMENT_COST;
+            if partial.size > COMMAND_LIMIT {
+                return fail("too big request");
+            }
+            partial.length = Some(length);
+        }
+        let Some(partial) = &mut self.partial else { return Ok(false) };
+        let Some(length) = partial.length.filter(|length| self.buffer.len() >= length + 2) else {
+            return Ok(false);
+        };
+        if self.buffer[length..length + 2] != *b"\r\n" {
+            return fail("expected CRLF after bulk string");
+        }
+        // A copy of its own: a small value kept for years must not keep a whole read buffer alive.
+        partial.arguments.push(Bytes::copy_from_slice(&self.buffer[..length]));
+        partial.missing -= 1;
+        partial.length = None;
+        self.take(length + 2);
+        Ok(true)
+    }
+
+    /// Takes a line without its end (`\r\n` or, for people with netcat, `\n`).
+    fn line(&mut self, too_long: &'static str) -> Result<Option<BytesMut>, ProtocolError> {
+        match self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
+            Some(at) if self.searched + at <= LINE_LIMIT => {
+                let length = self.searched + at + 1;
+                self.searched = 0;
+                self.consumed += length as u64;
+                let mut line = self.buffer.split_to(length);
+                line.truncate(length - 1);
+                if line.last() == Some(&b'\r') {
+                    line.truncate(length - 2);
+                }
+                Ok(Some(line))
+            }
+            None if self.buffer.len() <= LINE_LIMIT => {
+                self.searched = self.buffer.len();
+                Ok(None)
+            }
+            _ => fail(too_long),
+        }
+    }
+
+    fn take(&mut self, length: usize) {
+        self.buffer.advance(length);
+        self.consumed += length as u64;
+        if self.buffer.is_empty() && self.buffer.capacity() > LINE_LIMIT {
+            self.buffer = BytesMut::new(); // one large request does not keep its memory for ever
+        }
+    }
+}
+
+fn fail<T>(text: impl Into<String>) -> Result<T, ProtocolError> {
+    Err(ProtocolError(format!("ERR Protocol error: {}", text.into())))
+}
+
+/// Splits an inline command into words; none when a quote is left open. `"..."` knows `\n`, `\xHH` and
+/// friends, `'...'` only `\'`; a closing quote ends its word.
+fn inline(line: &[u8]) -> Option<Command> {
+    let mut words = Command::new();
+    let mut rest = line.trim_ascii();
+    while !rest.is_empty() {
+        let mut word = Vec::new();
+        loop {
+            rest = match rest {
+                [] => break,
+                [b'"', after @ ..] => double_quoted(after, &mut word)?,
+                [b'\'', after @ ..] => single_quoted(after, &mut word)?,
+                [space, ..] if space.is_ascii_whitespace() => break,
+                [byte, after @ ..] => {
+                    word.push(*byte);
+                    after
+                }
+            };
+        }
+        words.push(word.into());
+        rest = rest.trim_ascii_start();
+    }
+    Some(words)
+}
+
+fn double_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
+    loop {
+        rest = match rest {
+            [] => return None,
+            [b'\\', b'x', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                let digits = [*high, *low];
+                word.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+                after
+            }
+            [b'\\', escaped, after @ ..] => {
+                word.push(match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 0x08,
+                    b'a' => 0x07,
+                    other => *other,
+                });
+                after
+            }
+            [b'"', after @ ..] => return ends(after),
+            [byte, after @ ..] => {
+                word.push(*byte);
+                after
+            }
+        };
+    }
+}
+
+fn single_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
+    loop {
+        rest = match rest {
+            [] => return None,
+            [b'\\', b'\'', after @ ..] => {
+                word.push(b'\'');
+                after
+            }
+            [b'\'', after @ ..] => return ends(after),
+            [byte, after @ ..] => {
+                word.push(*byte);
+                after
+            }
+        };
+    }
+}
+
+/// After a closing quote only a space or the end may follow.
+fn ends(rest: &[u8]) -> Option<&[u8]> {
+    rest.first().is_none_or(u8::is_ascii_whitespace).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Accepting connections, and what one connection does: read, hand over, answer.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hop::{CancellationToken, Hop, Mark, Stamped, Telemetry, clock};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::commands::Facts;
+use crate::config::Settings;
+use crate::executor::{Done, Executor, Job, Request};
+use crate::log::Log;
+use crate::protocol::{Command, Parser, ProtocolError};
+use crate::session::Session;
+use crate::spans;
+
+/// The most commands that one connection hands over at once, and about the most bytes.
+const BATCH_COMMANDS: usize = 1024;
+const BATCH_BYTES: usize = 1 << 20;
+/// How much is read at once. With a bounded batch this bounds what a connection can have waiting.
+const READ_SIZE: usize = 64 << 10;
+/// How long a client that was told off may take to hang up.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Serves until `hop.shutdown`: loads the log, says ready, accepts, drains, flushes.
+///
+/// # Errors
+/// The data folder can't be used or its log is damaged; or, later, the log could no longer be trusted.
+pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow::Result<()> {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let facts = Facts {
+        started: clock::now() / 1_000_000,
+        settings: Settings { listen: listener.local_addr()?, ..settings.clone() },
+        connections: Arc::clone(&connections),
+        log_length: 0,
+        log_healthy: true,
+    };
+    // Until the log is read back clients wait in the listener's queue.
+    // A long log takes its time, in which this thread answers /livez.
+    let opening = move || Log::open(&facts.settings.data_dir, &facts).map(|(log, data)| (log, data, facts));
+    let (log, database, facts) = tokio::task::spawn_blocking(opening).await.context("load the log")??;
+    let limit = usize::try_from(settings.max_connections)?;
+    // A connection has one request at a time with the executor, so the queue never makes one wait.
+    let (jobs, queue) = mpsc::channel(limit + 1);
+    let (ending, mut ended) = oneshot::channel();
+    let executor = Executor::new(database, log, facts);
+    std::thread::Builder::new()
+        .name("executor".into())
+        .spawn(move || ending.send(executor.run(queue)))
+        .context("start the executor's thread")?;
+    let ticker = tokio::spawn(tick(jobs.clone()));
+    hop.ready();
+
+    let ids = AtomicU64::new(0);
+    let accept = hop::accept::run(listener, limit, &hop.shutdown, hop.drain, |stream, stop| {
+        let session = Session { id: ids.fetch_add(1, Ordering::Relaxed) + 1, ..Session::default() };
+        let open = Open::new(&connections);
+        let connection = Connection { stream, session, jobs: jobs.clone(), telemetry: hop.telemetry.clone() };
+        async move {
+            if let Err(error) = connection.serve(stop).await {
+                tracing::debug!(%error, "a connection broke off");
+            }
+            drop(open);
+        }
+    });
+    let early = tokio::select! {
+        () = accept => None,
+        outcome = &mut ended => Some(outcome),
+    };
+    ticker.abort();
+    let outcome = match early {
+        Some(outcome) => outcome,
+        None => {
+            // Connections that outlived the drain limit may still hold the queue open.
+            let _ = jobs.send(Job::End).await;
+            ended.await
+        }
+    };
+    outcome.context("the executor's thread ended without a word")?
+}
+
+async fn tick(jobs: mpsc::Sender<Job>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        seconds.tick().await;
+        if jobs.send(Job::Tick).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Counts a connection for as long as it lives.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One client.
+struct Connection {
+    stream: Stamped<TcpStream>,
+    session: Session,
+    jobs: mpsc::Sender<Job>,
+    telemetry: Telemetry,
+}
+
+impl Connection {
+    /// Reads, executes and answers until the client leaves or `stop` is cancelled.
+    ///
+    /// The next bytes are read only after the last replies have left: a client that does not read its
+    /// replies is not read from either, and its pipeline waits in its own socket buffer.
+    async fn serve(mut self, stop: CancellationToken) -> io::Result<()> {
+        let mut parser = Parser::default();
+        loop {
+            let (batch, problem) = take_batch(&mut parser);
+            let idle = batch.is_empty();
+            if !idle && !self.answer(batch, parser.offset()).await? {
+                return self.hang_up().await;
+            }
+            match problem {
+                None => {}
+                Some(Problem::NotRedis) => return Ok(()),
+                Some(Problem::Protocol(ProtocolError(text))) => {
+                    self.stream.write_all(format!("-{text}\r\n").as_bytes()).await?;
+                    return self.hang_up().await;
+                }
+            }
+            if idle {
+                parser.buffer.reserve(READ_SIZE);
+                let mut input = (&mut self.stream).take(READ_SIZE as u64);
+                let read = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return self.stream.shutdown().await,
+                    read = input.read_buf(&mut parser.buffer) => read?,
+                };
+                if read == 0 {
+                    return Ok(()); // also after a half-close: everything that was asked is answered
+                }
+            }
+        }
+    }
+
+    /// Executes a batch and writes its replies; false when the connection is to be closed.
+    async fn answer(&mut self, batch: VecDeque<Command>, offset: u64) -> io::Result<bool> {
+        let stamps = self.stream.stamps();
+        let wake = Mark { offset, at: stamps.last_read().at };
+        let name = self.telemetry.enabled().then(|| spans::name(&batch));
+        let mut times = Vec::new();
+        let mut commands = batch;
+        while !commands.is_empty() {
+            let (reply, done) = oneshot::channel();
+            let session = std::mem::take(&mut self.session);
+            let request = Request { commands, session, submitted: clock::now(), reply };
+            let sent = self.jobs.send(Job::Request(request)).await;
+            let Some(done) = (if sent.is_ok() { done.await.ok() } else { None }) else {
+                return Err(io::Error::other("the store is ending"));
+            };
+            let Done { output, session, rest, times: part } = done;
+            self.session = session;
+            times.push(part);
+            self.stream.write_all(&output.bytes).await?;
+            if self.session.closing {
+                break;
+            }
+            commands = rest;
+        }
+        if let Some(name) = name {
+            spans::emit(&self.telemetry, name, &stamps, wake, &times);
+        }
+        Ok(!self.session.closing)
+    }
+
+    /// Closes so that the last reply arrives: closing a socket with unread input would reset it, and the
+    /// client's kernel would then throw away what it has not read yet.
+    async fn hang_up(mut self) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        let mut unread = (&mut self.stream).take(BATCH_BYTES as u64);
+        let mut nowhere = tokio::io::sink();
+        let drain = tokio::io::copy(&mut unread, &mut nowhere);
+        let _ = tokio::time::timeout(GOODBYE, drain).await;
+        Ok(())
+    }
+}
+
+/// Why a connection must end.
+enum Problem {
+    Protocol(ProtocolError),
+    /// It speaks HTTP: a web page has been tricked into sending a request here. It gets no answer.
+    NotRedis,
+}
+
+/// Takes complete commands out of what was received, as many as one request may have.
+fn take_batch(parser: &mut Parser) -> (VecDeque<Command>, Option<Problem>) {
+    let (mut batch, mut size) = (VecDeque::new(), 0);
+    while batch.len() < BATCH_COMMANDS && size < BATCH_BYTES {
+        match parser.next() {
+            Ok(Some(command)) if [&b"post"[..], b"host:"].contains(&&command[0].to_ascii_lowercase()[..]) => {
+                tracing::warn!("a client speaks HTTP to the store: connection closed");
+                return (batch, Some(Problem::NotRedis));
+            }
+            Ok(Some(command)) => {
+                size += command.iter().map(|argument| argument.len()).sum::<usize>();
+                batch.push_back(command);
+            }
+            Ok(None) => break,
+            Err(problem) => return (batch, Some(Problem::Protocol(problem))),
+        }
+    }
+    (batch, None)
+}

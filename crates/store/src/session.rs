@@ -1,0 +1,51 @@
+//! What the store knows about one connection between two of its commands.
+
+use bytes::Bytes;
+
+use crate::commands::Spec;
+use crate::protocol::Command;
+
+/// The most memory that a transaction's queued commands may take, in bytes.
+const QUEUE_LIMIT: usize = 64 << 20;
+
+/// One connection's state. It travels with the connection's commands to the executor and back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) id: u64,
+    /// The name that the client gave itself.
+    pub(crate) name: Bytes,
+    /// Whether `HELLO 3` was said.
+    pub(crate) resp3: bool,
+    /// Between `MULTI` and `EXEC` or `DISCARD`.
+    pub(crate) transaction: Option<Transaction>,
+    /// Watched keys with their versions at that time.
+    pub(crate) watched: Vec<(Bytes, u64)>,
+    /// `QUIT` was said: answer, then hang up.
+    pub(crate) closing: bool,
+}
+
+/// Commands that wait for `EXEC`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Transaction {
+    pub(crate) queue: Vec<(&'static Spec, Command)>,
+    /// A command was refused when it should have been queued: `EXEC` will refuse them all.
+    pub(crate) broken: bool,
+    size: usize,
+}
+
+impl Transaction {
+    /// Queues a command; false when the queue is full.
+    pub(crate) fn push(&mut self, spec: &'static Spec, command: Command) -> bool {
+        self.size += command.iter().map(|argument| argument.len() + 64).sum::<usize>();
+        let fits = self.size <= QUEUE_LIMIT;
+        if fits {
+            self.queue.push((spec, command));
+        }
+        fits
+    }
+
+    /// Would `EXEC` change anything?
+    pub(crate) fn writes(&self) -> bool {
+        self.queue.iter().any(|(spec, _)| spec.write)
+    }
+}

@@ -1,0 +1,59 @@
+//! What the store reports of its work: one span for each batch that was read, answered and written at once.
+//!
+//! RESP carries no trace context. The report joins these spans to the caller's by the connection and the byte
+//! offsets of their stamps, so the offsets are those of the batch's last byte and the replies' last byte.
+
+use std::collections::VecDeque;
+
+use hop::trace::{new_span_id, new_trace_id};
+use hop::{Mark, Stamps, Telemetry};
+use journey::{Kind, Span};
+
+use crate::commands::span_name;
+use crate::executor::Times;
+use crate::protocol::Command;
+
+/// A batch's name and size: `HINCRBY`, `MULTI`, or `PIPELINE` for several commands.
+pub(crate) struct Name {
+    operation: String,
+    commands: usize,
+}
+
+/// Names a batch, which is not empty.
+pub(crate) fn name(batch: &VecDeque<Command>) -> Name {
+    let first = batch.front().map(|command| span_name(&command[0])).unwrap_or_default();
+    let operation = if batch.len() > 1 && first != "MULTI" { "PIPELINE".to_owned() } else { first };
+    Name { operation, commands: batch.len() }
+}
+
+/// Emits the batch's SERVER span, from its last byte read to its last reply written, and its parts.
+pub(crate) fn emit(telemetry: &Telemetry, name: Name, stamps: &Stamps, wake: Mark, times: &[Times]) {
+    let written = stamps.last_write();
+    let (trace, server) = (new_trace_id(), new_span_id());
+    for part in times {
+        let steps = [
+            ("queue", Some(part.queue)),
+            ("execute", Some(part.execute)),
+            ("append", part.append),
+            ("fsync", part.fsync),
+        ];
+        for (step, time) in steps {
+            if let Some(time) = time {
+                telemetry.emit(Span::new(trace, new_span_id(), Some(server), Kind::Internal, step, time));
+            }
+        }
+    }
+    let title = if name.operation == "PIPELINE" {
+        format!("PIPELINE {}", name.commands)
+    } else {
+        name.operation.clone()
+    };
+    let mut span = Span::new(trace, server, None, Kind::Server, title, (wake.at, written.at))
+        .with("db.system.name", "redis")
+        .with("db.operation.name", name.operation);
+    if name.commands > 1 {
+        span = span.with("db.operation.batch.size", name.commands as u64);
+    }
+    span.stamps = vec![stamps.read_stamp(wake), stamps.write_stamp(written)];
+    telemetry.emit(span);
+}

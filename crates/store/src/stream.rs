@@ -1,0 +1,122 @@
+//! Streams: an append-only list of entries whose ids only grow (`XADD` and its family).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+
+use crate::text::unsigned;
+
+/// Milliseconds since the Unix epoch and a sequence number within that millisecond: `1526919030474-55`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StreamId {
+    pub(crate) milliseconds: u64,
+    pub(crate) sequence: u64,
+}
+
+impl StreamId {
+    pub(crate) const MIN: Self = Self { milliseconds: 0, sequence: 0 };
+    pub(crate) const MAX: Self = Self { milliseconds: u64::MAX, sequence: u64::MAX };
+
+    /// Reads `ms-seq` or `ms`; the sequence of the short form is the caller's choice.
+    pub(crate) fn parse(text: &[u8], sequence: u64) -> Option<Self> {
+        match text.iter().position(|byte| *byte == b'-') {
+            None => Some(Self { milliseconds: unsigned(text)?, sequence }),
+            Some(at) => {
+                Some(Self { milliseconds: unsigned(&text[..at])?, sequence: unsigned(&text[at + 1..])? })
+            }
+        }
+    }
+
+    /// The next id in order; none after the last possible one.
+    pub(crate) fn next(self) -> Option<Self> {
+        match self.sequence.checked_add(1) {
+            Some(sequence) => Some(Self { sequence, ..self }),
+            None => Some(Self { milliseconds: self.milliseconds.checked_add(1)?, sequence: 0 }),
+        }
+    }
+
+    /// The id just before in order; none before `0-0`.
+    pub(crate) fn previous(self) -> Option<Self> {
+        match self.sequence.checked_sub(1) {
+            Some(sequence) => Some(Self { sequence, ..self }),
+            None => Some(Self { milliseconds: self.milliseconds.checked_sub(1)?, sequence: u64::MAX }),
+        }
+    }
+
+    pub(crate) fn bytes(self) -> Bytes {
+        self.to_string().into()
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.milliseconds, self.sequence)
+    }
+}
+
+/// What `MAXLEN` and `MINID` ask to keep. `~` (about) is answered exactly, which it allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trim {
+    /// At most so many entries, the newest.
+    Length(u64),
+    /// Entries with this id or a greater one.
+    From(StreamId),
+}
+
+/// One stream.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Stream {
+    entries: BTreeMap<StreamId, Vec<Bytes>>,
+    /// The greatest id ever given. It outlives its entry: a deleted id is never given again.
+    last: StreamId,
+}
+
+impl Stream {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn last(&self) -> StreamId {
+        self.last
+    }
+
+    /// The id of the oldest entry.
+    pub(crate) fn first(&self) -> Option<StreamId> {
+        self.entries.first_key_value().map(|(id, _)| *id)
+    }
+
+    /// Appends an entry; the caller has checked that `id` is greater than [`Stream::last`].
+    pub(crate) fn append(&mut self, id: StreamId, fields: Vec<Bytes>) {
+        self.last = id;
+        self.entries.insert(id, fields);
+    }
+
+    pub(crate) fn remove(&mut self, id: StreamId) -> bool {
+        self.entries.remove(&id).is_some()
+    }
+
+    /// Drops the oldest entries and returns how many.
+    pub(crate) fn trim(&mut self, trim: Trim) -> usize {
+        let before = self.len();
+        match trim {
+            Trim::Length(length) => {
+                while self.len() as u64 > length {
+                    self.entries.pop_first();
+                }
+            }
+            Trim::From(id) => self.entries = self.entries.split_off(&id),
+        }
+        before - self.len()
+    }
+
+    /// Entries with ids in the range, in order of id. An empty range (start after end) is fine.
+    pub(crate) fn range(
+        &self,
+        ids: RangeInclusive<StreamId>,
+    ) -> impl DoubleEndedIterator<Item = (&StreamId, &Vec<Bytes>)> {
+        // BTreeMap::range panics when the start lies after the end; clients may well ask for that.
+        (!ids.is_empty()).then(|| self.entries.range(ids)).into_iter().flatten()
+    }
+}
