@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use dns::config::Settings;
-use dns::server::{self, Sockets};
+use dns::server;
+use hop::listen::Pair;
 
 fn main() -> ExitCode {
     let settings = Settings::parse();
     hop::start("dns", settings.common.clone(), async move |hop: hop::Hop| {
         let zones = settings.load_zones()?;
-        let sockets = Sockets::bind(settings.listen).await?;
+        let sockets = Pair::bind(settings.listen).await?;
         server::run(sockets, zones, settings, hop).await
     })
 }

@@ -8,10 +8,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hop::listen::Pair;
 use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
 use journey::{Direction, Event, Flow, Kind, Span, Stamp, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -25,39 +26,6 @@ const IDLE: Duration = Duration::from_secs(10);
 /// TCP connections served at once; the others wait in the kernel's queue.
 const CONNECTIONS: usize = 256;
 
-/// The two sockets a name server has: most queries come by UDP; what is too large, by TCP.
-pub struct Sockets {
-    udp: UdpSocket,
-    tcp: TcpListener,
-}
-
-impl Sockets {
-    /// Binds both.
-    ///
-    /// # Errors
-    /// The address is taken, or not this machine's.
-    pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
-        let mut attempts = 16;
-        loop {
-            let udp = hop::listen::udp(address).await?;
-            // With port 0 the kernel chose one for UDP. TCP gets the same, unless a connection has it.
-            match hop::listen::tcp(udp.local_addr()?) {
-                Ok(tcp) => return Ok(Sockets { udp, tcp }),
-                Err(error) if address.port() != 0 || attempts == 0 => return Err(error),
-                Err(_) => attempts -= 1,
-            }
-        }
-    }
-
-    /// Where they are bound.
-    ///
-    /// # Errors
-    /// The socket is gone.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.udp.local_addr()
-    }
-}
-
 /// What every query needs: the zones of the moment, and where spans go.
 struct Server {
     zones: RwLock<Arc<Zones>>,
@@ -68,7 +36,7 @@ struct Server {
 ///
 /// # Errors
 /// The signal handler for reloads cannot be installed.
-pub async fn run(sockets: Sockets, zones: Zones, settings: Settings, hop: Hop) -> anyhow::Result<()> {
+pub async fn run(sockets: Pair, zones: Zones, settings: Settings, hop: Hop) -> anyhow::Result<()> {
     let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
     let address = sockets.address().context("ask for the bound address")?;
     for zone in zones.iter() {

@@ -35,6 +35,41 @@ pub async fn udp(address: SocketAddr) -> anyhow::Result<UdpSocket> {
         .with_context(|| format!("listen on udp {address}"))
 }
 
+/// UDP and TCP on one address, as DNS needs them: what is too large for the one comes by the other.
+pub struct Pair {
+    /// Datagrams.
+    pub udp: UdpSocket,
+    /// Connections.
+    pub tcp: TcpListener,
+}
+
+impl Pair {
+    /// Binds both. With port 0 the kernel chooses one, the same for both.
+    ///
+    /// # Errors
+    /// As [`tcp`].
+    pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let mut attempts = 16;
+        loop {
+            let udp = udp(address).await?;
+            // The port that the kernel chose for UDP may be in use by TCP: try another.
+            match tcp(udp.local_addr()?) {
+                Ok(tcp) => return Ok(Pair { udp, tcp }),
+                Err(error) if address.port() != 0 || attempts == 0 => return Err(error),
+                Err(_) => attempts -= 1,
+            }
+        }
+    }
+
+    /// Where they are bound.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.udp.local_addr()
+    }
+}
+
 /// Adds what the reader can do about it.
 fn explain(error: io::Error, address: SocketAddr) -> io::Error {
     let port = address.port();

@@ -196,7 +196,8 @@ impl<S> Stamped<S> {
     /// Wraps any byte stream, for tests.
     pub fn new(inner: S, side: Side, client: SocketAddr, server: SocketAddr) -> Self {
         let flow = Flow { transport: Transport::Tcp, client, server };
-        let log = Log { read: Mark::default(), written: Mark::default(), after_flush: Vec::new(), closed: false };
+        let log =
+            Log { read: Mark::default(), written: Mark::default(), after_flush: Vec::new(), closed: false };
         let shared = Shared { flow, side, opened: clock::now(), log: Mutex::new(log) };
         Stamped { inner, stamps: Stamps(Arc::new(shared)) }
     }

@@ -4,16 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use hop::listen::Pair;
 use resolver::config::Settings;
 use resolver::doh::Doh;
 use resolver::iterate::Walker;
 use resolver::respond::Resolver;
-use resolver::server::{self, Sockets};
+use resolver::server;
 
 fn main() -> ExitCode {
     let settings = Settings::parse();
     hop::start("resolver", settings.common.clone(), async move |hop: hop::Hop| {
-        let sockets = Sockets::bind(settings.listen).await?;
+        let sockets = Pair::bind(settings.listen).await?;
         let doh = Doh::bind(&settings)?;
         let walker =
             Walker::new(settings.roots.clone(), settings.name_servers()).context("begin at the root")?;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hop::listen::Pair;
 use hop::{Hop, Mark, Stamped, admin, clock};
 use hyper::{Method, StatusCode};
 use journey::{Direction, Event, Flow, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,44 +26,11 @@ const IDLE: Duration = Duration::from_secs(10);
 /// TCP connections served at once; the others wait in the kernel's queue.
 const CONNECTIONS: usize = 256;
 
-/// The two sockets every resolver has.
-pub struct Sockets {
-    udp: UdpSocket,
-    tcp: TcpListener,
-}
-
-impl Sockets {
-    /// Binds both.
-    ///
-    /// # Errors
-    /// The address is taken, or not this machine's.
-    pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
-        let mut attempts = 16;
-        loop {
-            let udp = hop::listen::udp(address).await?;
-            // With port 0 the kernel chose one for UDP. TCP gets the same, unless a connection has it.
-            match hop::listen::tcp(udp.local_addr()?) {
-                Ok(tcp) => return Ok(Sockets { udp, tcp }),
-                Err(error) if address.port() != 0 || attempts == 0 => return Err(error),
-                Err(_) => attempts -= 1,
-            }
-        }
-    }
-
-    /// Where they are bound.
-    ///
-    /// # Errors
-    /// The socket is gone.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.udp.local_addr()
-    }
-}
-
 /// Serves until the hop is told to stop and what was asked before is answered.
 ///
 /// # Errors
 /// The sockets are gone.
-pub async fn run(sockets: Sockets, doh: Option<Doh>, resolver: Resolver, hop: Hop) -> anyhow::Result<()> {
+pub async fn run(sockets: Pair, doh: Option<Doh>, resolver: Resolver, hop: Hop) -> anyhow::Result<()> {
     let address = sockets.address().context("ask for the bound address")?;
     let resolver = Arc::new(resolver);
     let flushed = Arc::clone(&resolver);

@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use dns::config::Settings;
-use dns::server::{Sockets, run};
+use dns::server::run;
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
+use hop::listen::Pair;
 use hop::{CancellationToken, Hop, Telemetry};
 use journey::{Direction, Event, Kind, Span, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -26,7 +27,7 @@ struct Running {
 async fn start(file: &std::path::Path) -> Running {
     let zones = format!("myshop.com.={}", file.display());
     let settings = Settings::try_parse_from(["dns", "--listen", "127.0.0.1:0", "--zones", &zones]).unwrap();
-    let sockets = Sockets::bind(settings.listen).await.unwrap();
+    let sockets = Pair::bind(settings.listen).await.unwrap();
     let address = sockets.address().unwrap();
     let (telemetry, stop) = (Telemetry::memory("dns"), CancellationToken::new());
     let hop = Hop::for_tests("dns", telemetry.clone(), stop.clone());

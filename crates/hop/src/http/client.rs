@@ -236,7 +236,9 @@ impl Client {
     fn forget_unused(&self) {
         let limit = self.limits.idle_time;
         self.idle().retain(|_, idle| {
-            idle.retain(|connection| !connection.sender.is_closed() && clock::since(connection.used) <= limit);
+            idle.retain(|connection| {
+                !connection.sender.is_closed() && clock::since(connection.used) <= limit
+            });
             !idle.is_empty()
         });
     }

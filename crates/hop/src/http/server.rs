@@ -410,7 +410,8 @@ struct Patience {
 
 impl Patience {
     fn new(limits: Limits, stamps: Stamps, busy: Busy) -> Self {
-        let mut ticks = tokio::time::interval(limits.head_time.max(limits.request_time).max(Duration::from_millis(1)));
+        let mut ticks =
+            tokio::time::interval(limits.head_time.max(limits.request_time).max(Duration::from_millis(1)));
         ticks.reset_after(limits.head_time);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Patience { ticks, stamps, busy, seen: (0, 0) }

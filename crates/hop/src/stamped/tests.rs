@@ -81,7 +81,8 @@ async fn after_flush_of_a_socket_that_is_gone_is_called_at_once() {
 async fn vectored_writes_count_as_one_and_a_refused_write_does_not_count() {
     let (mut ours, mut theirs) = pair();
     let slices = [std::io::IoSlice::new(b"ab"), std::io::IoSlice::new(b"cde")];
-    let count = std::future::poll_fn(|context| Pin::new(&mut ours).poll_write_vectored(context, &slices)).await;
+    let count =
+        std::future::poll_fn(|context| Pin::new(&mut ours).poll_write_vectored(context, &slices)).await;
     let count = count.unwrap();
     assert_eq!(ours.stamps().last_write().offset, count as u64);
     let mut buffer = vec![0; count];

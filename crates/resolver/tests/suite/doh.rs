@@ -6,11 +6,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Parser as _;
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::RecordType;
+use hop::listen::Pair;
 use hop::{CancellationToken, Hop, Telemetry};
 use journey::{Direction, Event, Kind};
 use resolver::config::Settings;
 use resolver::doh::Doh;
-use resolver::server::{Sockets, run};
+use resolver::server::run;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -44,7 +45,7 @@ async fn start() -> Https {
     let address = doh.address().unwrap();
     let stop = CancellationToken::new();
     let hop = Hop::for_tests("resolver", telemetry.clone(), stop.clone());
-    let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let sockets = Pair::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     tokio::spawn(run(sockets, Some(doh), resolver, hop));
     Https { address, trusted: made.cert.der().clone(), telemetry, stop, _world: world, _folder: folder }
 }

@@ -1,10 +1,11 @@
 use clap::Parser as _;
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::RecordType;
+use hop::listen::Pair;
 use hop::{CancellationToken, Hop};
 use journey::{Direction, Event, Kind};
 use resolver::config::Settings;
-use resolver::server::{Sockets, run};
+use resolver::server::run;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -15,7 +16,7 @@ use crate::{LIMIT, query, resolver};
 async fn both_sockets_answer_and_tell_what_the_cache_knew() {
     let world = World::usual().await;
     let (resolver, telemetry) = resolver(&world);
-    let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let sockets = Pair::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = sockets.address().unwrap();
     let stop = CancellationToken::new();
     let hop = Hop::for_tests("resolver", telemetry.clone(), stop.clone());

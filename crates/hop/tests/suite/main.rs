@@ -1,0 +1,8 @@
+//! What a hop is built from, spoken to over real sockets: one process, port 0, spans read from memory.
+
+mod chain;
+mod client;
+mod rig;
+mod server;
+mod start;
+mod telemetry;
