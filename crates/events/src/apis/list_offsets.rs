@@ -1,0 +1,71 @@
+//! ListOffsets: where does a partition begin, where does it end, and where was it at some time?
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+
+use crate::broker::Broker;
+use crate::partition::Partition;
+
+/// Asks for the end of the log (its next offset).
+const LATEST: i64 = -1;
+/// Asks for the beginning of the log.
+const EARLIEST: i64 = -2;
+/// Asks for the newest record by timestamp (KIP-734).
+const NEWEST: i64 = -3;
+
+/// Answers for each partition.
+pub fn answer(broker: &Broker, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+    let topics = request.topics.into_iter().map(|topic| {
+        let one = |asked: &ListOffsetsPartition| {
+            let partition = broker.topics.partition(&topic.name, asked.partition_index);
+            let found = match &partition {
+                Some(partition) => find(partition, asked.timestamp),
+                None => Err(ResponseError::UnknownTopicOrPartition),
+            };
+            let response =
+                ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
+            match found {
+                Ok(Place { offset, timestamp }) => {
+                    let response = response.with_offset(offset).with_timestamp(timestamp);
+                    // Before version 4 the answer has no place for it, and encoding it fails.
+                    if version < 4 || offset < 0 { response } else { response.with_leader_epoch(0) }
+                }
+                Err(code) => response.with_error_code(code.code()),
+            }
+        };
+        let partitions = topic.partitions.iter().map(one).collect();
+        ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
+    });
+    ListOffsetsResponse::default().with_topics(topics.collect())
+}
+
+struct Place {
+    offset: i64,
+    timestamp: i64,
+}
+
+/// What means "no such record".
+const NOWHERE: Place = Place { offset: -1, timestamp: -1 };
+
+fn find(partition: &Partition, timestamp: i64) -> Result<Place, ResponseError> {
+    Ok(match timestamp {
+        LATEST => Place { offset: partition.end_offset(), timestamp: -1 },
+        EARLIEST => Place { offset: 0, timestamp: -1 },
+        NEWEST => partition
+            .newest()
+            .map_or(NOWHERE, |newest| Place { offset: newest.offset, timestamp: newest.timestamp }),
+        // Records are packed away in their batch, so the answer is the first record of the batch: never
+        // too late, at most one batch too early. Exact where batches hold one record.
+        _ => partition
+            .first_since(timestamp)
+            .map_err(|error| {
+                tracing::error!(file = %partition.path().display(), %error, "read the log");
+                ResponseError::KafkaStorageError
+            })?
+            .map_or(NOWHERE, |batch| Place { offset: batch.base_offset, timestamp: batch.base_timestamp }),
+    })
+}

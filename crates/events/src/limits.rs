@@ -1,0 +1,56 @@
+//! Every bound in one place. Together they bound the memory: 2 × [`BUDGET`] for requests and
+//! responses under way, [`SMALL_FRAME`] per connection, and a few bytes per partition and producer.
+
+use std::time::Duration;
+
+/// The longest request. Longer ones close the connection before a byte of them is kept.
+/// A producer sends at most one batch per partition at a time, so this is eight full batches.
+pub const MAX_FRAME: usize = 8 << 20;
+
+/// The longest record batch: Kafka's own default for `message.max.bytes`.
+pub const MAX_BATCH: usize = 1_048_588;
+
+/// The most record data in one fetch response, whatever the client asks for.
+pub const MAX_FETCH: usize = 4 << 20;
+
+/// Requests and fetched data up to this size need no place in the [`BUDGET`]: whoever fills it, metadata
+/// is answered, small batches are taken, and consumers who keep up get their records.
+pub const SMALL_FRAME: usize = 64 << 10;
+
+/// Bytes of larger requests under way, and as many again of fetch responses, in all connections
+/// together. Who finds no room waits.
+pub const BUDGET: usize = 64 << 20;
+
+/// Requests of one connection that may wait for their answers. Above it the connection is not read.
+pub const MAX_IN_FLIGHT: usize = 32;
+
+/// How long a request may take from its first byte to its last, and a response until it is taken.
+/// A client that is slower holds memory that others wait for.
+pub const TRANSFER: Duration = Duration::from_secs(30);
+
+/// How long a client may pause in the middle of a request. Large requests take turns, so that one
+/// which stands still holds up the others.
+pub const STALL: Duration = Duration::from_secs(3);
+
+/// A connection that asks nothing for so long is closed, as Kafka's `connections.max.idle.ms` says.
+pub const IDLE: Duration = Duration::from_secs(600);
+
+/// The longest a fetch may wait for data, whatever the client asks for.
+pub const MAX_WAIT: Duration = Duration::from_secs(300);
+
+/// Partitions of all topics together: each holds one open file, and 1024 is the usual limit for all
+/// files and sockets of a process.
+pub const MAX_PARTITIONS: usize = 512;
+
+/// List entries in one request. It bounds what decoding a request may allocate; see
+/// [`crate::apis::guard`].
+pub const MAX_ITEMS: usize = 10_000;
+
+/// Idempotent producers that a partition remembers; those that wrote longest ago are forgotten.
+pub const MAX_PRODUCERS: usize = 10_000;
+
+/// Produce requests that may wait for the appender.
+pub const APPEND_QUEUE: usize = 1024;
+
+/// Record bytes that one group commit takes at most, so that its buffers stay small.
+pub const MAX_GROUP: usize = 16 << 20;

@@ -1,0 +1,15 @@
+//! The event log's process: settings in, exit code out.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use events::{config::Settings, server};
+
+fn main() -> ExitCode {
+    let settings = Settings::parse();
+    hop::start("events", settings.common.clone(), async move |hop: hop::Hop| {
+        settings.check()?;
+        let listener = hop::listen::tcp(settings.listen)?;
+        server::run(listener, settings, hop).await
+    })
+}

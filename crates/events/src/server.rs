@@ -1,0 +1,42 @@
+//! From a listening socket to a log that serves.
+
+use anyhow::Context as _;
+use hop::{CancellationToken, Hop, Stamped};
+use tokio::net::TcpListener;
+
+use crate::broker::Broker;
+use crate::config::Settings;
+use crate::connection;
+
+/// Verifies what is on disk, serves until told to stop, and ends when the last append is on disk.
+///
+/// Who connects while the logs are being verified waits in the listener's queue.
+///
+/// # Errors
+/// The data folder cannot be used, a log is damaged, or the disk failed in a way that leaves its
+/// contents unknown.
+pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("look at the listening socket")?;
+    let advertised = settings.advertised.unwrap_or_else(|| address.into());
+    let (broker, mut ended) = Broker::open(&settings.data_dir, advertised, settings.partitions)?;
+    tracing::info!(
+        %address, advertised = ?broker.advertised, data = %settings.data_dir.display(),
+        topics = broker.topics.all().len(), "the logs are verified"
+    );
+    hop.ready();
+
+    let serve = |stream: Stamped, stop: CancellationToken| {
+        connection::serve(stream, broker.clone(), hop.telemetry.clone(), stop)
+    };
+    let limit = usize::try_from(settings.max_connections)?;
+    tokio::select! {
+        () = hop::accept::run(listener, limit, &hop.shutdown, hop.drain, serve) => {}
+        // The appender only ends by itself when it must not go on: neither must the process.
+        error = &mut ended => return Err(error.context("the appender ended")?),
+    }
+    broker.appender.stop().await;
+    match ended.await {
+        Ok(error) => Err(error),
+        Err(_ended_well) => Ok(()),
+    }
+}

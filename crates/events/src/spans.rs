@@ -1,0 +1,61 @@
+//! What a request's time was spent on.
+//!
+//! The Kafka protocol has no place for a `traceparent`, so a request gets a trace of its own. Who
+//! puts the journey together joins it to the client's span by connection and byte offset: this span
+//! says when the request's last byte was read and when the answer's last byte was written.
+
+use hop::trace::{new_span_id, new_trace_id};
+use hop::{Mark, Stamps, Telemetry};
+use journey::{Kind, Span};
+use kafka_protocol::messages::ApiKey;
+
+use crate::apis::Call;
+use crate::appender::Times;
+
+/// A request whose answer is on its way.
+#[derive(Debug)]
+pub struct Exchange {
+    api: ApiKey,
+    topic: Option<String>,
+    read: Mark,
+}
+
+impl Exchange {
+    /// Begins when the request's last byte was read.
+    pub fn begin(call: &Call, read: Mark) -> Self {
+        Exchange { api: call.api, topic: call.topic().map(str::to_owned), read }
+    }
+
+    /// Ends when the answer's last byte was `written`, or without an answer.
+    pub fn end(self, telemetry: &Telemetry, stamps: &Stamps, written: Option<Mark>, times: Option<Times>) {
+        let (trace, id) = (new_trace_id(), new_span_id());
+        let end = written.map(|mark| mark.at).or(times.map(|times| times.synced)).unwrap_or(self.read.at);
+        let name = match &self.topic {
+            Some(topic) => format!("{:?} {topic}", self.api),
+            None => format!("{:?}", self.api),
+        };
+        let mut span = Span::new(trace, id, None, Kind::Server, name, (self.read.at, end))
+            .with("messaging.system", "kafka")
+            .with("messaging.operation.name", format!("{:?}", self.api));
+        // OpenTelemetry's general words, where there is one.
+        match self.api {
+            ApiKey::Produce => span = span.with("messaging.operation.type", "send"),
+            ApiKey::Fetch => span = span.with("messaging.operation.type", "receive"),
+            _ => {}
+        }
+        if let Some(topic) = self.topic {
+            span = span.with("messaging.destination.name", topic);
+        }
+        span.stamps.push(stamps.read_stamp(self.read));
+        span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
+        telemetry.emit(span);
+        if let Some(Times { queued, taken, written, synced }) = times {
+            for (name, from, to) in
+                [("queue", queued, taken), ("append", taken, written), ("fsync", written, synced)]
+            {
+                let times = (from, to.max(from));
+                telemetry.emit(Span::new(trace, new_span_id(), Some(id), Kind::Internal, name, times));
+            }
+        }
+    }
+}
