@@ -1,0 +1,86 @@
+//! What a Service is told: its address, its pods, and how to choose among them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::balance::{Balance, Mode};
+
+/// A Kubernetes ClusterIP Service: one address in front of many pods, at layer 4.
+///
+/// Each new TCP connection is given to one of the endpoints; its bytes are passed on untouched, in
+/// both directions, until it ends. So a client that keeps its connection alive stays with one pod.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(version, after_help = EXAMPLE)]
+pub struct Settings {
+    /// The Service's own address (in Kubernetes: clusterIP and port)
+    #[arg(long, env = "LISTEN", value_name = "IP:PORT", default_value = "127.96.50.100:8080")]
+    pub listen: SocketAddr,
+
+    /// The ready pods, separated by commas; none yet when empty (in Kubernetes: the EndpointSlice)
+    #[arg(long, env = "ENDPOINTS", value_name = "IP:PORT,…", default_value = "", value_parser = parse_endpoints)]
+    pub endpoints: EndpointList,
+
+    /// How an endpoint is chosen for a new connection
+    #[arg(long, env = "MODE", default_value = "random", value_enum)]
+    pub mode: Mode,
+
+    /// MODE=client-ip: how long a client stays with its endpoint after its last new connection
+    /// (in Kubernetes: sessionAffinityConfig.clientIP.timeoutSeconds, at most one day)
+    #[arg(long, env = "AFFINITY_SECONDS", value_name = "S", default_value_t = 10_800,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub affinity_seconds: u64,
+
+    /// How long an endpoint may take to accept a connection
+    #[arg(long, env = "CONNECT_TIMEOUT_MS", value_name = "MS", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u64).range(1..=300_000))]
+    pub connect_timeout_ms: u64,
+
+    /// Connections relayed at once; more wait in the kernel's queue. Each takes two file descriptors,
+    /// of which a process commonly has 1024 (ulimit -n)
+    #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 500,
+          value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub max_connections: usize,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment here would replace the help text of the program")]
+    pub common: hop::Common,
+}
+
+const EXAMPLE: &str = "\
+By hand, with two pods that say who they are:
+  mkdir -p /tmp/a /tmp/b; echo pod-a >/tmp/a/index.html; echo pod-b >/tmp/b/index.html
+  python3 -m http.server -b 127.0.0.1 -d /tmp/a 20001 &
+  python3 -m http.server -b 127.0.0.1 -d /tmp/b 20002 &
+  clusterip --listen 127.0.0.1:20000 --endpoints 127.0.0.1:20001,127.0.0.1:20002 \\
+            --mode round-robin --admin 127.0.0.1:20009 &
+  curl 127.0.0.1:20000; curl 127.0.0.1:20000      # two connections: pod-a, pod-b
+  curl 127.0.0.1:20009/endpoints                  # who has how many
+  curl -X PUT -d '[\"127.0.0.1:20002\"]' 127.0.0.1:20009/endpoints   # pod-a is no longer ready
+  curl 127.0.0.1:20000                            # pod-b, from now on";
+
+impl Settings {
+    /// The choice these settings ask for.
+    pub fn balance(&self) -> Balance {
+        Balance::new(self.mode, Duration::from_secs(self.affinity_seconds))
+    }
+
+    /// [`Settings::connect_timeout_ms`] as a duration.
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
+    }
+}
+
+/// The endpoints as they were written; an empty text is an empty list, not one broken address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointList(pub Vec<SocketAddr>);
+
+fn parse_endpoints(text: &str) -> Result<EndpointList, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let parse = |part: &str| {
+        part.parse().map_err(|_| format!("{part:?}: expected IP:PORT, such as 127.244.1.15:8080"))
+    };
+    parts.map(parse).collect::<Result<_, _>>().map(EndpointList)
+}
+
+#[cfg(test)]
+mod tests;

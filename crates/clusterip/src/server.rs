@@ -1,0 +1,159 @@
+//! One connection from its accept to its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hop::{Hop, Stamped, Telemetry, clock, trace};
+use journey::{Kind, Span};
+use tokio::net::TcpListener;
+
+use crate::admin::{self, Metrics};
+use crate::config::Settings;
+use crate::endpoints::{Chosen, Endpoints};
+use crate::relay::{abort, relay};
+
+/// Serves until the hop is told to stop, then gives open connections `hop.drain` to end.
+///
+/// An idle keep-alive connection looks like one in use to a program that reads nothing of it, so it
+/// can't be closed early; what is left when the time is up is cut off.
+///
+/// # Errors
+/// The Service is its own endpoint.
+pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow::Result<()> {
+    let own = listener.local_addr().context("ask for the listener's address")?;
+    let endpoints = Endpoints::new(own, settings.balance(), settings.endpoints.0.clone())
+        .map_err(|error| anyhow::Error::new(hop::start::Misuse(error.to_string())))
+        .context("read ENDPOINTS")?;
+    let metrics = Metrics::default();
+    admin::routes(&hop, &endpoints, &metrics);
+    let service = Arc::new(Service {
+        endpoints,
+        metrics,
+        telemetry: hop.telemetry.clone(),
+        connect_timeout: settings.connect_timeout(),
+    });
+    let cut = hop::CancellationToken::new();
+    let _cut_when_drained = cut.clone().drop_guard();
+    hop.ready();
+    // The token that asks connections to finish early is of no use here: see above.
+    hop::accept::run(listener, settings.max_connections, &hop.shutdown, hop.drain, |client, _finish| {
+        let (service, cut) = (Arc::clone(&service), cut.clone());
+        async move {
+            tokio::select! {
+                () = service.serve(client) => {}
+                () = cut.cancelled() => {}
+            }
+        }
+    })
+    .await;
+    Ok(())
+}
+
+struct Service {
+    endpoints: Arc<Endpoints>,
+    metrics: Metrics,
+    telemetry: Telemetry,
+    connect_timeout: Duration,
+}
+
+/// Why no endpoint could be connected to, in the words of whose fault it is.
+#[derive(Debug, thiserror::Error)]
+enum Unconnected {
+    #[error("the endpoint's fault: {0} refused; its pod is gone or does not listen yet")]
+    Refused(SocketAddr),
+    #[error("the endpoint's fault: {0} did not accept within {1:?}")]
+    Late(SocketAddr, Duration),
+    #[error("the endpoint's fault: connect to {0}: {1}")]
+    Unreachable(SocketAddr, io::Error),
+    #[error(
+        "this program's fault: connect to {0}: {1}; raise `ulimit -n` or lower MAX_CONNECTIONS (two descriptors per connection)"
+    )]
+    NoResources(SocketAddr, io::Error),
+}
+
+impl Unconnected {
+    fn new(to: SocketAddr, error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::ECONNREFUSED) => Unconnected::Refused(to),
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL) => {
+                Unconnected::NoResources(to, error)
+            }
+            _ => Unconnected::Unreachable(to, error),
+        }
+    }
+
+    /// OpenTelemetry's `error.type`, and the metric's label.
+    fn kind(&self) -> &'static str {
+        match self {
+            Unconnected::Refused(_) => "connection_refused",
+            Unconnected::Late(..) => "timeout",
+            Unconnected::Unreachable(..) => "unreachable",
+            Unconnected::NoResources(..) => "no_resources",
+        }
+    }
+}
+
+impl Service {
+    /// The one decision, then the relay. Whatever goes wrong, the client's connection ends with RST:
+    /// at layer 4 there is no other way to say no.
+    async fn serve(&self, mut client: Stamped) {
+        let peer = client.stamps().flow().client;
+        let Some(chosen) = self.endpoints.choose(peer.ip(), clock::monotonic()) else {
+            // kube-proxy has a REJECT rule for this: the client's connect() itself fails. Here the
+            // kernel has already shaken hands when we are asked, so it sees a reset right after.
+            tracing::warn!(client = %peer, "connection refused: no ready endpoint (not the client's fault: no pod is ready)");
+            self.metrics.failed("no_endpoint");
+            return abort(&client);
+        };
+        self.metrics.opened();
+        let connected = self.connect(&chosen).await;
+        self.record_choice(&client, &chosen, &connected);
+        match connected {
+            Ok(mut endpoint) => match relay(&mut client, &mut endpoint, &self.telemetry).await {
+                Ok(()) => tracing::debug!(client = %peer, endpoint = %chosen.address, "connection ended"),
+                Err(broken) => {
+                    tracing::debug!(client = %peer, endpoint = %chosen.address, cause = %broken.source, "{broken}");
+                }
+            },
+            Err(error) => {
+                // A real Service does not try another endpoint either: the kernel's rule was applied to
+                // the first packet, and nobody watches what comes back. Trying again is for those who
+                // know what the connection is for: the client, or a layer-7 proxy in front.
+                tracing::warn!(client = %peer, "connection reset: {error}");
+                self.metrics.failed(error.kind());
+                abort(&client);
+            }
+        }
+        self.metrics.closed();
+    }
+
+    async fn connect(&self, chosen: &Chosen) -> Result<Stamped, Unconnected> {
+        match tokio::time::timeout(self.connect_timeout, Stamped::connect(chosen.address)).await {
+            Ok(connected) => connected.map_err(|error| Unconnected::new(chosen.address, error)),
+            Err(_) => Err(Unconnected::Late(chosen.address, self.connect_timeout)),
+        }
+    }
+
+    /// One span per connection: who came, where it was sent, and how long that took. It joins the two
+    /// flows, so that whoever puts a journey together knows where the bytes of one went on.
+    fn record_choice(&self, client: &Stamped, chosen: &Chosen, connected: &Result<Stamped, Unconnected>) {
+        if !self.telemetry.enabled() {
+            return;
+        }
+        let client = client.stamps();
+        let end = connected.as_ref().map_or_else(|_| clock::now(), |endpoint| endpoint.stamps().opened());
+        let times = (client.opened(), end);
+        let span =
+            Span::new(trace::new_trace_id(), trace::new_span_id(), None, Kind::Internal, "connect", times)
+                .with("journey.flow.in", client.flow().to_string())
+                .with("journey.endpoint", chosen.address.to_string())
+                .with("journey.policy", self.endpoints.mode().as_str());
+        self.telemetry.emit(match connected {
+            Ok(endpoint) => span.with("journey.flow.out", endpoint.stamps().flow().to_string()),
+            Err(error) => span.with("error.type", error.kind()),
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! What the inventory service is told: where to listen, where its data is, what to begin with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::stock::{Item, ProductId};
+
+/// The inventory service: answers over HTTP how many of a product are available.
+///
+/// It stands for a Deployment behind the Service "inventory-service" in Kubernetes. Several instances
+/// may share one database.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(version, after_help = EXAMPLE)]
+pub struct Settings {
+    /// Where to answer HTTP
+    #[arg(long, env = "LISTEN", value_name = "IP:PORT", default_value = "127.244.1.16:8080")]
+    pub listen: SocketAddr,
+
+    /// The database, such as sqlite:data/inventory.db; its folder is created
+    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
+    pub database: DatabaseUrl,
+
+    /// What the shop has on its first day; a product that is already in the database keeps its number
+    #[arg(
+        long,
+        env = "SEED",
+        value_name = "PRODUCT=N,…",
+        default_value = "PROD-123=1000000,PROD-124=0,PROD-125=5"
+    )]
+    pub seed: Seed,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment here would replace the help text of the program")]
+    pub common: hop::Common,
+}
+
+const EXAMPLE: &str = "\
+By hand:
+  inventory --listen 127.0.0.1:20000 --database sqlite:/tmp/inventory/stock.db &
+  curl -i 127.0.0.1:20000/stock/PROD-123
+  curl -i -X PUT -H 'content-type: application/json' -d '{\"available\": 7}' 127.0.0.1:20000/stock/PROD-9
+  curl 127.0.0.1:20000/stock
+  kill -9 %1      # the 7 is still there when it is started again";
+
+/// Where the stock is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    /// The SQLite file.
+    pub path: PathBuf,
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(path) = text.strip_prefix("sqlite:") else {
+            return Err("expected sqlite:PATH, such as sqlite:data/inventory.db".into());
+        };
+        // sqlite:///var/x and sqlite:/var/x are the same file.
+        let path = path.strip_prefix("//").unwrap_or(path);
+        match path {
+            "" => Err("the path is missing: expected sqlite:PATH, such as sqlite:data/inventory.db".into()),
+            ":memory:" => {
+                Err("a database in memory would forget what it acknowledged: give it a file".into())
+            }
+            path if path.ends_with('/') => Err(format!("{path:?} is a folder: name the file in it")),
+            path => Ok(DatabaseUrl { path: path.into() }),
+        }
+    }
+}
+
+/// What to begin with; empty when the text is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seed(pub Vec<Item>);
+
+impl FromStr for Seed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut items: Vec<Item> = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let item = item(part)?;
+            if items.iter().any(|earlier| earlier.product_id == item.product_id) {
+                return Err(format!("{} is there twice", item.product_id));
+            }
+            items.push(item);
+        }
+        Ok(Seed(items))
+    }
+}
+
+fn item(part: &str) -> Result<Item, String> {
+    let (id, available) =
+        part.split_once('=').ok_or_else(|| format!("{part:?}: expected PRODUCT=N, such as PROD-123=5"))?;
+    let product_id: ProductId = id.parse().map_err(|error| format!("{id:?}: {error}"))?;
+    let available = available
+        .parse()
+        .map_err(|_| format!("{available:?}: expected a whole number from 0 to {}", u32::MAX))?;
+    Ok(Item { product_id, available })
+}
+
+#[cfg(test)]
+mod tests;

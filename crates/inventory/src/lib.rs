@@ -1,0 +1,23 @@
+//! The inventory service: how many of a product are there?
+//!
+//! What this hop teaches: **a service is an owner of data with a protocol in front.** The cart never
+//! opens this database; it asks over HTTP, through a Service of its own, and gets a number or a
+//! problem. What that costs compared with a function call, two more hops each way, is what the
+//! lab's report shows; what it buys is that the table behind it can move from SQLite to anything
+//! else without the cart noticing.
+//!
+//! The other thing to see here is where time may be spent on one thread: a read takes microseconds
+//! and is done on the spot, a write waits for the disk and is done elsewhere.
+//!
+//! In Kubernetes this is a Deployment of two pods behind the Service `inventory-service`. The two
+//! share one database, here a SQLite file.
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`stock`] | what is kept, where, and when is it safe on disk? |
+//! | [`server`] | how does a request become a query and an answer? |
+//! | [`config`] | flags and environment |
+
+pub mod config;
+pub mod server;
+pub mod stock;

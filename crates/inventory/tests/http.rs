@@ -1,0 +1,239 @@
+//! The inventory service from outside: bytes in, bytes out.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use hop::http::{Fault, Problem};
+use hop::{CancellationToken, Hop, Telemetry};
+use inventory::config::Seed;
+use inventory::stock::Stock;
+use journey::{Direction, Event, Kind};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+/// A running service on a port of its own.
+struct Service {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Service {
+    async fn start(database: &Path, telemetry: Telemetry) -> Self {
+        let listener = hop::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let seed: Seed = "PROD-123=42,PROD-124=0".parse().unwrap();
+        let stock = Stock::open(database, &seed.0).await.unwrap();
+        let shutdown = CancellationToken::new();
+        let hop = Hop::for_tests("inventory-pod", telemetry, shutdown.clone());
+        let task = tokio::spawn(inventory::server::run(listener, stock, hop));
+        Service { address, shutdown, task }
+    }
+
+    /// One request on a connection of its own.
+    async fn ask(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let length =
+            if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: inventory\r\nconnection: close\r\n{length}{headers}\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // A body that is refused early is not read to its end: that is no failure.
+        let _ = stream.write_all(body).await;
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        Answer::parse(&String::from_utf8(bytes).unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, "", b"").await
+    }
+
+    async fn put(&self, path: &str, body: &str) -> Answer {
+        self.ask("PUT", path, "content-type: application/json\r\n", body.as_bytes()).await
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+}
+
+#[tokio::test]
+async fn a_product_is_shown_set_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(&folder.path().join("stock.db"), Telemetry::off()).await;
+
+    let shown = service.get("/stock/PROD-123").await;
+    assert_eq!(shown.status, 200);
+    assert_eq!(shown.header("content-type"), Some("application/json"));
+    assert_eq!(shown.body, r#"{"productId":"PROD-123","available":42}"#);
+
+    let created = service.put("/stock/PROD-9", r#"{"available": 7}"#).await;
+    assert_eq!((created.status, created.json()), (201, json!({"productId": "PROD-9", "available": 7})));
+    let replaced = service.put("/stock/PROD-9", r#"{"available":4294967295}"#).await;
+    assert_eq!(replaced.status, 200);
+    assert_eq!(service.get("/stock/PROD-9").await.json()["available"], u32::MAX);
+
+    let list = service.get("/stock").await.json();
+    assert_eq!(list["more"], false);
+    let ids: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|item| item["productId"].clone()).collect();
+    assert_eq!(ids, ["PROD-123", "PROD-124", "PROD-9"]);
+
+    let head = service.ask("HEAD", "/stock/PROD-123", "", b"").await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn a_list_has_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stock.db");
+    let many: Vec<String> = (0..1_500).map(|n| format!("X{n:04}=1")).collect();
+    let seed: Seed = many.join(",").parse().unwrap();
+    drop(Stock::open(&path, &seed.0).await.unwrap());
+    let service = Service::start(&path, Telemetry::off()).await;
+    let list = service.get("/stock").await.json();
+    assert_eq!((list["items"].as_array().unwrap().len(), &list["more"]), (1_000, &json!(true)));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_refused_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(&folder.path().join("stock.db"), Telemetry::off()).await;
+    let json_type = "content-type: application/json; charset=utf-8\r\n";
+    let long = format!("{{\"available\": 1{}}}", " ".repeat(8_192));
+    let long_id = format!("/stock/{}", "x".repeat(65));
+    let table = [
+        ("GET", "/stock/PROD-404", "", "", 404, Some("productId")),
+        ("GET", "/stock/", "", "", 400, Some("productId")),
+        ("GET", "/stock/a%20b", "", "", 400, Some("productId")),
+        ("GET", long_id.as_str(), "", "", 400, Some("productId")),
+        ("GET", "/stock/a/b", "", "", 404, None),
+        ("GET", "/stocks", "", "", 404, None),
+        ("GET", "/", "", "", 404, None),
+        ("DELETE", "/stock/PROD-123", "", "", 405, None),
+        ("POST", "/stock", json_type, "{}", 405, None),
+        ("PUT", "/stock/a!", json_type, r#"{"available":1}"#, 400, Some("productId")),
+        ("PUT", "/stock/A", "", r#"{"available":1}"#, 415, Some("content-type")),
+        ("PUT", "/stock/A", "content-type: text/plain\r\n", r#"{"available":1}"#, 415, Some("content-type")),
+        ("PUT", "/stock/A", json_type, long.as_str(), 413, Some("content-length")),
+        ("PUT", "/stock/A", json_type, "", 400, Some("body")),
+        ("PUT", "/stock/A", json_type, "{\"available\":", 400, Some("body")),
+        ("PUT", "/stock/A", json_type, "7", 400, Some("body")),
+        ("PUT", "/stock/A", json_type, "[1]", 400, Some("body")),
+        ("PUT", "/stock/A", json_type, "{}", 400, Some("available")),
+        ("PUT", "/stock/A", json_type, r#"{"available":"1"}"#, 400, Some("available")),
+        ("PUT", "/stock/A", json_type, r#"{"available":-1}"#, 400, Some("available")),
+        ("PUT", "/stock/A", json_type, r#"{"available":1.5}"#, 400, Some("available")),
+        ("PUT", "/stock/A", json_type, r#"{"available":4294967296}"#, 400, Some("available")),
+        ("PUT", "/stock/A", json_type, r#"{"available":1,"reserved":2}"#, 400, Some("reserved")),
+    ];
+    for (method, path, headers, body, status, field) in table {
+        let case = format!("{method} {path} {headers:?} {body:.40}");
+        let answer = service.ask(method, path, headers, body.as_bytes()).await;
+        assert_eq!(answer.status, status, "{case}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{case}");
+        let problem: Problem = serde_json::from_value(answer.json()).unwrap();
+        assert_eq!((problem.status, problem.fault), (status, Fault::Client), "{case}");
+        assert_eq!((problem.hop.as_str(), problem.field.as_deref()), ("inventory-pod", field), "{case}");
+        assert!(!problem.detail.is_empty(), "{case}");
+        assert_eq!(answer.header("allow").is_some(), status == 405, "{case}");
+    }
+    // None of it had an effect, and the service is well.
+    assert_eq!(service.get("/stock/A").await.status, 404);
+    assert_eq!(service.get("/stock/PROD-123").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_http_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(&folder.path().join("stock.db"), Telemetry::off()).await;
+    let huge = [b"GET / HTTP/1.1\r\nx: ".as_slice(), &[b'y'; 200_000]].concat();
+    for garbage in [b"\x00\xff\xfe garbage\r\n\r\n".as_slice(), b"GET\r\n\r\n", b"PUT /stock/A HT", &huge] {
+        let mut stream = TcpStream::connect(service.address).await.unwrap();
+        let _ = stream.write_all(garbage).await;
+        drop(stream);
+    }
+    assert_eq!(service.get("/stock/PROD-123").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stock.db");
+    let service = Service::start(&path, Telemetry::off()).await;
+    assert_eq!(service.put("/stock/PROD-123", r#"{"available":41}"#).await.status, 200);
+    service.stop().await;
+    let service = Service::start(&path, Telemetry::off()).await;
+    assert_eq!(service.get("/stock/PROD-123").await.json()["available"], 41);
+}
+
+#[tokio::test]
+async fn a_database_that_breaks_while_running_is_our_fault_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stock.db");
+    let service = Service::start(&path, Telemetry::off()).await;
+    let vandal = rusqlite::Connection::open(&path).unwrap();
+    vandal.execute_batch("ALTER TABLE stock RENAME TO gone").unwrap();
+    for answer in [service.get("/stock/PROD-123").await, service.put("/stock/A", r#"{"available":1}"#).await]
+    {
+        assert_eq!((answer.status, answer.json()["fault"].as_str()), (500, Some("ours")), "{answer:?}");
+    }
+    vandal.execute_batch("ALTER TABLE gone RENAME TO stock").unwrap();
+    assert_eq!(service.get("/stock/PROD-123").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_request_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let telemetry = Telemetry::memory("inventory-pod");
+    let service = Service::start(&folder.path().join("stock.db"), telemetry.clone()).await;
+    let caller = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
+    let answer = service.ask("GET", "/stock/PROD-123", caller, b"").await;
+    let timing = answer.header("server-timing").unwrap();
+    assert!(timing.contains("sqlite;dur=") && timing.contains("inventory-pod;dur="), "{timing}");
+
+    let spans = telemetry.take();
+    let server = spans.iter().find(|span| span.kind == Kind::Server).unwrap();
+    let query = spans.iter().find(|span| span.name == "sqlite").unwrap();
+    assert_eq!(server.trace_id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(server.parent.unwrap().to_string(), "b7ad6b7169203331");
+    assert_eq!((query.kind, query.parent), (Kind::Internal, Some(server.span_id)));
+    assert!(server.start <= query.start && query.end <= server.end);
+    for (key, value) in
+        [("http.route", "/stock/{productId}"), ("db.system.name", "sqlite"), ("db.operation.name", "SELECT")]
+    {
+        assert_eq!(server.text(key), Some(value));
+    }
+    assert!(server.stamp(Direction::Request, Event::Wake).is_some());
+    let sent = server.stamp(Direction::Response, Event::Tx).unwrap();
+    assert_eq!(sent.offset as usize, answer.head.len() + 4 + answer.body.len());
+}
