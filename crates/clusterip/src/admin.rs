@@ -46,7 +46,6 @@ fn show(endpoints: &Endpoints) -> Response<Body> {
 }
 
 /// Answers with the new list, or says what is wrong with it and leaves the old one in force.
-#[allow(clippy::result_large_err, reason = "made once per refused list and answered at once")]
 fn replace(endpoints: &Endpoints, body: &Bytes) -> Result<Response<Body>, Problem> {
     let bad = |kind, detail| Problem::new(StatusCode::BAD_REQUEST, Fault::Client, kind, detail);
     let list: Vec<SocketAddr> = serde_json::from_slice(body).map_err(|error| {

@@ -1,0 +1,137 @@
+use std::sync::LazyLock;
+
+use hop::clock;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use proptest::prelude::*;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde_json::{Value, json};
+
+use super::Verifier;
+
+struct Issuer {
+    key: EncodingKey,
+    public: String,
+}
+
+impl Issuer {
+    fn new() -> Self {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("generate a key");
+        let key = EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).expect("read the key");
+        Issuer { key, public: pair.public_key_pem() }
+    }
+
+    fn token(&self, claims: &Value) -> String {
+        encode(&Header::new(Algorithm::ES256), claims, &self.key).expect("sign")
+    }
+
+    fn verifier(&self) -> Verifier {
+        Verifier::from_pem(self.public.as_bytes()).expect("the key that was just made")
+    }
+}
+
+static ISSUER: LazyLock<Issuer> = LazyLock::new(Issuer::new);
+
+fn claims() -> Value {
+    let now = clock::now() / 1_000_000_000;
+    json!({"sub": "alice", "iss": "https://auth.myshop.com", "aud": "api.myshop.com", "exp": now + 60})
+}
+
+fn with(key: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[key] = value;
+    claims
+}
+
+fn headers(values: &[&str]) -> HeaderMap {
+    values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).expect("a header"))).collect()
+}
+
+/// The customer, or what `WWW-Authenticate` and the detail say.
+fn ask(values: &[&str]) -> Result<String, (String, String)> {
+    ISSUER.verifier().customer(&headers(values)).map(|customer| customer.cart_id()).map_err(|refusal| {
+        assert_eq!((refusal.problem.status, refusal.problem.field.as_deref()), (401, Some("Authorization")));
+        let detail = refusal.problem.detail.clone();
+        let response = refusal.into_response("cart");
+        let challenge = &response.headers()["www-authenticate"];
+        (challenge.to_str().expect("text").to_owned(), detail)
+    })
+}
+
+#[test]
+fn a_good_token_names_its_customer() {
+    let token = ISSUER.token(&claims());
+    assert_eq!(ask(&[&format!("Bearer {token}")]).as_deref(), Ok("CART-alice"));
+    assert_eq!(ask(&[&format!("bearer {token}")]).as_deref(), Ok("CART-alice"));
+    let several = ISSUER.token(&with("aud", json!(["other", "api.myshop.com"])));
+    assert_eq!(ask(&[&format!("Bearer {several}")]).as_deref(), Ok("CART-alice"));
+}
+
+#[test]
+fn every_other_token_is_invalid_and_says_why() {
+    let now = clock::now() / 1_000_000_000;
+    let mut without_exp = claims();
+    without_exp.as_object_mut().expect("an object").remove("exp");
+    for (claims, reason) in [
+        (with("exp", json!(now - 1)), "expired"),
+        (with("nbf", json!(now + 60)), "not valid yet"),
+        (with("iss", json!("https://evil.example")), "iss"),
+        (with("aud", json!("other")), "aud"),
+        (with("sub", json!("")), "sub"),
+        (with("sub", json!("a b")), "sub"),
+        (with("sub", json!("x".repeat(65))), "sub"),
+        (with("sub", json!(5)), "sub"),
+        (without_exp, "exp"),
+    ] {
+        let (challenge, detail) = ask(&[&format!("Bearer {}", ISSUER.token(&claims))]).expect_err("invalid");
+        assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+        assert!(detail.contains(reason), "{claims}: {detail}");
+    }
+}
+
+#[test]
+fn only_the_issuers_signature_counts() {
+    let stranger = Issuer::new().token(&claims());
+    let (_, detail) = ask(&[&format!("Bearer {stranger}")]).expect_err("a stranger's token");
+    assert!(detail.contains("signature"), "{detail}");
+
+    // A token that names another algorithm is not verified with it: not with none, and not with the
+    // public key as a shared secret.
+    let secret = EncodingKey::from_secret(ISSUER.public.as_bytes());
+    let shared = encode(&Header::new(Algorithm::HS256), &claims(), &secret).expect("sign");
+    let (_, detail) = ask(&[&format!("Bearer {shared}")]).expect_err("HS256");
+    assert!(detail.contains("ES256"), "{detail}");
+    let good = ISSUER.token(&claims());
+    let payload = good.split('.').nth(1).expect("three parts");
+    ask(&[&format!("Bearer eyJhbGciOiJub25lIn0.{payload}.")]).expect_err("no signature");
+}
+
+#[test]
+fn without_a_token_the_scheme_is_told() {
+    let (challenge, _) = ask(&[]).expect_err("no header");
+    assert_eq!(challenge, "Bearer realm=\"api.myshop.com\"");
+    let good = format!("Bearer {}", ISSUER.token(&claims()));
+    for values in [&["Basic YTpi"][..], &["Bearer"], &["Bearer "], &["Bearer x.y.z"], &[&good, &good]] {
+        let (challenge, _) = ask(values).expect_err("no token");
+        assert!(challenge.contains("invalid_token"), "{values:?}: {challenge}");
+    }
+}
+
+#[test]
+fn a_wrong_key_is_refused_at_the_start() {
+    assert!(Verifier::from_pem(b"").is_err());
+    assert!(Verifier::from_pem(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n").is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_header_is_too_strange(value: Vec<u8>, parts in "[A-Za-z0-9_.=-]{0,80}") {
+        let verifier = ISSUER.verifier();
+        for bytes in [value.as_slice(), format!("Bearer {parts}").as_bytes()] {
+            if let Ok(value) = HeaderValue::from_bytes(bytes) {
+                let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+                prop_assert!(verifier.customer(&headers).is_err());
+            }
+        }
+    }
+}

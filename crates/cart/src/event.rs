@@ -1,0 +1,43 @@
+//! What other services are told: one record in Kafka for each change of a cart.
+
+use hop::clock;
+use serde::Serialize;
+
+use crate::auth::Customer;
+use crate::item::ProductId;
+
+/// A change of a cart, as the JSON that consumers read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// `item-added` or `item-removed`; also the record's header `type`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Different for each change: a consumer that sees it twice acts once.
+    pub event_id: String,
+    /// Also the record's key, so that all changes of one cart are in one partition, in order.
+    pub cart_id: String,
+    /// The cart's line.
+    pub item_id: String,
+    /// What was added or removed.
+    pub product_id: String,
+    /// How many were added or removed; not how many there are now.
+    pub quantity: i64,
+    /// When: milliseconds since the Unix epoch.
+    pub at: u64,
+}
+
+impl Event {
+    /// A change that happens now.
+    pub fn now(kind: &'static str, customer: &Customer, product: &ProductId, quantity: i64) -> Self {
+        Event {
+            kind,
+            event_id: format!("{:032x}", rand::random::<u128>()),
+            cart_id: customer.cart_id(),
+            item_id: product.item_id(),
+            product_id: product.as_str().to_owned(),
+            quantity,
+            at: clock::now() / 1_000_000,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The cart service's process: settings in, exit code out.
+
+use std::process::ExitCode;
+
+use cart::{config::Settings, server};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let settings = Settings::parse();
+    hop::start("cart", settings.common.clone(), async move |hop: hop::Hop| {
+        let shop = server::Shop::new(&settings, &hop)?;
+        let listener = hop::listen::tcp(settings.listen)?;
+        server::run(listener, shop, &settings, hop).await
+    })
+}

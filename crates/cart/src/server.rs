@@ -1,0 +1,194 @@
+//! Connections in, and which path leads where.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hop::Hop;
+use hop::http::server::{self, Limits, RequestBody, Server};
+use hop::http::{Body, Exchange, Fault, Problem, full};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::auth::{Customer, Verifier};
+use crate::config::Settings;
+use crate::inventory::Inventory;
+use crate::kafka::Kafka;
+use crate::redis::Redis;
+use crate::refusal::Refusal;
+use crate::workers::Workers;
+use crate::{add_item, cart};
+
+/// Connections served at once. More would be idle: with HTTP/1.1 each carries one request, and only so
+/// many of those find a worker or a place in the queue.
+const CONNECTIONS: usize = 1024;
+
+/// The largest body, in bytes. An honest one has fifty.
+const BODY_LIMIT: usize = 16 << 10;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A request with all of its body, or what is wrong with that.
+pub struct Received {
+    /// Method, path, headers.
+    pub head: Parts,
+    /// A refusal here is said only to those who may ask at all.
+    pub body: Result<Bytes, Refusal>,
+}
+
+/// What every request needs.
+pub struct Shop {
+    /// Proves whose cart it is.
+    pub verifier: Verifier,
+    /// How many are there?
+    pub inventory: Inventory,
+    /// What is in the carts.
+    pub redis: Redis,
+    /// Who else must know.
+    pub kafka: Kafka,
+    workers: Workers,
+}
+
+impl Shop {
+    /// As the settings say. Nothing is connected yet: the first request pays for it, and its journey shows
+    /// what it costs.
+    ///
+    /// # Errors
+    /// The public key cannot be read.
+    pub fn new(settings: &Settings, hop: &Hop) -> anyhow::Result<Arc<Self>> {
+        let milliseconds = Duration::from_millis;
+        Ok(Arc::new(Shop {
+            verifier: Verifier::from_file(&settings.jwt_public_key)
+                .map_err(|error| hop::start::Misuse(format!("{error:#}")))?,
+            inventory: Inventory::new(settings.inventory_url.0, milliseconds(settings.inventory_timeout_ms)),
+            redis: Redis::new(
+                settings.redis_url.clone(),
+                settings.redis_connections.into(),
+                milliseconds(settings.redis_timeout_ms),
+            ),
+            kafka: Kafka::new(
+                settings.kafka_url.clone(),
+                &hop.name,
+                settings.kafka_connections.into(),
+                milliseconds(settings.kafka_timeout_ms),
+            ),
+            workers: Workers::new(settings.workers.into(), settings.queue.into()),
+        }))
+    }
+
+    /// Who asks? Recorded as `auth`.
+    pub(crate) fn authenticate(&self, headers: &HeaderMap, exchange: &Exchange) -> Result<Customer, Refusal> {
+        let _doing = exchange.internal("auth");
+        let customer = self.verifier.customer(headers)?;
+        exchange.attribute("enduser.id", customer.as_str().to_owned());
+        Ok(customer)
+    }
+}
+
+/// Serves until the hop is told to stop and its work is done.
+///
+/// # Errors
+/// None at present.
+pub async fn run(
+    listener: TcpListener,
+    shop: Arc<Shop>,
+    settings: &Settings,
+    hop: Hop,
+) -> anyhow::Result<()> {
+    // The workers' queue is the one that refuses; the outer limit only has to be wider.
+    let requests = usize::from(settings.workers) + usize::from(settings.queue) + CONNECTIONS;
+    let name = Arc::clone(&hop.name);
+    let handler = {
+        let shop = Arc::clone(&shop);
+        move |request: Request<RequestBody>| {
+            let (shop, name) = (Arc::clone(&shop), Arc::clone(&name));
+            async move {
+                let exchange = server::exchange(&request);
+                // First the whole request, then a worker: who sends slowly holds none. It also leaves the
+                // connection fit for the next request, whatever the answer to this one.
+                let (head, body) = request.into_parts();
+                let request = Received { head, body: read(body).await };
+                let work = route(Arc::clone(&shop), request, exchange.clone());
+                shop.workers.run(&exchange, work).await.unwrap_or_else(|refusal| refusal.into_response(&name))
+            }
+        }
+    };
+    let server = Server::new(&hop, Limits { requests, ..Limits::default() }, handler);
+    hop.ready();
+    hop::accept::run(listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
+        let stamps = stream.stamps();
+        server.clone().serve(stream, stamps, stop)
+    })
+    .await;
+    shop.workers.finish(hop.drain).await;
+    Ok(())
+}
+
+/// Which path leads where: what `DispatcherServlet` does in the book.
+async fn route(shop: Arc<Shop>, request: Received, exchange: Exchange) -> Result<Response<Body>, Refusal> {
+    let path = request.head.uri.path().to_owned();
+    let method = request.head.method.clone();
+    let template = match path.as_str() {
+        "/cart" => "/cart",
+        "/cart/items" => "/cart/items",
+        item if item.starts_with("/cart/items/") => "/cart/items/{id}",
+        _ => {
+            let detail = format!("there is nothing at {path}: this service has /cart and /cart/items");
+            return Err(Problem::new(StatusCode::NOT_FOUND, Fault::Client, "no-such-path", detail).into());
+        }
+    };
+    exchange.attribute("http.route", template);
+    match (template, &method) {
+        ("/cart/items", &Method::POST) => add_item::add_item(shop, request, exchange).await,
+        ("/cart", &Method::GET | &Method::HEAD) => cart::get(shop, request.head.headers, exchange).await,
+        ("/cart/items/{id}", &Method::DELETE) => {
+            let item_id = path["/cart/items/".len()..].to_owned();
+            cart::remove(shop, request.head.headers, item_id, exchange).await
+        }
+        ("/cart/items", _) => Err(not_allowed(&method, &path, "POST")),
+        ("/cart", _) => Err(not_allowed(&method, &path, "GET, HEAD")),
+        _ => Err(not_allowed(&method, &path, "DELETE")),
+    }
+}
+
+/// Reads a body within [`BODY_LIMIT`] and [`BODY_TIME`].
+async fn read(body: RequestBody) -> Result<Bytes, Refusal> {
+    // The rest of the body is not read, so no further request can follow on this connection.
+    let problem = |status, kind, detail: String| {
+        Refusal::from(Problem::new(status, Fault::Client, kind, detail))
+            .with(header::CONNECTION, HeaderValue::from_static("close"))
+    };
+    match tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body is larger than {BODY_LIMIT} bytes");
+            Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
+        }
+        Ok(Err(error)) => {
+            let detail = format!("the body broke off: {error}");
+            Err(problem(StatusCode::BAD_REQUEST, "broken-body", detail))
+        }
+        Err(_) => {
+            let detail = format!("the body did not arrive within {BODY_TIME:?}");
+            Err(problem(StatusCode::REQUEST_TIMEOUT, "slow-body", detail))
+        }
+    }
+}
+
+fn not_allowed(method: &Method, path: &str, allowed: &'static str) -> Refusal {
+    let detail = format!("{path} does not understand {method}: it understands {allowed}");
+    Refusal::from(Problem::new(StatusCode::METHOD_NOT_ALLOWED, Fault::Client, "method-not-allowed", detail))
+        .with(header::ALLOW, HeaderValue::from_static(allowed))
+}
+
+/// An answer in JSON.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    let mut response = Response::new(full(serde_json::to_vec(body).unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
