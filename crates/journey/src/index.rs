@@ -52,6 +52,9 @@ pub(crate) struct Relayed<'a> {
     pub(crate) written: Stamp,
 }
 
+/// A layer-4 proxy's `connect` span names the flow for which it connected onward.
+pub(crate) const FLOW_IN: &str = "journey.flow.in";
+
 type Place = (Flow, Direction);
 
 /// All spans, findable. Insertion order does not matter.
@@ -64,6 +67,7 @@ pub struct Index {
     servers: HashMap<Flow, BTreeMap<u64, usize>>,
     relays_in: HashMap<Place, BTreeMap<u64, usize>>,
     relays_out: HashMap<Place, BTreeMap<u64, usize>>,
+    connects: HashMap<Flow, usize>,
 }
 
 impl Index {
@@ -88,6 +92,8 @@ impl Index {
                         .entry((written.flow, written.direction))
                         .or_default()
                         .insert(written.offset, at);
+                } else if let Some(flow) = span.text(FLOW_IN).and_then(|flow| flow.parse().ok()) {
+                    self.connects.insert(flow, at);
                 }
             }
             Kind::Client | Kind::Producer | Kind::Consumer => {}
@@ -143,6 +149,11 @@ impl Index {
     /// The layer-4 chunk in which the byte of a stamp was written.
     pub(crate) fn relay_to(&self, received: &Stamp) -> Option<Relayed<'_>> {
         self.relay(&self.relays_out, received)
+    }
+
+    /// When a layer-4 proxy made the connection onward for a flow that it accepted.
+    pub(crate) fn connect_for(&self, accepted: Flow) -> Option<&Span> {
+        self.connects.get(&accepted).map(|&at| &self.spans[at])
     }
 
     fn relay(&self, table: &HashMap<Place, BTreeMap<u64, usize>>, stamp: &Stamp) -> Option<Relayed<'_>> {

@@ -363,7 +363,20 @@ impl<'a> Tiler<'a> {
         if self.stage == Stage::ToLoadBalancer {
             self.stage = Stage::ToPod;
         }
-        self.until(relayed.read.at.min(back), leg(&hop, &format!("{from} → {hop}")));
+        let name = format!("{from} → {hop}");
+        let connect = self.index.connect_for(relayed.read.flow).filter(|connect| {
+            let forth = relayed.read.direction == Direction::Request;
+            forth && connect.end > self.cursor && connect.end <= relayed.read.at
+        });
+        if let Some(connect) = connect {
+            self.counts.connections_opened += 1;
+            self.counts.spans += 1;
+            self.until(connect.start.max(self.cursor).min(back), leg(&hop, &name));
+            self.until(connect.end.min(back), Whose::own(&hop, "connect"));
+            self.until(relayed.read.at.min(back), Whose::own(&hop, ""));
+        } else {
+            self.until(relayed.read.at.min(back), leg(&hop, &name));
+        }
         self.until(relayed.written.at.min(back), Whose::own(&hop, ""));
         hop
     }

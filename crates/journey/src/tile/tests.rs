@@ -124,6 +124,19 @@ fn the_order_in_which_spans_arrive_does_not_matter() {
     assert_eq!(assembled(reversed, &Roster::default()), assembled(three_hops(), &Roster::default()));
 }
 
+#[test]
+fn a_proxy_that_must_connect_first_says_so() {
+    let mut spans = three_hops();
+    let mut connect = span("cart-service", 11, None, Kind::Internal, "connect", (160, 190));
+    connect.trace_id = TraceId([9; 16]);
+    spans.push(connect.with("journey.flow.in", flow(2).to_string()));
+    let journey = assembled(spans, &Roster::default());
+    tiles(&journey);
+    assert_eq!(journey.counts.connections_opened, 1);
+    // 30 to connect, 10 until it has read the bytes, 10 and 20 to pass them on.
+    assert_eq!(journey.own("cart-service"), 30 + 10 + 10 + 20);
+}
+
 fn roster(name: &str, flow: Flow, reports: bool) -> Roster {
     let mut roster = Roster::default();
     roster.add(Known { name: name.into(), role: name.into(), reports }, [flow.server]);

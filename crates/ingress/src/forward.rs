@@ -1,0 +1,90 @@
+//! The life of one request in the Ingress: for whom is it, where does it go, what came back?
+
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+use hyper::{Method, Request, Response, StatusCode, Version};
+
+use hop::admin::text;
+use hop::http::forward::{Place, Via, authority, outgoing, strip_hop_by_hop};
+use hop::http::server::{RequestBody, exchange};
+use hop::http::{Body, Client, Fault, Problem};
+
+use crate::routes::{Routes, matchable};
+
+/// What the load balancer before us asks to learn whether we live.
+pub const HEALTH_PATH: &str = "/healthz";
+
+/// Everything a request needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Forwarder {
+    name: Arc<str>,
+    routes: Arc<Routes>,
+    client: Client,
+}
+
+impl Forwarder {
+    /// Forwards as `name`, by these routes.
+    pub fn new(name: Arc<str>, routes: Routes, client: Client) -> Self {
+        Forwarder { name, routes: Arc::new(routes), client }
+    }
+
+    /// Answers one request.
+    pub async fn answer(self, request: Request<RequestBody>) -> Response<Body> {
+        self.forward(request).await.unwrap_or_else(|problem| problem.at(&self.name).into_response())
+    }
+
+    async fn forward(&self, request: Request<RequestBody>) -> Result<Response<Body>, Box<Problem>> {
+        let exchange = exchange(&request);
+        let (mut head, body) = request.into_parts();
+        // Asked by probes that know no host of ours, so it comes before all rules.
+        if head.uri.path() == HEALTH_PATH && matches!(head.method, Method::GET | Method::HEAD) {
+            return Ok(text(StatusCode::OK, "ok\n"));
+        }
+
+        // 1. For whom is it?
+        let host = authority(&head)?;
+        let path = matchable(head.uri.path()).map_err(|why| {
+            let detail = format!("the path {:?} is ambiguous: {why}", head.uri.path());
+            Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "ambiguous-path", detail)
+        })?;
+
+        // 2. Which Service is that?
+        let Some((backend, rule)) = self.routes.find(host.host(), &path) else {
+            let detail = format!("no rule for host {:?} and path {path:?}", host.host());
+            return Err(Box::new(Problem::new(StatusCode::NOT_FOUND, Fault::Client, "no-route", detail)));
+        };
+        exchange.attribute("journey.service", backend.service.clone());
+        exchange.attribute("server.address", host.host().to_owned());
+        if let Some(rule) = rule {
+            exchange.attribute("http.route", rule.path.to_string());
+        }
+
+        // 3. Pass it on. Both bodies stream: what is large is never held here. A Service is asked
+        //    once; only a kept connection that died unused is replaced (hop's client does that), so
+        //    a pod that dies under a request is a clear 502, and whoever can judge retries.
+        let via = Via {
+            client: exchange.stamps().flow().client,
+            scheme: "http",
+            host: Some(host.as_str()),
+            version: head.version,
+            by: &self.name,
+        };
+        outgoing(&mut head, &via, Place::Inside);
+        let request = Request::from_parts(head, body.map_err(Into::into).boxed_unsync());
+        let response =
+            self.client.send(backend.address, request, &exchange).await.map_err(|error| error.problem())?;
+
+        // 4. Pass the answer back.
+        let (mut head, body) = response.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // We did not ask for it: `Upgrade` ends here.
+            let detail = format!("{} switched protocols without being asked", backend.service);
+            let problem = Problem::new(StatusCode::BAD_GATEWAY, Fault::Upstream, "upstream-switched", detail);
+            return Err(Box::new(problem));
+        }
+        strip_hop_by_hop(&mut head.headers);
+        head.version = Version::HTTP_11;
+        Ok(Response::from_parts(head, body))
+    }
+}

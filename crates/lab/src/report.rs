@@ -1,0 +1,222 @@
+//! What a person reads: the table of one journey, or of many.
+
+use std::fmt::Write as _;
+
+use journey::{Counts, Journey, Line, PartKind, Stage, lines, near};
+
+use crate::measure::{Measured, Series};
+
+/// The width of the bar that stands for the whole journey.
+const BAR: usize = 20;
+/// The width of the column that says where the time went.
+const WHERE: usize = 56;
+
+/// The measurement as `journey/1` (see `docs/measuring.md`).
+pub fn json(measured: &Measured) -> serde_json::Value {
+    serde_json::to_value(measured).unwrap_or_default()
+}
+
+/// The measurement as tables: cold, warm, and what the second no longer has.
+pub fn table(measured: &Measured) -> String {
+    let mut out = String::new();
+    for (kind, series) in [("cold", &measured.cold), ("warm", &measured.warm)] {
+        if let Some(series) = series {
+            series_table(&mut out, kind, series);
+            out.push('\n');
+        }
+    }
+    if let (Some(cold), Some(warm)) = (&measured.cold, &measured.warm) {
+        disappeared(&mut out, cold, warm);
+    }
+    let _ = writeln!(
+        out,
+        "Measured on {} (no wire: the chapter's network is 15 ms away), all hops on this machine's cores, {} build.",
+        measured.network, measured.build
+    );
+    out
+}
+
+/// The table of one journey.
+pub fn journey(journey: &Journey, kind: &str) -> String {
+    let mut out = String::new();
+    let (rows, _) = lines(&[journey]);
+    headline(&mut out, kind, journey, None);
+    rows_table(&mut out, &rows, journey.total_ns, journey.unaccounted_ns);
+    remarks(&mut out, journey);
+    out
+}
+
+fn series_table(out: &mut String, kind: &str, series: &Series) {
+    let [first, ..] = series.journeys.as_slice() else { return };
+    if series.journeys.len() == 1 {
+        out.push_str(&self::journey(first, kind));
+        return;
+    }
+    let Some(summary) = &series.summary else {
+        let _ = writeln!(out, "none of {} {kind} journeys could be used", series.journeys.len());
+        remarks(out, first);
+        return;
+    };
+    headline(out, kind, first, Some(series.journeys.len()));
+    let _ = writeln!(
+        out,
+        "  total: min {}   p50 {}   p90 {}   p99 {}   max {}   unaccounted p50 {}   flagged {}",
+        time(summary.min_ns),
+        time(summary.p50_ns),
+        time(summary.p90_ns),
+        time(summary.p99_ns),
+        time(summary.max_ns),
+        time(summary.unaccounted_p50_ns),
+        summary.flagged,
+    );
+    let (rows, alike) = lines(&near(&series.journeys, 50.0));
+    let total: u64 = rows.iter().map(|row| row.duration_ns).sum();
+    let _ = writeln!(out, "  the mean of {alike} journeys near p50:");
+    rows_table(out, &rows, total, 0);
+    if let Some(flagged) = series.journeys.iter().find(|j| !j.anomalies.is_empty() || !j.sealed()) {
+        remarks(out, flagged);
+    }
+}
+
+fn headline(out: &mut String, kind: &str, journey: &Journey, count: Option<usize>) {
+    let status = journey.status.map_or_else(String::new, |status| format!(" → {status}"));
+    let total = count.map_or_else(|| time(journey.total_ns), |count| format!("{count} journeys"));
+    let _ = writeln!(out, "{}{status}   {kind}   {total}   trace {}", journey.name, journey.trace_id);
+}
+
+fn rows_table(out: &mut String, rows: &[Line], total: u64, unaccounted: i64) {
+    let _ = writeln!(
+        out,
+        "  {:<WHERE$} {:<6} {:>10} {:>11}  {:<BAR$} {:>7}  {:>8}",
+        "", "", "time", "cumulative", "share", "", "chapter"
+    );
+    let mut cumulative = 0;
+    for stage in rows.chunk_by(|a, b| a.stage == b.stage) {
+        stage_row(out, stage[0].stage, stage.iter().map(|row| row.duration_ns).sum(), total);
+        for row in stage {
+            cumulative += row.duration_ns;
+            let line = format!(
+                "  {:<WHERE$} {:<6} {:>10} {:>11}  {}",
+                label(row),
+                row.kind.as_str(),
+                time(row.duration_ns),
+                time(cumulative),
+                bar(row.duration_ns, total),
+            );
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+    }
+    let sign = if unaccounted < 0 { "-" } else { "" };
+    let share = percent(unaccounted.unsigned_abs(), total);
+    let text = format!("{sign}{}", time(unaccounted.unsigned_abs()));
+    let _ =
+        writeln!(out, "  {:<WHERE$} {:<6} {text:>10} {:>11}  {:<BAR$} {share:>7}", "unaccounted", "", "", "");
+    let chapter: u64 = Stage::ALL.iter().filter_map(|stage| stage.chapter()).sum();
+    let _ = writeln!(
+        out,
+        "  {:<WHERE$} {:<6} {:>10} {:>11}  {:<BAR$} {:>7}  {:>8}",
+        "total",
+        "",
+        time(total),
+        "",
+        "",
+        "",
+        format!("~{} ms", chapter / 1_000_000)
+    );
+}
+
+fn stage_row(out: &mut String, stage: Stage, sum: u64, total: u64) {
+    let chapter = stage.chapter().map_or_else(String::new, |ns| format!("{} ms", ns / 1_000_000));
+    let title = stage.title();
+    let share = percent(sum, total);
+    let line = format!(
+        "  {title:<WHERE$} {:<6} {:>10} {:>11}  {:<BAR$} {share:>7}  {chapter:>8}",
+        "",
+        time(sum),
+        "",
+        ""
+    );
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+/// `hop what`, indented by how deep the call is.
+fn label(row: &Line) -> String {
+    let indent = "  ".repeat(usize::from(row.depth).min(6) + 1);
+    let what = match row.name.as_str() {
+        "" => row.hop.clone(),
+        name if row.kind == PartKind::Leg && name.contains('→') => name.to_owned(),
+        name => format!("{}: {name}", row.hop),
+    };
+    let text = format!("{indent}{what}");
+    if text.chars().count() <= WHERE { text } else { text.chars().take(WHERE - 1).chain(['…']).collect() }
+}
+
+/// Eighths of a block, so that a share of one percent is still seen.
+fn bar(part: u64, total: u64) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (part.min(total) * BAR as u64 * 8).checked_div(total).unwrap_or(0) as usize;
+    let mut text = "█".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        text.push(EIGHTHS[eighths % 8]);
+    }
+    text
+}
+
+fn percent(part: u64, total: u64) -> String {
+    if total == 0 { String::new() } else { format!("{:.1} %", part as f64 * 100.0 / total as f64) }
+}
+
+/// Nanoseconds as milliseconds, to the microsecond.
+pub fn time(nanoseconds: u64) -> String {
+    format!("{:.3} ms", nanoseconds as f64 / 1e6)
+}
+
+/// Counts on one line.
+pub fn counts(counts: &Counts) -> String {
+    format!(
+        "connections: {} opened, {} re-used · TLS handshakes: {} · DNS questions: {} · bytes: {} up, {} down · spans: {}",
+        counts.connections_opened,
+        counts.connections_reused,
+        counts.tls_handshakes,
+        counts.dns_queries,
+        counts.request_bytes,
+        counts.response_bytes,
+        counts.spans,
+    )
+}
+
+fn remarks(out: &mut String, journey: &Journey) {
+    let _ = writeln!(out, "  {}", counts(&journey.counts));
+    for hop in &journey.silent {
+        let _ = writeln!(out, "  ! {hop} should have reported and did not: its time is inferred");
+    }
+    for anomaly in &journey.anomalies {
+        let by = if anomaly.by_ns == 0 { String::new() } else { format!(" (by {})", time(anomaly.by_ns)) };
+        let _ = writeln!(out, "  ! {}: {}{by}", anomaly.hop, anomaly.what);
+    }
+    if journey.parts.first().is_some_and(|part| part.stage == Stage::ToPod) {
+        out.push_str("  This request came from outside: what happened before the lb read it is not seen.\n");
+    }
+}
+
+/// What a warm journey no longer has.
+fn disappeared(out: &mut String, cold: &Series, warm: &Series) {
+    let (Some(cold), Some(warm)) = (cold.journeys.first(), warm.journeys.first()) else { return };
+    let _ = writeln!(out, "What the warm journey no longer has:");
+    for stage in Stage::ALL {
+        let (before, after) = (cold.stage(stage), warm.stage(stage));
+        if before > 0 && after == 0 {
+            let _ = writeln!(out, "  {:<26} {:>10}   gone", stage.title(), time(before));
+        }
+    }
+    let opened = i64::from(cold.counts.connections_opened) - i64::from(warm.counts.connections_opened);
+    let asked = i64::from(cold.counts.dns_queries) - i64::from(warm.counts.dns_queries);
+    let shaken = i64::from(cold.counts.tls_handshakes) - i64::from(warm.counts.tls_handshakes);
+    let _ = writeln!(
+        out,
+        "  {opened} connections that need not be opened, {shaken} TLS handshake, {asked} DNS questions."
+    );
+}
+
+#[cfg(test)]
+mod tests;

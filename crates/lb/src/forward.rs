@@ -1,0 +1,291 @@
+//! The life of one request in the load balancer: is it acceptable, who gets it, what came back, and
+//! if nothing did: may someone else be asked?
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::header::{self, HeaderValue};
+use hyper::http::request;
+use hyper::{Method, Request, Response, StatusCode, Version};
+
+use hop::clock;
+use hop::http::client::ClientError;
+use hop::http::forward::{Place, Via, authority, outgoing, strip_hop_by_hop};
+use hop::http::server::{RequestBody, exchange};
+use hop::http::{Body, BoxError, Client, Exchange, Fault, Problem, empty, full};
+
+use crate::config::Settings;
+use crate::retry::{self, Budget};
+use crate::upstreams::{Lease, Upstreams};
+
+/// Request bodies up to this many bytes are held until the request is answered, so that they can be
+/// sent again. Larger ones stream through, and are sent once.
+const REPLAYABLE: u64 = 64 << 10;
+
+/// How much of a refused body is read all the same, and for how long; see [`discard`].
+const DISCARDED: usize = 16 << 20;
+const DISCARDING: Duration = Duration::from_secs(5);
+
+/// Everything a request needs.
+pub struct Forwarder {
+    name: Arc<str>,
+    upstreams: Arc<Upstreams>,
+    client: Client,
+    budget: Mutex<Budget>,
+    retries: u32,
+    max_body: u64,
+}
+
+impl Forwarder {
+    /// Forwards as `name` to these upstreams.
+    pub fn new(name: Arc<str>, upstreams: Arc<Upstreams>, settings: &Settings) -> Self {
+        let share = f64::from(settings.retry_percent) / 100.0;
+        let budget = Budget::new(share, f64::from(settings.retry_per_second), clock::monotonic());
+        Forwarder {
+            name,
+            upstreams,
+            client: Client::new(settings.client_limits()),
+            budget: Mutex::new(budget),
+            retries: settings.retries,
+            max_body: settings.max_body,
+        }
+    }
+
+    /// Answers one request.
+    pub async fn answer(self: Arc<Self>, request: Request<RequestBody>) -> Response<Body> {
+        self.forward(request).await.unwrap_or_else(|problem| {
+            let mut response = problem.at(&self.name).into_response();
+            match response.status() {
+                // RFC 9110 §15.5.6 demands it.
+                StatusCode::METHOD_NOT_ALLOWED => {
+                    let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+                    response.headers_mut().insert(header::ALLOW, methods);
+                }
+                StatusCode::SERVICE_UNAVAILABLE => {
+                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                }
+                _ => {}
+            }
+            response
+        })
+    }
+
+    async fn forward(&self, request: Request<RequestBody>) -> Result<Response<Body>, Box<Problem>> {
+        let exchange = exchange(&request);
+        let (mut head, body) = request.into_parts();
+
+        // 1. Is it acceptable? What an edge lets through, every program behind it has to live with.
+        if matches!(head.method, Method::CONNECT | Method::TRACE) {
+            let detail = format!("{} is not for this server", head.method);
+            return Err(problem(StatusCode::METHOD_NOT_ALLOWED, Fault::Client, "method-not-allowed", detail));
+        }
+        let host = authority(&head)?;
+        exchange.attribute("server.address", host.host().to_owned());
+        exchange.attribute("url.scheme", "https");
+        if body.size_hint().lower() > self.max_body {
+            tokio::spawn(discard(body));
+            return Err(self.too_large());
+        }
+
+        // 2. What the upstream shall see. A client's own traceparent stays (that is how a browser's
+        //    trace and ours become one), its word on how it got here does not.
+        let via = Via {
+            client: exchange.stamps().flow().client,
+            scheme: "https",
+            host: Some(host.as_str()),
+            version: head.version,
+            by: &self.name,
+        };
+        outgoing(&mut head, &via, Place::Edge);
+        let payload = self.payload(body).await?;
+
+        // 3. Ask.
+        let (response, lease) = self.ask(head, payload, &exchange).await?;
+
+        // 4. Pass the answer back, without what concerned the connection to the upstream.
+        let (mut head, inner) = response.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked for it: `Upgrade` ended here.
+            let detail = format!("{} switched protocols without being asked", lease.address());
+            return Err(problem(StatusCode::BAD_GATEWAY, Fault::Upstream, "upstream-switched", detail));
+        }
+        strip_hop_by_hop(&mut head.headers);
+        head.version = Version::HTTP_11;
+        Ok(Response::from_parts(head, LeasedBody { inner, _lease: lease }.boxed_unsync()))
+    }
+
+    /// Holds small bodies, lets others stream up to the limit.
+    async fn payload(&self, body: RequestBody) -> Result<Payload, Box<Problem>> {
+        // Only a body of announced length: one without might come in drops for ever, and the
+        // upstream may want each drop at once.
+        if body.size_hint().exact().is_some_and(|length| length <= REPLAYABLE) {
+            let collected = body.collect().await.map_err(|error| broken_body(&error))?;
+            return Ok(Payload::Held(collected.to_bytes()));
+        }
+        let limit = usize::try_from(self.max_body).unwrap_or(usize::MAX);
+        Ok(Payload::Streaming(Some(Limited::new(body, limit).boxed_unsync())))
+    }
+
+    /// Sends the request to one upstream after another until there is an answer worth giving.
+    async fn ask(
+        &self,
+        head: request::Parts,
+        mut payload: Payload,
+        exchange: &Exchange,
+    ) -> Result<(Response<Body>, Lease), Box<Problem>> {
+        self.budget().request();
+        let mut avoid = Vec::new();
+        let mut lease = self.upstreams.pick(&avoid).ok_or_else(no_upstream)?;
+        for resent in 0_u32.. {
+            let request = Request::from_parts(head.clone(), payload.body());
+            let begun = clock::monotonic();
+            let outcome = self.client.send(lease.address(), request, exchange).await;
+            let took = clock::since(begun);
+            if resent > 0 {
+                exchange.attribute("http.request.resend_count", i64::from(resent));
+            }
+
+            // What does the outcome say about the upstream, and may the request be sent again?
+            let (repeatable, same_again) = match &outcome {
+                // A gateway behind us found nobody: the next try may reach a living server.
+                Ok(response) if response.status() == StatusCode::BAD_GATEWAY => {
+                    lease.answered(took);
+                    (retry::is_safe(&head), true)
+                }
+                Ok(_) => {
+                    lease.answered(took);
+                    (false, false)
+                }
+                Err(error) if error.nothing_was_sent() => {
+                    lease.refused();
+                    (true, false)
+                }
+                Err(ClientError::Broken { source, .. }) if source.is_user() => {
+                    return Err(self.client_broke_off(source));
+                }
+                Err(_) => {
+                    lease.failed(took);
+                    (retry::is_safe(&head), true)
+                }
+            };
+            if repeatable && resent < self.retries && payload.is_held() {
+                avoid.push(lease.address());
+                // Someone else, if there is someone else.
+                let next = self
+                    .upstreams
+                    .pick(&avoid)
+                    .or_else(|| if same_again { self.upstreams.pick(&[]) } else { None });
+                if let Some(next) = next
+                    && self.budget().withdraw(clock::monotonic())
+                {
+                    tracing::debug!(from = %lease.address(), to = %next.address(), resent, "sending again");
+                    lease = next;
+                    continue;
+                }
+            }
+            return outcome.map(|response| (response, lease)).map_err(|error| Box::new(error.problem()));
+        }
+        Err(no_upstream())
+    }
+
+    fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn too_large(&self) -> Box<Problem> {
+        let detail = format!("the request's body is larger than the {} bytes allowed here", self.max_body);
+        problem(StatusCode::PAYLOAD_TOO_LARGE, Fault::Client, "body-too-large", detail)
+    }
+
+    /// Sending failed because the client's body did: no upstream is to blame.
+    fn client_broke_off(&self, error: &hyper::Error) -> Box<Problem> {
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            if error.is::<LengthLimitError>() {
+                return self.too_large();
+            }
+            cause = error.source();
+        }
+        broken_body(error)
+    }
+}
+
+/// Reads a refused body and throws it away, within limits. Clients that are still sending are entitled
+/// to a reset instead (RFC 9113 §8.1, RFC 9112 §9.6), but many then never show the answer that says why.
+async fn discard(mut body: RequestBody) {
+    let mut left = DISCARDED;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
+    };
+    let _ = tokio::time::timeout(DISCARDING, reading).await;
+}
+
+/// A request's body, on its way to one or more upstreams.
+enum Payload {
+    /// All of it: can be sent again.
+    Held(Bytes),
+    /// Taken by the first attempt.
+    Streaming(Option<Body>),
+}
+
+impl Payload {
+    fn is_held(&self) -> bool {
+        matches!(self, Payload::Held(_))
+    }
+
+    fn body(&mut self) -> Body {
+        match self {
+            Payload::Held(bytes) if !bytes.is_empty() => full(bytes.clone()),
+            Payload::Held(_) => empty(),
+            Payload::Streaming(body) => body.take().unwrap_or_else(empty),
+        }
+    }
+}
+
+/// A response's body. Until its last byte has gone, the upstream is busy with it.
+struct LeasedBody {
+    inner: Body,
+    _lease: Lease,
+}
+
+impl hyper::body::Body for LeasedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn problem(status: StatusCode, fault: Fault, kind: &str, detail: impl Into<String>) -> Box<Problem> {
+    Box::new(Problem::new(status, fault, kind, detail))
+}
+
+fn no_upstream() -> Box<Problem> {
+    let detail = "no upstream is healthy: GET /upstreams on the admin address shows them";
+    problem(StatusCode::SERVICE_UNAVAILABLE, Fault::Upstream, "no-healthy-upstream", detail)
+}
+
+fn broken_body(error: &hyper::Error) -> Box<Problem> {
+    let detail = format!("the request's body could not be read: {error}");
+    problem(StatusCode::BAD_REQUEST, Fault::Client, "body-broken", detail)
+}

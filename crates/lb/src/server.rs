@@ -1,0 +1,92 @@
+//! The sockets: accept, shake hands, read requests, hand each to [`Forwarder::answer`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hyper::{Method, Response, header};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+
+use hop::http::server::Server;
+use hop::http::{Body, full};
+use hop::{CancellationToken, Hop, Stamped};
+
+use crate::config::Settings;
+use crate::forward::Forwarder;
+use crate::health::Checker;
+use crate::tls::{Certificates, Terminator};
+use crate::upstreams::Upstreams;
+
+/// Serves until the hop is told to stop, then lets running requests finish: HTTP/2 clients are sent
+/// GOAWAY, HTTP/1.1 clients `Connection: close`.
+///
+/// # Errors
+/// No randomness for ticket keys, or no handler for SIGHUP.
+pub async fn run(
+    listener: TcpListener,
+    certificates: Arc<Certificates>,
+    settings: Settings,
+    hop: Hop,
+) -> anyhow::Result<()> {
+    let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+    let limit = Duration::from_millis(settings.handshake_timeout_ms);
+    let terminator = Terminator::new(Arc::clone(&certificates), limit, hop.telemetry.clone())?;
+    let upstreams = Arc::new(Upstreams::new(&settings.upstreams, settings.balance, settings.thresholds()));
+    let reported = Arc::clone(&upstreams);
+    hop.admin.route(Method::GET, "/upstreams", move |_| std::future::ready(json(&reported.report())));
+    let forwarder = Arc::new(Forwarder::new(Arc::clone(&hop.name), Arc::clone(&upstreams), &settings));
+    let server = Server::new(&hop, settings.limits(), move |request| Arc::clone(&forwarder).answer(request));
+
+    // Ask every upstream once before the first request is read: until then clients wait in the
+    // kernel's queue instead of getting 503. Dropping `beside` ends what runs beside the accept loop.
+    let mut beside = JoinSet::new();
+    let checker = Arc::new(Checker::new(&settings));
+    for upstream in upstreams.iter() {
+        let (checker, upstream) = (Arc::clone(&checker), Arc::clone(upstream));
+        beside.spawn(async move { checker.check(&upstream).await });
+    }
+    while beside.join_next().await.is_some() {}
+    for upstream in upstreams.iter() {
+        beside.spawn(Arc::clone(&checker).run(Arc::clone(upstream)));
+    }
+    beside.spawn(reload_on(hangup, certificates));
+
+    hop.ready();
+    hop::accept::run(listener, settings.max_connections, &hop.shutdown, hop.drain, |stream, stop| {
+        serve(stream, stop, terminator.clone(), server.clone())
+    })
+    .await;
+    Ok(())
+}
+
+/// One connection: a handshake, then requests.
+async fn serve(stream: Stamped<TcpStream>, stop: CancellationToken, terminator: Terminator, server: Server) {
+    let stamps = stream.stamps();
+    let peer = stamps.flow().client;
+    // A client in the middle of its handshake has been promised nothing: on shutdown it is dropped.
+    let Some(shaken) = stop.run_until_cancelled(terminator.handshake(stream)).await else { return };
+    match shaken {
+        Ok(stream) => server.serve(stream, stamps, stop).await,
+        // Anybody can send us garbage: worth no warning.
+        Err(error) => tracing::debug!(%error, %peer, "TLS handshake"),
+    }
+}
+
+/// On SIGHUP reads the certificate again; if it is broken, the old one stays.
+async fn reload_on(mut hangup: Signal, certificates: Arc<Certificates>) {
+    while hangup.recv().await.is_some() {
+        match certificates.reload() {
+            Ok(()) => tracing::info!("certificate reloaded"),
+            Err(error) => tracing::error!("reload the certificate: {error:#}; the old one stays in service"),
+        }
+    }
+}
+
+fn json(value: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(full(value.to_string()));
+    let kind = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,245 @@
+//! The TLS handshake, from the server's side: what is said, what it costs, and when.
+//!
+//! TLS 1.3 (RFC 8446 §2), one round trip before the client may send its request:
+//!
+//! ```text
+//! client                                        server (this file)
+//!   ClientHello: versions, ciphers, a key share,
+//!                the name it wants (SNI), ALPN  ──►  Wake: the hello has been read
+//!                                                    chooses, makes its own key share, and from
+//!                                                    here on both can encrypt; signs the handshake
+//!                                                    with the certificate's private key: that
+//!                                                    signature is the expensive part
+//!   ◄──  ServerHello, certificate, signature, Finished      Tx: the server's flight leaves
+//!   checks the certificate; Finished, and at once
+//!   its first request                           ──►  handshake done; two session tickets follow
+//! ```
+//!
+//! TLS 1.2 (RFC 5246 §7.3) needs a second round trip: keys are exchanged only after the hellos, so
+//! the server's *last* flight is the one the client waits for.
+//!
+//! **Resumption** skips certificate and signature: the client shows a ticket from an earlier
+//! connection, which only this server can decrypt (RFC 8446 §2.2). TLS 1.2 clients may use a ticket
+//! too (RFC 5077) or a session id, kept in a cache here.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::sign::CertifiedKey;
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use hop::{Mark, Stamped, Stamps, Telemetry, clock, trace};
+use journey::{Kind, Span};
+
+/// TLS 1.2 sessions remembered for clients without tickets.
+const SESSIONS: usize = 4096;
+
+/// The certificate of the moment; it can be replaced while connections run.
+#[derive(Debug)]
+pub struct Certificates {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Certificates {
+    /// Reads a certificate chain and its private key, both PEM.
+    ///
+    /// # Errors
+    /// A file is missing or broken, or the key is not the certificate's.
+    pub fn load(certificate: &Path, key: &Path) -> anyhow::Result<Arc<Self>> {
+        let current = RwLock::new(Arc::new(read(certificate, key)?));
+        Ok(Arc::new(Certificates { certificate: certificate.to_owned(), key: key.to_owned(), current }))
+    }
+
+    /// Reads both files again. New handshakes use the new certificate; connections that exist have no
+    /// more use for the old one and go on.
+    ///
+    /// # Errors
+    /// As [`Certificates::load`]; the old certificate then stays in service.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        let new = Arc::new(read(&self.certificate, &self.key)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    /// Whatever name the client asks for: this balancer has one certificate.
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn provider() -> CryptoProvider {
+    ring::default_provider()
+}
+
+fn read(certificate: &Path, key: &Path) -> anyhow::Result<CertifiedKey> {
+    let (in_certificate, in_key) = (
+        || format!("read the certificate {}", certificate.display()),
+        || format!("read the key {}", key.display()),
+    );
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .with_context(in_certificate)?
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(in_certificate)?;
+    ensure!(!chain.is_empty(), "{} contains no certificate: expected PEM, leaf first", certificate.display());
+    let private = PrivateKeyDer::from_pem_file(key).with_context(in_key)?;
+    CertifiedKey::from_der(chain, private, &provider()).with_context(|| {
+        format!("use the key {} with the certificate {}", key.display(), certificate.display())
+    })
+}
+
+/// Does handshakes.
+#[derive(Clone)]
+pub struct Terminator {
+    config: Arc<ServerConfig>,
+    limit: Duration,
+    telemetry: Telemetry,
+}
+
+impl Terminator {
+    /// With these certificates; a handshake may take `limit`.
+    ///
+    /// # Errors
+    /// The machine gives no randomness for the ticket keys.
+    pub fn new(
+        certificates: Arc<Certificates>,
+        limit: Duration,
+        telemetry: Telemetry,
+    ) -> anyhow::Result<Self> {
+        // The provider is named: a default would be whatever another crate installed for the process.
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .context("choose TLS versions")?
+            .with_no_client_auth()
+            .with_cert_resolver(certificates);
+        // Ours first: a client that speaks both gets HTTP/2 (RFC 7301 §3.2: the server chooses).
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // Ticket keys live in memory, are replaced every six hours and forgotten after twelve.
+        config.ticketer = ring::Ticketer::new().context("make keys for session tickets")?;
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+        Ok(Terminator { config: Arc::new(config), limit, telemetry })
+    }
+
+    /// One handshake: TLS on top of a connection.
+    ///
+    /// # Errors
+    /// The client is silent for too long, does not speak TLS, has nothing in common with us, or does
+    /// not trust the certificate. It has been told by a TLS alert where one makes sense.
+    pub async fn handshake<S>(&self, stream: Stamped<S>) -> std::io::Result<TlsStream<Stamped<S>>>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let shake = self.shake(stream);
+        tokio::time::timeout(self.limit, shake)
+            .await
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn shake<S>(&self, stream: Stamped<S>) -> std::io::Result<TlsStream<Stamped<S>>>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let stamps = stream.stamps();
+        // The acceptor stops exactly between reading the ClientHello and answering it: what was read
+        // last is the hello's last byte.
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let hello = stamps.last_read();
+
+        // The first thing written from here on is the server's flight: note where it ended. Later
+        // is too late: by the time the handshake is done, session tickets have followed it.
+        let flight = Arc::new(std::sync::Mutex::new(None));
+        let note = Arc::clone(&flight);
+        stamps.after_flush(move |mark| {
+            note.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(mark);
+        });
+        let stream = start.into_stream(Arc::clone(&self.config)).await?;
+
+        if self.telemetry.enabled() {
+            let flight = *flight.lock().unwrap_or_else(PoisonError::into_inner);
+            let session = stream.get_ref().1;
+            let answered = match flight {
+                Some(flight) if first_flight_is_last(session) => flight,
+                _ => stamps.last_write(),
+            };
+            self.report(&stamps, session, hello, answered);
+        }
+        Ok(stream)
+    }
+
+    /// Tells the lab about a handshake. No header can carry a trace id yet, so the span has one of
+    /// its own; it is joined to the client's by flow and offset.
+    fn report(&self, stamps: &Stamps, session: &ServerConnection, hello: Mark, answered: Mark) {
+        let flow = stamps.flow();
+        let (trace_id, span_id) = (trace::new_trace_id(), trace::new_span_id());
+        let times = (stamps.opened(), clock::now());
+        let mut span = Span::new(trace_id, span_id, None, Kind::Server, "TLS handshake", times)
+            .with("tls.protocol.version", version(session))
+            .with("tls.cipher", cipher(session))
+            .with("tls.resumed", session.handshake_kind() == Some(HandshakeKind::Resumed))
+            .with("network.peer.address", flow.client.ip().to_string())
+            .with("network.peer.port", flow.client.port());
+        if let Some(name) = session.server_name() {
+            span = span.with("tls.client.server_name", name.to_owned());
+        }
+        if let Some(protocol) = session.alpn_protocol() {
+            span = span.with("tls.next_protocol", String::from_utf8_lossy(protocol).into_owned());
+        }
+        span.stamps = vec![stamps.read_stamp(hello), stamps.write_stamp(answered)];
+        // What this program itself did: from the hello to its answer. The rest was waiting for the
+        // client. With TLS 1.2 the client's turn lies in between, so there is no such interval.
+        if first_flight_is_last(session) {
+            let parent = Some(span_id);
+            let times = (hello.at, answered.at);
+            let own = Span::new(
+                trace_id,
+                trace::new_span_id(),
+                parent,
+                Kind::Internal,
+                "answer ClientHello",
+                times,
+            );
+            self.telemetry.emit(own);
+        }
+        self.telemetry.emit(span);
+    }
+}
+
+/// Is the server's first flight the one that completes the handshake for the client? Not when
+/// TLS 1.2 starts from nothing, nor when the client had to send a second hello (RFC 8446 §4.1.4).
+fn first_flight_is_last(session: &ServerConnection) -> bool {
+    match session.handshake_kind() {
+        Some(HandshakeKind::Full) => session.protocol_version() == Some(ProtocolVersion::TLSv1_3),
+        // A resumed TLS 1.2 handshake is as short as TLS 1.3: the server finishes first (RFC 5246 §7.3).
+        Some(HandshakeKind::Resumed) => true,
+        _ => false,
+    }
+}
+
+/// As OpenTelemetry writes it: "1.3".
+fn version(session: &ServerConnection) -> &'static str {
+    match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "1.3",
+        Some(ProtocolVersion::TLSv1_2) => "1.2",
+        _ => "unknown",
+    }
+}
+
+/// As IANA's registry writes it: rustls marks TLS 1.3 suites with a prefix of its own.
+fn cipher(session: &ServerConnection) -> String {
+    let suite = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    suite.unwrap_or("unknown").replace("TLS13_", "TLS_")
+}
+
+#[cfg(test)]
+mod tests;

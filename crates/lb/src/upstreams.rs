@@ -1,0 +1,162 @@
+//! What is known of each upstream at this moment, and the choice among them.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hop::clock;
+use serde_json::json;
+
+use crate::balance::{Candidate, PeakEwma, Policy, choose};
+use crate::health::{Change, Health, Thresholds};
+
+/// The least latency that a failed request counts for.
+const FAILURE: Duration = Duration::from_secs(1);
+
+/// One server behind this balancer.
+pub struct Upstream {
+    address: SocketAddr,
+    thresholds: Thresholds,
+    /// Requests in progress: from the choice to the response's last byte.
+    active: AtomicUsize,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    health: Health,
+    latency: PeakEwma,
+}
+
+impl Upstream {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// May it be asked?
+    pub fn is_up(&self) -> bool {
+        self.known().health.is_up()
+    }
+
+    /// Has it never been up so far?
+    pub fn is_new(&self) -> bool {
+        self.known().health.is_new()
+    }
+
+    /// A health check succeeded, or failed for a reason.
+    pub fn checked(&self, outcome: Result<(), String>) {
+        let change = self.known().health.checked(outcome.is_ok(), self.thresholds);
+        let upstream = self.address;
+        match change {
+            Some(Change::Up) => tracing::info!(%upstream, "healthy: requests may go there"),
+            Some(Change::Down) => {
+                let reason = outcome.err().unwrap_or_default();
+                tracing::warn!(%upstream, reason, "unhealthy: taken out after failed checks");
+            }
+            None => {
+                if let Err(reason) = outcome {
+                    tracing::debug!(%upstream, reason, "health check failed");
+                }
+            }
+        }
+    }
+
+    /// A request got no connection.
+    pub fn refused(&self) {
+        if self.known().health.refused(self.thresholds) == Some(Change::Down) {
+            tracing::warn!(upstream = %self.address, "ejected: connections fail; health checks bring it back");
+        }
+    }
+
+    /// A request was taken and not answered. Who fails fast must not look fast, so it counts as slow.
+    pub fn failed(&self, took: Duration) {
+        self.answered(took.max(FAILURE));
+    }
+
+    /// A request was answered after this time.
+    pub fn answered(&self, latency: Duration) {
+        let mut known = self.known();
+        known.health.connected();
+        known.latency.observe(latency, clock::monotonic());
+    }
+
+    fn candidate(&self, avoid: &[SocketAddr]) -> Candidate {
+        let known = self.known();
+        Candidate {
+            usable: known.health.is_up() && !avoid.contains(&self.address),
+            active: self.active.load(Ordering::Relaxed),
+            latency: known.latency.value(clock::monotonic()),
+        }
+    }
+}
+
+/// All servers behind this balancer.
+pub struct Upstreams {
+    all: Vec<Arc<Upstream>>,
+    policy: Policy,
+    turn: AtomicUsize,
+}
+
+impl Upstreams {
+    /// Upstreams of which nothing is known yet; health checks will tell.
+    pub fn new(addresses: &[SocketAddr], policy: Policy, thresholds: Thresholds) -> Self {
+        let upstream = |address: &SocketAddr| {
+            let (address, active, known) = (*address, AtomicUsize::new(0), Mutex::default());
+            Arc::new(Upstream { address, thresholds, active, known })
+        };
+        Upstreams { all: addresses.iter().map(upstream).collect(), policy, turn: AtomicUsize::new(0) }
+    }
+
+    /// All of them, healthy or not.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.all.iter()
+    }
+
+    /// Chooses one for the next request, not among those to `avoid`.
+    pub fn pick(&self, avoid: &[SocketAddr]) -> Option<Lease> {
+        let candidates: Vec<Candidate> = self.all.iter().map(|upstream| upstream.candidate(avoid)).collect();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let index = choose(self.policy, &candidates, turn, rand::random())?;
+        let upstream = Arc::clone(&self.all[index]);
+        upstream.active.fetch_add(1, Ordering::Relaxed);
+        Some(Lease(upstream))
+    }
+
+    /// What the admin endpoint shows.
+    pub fn report(&self) -> serde_json::Value {
+        let now = clock::monotonic();
+        let one = |upstream: &Arc<Upstream>| {
+            let latency = upstream.known().latency.value(now);
+            json!({
+                "address": upstream.address,
+                "healthy": upstream.is_up(),
+                "active": upstream.active.load(Ordering::Relaxed),
+                "latency_ms": (latency / 1e3).round() / 1e3,
+            })
+        };
+        self.all.iter().map(one).collect()
+    }
+}
+
+/// One request in progress at an upstream; it counts until this is dropped.
+pub struct Lease(Arc<Upstream>);
+
+impl std::ops::Deref for Lease {
+    type Target = Upstream;
+
+    fn deref(&self) -> &Upstream {
+        &self.0
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
