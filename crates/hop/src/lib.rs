@@ -2,7 +2,7 @@
 //!
 //! | module | answers |
 //! |---|---|
-//! | [`start`] | how does a process begin and end? (logs, runtime, signals, exit code) |
+//! | [`mod@start`] | how does a process begin and end? (logs, runtime, signals, exit code) |
 //! | [`listen`] | how is a port bound, and what is said when it is taken? |
 //! | [`accept`] | the one accept loop, with its limit and its drain |
 //! | [`stamped`] | when did which byte pass this socket? |

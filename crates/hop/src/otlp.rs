@@ -9,19 +9,14 @@ use std::borrow::Cow;
 use journey::{Direction, Event, Kind, Quality, Span, SpanId, Stamp, TraceId, Value};
 use prost::Message;
 
+mod encode;
+
+pub use encode::encode;
+
 /// The path of OTLP/HTTP for traces (OTLP specification, "OTLP/HTTP Request").
 pub const TRACES_PATH: &str = "/v1/traces";
 /// The media type of binary protobuf.
 pub const CONTENT_TYPE: &str = "application/x-protobuf";
-
-/// Encodes one program's spans as an `ExportTraceServiceRequest`.
-pub fn encode(service: &str, spans: &[Span]) -> Vec<u8> {
-    let resource = wire::Resource { attributes: vec![key_value("service.name", text(service))] };
-    let spans = spans.iter().map(to_wire).collect();
-    let scope_spans = vec![wire::ScopeSpans { spans }];
-    wire::Export { resource_spans: vec![wire::ResourceSpans { resource: Some(resource), scope_spans }] }
-        .encode_to_vec()
-}
 
 /// Decodes an `ExportTraceServiceRequest`; each span's `hop` is its resource's `service.name`.
 ///
@@ -46,63 +41,6 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Span>, prost::DecodeError> {
         }
     }
     Ok(spans)
-}
-
-fn text(value: &str) -> wire::Any {
-    wire::Any { value: Some(wire::any::Value::Text(value.to_owned())) }
-}
-
-fn key_value(key: &str, value: wire::Any) -> wire::KeyValue {
-    wire::KeyValue { key: key.to_owned(), value: Some(value) }
-}
-
-fn to_wire(span: &Span) -> wire::Span {
-    wire::Span {
-        trace_id: span.trace_id.0.to_vec(),
-        span_id: span.span_id.0.to_vec(),
-        parent_span_id: span.parent.map(|id| id.0.to_vec()).unwrap_or_default(),
-        name: span.name.clone().into_owned(),
-        kind: match span.kind {
-            Kind::Internal => 1,
-            Kind::Server => 2,
-            Kind::Client => 3,
-            Kind::Producer => 4,
-            Kind::Consumer => 5,
-        },
-        start_time_unix_nano: span.start,
-        end_time_unix_nano: span.end,
-        attributes: span
-            .attributes
-            .iter()
-            .map(|(key, value)| {
-                let value = match value {
-                    Value::Text(value) => wire::any::Value::Text(value.clone().into_owned()),
-                    Value::Int(value) => wire::any::Value::Int(*value),
-                    Value::Double(value) => wire::any::Value::Double(*value),
-                    Value::Bool(value) => wire::any::Value::Bool(*value),
-                };
-                key_value(key, wire::Any { value: Some(value) })
-            })
-            .collect(),
-        events: span.stamps.iter().map(to_wire_event).collect(),
-    }
-}
-
-fn to_wire_event(stamp: &Stamp) -> wire::Event {
-    let mut attributes = vec![
-        key_value("journey.flow", text(&stamp.flow.to_string())),
-        key_value("journey.direction", text(stamp.direction.as_str())),
-        key_value(
-            "journey.offset",
-            wire::Any { value: Some(wire::any::Value::Int(i64::try_from(stamp.offset).unwrap_or(i64::MAX))) },
-        ),
-    ];
-    match stamp.quality {
-        Quality::User => {}
-        Quality::Kernel => attributes.push(key_value("journey.quality", text("kernel"))),
-        Quality::Inferred => attributes.push(key_value("journey.quality", text("inferred"))),
-    }
-    wire::Event { time_unix_nano: stamp.at, name: stamp.event.as_str().to_owned(), attributes }
 }
 
 fn from_wire_value(any: Option<wire::Any>) -> Option<Value> {
@@ -179,7 +117,7 @@ fn from_wire_event(event: wire::Event) -> Option<Stamp> {
     })
 }
 
-/// The messages, with the field numbers of opentelemetry-proto 1.x.
+/// The messages to decode, with the field numbers of opentelemetry-proto 1.x.
 mod wire {
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Export {

@@ -87,7 +87,10 @@ impl FromStr for Traceparent {
             let trace_id = TraceId::from_hex(fields.next()?)?;
             let parent = SpanId::from_hex(fields.next()?)?;
             let flags = fields.next()?;
-            let is_hex = |field: &str| field.len() == 2 && u8::from_str_radix(field, 16).is_ok();
+            // from_str_radix takes a sign and upper case, which the specification does not.
+            let is_hex = |field: &str| {
+                field.len() == 2 && field.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+            };
             // Version 00 has exactly four fields; later ones may append more (§3.2.4); ff is forbidden.
             let well_formed = is_hex(version)
                 && is_hex(flags)
@@ -244,3 +247,6 @@ impl Span {
         self.stamps.iter().find(|stamp| stamp.direction == direction && stamp.event == event)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ const DEEPEST: u16 = 32;
 /// How many spans one journey may visit: a circle with branches would be walked for ever.
 const MOST: u32 = 20_000;
 /// Internal spans with these names are waits.
-const WAITS: [&str; 6] = ["queue", "redis.pool", "kafka.pool", "pool", "fsync", "accept"];
+const WAITS: [&str; 7] = ["accept", "connect", "fsync", "kafka.pool", "pool", "queue", "redis.pool"];
 
 /// Puts a journey together; `None` when nothing is known of the trace.
 ///

@@ -5,24 +5,23 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
-use journey::{Kind, SpanId};
-use tokio::time::Sleep;
 
-use super::{Body, BoxError, Exchange, Fault, Problem};
+use super::{Body, Exchange, Fault, Problem};
 use crate::stamped::{Stamped, Stamps};
 use crate::{clock, trace};
+
+mod call;
+
+use call::Call;
 
 /// What asking may cost.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +148,7 @@ impl Client {
         let span_id = trace::new_span_id();
         exchange.propagate(request.headers_mut(), span_id);
         in_origin_form(&mut request, to);
-        let mut call = Call::begin(exchange, to, span_id, &request);
+        let call = Call::begin(exchange, to, span_id, &request);
         let waiting = exchange.waiting();
         let sent = tokio::time::timeout(self.limits.response, self.send_on_some(to, request, exchange));
         let sent = sent.await.unwrap_or(Err(ClientError::Timeout { to, limit: self.limits.response }));
@@ -162,11 +161,7 @@ impl Client {
             }
         };
         let (head, inner) = response.into_parts();
-        call.answer = Some(Answer { connection, reused, status: head.status });
-        let mut body = ClientBody { inner, call: Some(call), pool: self.clone(), silence: None };
-        if body.inner.is_end_stream() {
-            body.complete();
-        }
+        let body = call.answered(connection, reused, head.status).body(inner, self.clone());
         Ok(Response::from_parts(head, body.boxed_unsync()))
     }
 
@@ -276,148 +271,3 @@ fn in_origin_form(request: &mut Request<Body>, to: SocketAddr) {
         *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
     }
 }
-
-/// One request under way: becomes a CLIENT span when it is over, however it ends.
-struct Call {
-    exchange: Exchange,
-    to: SocketAddr,
-    span_id: SpanId,
-    name: String,
-    begun: u64,
-    answer: Option<Answer>,
-    over: bool,
-}
-
-/// The response's head has come.
-struct Answer {
-    connection: Connection,
-    reused: bool,
-    status: StatusCode,
-}
-
-impl Call {
-    fn begin(exchange: &Exchange, to: SocketAddr, span_id: SpanId, request: &Request<Body>) -> Self {
-        let name = match exchange.sampled() {
-            true => format!("{} {}", request.method(), request.uri().path()),
-            false => String::new(),
-        };
-        let exchange = exchange.clone();
-        Call { exchange, to, span_id, name, begun: clock::now(), answer: None, over: false }
-    }
-
-    /// The response has been read to its end: the connection is free again.
-    fn complete(mut self) -> Option<Connection> {
-        self.report(None);
-        self.answer.take().map(|answer| answer.connection)
-    }
-
-    /// There is no response, or only a part of one.
-    fn finish(mut self, error: &'static str) {
-        self.report(Some(error));
-    }
-
-    fn report(&mut self, error: Option<&'static str>) {
-        if std::mem::replace(&mut self.over, true) || !self.exchange.sampled() {
-            return;
-        }
-        let stamps = self.answer.as_ref().map(|answer| &answer.connection.stamps).filter(|_| error.is_none());
-        // One request at a time: the connection's last bytes are this exchange's.
-        let last = stamps.map(|stamps| (stamps.last_write(), stamps.last_read()));
-        let times = (self.begun, last.map_or_else(clock::now, |(_, read)| read.at));
-        let name = std::mem::take(&mut self.name);
-        let mut span = self.exchange.child(self.span_id, Kind::Client, name, times);
-        span.attributes.reserve_exact(4);
-        if let Some(Answer { status, reused, .. }) = &self.answer {
-            span = span
-                .with("http.response.status_code", status.as_u16())
-                .with("journey.connection.reused", *reused);
-        }
-        span = span.with("server.address", self.to.ip().to_string()).with("server.port", self.to.port());
-        if let Some(error) = error {
-            span = span.with("error.type", error);
-        }
-        if let (Some(stamps), Some((written, read))) = (stamps, last) {
-            span.stamps = vec![stamps.write_stamp(written), stamps.read_stamp(read)];
-        }
-        self.exchange.emit(span);
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        // Nobody wants the response any more. Its connection, if any, is dropped with it.
-        self.report(Some("cancelled"));
-    }
-}
-
-/// A response's body; at its end, the connection goes back to the pool.
-struct ClientBody {
-    inner: Incoming,
-    call: Option<Call>,
-    pool: Client,
-    /// Set while nothing comes.
-    silence: Option<Pin<Box<Sleep>>>,
-}
-
-impl ClientBody {
-    fn complete(&mut self) {
-        if let Some(connection) = self.call.take().and_then(Call::complete) {
-            self.pool.give_back(connection);
-        }
-    }
-
-    fn fail(&mut self, error: &'static str) {
-        if let Some(call) = self.call.take() {
-            call.finish(error);
-        }
-    }
-
-    /// Has nothing come for too long? If not, `context` is woken when that is so.
-    fn silent(&mut self, context: &mut Context<'_>) -> bool {
-        #[allow(clippy::disallowed_methods, reason = "a deadline, not a pause")]
-        let begin = |limit| Box::pin(tokio::time::sleep(limit));
-        self.silence.get_or_insert_with(|| begin(self.pool.limits.response)).as_mut().poll(context).is_ready()
-    }
-}
-
-impl hyper::body::Body for ClientBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        match &polled {
-            Poll::Pending => {
-                if self.silent(context) {
-                    self.fail("timeout");
-                    let text = format!("nothing more of the body for {:?}", self.pool.limits.response);
-                    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
-                    return Poll::Ready(Some(Err(error.into())));
-                }
-            }
-            Poll::Ready(None) => self.complete(),
-            Poll::Ready(Some(Ok(_))) => {
-                self.silence = None;
-                if self.inner.is_end_stream() {
-                    self.complete();
-                }
-            }
-            Poll::Ready(Some(Err(_))) => self.fail("broken"),
-        }
-        polled.map_err(Into::into)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -280,3 +280,6 @@ impl Drop for Doing {
         self.exchange.timing(self.name, end.saturating_sub(self.start));
     }
 }
+
+#[cfg(test)]
+mod tests;

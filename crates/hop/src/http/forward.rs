@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request;
 use hyper::http::uri::Authority;
-use hyper::{HeaderMap, StatusCode, Uri, Version};
+use hyper::{HeaderMap, StatusCode, Version};
 
 use super::{Fault, Problem};
 
@@ -152,11 +152,11 @@ pub enum Place {
     Inside,
 }
 
-/// Makes a received head into the one to send on over HTTP/1.1.
+/// Makes a received head into the one to send on with [`Client`](super::Client).
 ///
 /// The connection's own headers go first, so that a client cannot have the proxy's headers removed
 /// by naming them in `Connection`. `Expect` ends here too: this server has answered it. Cookies
-/// that HTTP/2 split are joined again (RFC 9113 §8.2.3), and the target takes its origin form.
+/// that HTTP/2 split are joined again (RFC 9113 §8.2.3).
 pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) {
     strip_hop_by_hop(&mut head.headers);
     head.headers.remove(header::EXPECT);
@@ -171,8 +171,6 @@ pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) {
         Place::Inside => inside(&mut head.headers, via),
     }
     set(&mut head.headers, "host", via.host.unwrap_or_default());
-    head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
-    head.version = Version::HTTP_11;
     head.extensions.clear();
 }
 

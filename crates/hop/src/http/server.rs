@@ -1,14 +1,10 @@
 //! Answering HTTP: connections in, one [`Exchange`] per request.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -16,7 +12,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use journey::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 use tower::{ServiceBuilder, service_fn as tower_service_fn};
@@ -24,6 +19,12 @@ use tower::{ServiceBuilder, service_fn as tower_service_fn};
 use super::{Body, BoxError, Exchange, Fault, Problem};
 use crate::stamped::Stamps;
 use crate::{Hop, Telemetry, clock};
+
+mod body;
+mod patience;
+
+pub use body::{RequestBody, ResponseBody};
+use patience::{Busy, Patience, Verdict};
 
 /// What a client may cost.
 #[derive(Clone, Copy, Debug)]
@@ -186,7 +187,7 @@ impl Server {
             let problem = Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "bad-request", detail);
             problem.field("Host").at(&self.name).into_response()
         } else {
-            let mut request = request.map(|inner| RequestBody { inner, exchange: exchange.clone() });
+            let mut request = request.map(|inner| RequestBody::new(inner, exchange.clone()));
             request.extensions_mut().insert(exchange.clone());
             match self.handler.clone().oneshot(request).await {
                 Ok(response) => response,
@@ -201,15 +202,7 @@ impl Server {
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
             || response.status().is_informational();
         let length = if http1 { known_length(&response) } else { None };
-        response.map(|inner| ResponseBody {
-            whole: without_body || inner.is_end_stream(),
-            inner,
-            left: length,
-            sent: 0,
-            before: exchange.stamps().last_write().offset,
-            exchange: Some(exchange),
-            _busy: busy,
-        })
+        response.map(|inner| ResponseBody::new(inner, without_body, length, exchange, busy))
     }
 }
 
@@ -281,156 +274,3 @@ impl Drop for Watch<'_> {
         }
     }
 }
-
-/// A request's body that notes when its last byte was read.
-pub struct RequestBody {
-    inner: Incoming,
-    exchange: Exchange,
-}
-
-impl hyper::body::Body for RequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && self.inner.is_end_stream()) {
-            self.exchange.request_ended();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-/// A response's body that says when it has been handed over entirely, or that it never was.
-pub struct ResponseBody {
-    inner: Body,
-    /// All of it has been handed over.
-    whole: bool,
-    /// HTTP/1.1 with a known length: what is left of it. hyper asks [`ResponseBody::is_end_stream`] right
-    /// after the last bytes, before it writes them; a body that only knows its end afterwards would be
-    /// noticed too late, when those bytes are gone.
-    left: Option<u64>,
-    /// Bytes handed over so far.
-    sent: u64,
-    /// Bytes that the connection had written before this response.
-    before: u64,
-    exchange: Option<Exchange>,
-    _busy: Busy,
-}
-
-impl hyper::body::Body for ResponseBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        match &polled {
-            Poll::Pending => {}
-            Poll::Ready(None) => self.whole = true,
-            Poll::Ready(Some(Ok(frame))) => {
-                let count = frame.data_ref().map_or(0, Bytes::len) as u64;
-                // What exceeds the announced length is never sent.
-                let count = self.left.map_or(count, |left| left.min(count));
-                self.sent += count;
-                self.left = self.left.map(|left| left.saturating_sub(count));
-                self.whole = frame.is_trailers() || self.is_end_stream();
-            }
-            Poll::Ready(Some(Err(_))) => {
-                if let Some(exchange) = self.exchange.take() {
-                    exchange.cut_off("response_body");
-                }
-            }
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream() || (self.sent > 0 && self.left == Some(0))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl Drop for ResponseBody {
-    fn drop(&mut self) {
-        let Some(exchange) = self.exchange.take() else { return };
-        if self.whole {
-            exchange.response_ended(self.before + self.sent);
-        } else {
-            exchange.cut_off("cancelled");
-        }
-    }
-}
-
-/// Counts a connection's requests; each one holds a clone until its response is handed over.
-#[derive(Clone, Default)]
-struct Busy(Arc<AtomicU64>);
-
-impl Busy {
-    fn request(&self) -> Self {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        self.clone()
-    }
-}
-
-/// What a connection deserves; see [`Patience`].
-enum Verdict {
-    Stays,
-    /// No request for too long.
-    Idle,
-    /// A response is not being read, or nothing comes of a request: not a byte moved.
-    Stalled,
-}
-
-/// Looks after what hyper has no limit for: a client that sends nothing at all, a silent HTTP/2
-/// connection, a response that nobody reads.
-struct Patience {
-    ticks: tokio::time::Interval,
-    stamps: Stamps,
-    busy: Busy,
-    /// Requests begun and bytes moved at the previous look.
-    seen: (u64, u64),
-}
-
-impl Patience {
-    fn new(limits: Limits, stamps: Stamps, busy: Busy) -> Self {
-        let mut ticks =
-            tokio::time::interval(limits.head_time.max(limits.request_time).max(Duration::from_millis(1)));
-        ticks.reset_after(limits.head_time);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Patience { ticks, stamps, busy, seen: (0, 0) }
-    }
-
-    async fn next(&mut self) -> Verdict {
-        self.ticks.tick().await;
-        let requests = self.busy.0.load(Ordering::Relaxed);
-        let moved = self.stamps.last_read().offset + self.stamps.last_write().offset;
-        let before = std::mem::replace(&mut self.seen, (requests, moved));
-        // One clone is here and one in the connection's service.
-        let in_progress = Arc::strong_count(&self.busy.0) > 2;
-        match (in_progress, before) {
-            (false, (same, _)) if same == requests => Verdict::Idle,
-            (true, (_, same)) if same == moved => Verdict::Stalled,
-            _ => Verdict::Stays,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

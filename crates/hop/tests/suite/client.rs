@@ -196,7 +196,7 @@ async fn an_idle_connection_is_not_kept_longer_than_allowed() {
 }
 
 #[tokio::test]
-async fn two_calls_at_once_count_once_in_server_timing() {
+async fn two_calls_at_once_use_two_connections() {
     let go = std::sync::Arc::new(tokio::sync::Barrier::new(2));
     let both = upstream(move |mut stream| {
         let go = std::sync::Arc::clone(&go);
@@ -212,7 +212,8 @@ async fn two_calls_at_once_count_once_in_server_timing() {
         let client = client.clone();
         async move {
             let exchange = hop::http::server::exchange(&asked);
-            let ask = async || client.send(both, request(Method::GET, "/", full("")), &exchange).await.unwrap();
+            let ask =
+                async || client.send(both, request(Method::GET, "/", full("")), &exchange).await.unwrap();
             tokio::join!(ask(), ask());
             Response::new(full(""))
         }

@@ -130,11 +130,9 @@ async fn silence_and_trickles_end_at_the_head_limit() {
     }
     let mut idle = Asker::http2(running.address).await;
     assert_eq!(idle.get("/").await.status, 200);
-    wait::until("an idle HTTP/2 connection to end", LIMIT, async || {
-        idle.send(request(Method::GET, "/", full(""))).await.err()
-    })
-    .await
-    .expect_err("as long as there are requests, it stays");
+    wait::until("an idle HTTP/2 connection to end", LIMIT, async || idle.is_closed().then_some(()))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -247,5 +245,22 @@ proptest! {
             closed(stream).await;
             assert_eq!(Asker::http1(running.address).await.get("/?bytes=3").await.body.len(), 3);
         });
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_learns_of_its_end_too_late_is_still_stamped_there() {
+    let running = Running::start("hop", Limits::default(), |request| async move {
+        let length: usize = request.uri().path()[1..].parse().unwrap();
+        let mut response = Response::new(chunks(length));
+        response.headers_mut().insert("content-length", length.into());
+        response
+    })
+    .await;
+    let mut asker = Asker::http1(running.address).await;
+    for length in [80_000, 200_000, 5_000, 1] {
+        let answer = asker.get(&format!("/{length}")).await;
+        let span = running.span(Kind::Server).await;
+        assert_eq!(span.stamp(Direction::Response, Event::Tx).unwrap().offset, answer.received.offset);
     }
 }

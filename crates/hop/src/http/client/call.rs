@@ -1,0 +1,177 @@
+//! One request to the next hop, from its beginning to its response's last byte.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::{Request, StatusCode};
+use journey::{Kind, SpanId};
+use tokio::time::Sleep;
+
+use super::{Client, Connection};
+use crate::clock;
+use crate::http::{Body, BoxError, Exchange};
+
+/// One request under way: becomes a CLIENT span when it is over, however it ends.
+pub(super) struct Call {
+    exchange: Exchange,
+    to: SocketAddr,
+    span_id: SpanId,
+    name: String,
+    begun: u64,
+    answer: Option<Answer>,
+    over: bool,
+}
+
+/// The response's head has come.
+struct Answer {
+    connection: Connection,
+    reused: bool,
+    status: StatusCode,
+}
+
+impl Call {
+    pub(super) fn begin(
+        exchange: &Exchange,
+        to: SocketAddr,
+        span_id: SpanId,
+        request: &Request<Body>,
+    ) -> Self {
+        let name = match exchange.sampled() {
+            true => format!("{} {}", request.method(), request.uri().path()),
+            false => String::new(),
+        };
+        let exchange = exchange.clone();
+        Call { exchange, to, span_id, name, begun: clock::now(), answer: None, over: false }
+    }
+
+    /// The response's head has come.
+    pub(super) fn answered(mut self, connection: Connection, reused: bool, status: StatusCode) -> Self {
+        self.answer = Some(Answer { connection, reused, status });
+        self
+    }
+
+    /// The response's body, after which the connection goes back to `pool`.
+    pub(super) fn body(self, inner: Incoming, pool: Client) -> ClientBody {
+        let mut body = ClientBody { inner, call: Some(self), pool, silence: None };
+        if body.inner.is_end_stream() {
+            body.complete();
+        }
+        body
+    }
+
+    /// The response has been read to its end: the connection is free again.
+    fn complete(mut self) -> Option<Connection> {
+        self.report(None);
+        self.answer.take().map(|answer| answer.connection)
+    }
+
+    /// There is no response, or only a part of one.
+    pub(super) fn finish(mut self, error: &'static str) {
+        self.report(Some(error));
+    }
+
+    fn report(&mut self, error: Option<&'static str>) {
+        if std::mem::replace(&mut self.over, true) || !self.exchange.sampled() {
+            return;
+        }
+        let stamps = self.answer.as_ref().map(|answer| &answer.connection.stamps).filter(|_| error.is_none());
+        // One request at a time: the connection's last bytes are this exchange's.
+        let last = stamps.map(|stamps| (stamps.last_write(), stamps.last_read()));
+        let times = (self.begun, last.map_or_else(clock::now, |(_, read)| read.at));
+        let name = std::mem::take(&mut self.name);
+        let mut span = self.exchange.child(self.span_id, Kind::Client, name, times);
+        span.attributes.reserve_exact(4);
+        if let Some(Answer { status, reused, .. }) = &self.answer {
+            span = span
+                .with("http.response.status_code", status.as_u16())
+                .with("journey.connection.reused", *reused);
+        }
+        span = span.with("server.address", self.to.ip().to_string()).with("server.port", self.to.port());
+        if let Some(error) = error {
+            span = span.with("error.type", error);
+        }
+        if let (Some(stamps), Some((written, read))) = (stamps, last) {
+            span.stamps = vec![stamps.write_stamp(written), stamps.read_stamp(read)];
+        }
+        self.exchange.emit(span);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // Nobody wants the response any more. Its connection, if any, is dropped with it.
+        self.report(Some("cancelled"));
+    }
+}
+
+/// A response's body; at its end, the connection goes back to the pool.
+pub(super) struct ClientBody {
+    inner: Incoming,
+    call: Option<Call>,
+    pool: Client,
+    /// Set while nothing comes.
+    silence: Option<Pin<Box<Sleep>>>,
+}
+
+impl ClientBody {
+    fn complete(&mut self) {
+        if let Some(connection) = self.call.take().and_then(Call::complete) {
+            self.pool.give_back(connection);
+        }
+    }
+
+    fn fail(&mut self, error: &'static str) {
+        if let Some(call) = self.call.take() {
+            call.finish(error);
+        }
+    }
+
+    /// Has nothing come for too long? If not, `context` is woken when that is so.
+    fn silent(&mut self, context: &mut Context<'_>) -> bool {
+        #[allow(clippy::disallowed_methods, reason = "a deadline, not a pause")]
+        let begin = |limit| Box::pin(tokio::time::sleep(limit));
+        self.silence.get_or_insert_with(|| begin(self.pool.limits.response)).as_mut().poll(context).is_ready()
+    }
+}
+
+impl hyper::body::Body for ClientBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        match &polled {
+            Poll::Pending => {
+                if self.silent(context) {
+                    self.fail("timeout");
+                    let text = format!("nothing more of the body for {:?}", self.pool.limits.response);
+                    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+            }
+            Poll::Ready(None) => self.complete(),
+            Poll::Ready(Some(Ok(_))) => {
+                self.silence = None;
+                if self.inner.is_end_stream() {
+                    self.complete();
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.fail("broken"),
+        }
+        polled.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

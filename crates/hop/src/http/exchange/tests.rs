@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use super::*;
+use crate::stamped::{Side, Stamped};
+
+const CALLER: &str = "00-0123456789abcdef0123456789abcdef-0123456789abcdef";
+
+fn exchange(telemetry: &Telemetry, traceparent: Option<&str>) -> Exchange {
+    let (client, server) = ("127.0.0.1:1000".parse().unwrap(), "127.0.0.2:80".parse().unwrap());
+    let stamps = Stamped::new(tokio::io::empty(), Side::Server, client, server).stamps();
+    let mut headers = HeaderMap::new();
+    if let Some(value) = traceparent {
+        headers.insert("traceparent", value.parse().unwrap());
+    }
+    Exchange::begin(telemetry, &headers, "GET /".to_owned(), stamps)
+}
+
+#[test]
+fn who_is_recorded() {
+    let (sampled, unsampled) = (format!("{CALLER}-01"), format!("{CALLER}-00"));
+    let always_off_for_roots = Telemetry::memory_of_callers_only("hop");
+    let cases = [
+        (Telemetry::memory("hop"), [true, false, true]),
+        (always_off_for_roots.clone(), [true, false, false]),
+        (Telemetry::off(), [false, false, false]),
+    ];
+    for (telemetry, expected) in cases {
+        let found =
+            [Some(&*sampled), Some(&*unsampled), None].map(|caller| exchange(&telemetry, caller).sampled());
+        assert_eq!(found, expected);
+    }
+    let root = exchange(&always_off_for_roots, None);
+    root.record("validate", 1, 2);
+    root.clone().cut_off("cancelled");
+    assert!(always_off_for_roots.take().is_empty());
+    assert!(!root.traceparent(trace::new_span_id()).sampled, "and those further down are told");
+}
+
+#[test]
+fn a_new_trace_drops_the_state_of_the_one_that_was_not_understood() {
+    let mut headers = HeaderMap::new();
+    headers.insert("tracestate", "vendor=1".parse().unwrap());
+    exchange(&Telemetry::memory("hop"), Some("nonsense")).propagate(&mut headers, trace::new_span_id());
+    assert!(!headers.contains_key("tracestate"));
+    headers.insert("tracestate", "vendor=1".parse().unwrap());
+    exchange(&Telemetry::memory("hop"), Some(&format!("{CALLER}-01")))
+        .propagate(&mut headers, trace::new_span_id());
+    assert_eq!(headers["tracestate"], "vendor=1");
+}
+
+#[test]
+fn own_time_leaves_out_what_was_waited_for() {
+    let exchange = exchange(&Telemetry::off(), None);
+    exchange.timing("connect", 1_234_567);
+    exchange.waited(Duration::from_secs(3600).as_nanos() as u64 * 24 * 365 * 300);
+    let mut headers = HeaderMap::new();
+    headers.append("server-timing", "db;dur=1".parse().unwrap());
+    headers.append("server-timing", "cart;dur=2".parse().unwrap());
+    exchange.server_timing("lb", &mut headers);
+    assert_eq!(headers["server-timing"], "db;dur=1, cart;dur=2, connect;dur=1.234, lb;dur=0.000");
+    assert_eq!(headers.get_all("server-timing").iter().count(), 1);
+}
+
+#[test]
+fn waits_at_the_same_time_count_once() {
+    let exchange = exchange(&Telemetry::off(), None);
+    let begun = clock::now();
+    let (one, other) = (exchange.waiting(), exchange.waiting());
+    drop(one);
+    assert_eq!(exchange.state().upstream, 0, "the other is still waited for");
+    while clock::now() < begun + 2_000_000 {}
+    drop(other);
+    let upstream = exchange.state().upstream;
+    assert!((2_000_000 - 1_000_000..=clock::now() - begun).contains(&upstream), "{upstream}");
+}

@@ -1,0 +1,145 @@
+//! Sending spans to the collector, in the background.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::SendRequest;
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::{BATCH, SEND_LIMIT, Sink};
+use crate::otlp;
+
+/// How long a collector that could not be reached is left alone: doubled each time, up to the second figure.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Nobody reads what a collector answers; this much is skipped so that the connection can be used again.
+const ANSWER_LIMIT: usize = 64 << 10;
+
+/// Sends spans as they come due. A collector that is not there costs one warning and a connection
+/// attempt now and then; what it has not seen is kept for it.
+pub(super) async fn send_forever(sink: Arc<Sink>, collector: SocketAddr, longest: Duration) {
+    let mut exporter = Exporter { collector, connection: None };
+    let mut pause = BACKOFF.0;
+    loop {
+        if sink.spans().is_empty() {
+            sink.first.notified().await;
+        }
+        sink.wait_for_quiet(longest).await;
+        let outcome = send_all(&sink, &mut exporter).await;
+        let was_unreachable = sink.unreachable.swap(outcome.is_err(), Ordering::Relaxed);
+        sink.in_flight.store(0, Ordering::Relaxed);
+        sink.attempted.notify_waiters();
+        match outcome {
+            Ok(()) => {
+                if was_unreachable {
+                    let lost = sink.lost.load(Ordering::Relaxed);
+                    tracing::info!(%collector, lost, "spans are sent again");
+                }
+                pause = BACKOFF.0;
+            }
+            Err(error) => {
+                if !was_unreachable {
+                    tracing::warn!(%collector, "send spans: {error:#} (said once; trying again)");
+                }
+                // Leave it alone for a while; at the end of the process, `flush` wants one more attempt.
+                let _ = tokio::time::timeout(pause, sink.flush.notified()).await;
+                pause = (pause * 2).min(BACKOFF.1);
+            }
+        }
+    }
+}
+
+/// Sends what is there, in order; what could not be sent goes back, what may have arrived does not.
+async fn send_all(sink: &Sink, exporter: &mut Exporter) -> Result<(), anyhow::Error> {
+    let mut spans = sink.take_all();
+    while !spans.is_empty() {
+        let rest = spans.split_off(spans.len().min(BATCH));
+        let body = Bytes::from(otlp::encode(sink.service, &spans));
+        match exporter.send(body).await {
+            Ok(()) => {}
+            Err(SendError::Unseen(error)) => {
+                spans.extend(rest);
+                sink.put_back(spans);
+                return Err(error);
+            }
+            Err(SendError::Lost(error)) => {
+                sink.lost(spans.len());
+                sink.put_back(rest);
+                return Err(error);
+            }
+        }
+        spans = rest;
+        sink.in_flight.store(spans.len(), Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Why a batch was not accepted.
+enum SendError {
+    /// The collector has not seen it, or asks for it again later: it can be sent again.
+    Unseen(anyhow::Error),
+    /// It may have been seen, or was refused: sending it again would be wrong.
+    Lost(anyhow::Error),
+}
+
+type Connection = SendRequest<Full<Bytes>>;
+
+/// One connection to the collector, kept between batches.
+struct Exporter {
+    collector: SocketAddr,
+    connection: Option<Connection>,
+}
+
+impl Exporter {
+    async fn send(&mut self, body: Bytes) -> Result<(), SendError> {
+        let late = || anyhow::anyhow!("no answer in {SEND_LIMIT:?}");
+        let ready = tokio::time::timeout(SEND_LIMIT, self.ready()).await.unwrap_or_else(|_| Err(late()));
+        let mut connection = ready.map_err(SendError::Unseen)?;
+        let posted = tokio::time::timeout(SEND_LIMIT, self.post(&mut connection, body)).await;
+        posted.unwrap_or_else(|_| Err(SendError::Lost(late())))?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn ready(&mut self) -> anyhow::Result<Connection> {
+        if let Some(mut connection) = self.connection.take()
+            && connection.ready().await.is_ok()
+        {
+            return Ok(connection);
+        }
+        let stream = TcpStream::connect(self.collector).await.context("connect to the collector")?;
+        stream.set_nodelay(true)?;
+        let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+
+    async fn post(&self, connection: &mut Connection, body: Bytes) -> Result<(), SendError> {
+        let request = Request::post(otlp::TRACES_PATH)
+            .header(header::HOST, self.collector.to_string())
+            .header(header::CONTENT_TYPE, otlp::CONTENT_TYPE)
+            .body(Full::new(body))
+            .map_err(|error| SendError::Lost(error.into()))?;
+        let response = connection.try_send_request(request).await.map_err(|mut error| {
+            match error.take_message().is_some() {
+                true => SendError::Unseen(error.into_error().into()),
+                false => SendError::Lost(error.into_error().into()),
+            }
+        })?;
+        let status = response.status();
+        let answer = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
+        let refused = || anyhow::anyhow!("the collector answered {status}");
+        match status.as_u16() {
+            200..=299 => answer.map(drop).map_err(|error| SendError::Lost(anyhow::anyhow!(error))),
+            // OTLP specification, "OTLP/HTTP Throttling" and "Retryable Response Codes".
+            429 | 502 | 503 | 504 => Err(SendError::Unseen(refused())),
+            _ => Err(SendError::Lost(refused())),
+        }
+    }
+}
