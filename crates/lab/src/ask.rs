@@ -1,0 +1,75 @@
+//! Small questions to admin and control endpoints.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// No endpoint of the lab takes longer, but for a measurement.
+const LIMIT: Duration = Duration::from_secs(5);
+/// No answer is larger.
+const BODY_LIMIT: usize = 256 << 20;
+
+/// An endpoint's answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// `GET path`.
+///
+/// # Errors
+/// No connection, or no complete answer within five seconds.
+pub async fn get(to: SocketAddr, path: &str) -> anyhow::Result<Reply> {
+    request(to, Method::GET, path, Bytes::new(), LIMIT).await
+}
+
+/// `POST path`.
+///
+/// # Errors
+/// As [`get`].
+pub async fn post(to: SocketAddr, path: &str, body: impl Into<Bytes>) -> anyhow::Result<Reply> {
+    request(to, Method::POST, path, body.into(), LIMIT).await
+}
+
+/// Any request, on a connection of its own.
+///
+/// # Errors
+/// No connection, or no complete answer within `limit`.
+pub async fn request(
+    to: SocketAddr,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    limit: Duration,
+) -> anyhow::Result<Reply> {
+    let exchange = async {
+        let stream = TcpStream::connect(to).await.with_context(|| format!("connect to {to}"))?;
+        let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(driver);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, to.to_string())
+            .header(header::CONNECTION, "close")
+            .body(Full::new(body))?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), BODY_LIMIT)
+            .collect()
+            .await
+            .map_err(|error| anyhow::anyhow!("read the answer of {to}: {error}"))?;
+        Ok(Reply { status, body: body.to_bytes() })
+    };
+    tokio::time::timeout(limit, exchange)
+        .await
+        .with_context(|| format!("{to} did not answer {path} within {limit:?}"))?
+}

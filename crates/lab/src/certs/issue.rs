@@ -1,0 +1,156 @@
+//! Issuing: an authority that may sign for the shop and for loopback, and leaves for the hops.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rcgen::{
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
+};
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::files::{Access, read, write};
+use super::validity::Validity;
+use super::{AUTHORITY_SECONDS, DAY, LEAF_SECONDS, Leaf, Shown};
+
+/// The authority, ready to sign.
+pub(super) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+}
+
+/// Loads the authority, or makes a new one.
+pub(super) fn authority(
+    folder: &Path,
+    domain: &str,
+    now: u64,
+    renew: bool,
+) -> anyhow::Result<(Authority, Vec<Shown>)> {
+    let (file, key_file) = (folder.join("ca.pem"), folder.join("ca.key"));
+    let shown = |validity, renewed| {
+        vec![Shown {
+            file: file.clone(),
+            names: vec![format!("CA for {domain} and loopback")],
+            validity,
+            renewed,
+        }]
+    };
+    let good = || {
+        let pem = read(&file)?;
+        let key = KeyPair::from_pem(&read(&key_file)?).ok()?;
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+        let validity = Validity::of(&certificate).filter(|validity| validity.is_fresh(now))?;
+        // It must be this key's, and may sign for this domain: shown by signing something.
+        let issuer = Issuer::from_ca_cert_pem(&pem, key).ok()?;
+        let authority = Authority { issuer, certificate };
+        let probe = Leaf { file: "", names: vec![domain.to_owned()], addresses: vec![[127, 0, 0, 1].into()] };
+        let (certificate, _) = sign(&authority, &probe, now).ok()?;
+        fits(&authority, certificate.der(), &probe, now).then_some((authority, validity))
+    };
+    if let Some((authority, validity)) = good().filter(|_| !renew) {
+        return Ok((authority, shown(validity, false)));
+    }
+    let key = KeyPair::generate().context("make the authority's key")?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = Default::default();
+    params.distinguished_name.push(DnType::OrganizationName, "request-journey lab");
+    params.distinguished_name.push(DnType::CommonName, "request-journey lab CA, for this machine only");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![
+            GeneralSubtree::DnsName(domain.to_owned()),
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix([127, 0, 0, 0].into(), 8)),
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(
+                IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+                128,
+            )),
+        ],
+        excluded_subtrees: Vec::new(),
+    });
+    limit(&mut params, now, AUTHORITY_SECONDS);
+    let certificate = params.self_signed(&key).context("sign the authority's certificate")?;
+    let validity = Validity::of(certificate.der()).context("read back the authority's validity")?;
+    write(&key_file, &key.serialize_pem(), Access::Secret)?;
+    write(&file, &certificate.pem(), Access::Public)?;
+    let der = certificate.der().clone();
+    Ok((Authority { issuer: Issuer::new(params, key), certificate: der }, shown(validity, true)))
+}
+
+/// Loads a leaf, or issues a new one with a new key.
+pub(super) fn leaf(
+    folder: &Path,
+    authority: &Authority,
+    leaf: &Leaf,
+    now: u64,
+    renew: bool,
+) -> anyhow::Result<Shown> {
+    let (file, key_file) =
+        (folder.join(format!("{}.pem", leaf.file)), folder.join(format!("{}.key", leaf.file)));
+    let shown = |validity, renewed| Shown { file: file.clone(), names: leaf.all_names(), validity, renewed };
+    let good = || {
+        KeyPair::from_pem(&read(&key_file)?).ok()?;
+        let certificate = CertificateDer::from_pem_slice(read(&file)?.as_bytes()).ok()?;
+        let validity = Validity::of(&certificate).filter(|validity| validity.is_fresh(now))?;
+        fits(authority, &certificate, leaf, now).then_some(validity)
+    };
+    if let Some(validity) = good().filter(|_| !renew) {
+        return Ok(shown(validity, false));
+    }
+    let (certificate, key) = sign(authority, leaf, now)?;
+    let validity = Validity::of(certificate.der()).context("read back the validity")?;
+    // The key first: a certificate without its key is noticed, the reverse as well, next time.
+    write(&key_file, &key.serialize_pem(), Access::Secret)?;
+    write(&file, &certificate.pem(), Access::Public)?;
+    Ok(shown(validity, true))
+}
+
+fn sign(authority: &Authority, leaf: &Leaf, now: u64) -> anyhow::Result<(rcgen::Certificate, KeyPair)> {
+    let key = KeyPair::generate().context("make a key")?;
+    let mut params = CertificateParams::new(leaf.names.clone()).context("name the certificate")?;
+    params.subject_alt_names.extend(leaf.addresses.iter().map(|ip| SanType::IpAddress(*ip)));
+    params.distinguished_name = Default::default();
+    params.distinguished_name.push(DnType::OrganizationName, "request-journey lab");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    limit(&mut params, now, LEAF_SECONDS);
+    let certificate = params.signed_by(&key, &authority.issuer).context("sign the certificate")?;
+    Ok((certificate, key))
+}
+
+fn limit(params: &mut CertificateParams, now: u64, life: u64) {
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    // From an hour ago on: clocks of virtual machines jump.
+    params.not_before = epoch + Duration::from_secs(now.saturating_sub(3600));
+    params.not_after = epoch + Duration::from_secs(now + life.max(DAY));
+}
+
+/// Would a client that trusts the authority accept this certificate for every name it is for?
+///
+/// Asked of the code that clients use, so chain, names and constraints are judged as they judge.
+fn fits(authority: &Authority, certificate: &CertificateDer<'_>, leaf: &Leaf, now: u64) -> bool {
+    let mut roots = RootCertStore::empty();
+    if roots.add(authority.certificate.clone()).is_err() {
+        return false;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() else {
+        return false;
+    };
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+    leaf.all_names().iter().all(|name| {
+        // A wildcard stands for any one label.
+        let name = name.replacen('*', "any", 1);
+        ServerName::try_from(name).is_ok_and(|name| {
+            use rustls::client::danger::ServerCertVerifier as _;
+            verifier.verify_server_cert(certificate, &[], &name, &[], now).is_ok()
+        })
+    })
+}

@@ -1,0 +1,308 @@
+//! The command line: what can be asked of the lab, and how it ends.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::options::Options;
+use crate::plan::{Config, PlanError};
+use crate::state::AlreadyRuns;
+use crate::{command, print};
+
+const ABOUT: &str = "\
+Follows one web request through every layer of a modern stack: real programs, real protocols, measured.";
+
+const LONG_ABOUT: &str = "\
+Follows one web request through every layer of a modern stack: real programs, real protocols, measured.
+
+Without a command: starts everything, measures one cold and one warm journey of POST /cart/items,
+prints both, and stays up; whatever you then ask with curl or a browser is printed, too.";
+
+const AFTER: &str = "\
+Examples:
+  lab                                     the whole stack; Ctrl-C stops it
+  lab curl -i /cart                       in another terminal: curl, with the lab's DNS, CA and token
+  lab measure -n 200 --warm               200 warm journeys: where the time goes, with percentiles
+  lab --swap redis='redis-server --bind {IP} --port {PORT} --dir {DATA_DIR} --appendonly yes'
+                                          the same with a real Redis in its place
+  lab --set hop.cart-pod-abc12.workers=1  the same with another setting
+  lab --set lab.name=two --set network.port_offset=100      a second lab beside the first
+
+Exit codes: 0 good; 1 a check failed; 2 wrong usage or a wrong plan; 3 could not be started or measured.";
+
+/// Everything that can be asked.
+#[derive(Parser, Debug)]
+#[command(name = "lab", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER)]
+pub struct Cli {
+    /// Stop after the two journeys are printed
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Every command")]
+pub(crate) struct Global {
+    /// The plan [default: ./lab.toml, else the workspace's, else the one built in]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Change a key of the plan, such as hop.lb.balance=round-robin; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Start your own program in the place of a hop, or of all hops of a role; {LISTEN}, {IP}, {PORT},
+    /// {DATA_DIR} and every variable of its environment are filled in; may be repeated
+    #[arg(long, value_name = "NAME_OR_ROLE=COMMAND")]
+    pub(crate) swap: Vec<String>,
+    /// Print results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not build the hops first
+    #[arg(long)]
+    pub(crate) no_build: bool,
+}
+
+impl Global {
+    /// Options may stand before the command and behind it; what is behind it comes later.
+    fn and(mut self, later: &Global) -> Self {
+        self.config = later.config.clone().or(self.config);
+        self.set.extend(later.set.iter().cloned());
+        self.swap.extend(later.swap.iter().cloned());
+        self.json |= later.json;
+        self.no_build |= later.no_build;
+        self
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            config: self.config.clone().map_or(Config::Found, Config::File),
+            sets: self.set.clone(),
+            swaps: self.swap.clone(),
+            build: !self.no_build,
+        }
+    }
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Measure journeys: on the running lab, or on one that is started for this and stopped afterwards
+    #[command(after_help = "\
+Examples:
+  lab measure                         one cold journey, one warm
+  lab measure -n 500 --warm           500 warm ones: percentiles, and who takes how much at p50
+  lab measure --format json --out before.json
+  lab measure --cold -n 20 --swap lb='haproxy -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
+
+Cold: empty DNS caches and a new connection. Warm: everything was used before.")]
+    Measure {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        measure: Wanted,
+    },
+    /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
+    #[command(after_help = "\
+The median of cold journeys is compared with each line of [budget].
+  lab check                           20 journeys
+  lab check -n 100 --json             for a script
+  lab check --set budget.total=50.0   a stricter limit, this once")]
+    Check {
+        #[command(flatten)]
+        global: Global,
+        /// How many cold journeys
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = count)]
+        number: usize,
+    },
+    /// What runs, where, since when, how much memory and CPU
+    Status {
+        #[command(flatten)]
+        global: Global,
+    },
+    /// Stop the running lab, and wait until it is gone
+    Stop {
+        #[command(flatten)]
+        global: Global,
+    },
+    /// curl, with the lab's name resolution, its certificate authority and a bearer token
+    #[command(
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  lab curl -i /cart
+  lab curl -d '{\"productId\":\"PROD-123\",\"quantity\":1}' -H 'content-type: application/json' /cart/items
+  lab curl -v https://api.myshop.com:8443/cart -H 'Authorization:'      without the token
+
+All arguments are curl's; the lab's own stand before: lab --set lab.name=two curl /cart
+Added before them: --cacert with the lab's CA, --resolve with the address that
+the lab's resolver answers, and an Authorization header unless you give one (an empty one sends none).
+A first or last argument that begins with / becomes https://api.myshop.com:8443/…"
+    )]
+    Curl {
+        /// Whatever curl understands
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<String>,
+    },
+    /// Show the lab's certificates and until when they are valid; issue them (again)
+    Certs {
+        #[command(flatten)]
+        global: Global,
+        /// Issue everything again: the authority, the certificates, the token's key
+        #[arg(long)]
+        renew: bool,
+    },
+    /// What this machine can and cannot do, why, and what to do about it
+    Doctor {
+        #[command(flatten)]
+        global: Global,
+    },
+}
+
+impl Cli {
+    /// The options of every command, from before it and from behind it.
+    pub(crate) fn global(&self) -> Global {
+        let later = match &self.command {
+            Some(
+                Command::Measure { global, .. }
+                | Command::Check { global, .. }
+                | Command::Status { global }
+                | Command::Stop { global }
+                | Command::Certs { global, .. }
+                | Command::Doctor { global },
+            ) => global,
+            // Everything behind `curl` is curl's.
+            Some(Command::Curl { .. }) | None => return self.global.clone(),
+        };
+        self.global.clone().and(later)
+    }
+}
+
+/// What to measure.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Wanted {
+    /// How many journeys of each kind
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = count)]
+    pub(crate) number: usize,
+    /// Only cold ones
+    #[arg(long, conflicts_with = "warm")]
+    pub(crate) cold: bool,
+    /// Only warm ones
+    #[arg(long)]
+    pub(crate) warm: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Write the result to this file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How a measurement is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// The schema journey/1, described in docs/measuring.md
+    Json,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1_000_000) => Ok(count),
+        _ => Err("expected a number from 1 to 1000000".to_owned()),
+    }
+}
+
+/// How a command ended, when nothing went wrong with running it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All is well.
+    Good,
+    /// What was checked does not hold.
+    CheckFailed,
+    /// Interrupted by a signal.
+    Interrupted,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    init_logs();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => {
+            let ended = runtime.block_on(command::run(cli));
+            // A resolver thread or a file read of tokio's must not hold the end up.
+            runtime.shutdown_background();
+            ended
+        }
+        Err(error) => Err(error.into()),
+    };
+    match ended {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::CheckFailed) => ExitCode::from(1),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            print::note(format_args!("error: {error:#}"));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// 2 for what the user can mend in what was typed or in lab.toml, 3 for everything else.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let usage = error.is::<PlanError>() || error.is::<AlreadyRuns>() || error.is::<Misuse>();
+    if usage { 2 } else { 3 }
+}
+
+/// The command cannot mean what it says.
+#[derive(Debug)]
+pub(crate) struct Misuse(pub(crate) String);
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// The lab's own log: warnings, or what `RUST_LOG` asks for.
+fn init_logs() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_anywhere() {
+        let typed = ["lab", "--set", "a=1", "measure", "-n", "3", "--json", "--swap", "b=c", "--set", "a=2"];
+        let global = Cli::try_parse_from(typed).expect("it parses").global();
+        assert_eq!((global.set, global.swap), (vec!["a=1".into(), "a=2".into()], vec!["b=c".into()]));
+        assert!(global.json && !global.no_build);
+        assert!(Cli::try_parse_from(["lab", "measure", "-n", "0"]).is_err());
+        assert!(Cli::try_parse_from(["lab", "measure", "--cold", "--warm"]).is_err());
+    }
+
+    #[test]
+    fn curl_gets_its_own_flags() {
+        let cli = Cli::try_parse_from(["lab", "curl", "--json", "{}", "-h", "/cart"]).expect("it parses");
+        let Some(Command::Curl { arguments }) = cli.command else { panic!("curl") };
+        assert_eq!(arguments, ["--json", "{}", "-h", "/cart"]);
+    }
+}

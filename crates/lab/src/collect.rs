@@ -1,0 +1,200 @@
+//! The collector: every hop's spans come in over OTLP/HTTP and leave as sealed journeys.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use journey::{Index, Journey, Kind, Roster, Span, TraceId, assemble};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// A batch of spans is never larger.
+const BODY_LIMIT: usize = 32 << 20;
+/// With more spans than this, those older than [`KEEP`] are forgotten.
+const MANY: usize = 400_000;
+/// How long spans are kept at least, in nanoseconds.
+const KEEP: u64 = 30_000_000_000;
+
+/// Receives spans on a thread of its own, so that measuring and collecting disturb each other least.
+#[derive(Clone)]
+pub struct Collector(Arc<Shared>);
+
+struct Shared {
+    address: SocketAddr,
+    store: Mutex<Store>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Store {
+    index: Index,
+    /// Traces that the lab's own browser began.
+    ours: HashSet<TraceId>,
+    /// Requests from outside, in the order in which their first hop reported them.
+    outside: Vec<TraceId>,
+    next_sweep: usize,
+}
+
+impl Collector {
+    /// Listens for OTLP/HTTP on a loopback address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let listener =
+            std::net::TcpListener::bind(address).with_context(|| format!("listen for spans on {address}"))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let store = Mutex::new(Store { next_sweep: MANY, ..Store::default() });
+        let collector = Collector(Arc::new(Shared { address, store, arrived: Notify::new() }));
+        let served = collector.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new()
+            .name("collector".into())
+            .spawn(move || runtime.block_on(served.serve(listener)))
+            .context("start the collector's thread")?;
+        Ok(collector)
+    }
+
+    /// What hops are given as `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.0.address)
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds spans, as the network side does and the lab's own browser.
+    pub fn insert(&self, spans: Vec<Span>) {
+        let mut store = self.store();
+        for span in spans {
+            let begins_a_trace = span.kind == Kind::Server
+                && span.parent.is_none()
+                && span.attribute("url.path").is_some()
+                && !store.ours.contains(&span.trace_id);
+            if begins_a_trace {
+                store.outside.push(span.trace_id);
+            }
+            store.index.insert(span);
+        }
+        if store.index.len() >= store.next_sweep {
+            store.index.forget_before(hop::clock::now().saturating_sub(KEEP));
+            store.next_sweep = store.index.len() + MANY;
+        }
+        drop(store);
+        self.0.arrived.notify_waiters();
+    }
+
+    /// Says that a trace is the lab's own, so that it is not taken for a request from outside.
+    pub fn claim(&self, trace_id: TraceId) {
+        self.store().ours.insert(trace_id);
+    }
+
+    /// Forgets a claim; call it when the journey is put together.
+    pub fn release(&self, trace_id: TraceId) {
+        self.store().ours.remove(&trace_id);
+    }
+
+    /// A journey as far as it is known now.
+    pub fn look(&self, trace_id: TraceId, roster: &Roster) -> Option<Journey> {
+        assemble(&self.store().index, roster, trace_id)
+    }
+
+    /// Waits until a journey is sealed, at most `limit`; then as far as it is known.
+    pub async fn journey(&self, trace_id: TraceId, roster: &Roster, limit: Duration) -> Option<Journey> {
+        let sealed = async {
+            loop {
+                let arrived = self.0.arrived.notified();
+                if let Some(journey) = self.look(trace_id, roster).filter(Journey::sealed) {
+                    return journey;
+                }
+                arrived.await;
+            }
+        };
+        match tokio::time::timeout(limit, sealed).await {
+            Ok(journey) => Some(journey),
+            Err(_) => self.look(trace_id, roster),
+        }
+    }
+
+    /// The next request that came from outside (curl, a browser), by its trace.
+    pub async fn next_outside(&self) -> TraceId {
+        loop {
+            let arrived = self.0.arrived.notified();
+            {
+                let mut store = self.store();
+                if !store.outside.is_empty() {
+                    return store.outside.remove(0);
+                }
+            }
+            arrived.await;
+        }
+    }
+
+    /// Does a span with this id exist? For tests of the collector itself.
+    pub fn spans(&self) -> usize {
+        self.store().index.len()
+    }
+
+    async fn serve(self, listener: std::net::TcpListener) {
+        let Ok(listener) = TcpListener::from_std(listener) else { return };
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let collector = self.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request| {
+                    let collector = collector.clone();
+                    async move { Ok::<_, Infallible>(collector.answer(request).await) }
+                });
+                let io = TokioIo::new(stream);
+                let connection = hyper::server::conn::http1::Builder::new().serve_connection(io, service);
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "collector connection");
+                }
+            });
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::POST || request.uri().path() != hop::otlp::TRACES_PATH {
+            return say(StatusCode::NOT_FOUND, "this is the lab's collector: POST /v1/traces");
+        }
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if kind != Some(hop::otlp::CONTENT_TYPE) {
+            return say(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "only binary protobuf: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+            );
+        }
+        let Ok(body) = Limited::new(request.into_body(), BODY_LIMIT).collect().await else {
+            return say(StatusCode::PAYLOAD_TOO_LARGE, "more than 32 MiB in one batch");
+        };
+        match hop::otlp::decode(&body.to_bytes()) {
+            Ok(spans) => {
+                self.insert(spans);
+                say(StatusCode::OK, "")
+            }
+            Err(error) => say(StatusCode::BAD_REQUEST, &format!("not an ExportTraceServiceRequest: {error}")),
+        }
+    }
+}
+
+fn say(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
+    *response.status_mut() = status;
+    // An empty protobuf message is a valid (and complete) ExportTraceServiceResponse.
+    if status == StatusCode::OK {
+        let kind = header::HeaderValue::from_static(hop::otlp::CONTENT_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    response
+}

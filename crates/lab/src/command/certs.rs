@@ -1,0 +1,43 @@
+//! `lab certs`: what is there, until when; again with `--renew`.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+
+use crate::certs::{Certs, Shown};
+use crate::cli::{Global, Outcome};
+use crate::{print, running};
+
+pub(super) fn run(global: &Global, renew: bool) -> anyhow::Result<Outcome> {
+    let plan = global.options().plan()?;
+    let now = hop::clock::now();
+    let (certs, shown) = Certs::ensure(&running::certs_folder(&plan), &plan, now, renew)?;
+    let text = if global.json { serde_json::to_string_pretty(&shown)? } else { table(&certs, &shown, now) };
+    print::result(&text).context("write to stdout")?;
+    if shown.iter().any(|shown| shown.renewed)
+        && let Some(run) = super::running(&plan)
+    {
+        print::note(format_args!(
+            "the running lab (pid {}) still uses the old ones: `lab stop`, and start it again",
+            run.pid
+        ));
+    }
+    Ok(Outcome::Good)
+}
+
+fn table(certs: &Certs, shown: &[Shown], now: u64) -> String {
+    let mut out = format!("in {}\n", crate::workspace::shown(certs.folder()));
+    for shown in shown {
+        let days = shown.validity.not_after.saturating_sub(now / 1_000_000_000) / 86_400;
+        let file = shown.file.file_name().unwrap_or_default().to_string_lossy();
+        let new = if shown.renewed { " (new)" } else { "" };
+        let _ = writeln!(out, "  {file:<14} {days:>4} days left{new}  {}", shown.names.join(", "));
+    }
+    let _ = writeln!(out, "  {:<14} signs bearer tokens; jwt.pub verifies them", "jwt.key");
+    let _ = writeln!(
+        out,
+        "trust it in one program only: curl --cacert {}",
+        crate::workspace::shown(&certs.authority())
+    );
+    out
+}

@@ -1,0 +1,175 @@
+//! `lab curl`: curl, told what a user's machine would know by itself.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use hickory_proto::op::{Message, MessageType, OpCode, Query};
+use hickory_proto::rr::{Name, RData, RecordType};
+use tokio::net::UdpSocket;
+
+use crate::certs::Certs;
+use crate::cli::{Global, Outcome};
+use crate::plan::{Plan, Role};
+use crate::running;
+
+/// How long the resolver may take, and how often it is asked.
+const LIMIT: Duration = Duration::from_secs(2);
+const TRIES: usize = 3;
+/// curl's short options that take the next argument.
+const TAKES_VALUE: &str = "AbcCdDeEFHhKmoPQrtTuUwxXyYz";
+/// Some of curl's long options that do not.
+const FLAGS: [&str; 14] = [
+    "--include",
+    "--verbose",
+    "--silent",
+    "--head",
+    "--http1.1",
+    "--http2",
+    "--compressed",
+    "--fail",
+    "--location",
+    "--show-error",
+    "--get",
+    "--tlsv1.2",
+    "--tlsv1.3",
+    "--no-progress-meter",
+];
+
+/// Becomes curl; only returns when that fails.
+pub(super) async fn run(global: &Global, arguments: Vec<String>) -> anyhow::Result<Outcome> {
+    let plan = global.options().plan()?;
+    if super::running(&plan).is_none() {
+        bail!("the lab \"{}\" does not run\n  what to do: start it in another terminal: lab", plan.name);
+    }
+    let resolver = plan.first(Role::Resolver).context("a plan has a resolver")?.listen;
+    let lb = plan.first(Role::Lb).context("a plan has an lb")?.listen;
+    let ip = lookup(resolver, &plan.host).await?;
+    let now = hop::clock::now();
+    let (certs, _) = Certs::ensure(&running::certs_folder(&plan), &plan, now, false)?;
+    let token = certs.token(&plan.host, &plan.user, now)?;
+    let mut command = std::process::Command::new("curl");
+    command.arg("--cacert").arg(certs.authority());
+    command.args(added(&plan, ip, lb.port(), &token, &arguments));
+    command.args(rewritten(arguments, &format!("https://{}:{}", plan.host, lb.port())));
+    let error = command.exec();
+    Err(error).context("run curl: is it installed? (`lab doctor`)")
+}
+
+/// What curl is told beyond the user's arguments.
+fn added(plan: &Plan, ip: IpAddr, port: u16, token: &str, arguments: &[String]) -> Vec<String> {
+    let mut added = vec!["--resolve".to_owned(), format!("{}:{port}:{ip}", plan.host)];
+    let mut headers =
+        arguments.windows(2).filter(|pair| pair[0] == "-H" || pair[0] == "--header").map(|pair| &pair[1]);
+    let attached = arguments
+        .iter()
+        .filter_map(|argument| argument.strip_prefix("-H").or_else(|| argument.strip_prefix("--header=")));
+    let is_authorization = |header: &str| header.to_ascii_lowercase().starts_with("authorization:");
+    let given = headers.any(|header| is_authorization(header)) || attached.into_iter().any(is_authorization);
+    // The token is for the shop alone.
+    let elsewhere =
+        arguments.iter().any(|argument| argument.contains("://") && !argument.contains(&plan.host));
+    if !given && !elsewhere {
+        added.extend(["-H".to_owned(), format!("Authorization: Bearer {token}")]);
+    }
+    added
+}
+
+/// Turns a path in the first or last place into a URL.
+fn rewritten(mut arguments: Vec<String>, origin: &str) -> Vec<String> {
+    let last = arguments.len().saturating_sub(1);
+    let mut places = vec![0];
+    let previous = last.checked_sub(1).map(|index| arguments[index].as_str());
+    if last > 0 && !previous.is_some_and(takes_value) {
+        places.push(last);
+    }
+    for place in places {
+        if let Some(argument) = arguments.get_mut(place).filter(|argument| argument.starts_with('/')) {
+            *argument = format!("{origin}{argument}");
+        }
+    }
+    arguments
+}
+
+/// Does this option take the next argument?
+fn takes_value(option: &str) -> bool {
+    match option.strip_prefix("--") {
+        Some(_) => !option.contains('=') && !FLAGS.contains(&option),
+        // -sSo takes one as -o does; -ofile has it already, but begins with the letter.
+        None => option.strip_prefix('-').is_some_and(|letters| {
+            let first = letters.find(|letter| TAKES_VALUE.contains(letter));
+            first.is_some_and(|index| index + 1 == letters.len())
+        }),
+    }
+}
+
+/// Asks the lab's resolver, as the user's machine would.
+async fn lookup(resolver: SocketAddr, host: &str) -> anyhow::Result<IpAddr> {
+    let mut question = Message::new(rand::random(), MessageType::Query, OpCode::Query);
+    question.metadata.recursion_desired = true;
+    let name = Name::from_ascii(format!("{host}.")).with_context(|| format!("read the name {host}"))?;
+    question.add_query(Query::query(name, RecordType::A));
+    let bytes = question.to_vec().context("encode the question")?;
+    let ask = async || {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        socket.connect(resolver).await?;
+        socket.send(&bytes).await?;
+        let mut buffer = [0; 1500];
+        let length = socket.recv(&mut buffer).await?;
+        std::io::Result::Ok(buffer[..length].to_vec())
+    };
+    for _ in 0..TRIES {
+        let Ok(answer) = tokio::time::timeout(LIMIT, ask()).await else { continue };
+        let answer = answer.with_context(|| format!("ask the resolver {resolver}"))?;
+        let answer = Message::from_vec(&answer).context("understand the resolver's answer")?;
+        let found = answer.answers.iter().find_map(|record| match &record.data {
+            RData::A(address) => Some(IpAddr::V4(address.0)),
+            _ => None,
+        });
+        return found.with_context(|| format!("{host} has no address ({})", answer.metadata.response_code));
+    }
+    bail!("the resolver {resolver} does not answer; `lab status` tells more")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(arguments: &[&str]) -> Vec<String> {
+        arguments.iter().map(|argument| (*argument).to_owned()).collect()
+    }
+
+    #[test]
+    fn paths_become_urls_where_a_url_can_stand() {
+        for (typed, meant) in [
+            (vec!["/cart"], vec!["O/cart"]),
+            (vec!["-i", "/cart"], vec!["-i", "O/cart"]),
+            (vec!["/cart", "-o", "/tmp/x"], vec!["O/cart", "-o", "/tmp/x"]),
+            (vec!["-sSo", "/tmp/x"], vec!["-sSo", "/tmp/x"]),
+            (vec!["--output", "/tmp/x"], vec!["--output", "/tmp/x"]),
+            (vec!["--silent", "/cart"], vec!["--silent", "O/cart"]),
+            (vec!["-d", "{}", "/cart/items"], vec!["-d", "{}", "O/cart/items"]),
+            (vec!["https://x/"], vec!["https://x/"]),
+            (vec![], vec![]),
+        ] {
+            assert_eq!(rewritten(strings(&typed), "O"), meant);
+        }
+    }
+
+    #[test]
+    fn the_token_is_added_unless_a_header_is_given_or_it_goes_elsewhere() {
+        let plan = Plan::parse("lab.toml", crate::plan::DEFAULT, std::path::Path::new(""), &[], &[])
+            .expect("a plan");
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let has_token = |arguments: &[&str]| {
+            added(&plan, ip, 8443, "T", &strings(arguments)).contains(&"Authorization: Bearer T".to_owned())
+        };
+        assert!(has_token(&["/cart"]));
+        assert!(has_token(&["https://api.myshop.com:8443/cart", "-H", "X-Y: authorization: z"]));
+        assert!(!has_token(&["/cart", "-H", "authorization: Basic x"]));
+        assert!(!has_token(&["/cart", "-HAuthorization:"]));
+        assert!(!has_token(&["/cart", "--header=Authorization:"]));
+        assert!(!has_token(&["http://127.0.0.1:9100/metrics"]));
+    }
+}

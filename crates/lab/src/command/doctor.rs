@@ -1,0 +1,226 @@
+//! `lab doctor`: what this machine can and cannot do, why, and what to do about it.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::{Global, Outcome};
+use crate::print;
+use crate::supervise::ports;
+
+/// What was found out about one thing.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    verdict: Verdict,
+    /// What is so.
+    seen: String,
+    /// What to do; empty when there is nothing to do.
+    remedy: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// As it should be.
+    Ok,
+    /// The lab works, with less.
+    Warn,
+    /// The lab does not work.
+    Fail,
+}
+
+pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
+    let mut findings = vec![system(), loopback(), clock(), stamps(), descriptors()];
+    findings.push(port_findings(global)?);
+    findings.extend([
+        program(
+            "cargo",
+            "builds the hops",
+            "install Rust from https://rustup.rs, or use built programs with --no-build",
+        ),
+        program("curl", "`lab curl`", "install it: apt install curl"),
+        program("dig", "asking the name servers by hand", "install it: apt install bind9-dnsutils"),
+    ]);
+    findings.extend([raw_sockets(), namespaces()]);
+    let text = if global.json { serde_json::to_string_pretty(&findings)? } else { table(&findings) };
+    print::result(&text)?;
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    Ok(if failed { Outcome::CheckFailed } else { Outcome::Good })
+}
+
+fn ok(what: &'static str, seen: impl Into<String>) -> Finding {
+    Finding { what, verdict: Verdict::Ok, seen: seen.into(), remedy: String::new() }
+}
+
+fn warn(what: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    Finding { what, verdict: Verdict::Warn, seen: seen.into(), remedy: remedy.into() }
+}
+
+fn fail(what: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    Finding { what, verdict: Verdict::Fail, seen: seen.into(), remedy: remedy.into() }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+fn system() -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let release = read("/proc/sys/kernel/osrelease");
+    let seen = format!("{} {release}, {cores} cores", std::env::consts::OS);
+    match (cfg!(target_os = "linux"), cores) {
+        (true, 2..) => ok("system", seen),
+        (true, _) => {
+            warn("system", seen, "all programs share one core: times are longer, counts are the same")
+        }
+        (false, _) => warn(
+            "system",
+            seen,
+            "made for Linux: elsewhere programs do not die with a killed lab, and stamps are the programs' own",
+        ),
+    }
+}
+
+fn loopback() -> Finding {
+    let addresses =
+        [Ipv4Addr::new(127, 0, 53, 1), Ipv4Addr::new(127, 244, 1, 15), Ipv4Addr::new(127, 96, 50, 100)];
+    match addresses.into_iter().find_map(|ip| TcpListener::bind((ip, 0)).err().map(|error| (ip, error))) {
+        None => ok("loopback", "all of 127.0.0.0/8 answers: every hop has an address of its own"),
+        Some((ip, error)) => fail(
+            "loopback",
+            format!("{ip} cannot be used: {error}"),
+            format!(
+                "add it (macOS: sudo ifconfig lo0 alias {ip}), or give every hop 127.0.0.1 and its own port in lab.toml"
+            ),
+        ),
+    }
+}
+
+fn clock() -> Finding {
+    let source = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    match source.as_str() {
+        "" => warn("clock", "its source is not known here", "compare `lab measure` runs with care"),
+        "tsc" | "kvm-clock" | "arch_sys_counter" => {
+            ok("clock", format!("{source}: read without a system call"))
+        }
+        other => warn(
+            "clock",
+            format!("{other}: each stamp costs a system call or more"),
+            "boot with clocksource=tsc if the processor's is stable",
+        ),
+    }
+}
+
+fn stamps() -> Finding {
+    let release = read("/proc/sys/kernel/osrelease");
+    if cfg!(target_os = "linux") && !release.is_empty() {
+        ok(
+            "kernel stamps",
+            format!("Linux {release} stamps loopback packets without privilege (SO_TIMESTAMPING)"),
+        )
+    } else {
+        warn("kernel stamps", "none on this system", "stamps are the programs' own; every number says so")
+    }
+}
+
+fn descriptors() -> Finding {
+    let limits = read("/proc/self/limits");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+    let soft = line.split_whitespace().nth(3).and_then(|number| number.parse::<u64>().ok());
+    match soft {
+        Some(soft @ ..1024) => warn(
+            "open files",
+            format!("{soft} per program"),
+            "ulimit -n 4096, for more than a few hundred connections",
+        ),
+        Some(soft) => ok("open files", format!("{soft} per program")),
+        None => ok("open files", "no limit is known"),
+    }
+}
+
+fn port_findings(global: &Global) -> anyhow::Result<Finding> {
+    let plan = global.options().plan()?;
+    if let Some(run) = super::running(&plan) {
+        return Ok(ok("ports", format!("held by the running lab \"{}\" (pid {})", plan.name, run.pid)));
+    }
+    let mut taken = Vec::new();
+    let mut count = 0;
+    for (_, hop) in plan.hops() {
+        for (key, address) in hop.binds() {
+            count += 1;
+            let udp = key == "listen" && hop.role().speaks_dns();
+            taken.extend(ports::check(&hop.name, key, address, udp));
+        }
+    }
+    if taken.is_empty() {
+        return Ok(ok("ports", format!("all {count} addresses of the plan are free")));
+    }
+    let list: Vec<String> = taken.iter().map(ToString::to_string).collect();
+    Ok(fail("ports", list.join("; "), "stop those programs, or --set network.port_offset=100"))
+}
+
+fn program(name: &'static str, what_for: &str, remedy: &str) -> Finding {
+    match find(name) {
+        Some(path) => ok(name, path.display().to_string()),
+        None => warn(name, format!("not found; it is for {what_for}"), remedy),
+    }
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file: &PathBuf| file.is_file())
+}
+
+/// Bit 13 of the effective capabilities is CAP_NET_RAW (capabilities(7)).
+fn raw_sockets() -> Finding {
+    let status = read("/proc/self/status");
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    if mask & (1 << 13) != 0 {
+        ok("CAP_NET_RAW", "there: packets can be captured")
+    } else {
+        warn(
+            "CAP_NET_RAW",
+            "not there: packets cannot be captured",
+            "not needed for anything but tcpdump; sudo gives it",
+        )
+    }
+}
+
+fn namespaces() -> Finding {
+    let forbidden = [
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0"),
+        ("/proc/sys/user/max_user_namespaces", "0"),
+        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
+    ];
+    match forbidden.into_iter().find(|(path, value)| read(path) == *value) {
+        Some((path, value)) => warn(
+            "user namespaces",
+            format!("{path} is {value}: a private network of the lab's own cannot be made"),
+            "not needed on loopback",
+        ),
+        None if Path::new("/proc/self/ns/user").exists() => {
+            ok("user namespaces", "allowed without privilege")
+        }
+        None => warn("user namespaces", "not on this system", "not needed on loopback"),
+    }
+}
+
+fn table(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let verdict = match finding.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "FAIL",
+        };
+        let _ = writeln!(out, "{verdict:<5} {:<16} {}", finding.what, finding.seen);
+        if !finding.remedy.is_empty() {
+            let _ = writeln!(out, "      {:<16} → {}", "", finding.remedy);
+        }
+    }
+    out
+}

@@ -1,0 +1,69 @@
+//! `lab measure`: on the running lab, or on one that is started for this.
+
+use anyhow::Context as _;
+
+use super::Signals;
+use super::run::{start, stop, with_deaths};
+use crate::cli::{Format, Global, Misuse, Outcome, Wanted};
+use crate::control::{self, Measurement};
+use crate::measure::{self, Options};
+use crate::{print, report};
+
+pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outcome> {
+    let options =
+        Options { count: wanted.number, cold: !wanted.warm, warm: !wanted.cold, ..Options::default() };
+    let Some(measurement) = measurement(global, &options).await? else { return Ok(Outcome::Interrupted) };
+    let text = if global.json || wanted.format == Format::Json {
+        serde_json::to_string_pretty(&measurement.json)?
+    } else {
+        measurement.table
+    };
+    match &wanted.out {
+        None => print::result(&text).context("write to stdout")?,
+        Some(path) => {
+            std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
+            print::note(format_args!("written to {}", path.display()));
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+/// Measures; `None` when a signal came first.
+pub(super) async fn measurement(global: &Global, options: &Options) -> anyhow::Result<Option<Measurement>> {
+    let mut signals = Signals::new()?;
+    let plan = super::plan(global)?;
+    if let Some(run) = super::running(&plan) {
+        let differs = control::ask_plan(&run).await? != control::plan(&plan);
+        if differs && !(global.set.is_empty() && global.swap.is_empty()) {
+            return Err(Misuse(format!(
+                "the lab \"{}\" runs already (pid {}), with another plan\n  what to do: `lab stop` first, or measure a second one: --set lab.name=two --set network.port_offset=100",
+                plan.name, run.pid
+            ))
+            .into());
+        }
+        if differs {
+            print::note(format_args!("note: {} has changed since the lab was started", plan.source));
+        }
+        print::note(format_args!("measuring on the running lab (pid {})", run.pid));
+        return tokio::select! {
+            measured = control::ask_measure(&run, options) => measured.map(Some),
+            _ = signals.next() => Ok(None),
+        };
+    }
+    let Some((mut lab, _control)) = start(global, plan, &mut signals).await? else { return Ok(None) };
+    let target = lab.target()?;
+    let collector = lab.collector().clone();
+    let measured = tokio::select! {
+        measured = measure::run(&target, &collector, options, print::progress) => Some(measured),
+        _ = signals.next() => None,
+    };
+    let result = match measured {
+        Some(Ok(measured)) => {
+            Ok(Some(Measurement { json: report::json(&measured), table: report::table(&measured) }))
+        }
+        Some(Err(error)) => Err(with_deaths(&mut lab, error)),
+        None => Ok(None),
+    };
+    stop(lab, &mut signals).await;
+    result
+}

@@ -1,0 +1,74 @@
+//! The commands, one file each.
+
+mod certs;
+mod check;
+mod curl;
+mod doctor;
+mod measure;
+mod run;
+mod status;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{Cli, Command, Global, Outcome};
+use crate::plan::Plan;
+use crate::state::Run;
+use crate::{print, running, state};
+
+/// Does what was asked.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let global = &cli.global();
+    match cli.command {
+        None => run::run(global, cli.once).await,
+        Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
+        Some(Command::Check { number, .. }) => check::run(global, number).await,
+        Some(Command::Status { .. }) => status::status(global).await,
+        Some(Command::Stop { .. }) => status::stop(global).await,
+        Some(Command::Curl { arguments }) => curl::run(global, arguments).await,
+        Some(Command::Certs { renew, .. }) => certs::run(global, renew),
+        Some(Command::Doctor { .. }) => doctor::run(global),
+    }
+}
+
+/// Reads the plan and says which it is.
+fn plan(global: &Global) -> anyhow::Result<Plan> {
+    let plan = global.options().plan()?;
+    let changes = match global.set.len() + global.swap.len() {
+        0 => String::new(),
+        1 => ", with one change".to_owned(),
+        changes => format!(", with {changes} changes"),
+    };
+    print::note(format_args!("plan: {}{changes}", plan.source));
+    Ok(plan)
+}
+
+/// The running lab of the plan's name.
+fn running(plan: &Plan) -> Option<Run> {
+    state::running(&running::states(plan), &plan.name)
+}
+
+/// The signals that ask the lab to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one's name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.hangup.recv() => "SIGHUP (the terminal was closed)",
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `lab`: start everything, show two journeys, stay up.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hop::clock;
+
+use super::Signals;
+use crate::cli::{Global, Outcome};
+use crate::collect::Collector;
+use crate::control::Control;
+use crate::plan::{Plan, Role, Settings};
+use crate::running::Lab;
+use crate::supervise::Event;
+use crate::target::Target;
+use crate::{control, measure, print, report};
+
+/// How long the hops may take to report a request from outside.
+const SEAL_LIMIT: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> {
+    let mut signals = Signals::new()?;
+    let plan = super::plan(global)?;
+    let Some((mut lab, control)) = start(global, plan, &mut signals).await? else {
+        return Ok(Outcome::Interrupted);
+    };
+    banner(&lab);
+    let target = lab.target()?;
+    let options = measure::Options::default();
+    let first = measure::run(&target, lab.collector(), &options, print::progress);
+    let outcome = tokio::select! {
+        measured = first => {
+            let shown = match measured {
+                Ok(measured) if global.json => print::result(&report::json(&measured).to_string()),
+                Ok(measured) => print::result(&report::table(&measured)),
+                Err(error) => {
+                    let error = with_deaths(&mut lab, error);
+                    stop(lab, &mut signals).await;
+                    return Err(error);
+                }
+            };
+            shown.context("write to stdout")?;
+            if once { Outcome::Good } else { stay(global, &mut lab, &control, &target, &mut signals).await? }
+        }
+        signal = signals.next() => {
+            print::note(format_args!("{signal}"));
+            Outcome::Interrupted
+        }
+        () = control.stop.cancelled() => Outcome::Good,
+    };
+    stop(lab, &mut signals).await;
+    Ok(outcome)
+}
+
+/// Starts the lab and its control server; `None` when a signal came first.
+pub(super) async fn start(
+    global: &Global,
+    plan: Plan,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<(Lab, Control)>> {
+    let since = clock::now();
+    let lab = tokio::select! {
+        lab = Lab::start_plan(plan, !global.no_build) => lab?,
+        signal = signals.next() => {
+            print::note(format_args!("{signal}: stopped before everything was up"));
+            return Ok(None);
+        }
+    };
+    let control = control::serve(lab.viewer(), since)?;
+    lab.announce(control.address, since)?;
+    Ok(Some((lab, control)))
+}
+
+/// Stops everything; a second signal means now.
+pub(super) async fn stop(lab: Lab, signals: &mut Signals) {
+    let count = lab.statuses().len();
+    print::note(format_args!("stopping {count} programs (again: kill them)"));
+    let impatience = lab.impatience();
+    let mut stopping = std::pin::pin!(lab.stop());
+    tokio::select! {
+        () = &mut stopping => return,
+        signal = signals.next() => print::note(format_args!("{signal}: killing what is left")),
+    }
+    impatience.cancel();
+    stopping.await;
+}
+
+/// Prints what happens until someone asks to stop.
+async fn stay(
+    global: &Global,
+    lab: &mut Lab,
+    control: &Control,
+    target: &Target,
+    signals: &mut Signals,
+) -> anyhow::Result<Outcome> {
+    print::note("waiting for requests: `lab curl -i /cart` in another terminal; Ctrl-C stops everything");
+    let collector = lab.collector().clone();
+    loop {
+        tokio::select! {
+            signal = signals.next() => {
+                print::note(format_args!("{signal}"));
+                return Ok(Outcome::Good);
+            }
+            () = control.stop.cancelled() => {
+                print::note("asked to stop");
+                return Ok(Outcome::Good);
+            }
+            event = lab.event() => tell(&event),
+            shown = show_outside(global, &collector, target) => shown?,
+        }
+    }
+}
+
+/// Waits for a request from outside and prints its journey. When more come than can be read, the rest
+/// is counted.
+async fn show_outside(global: &Global, collector: &Collector, target: &Target) -> anyhow::Result<()> {
+    let trace_id = collector.next_outside().await;
+    let Some(journey) = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await else {
+        return Ok(());
+    };
+    let text = if global.json {
+        serde_json::to_string(&journey)?
+    } else {
+        report::journey(&journey, "from outside")
+    };
+    print::result(&text).context("write to stdout")?;
+    let mut more = 0_u64;
+    while tokio::time::timeout(Duration::ZERO, collector.next_outside()).await.is_ok() {
+        more += 1;
+    }
+    if more > 0 {
+        print::note(format_args!(
+            "… and {more} more requests meanwhile; `lab measure` and /metrics count them all"
+        ));
+    }
+    Ok(())
+}
+
+/// Says at once what happened to a program.
+pub(super) fn tell(event: &Event) {
+    match event {
+        Event::Died(death, pause) => print::note(format_args!("! {death}\n  started again in {pause:?}")),
+        Event::Back(name) => print::note(format_args!("{name} is back")),
+    }
+}
+
+/// A measurement fails because a program died: then that is what must be read.
+pub(super) fn with_deaths(lab: &mut Lab, error: anyhow::Error) -> anyhow::Error {
+    let mut error = error;
+    while let Some(event) = lab.try_event() {
+        if let Event::Died(death, _) = event {
+            error = error.context(death);
+        }
+    }
+    error.context("measure a journey")
+}
+
+fn banner(lab: &Lab) {
+    let plan = lab.plan();
+    let statuses = lab.statuses();
+    let began = statuses.iter().filter_map(|status| status.since_unix_ns).min();
+    let took = began.map_or(0, |began| clock::now().saturating_sub(began)) as f64 / 1e9;
+    let name = &plan.name;
+    print::note(format_args!("lab \"{name}\": {} programs ready in {took:.2} s", statuses.len()));
+    if let Some(lb) = plan.first(Role::Lb) {
+        print::note(format_args!("  shop      https://{}:{}  at {}", plan.host, lb.listen.port(), lb.listen));
+    }
+    if let Some(resolver) = plan.first(Role::Resolver)
+        && let Settings::Resolver { doh, .. } = &resolver.settings
+    {
+        print::note(format_args!("  resolver  {}, https://{doh}/dns-query", resolver.listen));
+    }
+    print::note(format_args!("  CA        {}", crate::workspace::shown(&lab.certs().authority())));
+    print::note(format_args!("  logs      {}/logs", crate::workspace::shown(lab.folder())));
+}

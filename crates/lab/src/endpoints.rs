@@ -1,0 +1,97 @@
+//! The control plane: every Service learns which of its pods are ready.
+//!
+//! In Kubernetes the kubelet asks each pod's readiness probe and kube-proxy follows the EndpointSlice.
+//! Here one task asks each pod's `/readyz` and tells the Services' admin endpoints.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Method;
+use tokio::sync::Notify;
+
+use crate::plan::{HopId, Plan, Settings};
+use crate::prepare::readiness;
+use crate::supervise::{Readiness, State, Watch};
+
+/// How long a Service may take to accept its endpoints.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// A Service and its pods.
+struct Service {
+    name: String,
+    admin: SocketAddr,
+    pods: Vec<HopId>,
+    /// What it was told last, and which of its processes was told: a restarted one knows nothing.
+    told: Option<(Option<u32>, Vec<SocketAddr>)>,
+}
+
+/// Follows readiness until the task is dropped: every `plan.supervise.probe`, and whenever a program
+/// died or came back.
+pub(crate) async fn follow(plan: Arc<Plan>, watch: Watch, changed: Arc<Notify>) {
+    let mut services: Vec<Service> = plan
+        .hops()
+        .filter_map(|(_, hop)| match &hop.settings {
+            Settings::Clusterip { endpoints, .. } => Some(Service {
+                name: hop.name.clone(),
+                admin: hop.admin?,
+                pods: endpoints.clone(),
+                told: None,
+            }),
+            _ => None,
+        })
+        .collect();
+    // All are ready at first, and were told so in their environment.
+    let pids = pids(&watch);
+    for service in &mut services {
+        let all = service.pods.iter().map(|pod| plan.hop(*pod).listen).collect();
+        service.told = Some((pids.get(&service.name).copied().flatten(), all));
+    }
+    loop {
+        let _ = tokio::time::timeout(plan.supervise.probe, changed.notified()).await;
+        round(&plan, &watch, &mut services).await;
+    }
+}
+
+async fn round(plan: &Plan, watch: &Watch, services: &mut [Service]) {
+    let statuses = watch.statuses();
+    let dead = |name: &str| {
+        let mut known = statuses.iter().filter(|status| status.name == name);
+        known.any(|status| matches!(status.state, State::Restarting | State::Stopped))
+    };
+    let mut ready: HashMap<HopId, bool> = HashMap::new();
+    for pod in services.iter().flat_map(|service| &service.pods) {
+        if !ready.contains_key(pod) {
+            let hop = plan.hop(*pod);
+            let probe: Readiness = readiness(hop);
+            ready.insert(*pod, !dead(&hop.name) && probe.holds().await);
+        }
+    }
+    let pids = pids(watch);
+    for service in services {
+        let pid = pids.get(&service.name).copied().flatten();
+        let pods = service.pods.iter().filter(|pod| ready.get(pod).copied().unwrap_or(false));
+        let now: Vec<SocketAddr> = pods.map(|pod| plan.hop(*pod).listen).collect();
+        if service.told.as_ref() == Some(&(pid, now.clone())) {
+            continue;
+        }
+        let body = serde_json::to_vec(&now).unwrap_or_default();
+        let reply = crate::ask::request(service.admin, Method::PUT, "/endpoints", body.into(), LIMIT).await;
+        match reply {
+            Ok(reply) if reply.status.is_success() => {
+                tracing::debug!(service = %service.name, ready = now.len(), "endpoints");
+                service.told = Some((pid, now));
+            }
+            // Said once per change of mind, and tried again in the next round.
+            Ok(reply) => {
+                tracing::debug!(service = %service.name, status = %reply.status, "endpoints refused")
+            }
+            Err(error) => tracing::debug!(service = %service.name, "tell the endpoints: {error:#}"),
+        }
+    }
+}
+
+fn pids(watch: &Watch) -> HashMap<String, Option<u32>> {
+    watch.statuses().into_iter().map(|status| (status.name, status.pid)).collect()
+}

@@ -1,0 +1,73 @@
+//! How a lab is started.
+
+use std::path::Path;
+
+use crate::plan::{Config, Plan, PlanError};
+
+/// How a lab is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the plan comes from.
+    pub config: Config,
+    /// Changes to it, as `--set` takes them.
+    pub sets: Vec<String>,
+    /// Programs in the place of hops, as `--swap` takes them.
+    pub swaps: Vec<String>,
+    /// Build the hops first, where that is possible.
+    pub build: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { config: Config::Found, sets: Vec::new(), swaps: Vec::new(), build: true }
+    }
+}
+
+impl Options {
+    /// The default stack.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A plan's text instead of a file.
+    pub fn config(mut self, text: impl Into<String>) -> Self {
+        self.config = Config::Text(text.into());
+        self
+    }
+
+    /// One `--set`.
+    pub fn set(mut self, key: &str, value: impl std::fmt::Display) -> Self {
+        self.sets.push(format!("{key}={value}"));
+        self
+    }
+
+    /// One `--swap`.
+    pub fn swap(mut self, who: &str, command: &str) -> Self {
+        self.swaps.push(format!("{who}={command}"));
+        self
+    }
+
+    /// The lab's name: two labs of one name cannot run at once.
+    pub fn name(self, name: &str) -> Self {
+        self.set("lab.name", name)
+    }
+
+    /// Moves every port, so that labs can run side by side.
+    pub fn port_offset(self, offset: u16) -> Self {
+        self.set("network.port_offset", offset)
+    }
+
+    /// The folder that holds logs and data.
+    pub fn state(self, folder: &Path) -> Self {
+        let folder = serde_json::Value::from(folder.to_string_lossy());
+        self.set("lab.state", folder)
+    }
+
+    /// The checked plan.
+    ///
+    /// # Errors
+    /// See [`Plan::load`].
+    pub fn plan(&self) -> Result<Plan, PlanError> {
+        Plan::load(&self.config, &self.sets, &self.swaps)
+    }
+}

@@ -1,0 +1,100 @@
+//! Addresses: of this machine only, moved by the offset, each given once.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::check::Check;
+use super::error::PlanError;
+use super::hop::{Hop, Runs};
+use super::values::text;
+
+impl Check<'_> {
+    /// An address of this machine's loopback, its port moved by the offset.
+    pub(super) fn address(&self, value: &Spanned<String>, key: &str) -> Result<SocketAddr, PlanError> {
+        let refuse =
+            |problem: String, remedy: &str| Err(self.sources.error(&value.span(), key, problem, remedy));
+        let text = value.get_ref();
+        let Ok(mut address) = text.parse::<SocketAddr>() else {
+            let problem = format!("`{text}` is no address; expected IP:PORT");
+            return refuse(problem, "write an IP address and a port, such as \"127.0.113.50:8443\"");
+        };
+        if !address.ip().is_loopback() {
+            let problem = format!("{} is not a loopback address", address.ip());
+            return refuse(problem, "choose one of 127.0.0.0/8: nothing of the lab leaves the machine");
+        }
+        let port = i64::from(address.port()) + self.offset;
+        match u16::try_from(port) {
+            Ok(port) if address.port() != 0 => address.set_port(port),
+            _ => {
+                let problem = format!("port {} plus offset {} is no port", address.port(), self.offset);
+                return refuse(
+                    problem,
+                    "choose a port from 1024 to 65535, and a smaller network.port_offset",
+                );
+            }
+        }
+        Ok(address)
+    }
+
+    /// An address that the offset does not move, and whose port may be 0.
+    pub(super) fn fixed(
+        &self,
+        value: &Option<Spanned<String>>,
+        key: &str,
+        other: &str,
+    ) -> Result<SocketAddr, PlanError> {
+        let text = text(value, other);
+        let span = value.as_ref().map_or(0..0, Spanned::span);
+        match text.parse::<SocketAddr>() {
+            Ok(address) if address.ip().is_loopback() => Ok(address),
+            _ => {
+                let remedy = "write \"127.0.0.1:0\"; port 0 takes a free one";
+                let problem = format!("`{text}` is not IP:PORT on loopback");
+                Err(self.sources.error(&span, key, problem, remedy))
+            }
+        }
+    }
+
+    /// The address in an external program's URL.
+    pub(super) fn external(
+        &self,
+        url: &str,
+        span: &Range<usize>,
+        key: &str,
+    ) -> Result<SocketAddr, PlanError> {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let host = rest.split('/').next().unwrap_or_default();
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host).replace("localhost", "127.0.0.1");
+        match host.parse::<SocketAddr>() {
+            Ok(address) if address.ip().is_loopback() => Ok(address),
+            _ => {
+                let remedy =
+                    "write its URL with a loopback address and a port, such as \"redis://127.0.0.1:6379\"";
+                let problem = format!("`{url}` names no address of this machine");
+                Err(self.sources.error(span, key, problem, remedy))
+            }
+        }
+    }
+
+    /// Gives every program that has none an admin address: its own IP, the first free admin port.
+    pub(super) fn admin_addresses(&self, hops: &mut [Hop]) -> Result<(), PlanError> {
+        let mut taken: Vec<SocketAddr> = hops.iter().flat_map(Hop::binds).map(|(_, bind)| bind).collect();
+        for hop in hops.iter_mut() {
+            if hop.admin.is_some() || matches!(hop.runs, Runs::External(_)) {
+                continue;
+            }
+            let wanted = u16::try_from(self.admin_port + self.offset).unwrap_or(u16::MAX);
+            let mut candidates = (wanted..=u16::MAX).map(|port| SocketAddr::new(hop.listen.ip(), port));
+            hop.admin = candidates.find(|address| !taken.contains(address));
+            taken.extend(hop.admin);
+            if hop.admin.is_none() {
+                let remedy = "lower network.admin_port or network.port_offset";
+                let key = format!("hop.{}.admin", hop.name);
+                return Err(self.sources.error(&(0..0), key, "no port is left for it", remedy));
+            }
+        }
+        Ok(())
+    }
+}

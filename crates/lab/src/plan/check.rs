@@ -1,0 +1,168 @@
+//! From what is written to what it means.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::distance::closest;
+use super::error::{PlanError, Sources};
+use super::hop::{Hop, Role, Runs};
+use super::raw::{Raw, RawCommand, RawHop};
+use super::values::{choice, path, plain_name, seconds, text, whole};
+use super::{Plan, Supervision, TelemetryPlan, words};
+
+/// The samplers of OpenTelemetry that hops understand.
+const SAMPLERS: [&str; 4] = ["parentbased_always_on", "parentbased_always_off", "always_on", "always_off"];
+
+/// Checks everything and gives every name its hop.
+pub(super) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> Result<Plan, PlanError> {
+    let network = &raw.network;
+    let offset = whole(&network.port_offset, "network.port_offset", 0..=50_000, 0, sources)?;
+    let admin_port = whole(&network.admin_port, "network.admin_port", 1..=65_535, 9100, sources)?;
+    let check = Check { sources, offset, admin_port, hops: order(&raw.hop, sources)? };
+    let mut hops = Vec::with_capacity(check.hops.len());
+    for (name, role, hop, span) in &check.hops {
+        hops.push(check.hop(name, *role, hop, span)?);
+    }
+    check.admin_addresses(&mut hops)?;
+    check.together(&hops)?;
+    let anywhere = "127.0.0.1:0";
+    Ok(Plan {
+        name: check.name(&raw)?,
+        source: label.to_owned(),
+        folder: folder.to_path_buf(),
+        state: path(&raw.lab.state),
+        certs: path(&raw.lab.certs),
+        port_offset: offset as u16,
+        control: check.fixed(&network.control, "network.control", anywhere)?,
+        collector: check.fixed(&network.collector, "network.collector", anywhere)?,
+        host: text(&raw.shop.host, "api.myshop.com"),
+        user: text(&raw.shop.user, "789"),
+        telemetry: TelemetryPlan {
+            sampler: choice(&raw.telemetry.sampler, "telemetry.sampler", &SAMPLERS, sources)?,
+            delay_ms: whole(&raw.telemetry.delay_ms, "telemetry.delay_ms", 1..=60_000, 200, sources)? as u64,
+            log: text(&raw.telemetry.log, "info"),
+        },
+        supervise: Supervision {
+            ready: seconds(&raw.supervise.ready_seconds, "supervise.ready_seconds", 10.0, sources)?,
+            drain: Duration::from_secs(whole(
+                &raw.supervise.drain_seconds,
+                "supervise.drain_seconds",
+                0..=3600,
+                2,
+                sources,
+            )? as u64),
+            probe: seconds(&raw.supervise.probe_seconds, "supervise.probe_seconds", 1.0, sources)?,
+        },
+        budget: check.budget(&raw.budget, &hops)?,
+        hops,
+    })
+}
+
+/// A hop as it was written: its name, its role, its settings, and where its name stands.
+pub(super) type Written<'a> = (&'a str, Role, &'a RawHop, Range<usize>);
+
+/// Hops in the order of the file, each with its role.
+fn order<'a>(
+    hops: &'a BTreeMap<Spanned<String>, RawHop>,
+    sources: &Sources,
+) -> Result<Vec<Written<'a>>, PlanError> {
+    let mut written = Vec::with_capacity(hops.len());
+    for (key, hop) in hops {
+        let name = key.get_ref().as_str();
+        let (role, span) = match &hop.role {
+            Some(role) => (role.get_ref().as_str(), role.span()),
+            None => (name, key.span()),
+        };
+        let Ok(role) = role.parse() else {
+            let known = Role::ALL.map(Role::as_str);
+            let remedy = match closest(role, known) {
+                Some(meant) => format!("did you mean role = \"{meant}\"? Roles: {}", known.join(", ")),
+                None => format!("add role = \"…\", one of: {}", known.join(", ")),
+            };
+            let problem = format!("there is no role `{role}`");
+            return Err(sources.error(&span, format!("hop.{name}.role"), problem, remedy));
+        };
+        plain_name(name, &key.span(), &format!("hop.{name}"), sources)?;
+        written.push((name, role, hop, key.span()));
+    }
+    written.sort_by_key(|(.., span)| span.start);
+    Ok(written)
+}
+
+pub(super) struct Check<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) offset: i64,
+    pub(super) admin_port: i64,
+    pub(super) hops: Vec<Written<'a>>,
+}
+
+impl Check<'_> {
+    fn name(&self, raw: &Raw) -> Result<String, PlanError> {
+        if let Some(name) = &raw.lab.name {
+            plain_name(name.get_ref(), &name.span(), "lab.name", self.sources)?;
+        }
+        Ok(text(&raw.lab.name, "lab"))
+    }
+
+    fn hop(&self, name: &str, role: Role, raw: &RawHop, span: &Range<usize>) -> Result<Hop, PlanError> {
+        let key = |last: &str| format!("hop.{name}.{last}");
+        let runs = self.runs(raw, &key)?;
+        let listen = match (&runs, &raw.listen) {
+            (Runs::External(url), _) => {
+                let place = raw.external.as_ref().map_or(span.clone(), Spanned::span);
+                self.external(url, &place, &key("external"))?
+            }
+            (_, Some(listen)) => self.address(listen, &key("listen"))?,
+            (_, None) => {
+                let remedy = "add listen = \"127.0.0.1:8080\", an address of its own";
+                return Err(self.sources.error(span, key("listen"), "every hop needs an address", remedy));
+            }
+        };
+        let admin = raw.admin.as_ref().map(|admin| self.address(admin, &key("admin"))).transpose()?;
+        let own = runs == Runs::Own;
+        if let Some(config) = raw.config.as_ref().filter(|_| !matches!(runs, Runs::Command(_))) {
+            let remedy = "remove it, or add a command that uses {CONFIG}";
+            let problem = "a config file is for hops with a command";
+            return Err(self.sources.error(&config.span(), key("config"), problem, remedy));
+        }
+        let env = raw.env.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().to_string()));
+        Ok(Hop {
+            name: name.to_owned(),
+            listen,
+            admin,
+            runs,
+            reports: raw.reports.as_ref().map_or(own, |reports| *reports.get_ref()),
+            config: path(&raw.config),
+            env: env.collect(),
+            settings: self.settings(role, raw, span, &key)?,
+        })
+    }
+
+    fn runs(&self, raw: &RawHop, key: &dyn Fn(&str) -> String) -> Result<Runs, PlanError> {
+        match (&raw.command, &raw.external) {
+            (Some(_), Some(external)) => {
+                let remedy = "keep `command` if the lab shall start it, `external` if it runs already";
+                let problem = "a hop has a command or is external, not both";
+                Err(self.sources.error(&external.span(), key("external"), problem, remedy))
+            }
+            (None, Some(external)) => Ok(Runs::External(external.get_ref().clone())),
+            (Some(command), None) => {
+                let words = match command.get_ref() {
+                    RawCommand::Line(line) => words::split(line),
+                    RawCommand::Words(words) if words.is_empty() => Err("there is no command".to_owned()),
+                    RawCommand::Words(words) => Ok(words.clone()),
+                };
+                words.map(Runs::Command).map_err(|problem| {
+                    let remedy =
+                        "write the program and its arguments, such as \"redis-server --port {PORT}\"";
+                    self.sources.error(&command.span(), key("command"), problem, remedy)
+                })
+            }
+            (None, None) => Ok(Runs::Own),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a program is told: its environment, the same for our own hops and for whatever replaces one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::hop::{Hop, HopId, Runs, Settings};
+use super::{Plan, words};
+
+/// What a program's environment needs beyond the plan.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The run folder, an absolute path.
+    pub run: PathBuf,
+    /// The folder with certificates and keys, an absolute path.
+    pub certs: PathBuf,
+    /// The collector's URL.
+    pub collector: String,
+}
+
+impl Surroundings {
+    /// The folder that a hop may fill. A program of the user's gets another than ours in the same
+    /// place: neither must find the other's files.
+    pub fn data(&self, hop: &Hop) -> PathBuf {
+        let folder = match &hop.runs {
+            Runs::Command(_) => format!("{}-swapped", hop.name),
+            Runs::Own | Runs::External(_) => hop.name.clone(),
+        };
+        self.run.join("data").join(folder)
+    }
+
+    /// The copy of a zone file that a name server reads.
+    pub fn zone(&self, file: &Path) -> PathBuf {
+        self.run.join("zones").join(file.file_name().unwrap_or_default())
+    }
+}
+
+impl Plan {
+    /// The variables that the lab sets for a hop. lab.toml's own come last and win.
+    pub fn environment(&self, hop: &Hop, around: &Surroundings) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::new();
+        let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
+        set("OTEL_SERVICE_NAME", hop.name.clone());
+        set("OTEL_EXPORTER_OTLP_ENDPOINT", around.collector.clone());
+        set("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned());
+        set("OTEL_TRACES_SAMPLER", self.telemetry.sampler.clone());
+        set("OTEL_BSP_SCHEDULE_DELAY", self.telemetry.delay_ms.to_string());
+        set("RUST_LOG", self.telemetry.log.clone());
+        set("DRAIN_SECONDS", self.supervise.drain.as_secs().to_string());
+        set("DATA_DIR", text(&around.data(hop)));
+        set("LISTEN", hop.listen.to_string());
+        if let Some(admin) = hop.admin {
+            set("ADMIN", admin.to_string());
+        }
+        for (key, value) in self.role_environment(&hop.settings, around) {
+            set(key, value);
+        }
+        for (key, value) in &hop.env {
+            set(key, value.clone());
+        }
+        env
+    }
+
+    fn role_environment(&self, settings: &Settings, around: &Surroundings) -> Vec<(&'static str, String)> {
+        let addresses = |ids: &[HopId]| {
+            let list: Vec<String> = ids.iter().map(|id| self.hop(*id).listen.to_string()).collect();
+            list.join(",")
+        };
+        let identity = |name: &str| {
+            let file = |end: &str| text(&around.certs.join(format!("{name}.{end}")));
+            [("TLS_CERT", file("pem")), ("TLS_KEY", file("key"))]
+        };
+        match settings {
+            Settings::Dns { zones } => {
+                let zones = zones.iter().map(|(name, file)| format!("{name}={}", text(&around.zone(file))));
+                vec![("ZONES", zones.collect::<Vec<_>>().join(","))]
+            }
+            Settings::Resolver { roots, doh } => {
+                let ips: Vec<String> = roots.iter().map(|id| self.hop(*id).listen.ip().to_string()).collect();
+                let port = roots.first().map_or(53, |id| self.hop(*id).listen.port());
+                let mut env = vec![
+                    ("ROOTS", ips.join(",")),
+                    ("NAME_SERVER_PORT", port.to_string()),
+                    ("DOH_LISTEN", doh.to_string()),
+                ];
+                env.extend(identity("resolver"));
+                env
+            }
+            Settings::Lb { upstreams, balance } => {
+                let mut env = vec![("UPSTREAMS", addresses(upstreams)), ("BALANCE", balance.clone())];
+                env.extend(identity("lb"));
+                env
+            }
+            Settings::Ingress { rules, default } => {
+                let mut lines = String::new();
+                for rule in rules {
+                    let service = self.hop(rule.service);
+                    let _ = writeln!(
+                        lines,
+                        "{} {} {} {}={}",
+                        rule.host, rule.kind, rule.path, service.name, service.listen
+                    );
+                }
+                let mut env = vec![("RULES", lines)];
+                if let Some(default) = default {
+                    let service = self.hop(*default);
+                    env.push(("DEFAULT_BACKEND", format!("{}={}", service.name, service.listen)));
+                }
+                env
+            }
+            Settings::Clusterip { endpoints, mode } => {
+                vec![("ENDPOINTS", addresses(endpoints)), ("MODE", mode.clone())]
+            }
+            Settings::Cart { inventory, store, events, workers } => vec![
+                ("INVENTORY_URL", format!("http://{}", self.hop(*inventory).listen)),
+                ("REDIS_URL", self.url(*store, "redis")),
+                ("KAFKA_URL", self.url(*events, "kafka")),
+                ("JWT_PUBLIC_KEY", text(&around.certs.join("jwt.pub"))),
+                ("WORKERS", workers.to_string()),
+            ],
+            Settings::Inventory { database } => {
+                let database = match database.strip_prefix("sqlite:") {
+                    Some(file) => format!("sqlite:{}", text(&around.run.join("data").join(file))),
+                    None => database.clone(),
+                };
+                vec![("DATABASE_URL", database)]
+            }
+            Settings::Store { appendfsync } => vec![("APPENDFSYNC", appendfsync.clone())],
+            Settings::Events { partitions } => vec![("PARTITIONS", partitions.to_string())],
+        }
+    }
+
+    /// An external program's own URL (it may hold a password and a database), or its address.
+    fn url(&self, id: HopId, scheme: &str) -> String {
+        let hop = self.hop(id);
+        match &hop.runs {
+            Runs::External(url) if url.contains("://") => url.replace("localhost", "127.0.0.1"),
+            _ => format!("{scheme}://{}", hop.listen),
+        }
+    }
+}
+
+/// Fills `{NAME}`: every variable of the hop's environment, and `{IP}`, `{PORT}` and `{CONFIG}`.
+pub(crate) fn fill(text: &str, hop: &Hop, env: &BTreeMap<String, String>, around: &Surroundings) -> String {
+    words::fill(text, |name| match name {
+        "IP" => Some(hop.listen.ip().to_string()),
+        "PORT" => Some(hop.listen.port().to_string()),
+        "CONFIG" => hop.config.as_ref().map(|config| {
+            let file = config.file_name().unwrap_or_default();
+            self::text(&around.data(hop).join(file))
+        }),
+        name => env.get(name).cloned(),
+    })
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

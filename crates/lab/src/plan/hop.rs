@@ -1,0 +1,181 @@
+//! One hop of a checked plan.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// What a program does in the stack. Each is also the name of the crate that plays it by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the names are the design's own words")]
+pub enum Role {
+    Dns,
+    Resolver,
+    Lb,
+    Ingress,
+    Clusterip,
+    Cart,
+    Inventory,
+    Store,
+    Events,
+}
+
+impl Role {
+    /// Every role, in the order in which a request meets them.
+    pub const ALL: [Role; 9] = [
+        Role::Dns,
+        Role::Resolver,
+        Role::Lb,
+        Role::Ingress,
+        Role::Clusterip,
+        Role::Cart,
+        Role::Inventory,
+        Role::Store,
+        Role::Events,
+    ];
+
+    /// As lab.toml spells it; also the package and the binary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Dns => "dns",
+            Role::Resolver => "resolver",
+            Role::Lb => "lb",
+            Role::Ingress => "ingress",
+            Role::Clusterip => "clusterip",
+            Role::Cart => "cart",
+            Role::Inventory => "inventory",
+            Role::Store => "store",
+            Role::Events => "events",
+        }
+    }
+
+    /// Does it answer on UDP as well as on TCP?
+    pub fn speaks_dns(self) -> bool {
+        matches!(self, Role::Dns | Role::Resolver)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or(())
+    }
+}
+
+/// A hop of this plan; only a [`super::Plan`] hands them out, so it always finds its hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HopId(pub(super) usize);
+
+/// One program, or one that runs elsewhere on this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hop {
+    /// The instance's name, such as `cart-pod-def34`.
+    pub name: String,
+    /// Where it answers.
+    pub listen: SocketAddr,
+    /// Where it answers `/livez`, `/readyz` and `/metrics`; an external program does not.
+    pub admin: Option<SocketAddr>,
+    /// Who plays it.
+    pub runs: Runs,
+    /// Does it send spans? If not, its time is inferred from its neighbours'.
+    pub reports: bool,
+    /// A file that is filled in and handed to a foreign command as `{CONFIG}`.
+    pub config: Option<PathBuf>,
+    /// Variables that lab.toml adds to its environment; they win over the lab's own.
+    pub env: Vec<(String, String)>,
+    /// What its role needs to know.
+    pub settings: Settings,
+}
+
+impl Hop {
+    /// Its role.
+    pub fn role(&self) -> Role {
+        match self.settings {
+            Settings::Dns { .. } => Role::Dns,
+            Settings::Resolver { .. } => Role::Resolver,
+            Settings::Lb { .. } => Role::Lb,
+            Settings::Ingress { .. } => Role::Ingress,
+            Settings::Clusterip { .. } => Role::Clusterip,
+            Settings::Cart { .. } => Role::Cart,
+            Settings::Inventory { .. } => Role::Inventory,
+            Settings::Store { .. } => Role::Store,
+            Settings::Events { .. } => Role::Events,
+        }
+    }
+
+    /// The hops that must be ready before this one: those it asks.
+    pub fn needs(&self) -> Vec<HopId> {
+        match &self.settings {
+            Settings::Resolver { roots, .. } => roots.clone(),
+            Settings::Lb { upstreams, .. } => upstreams.clone(),
+            Settings::Ingress { rules, default } => {
+                rules.iter().map(|rule| rule.service).chain(*default).collect()
+            }
+            Settings::Clusterip { endpoints, .. } => endpoints.clone(),
+            Settings::Cart { inventory, store, events, .. } => vec![*inventory, *store, *events],
+            Settings::Dns { .. }
+            | Settings::Inventory { .. }
+            | Settings::Store { .. }
+            | Settings::Events { .. } => Vec::new(),
+        }
+    }
+
+    /// Every address it binds, with the key that says so.
+    pub fn binds(&self) -> Vec<(&'static str, SocketAddr)> {
+        if matches!(self.runs, Runs::External(_)) {
+            return Vec::new();
+        }
+        let mut binds = vec![("listen", self.listen)];
+        if let Settings::Resolver { doh, .. } = &self.settings {
+            binds.push(("doh", *doh));
+        }
+        binds.extend(self.admin.map(|admin| ("admin", admin)));
+        binds
+    }
+}
+
+/// Who plays a hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// The crate named after the role.
+    Own,
+    /// A program of the user's, started by the lab: its words, the first being the program.
+    Command(Vec<String>),
+    /// A program that somebody else started: its URL.
+    External(String),
+}
+
+/// What a role needs to know.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "lab.toml explains each key")]
+pub enum Settings {
+    Dns { zones: Vec<(String, PathBuf)> },
+    Resolver { roots: Vec<HopId>, doh: SocketAddr },
+    Lb { upstreams: Vec<HopId>, balance: String },
+    Ingress { rules: Vec<Rule>, default: Option<HopId> },
+    Clusterip { endpoints: Vec<HopId>, mode: String },
+    Cart { inventory: HopId, store: HopId, events: HopId, workers: u32 },
+    Inventory { database: String },
+    Store { appendfsync: String },
+    Events { partitions: u16 },
+}
+
+/// An ingress rule: which requests go to which service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// `api.myshop.com`, `*.myshop.com`, or `*` for every host.
+    pub host: String,
+    /// `Prefix` or `Exact`.
+    pub kind: String,
+    /// Begins with a slash.
+    pub path: String,
+    /// Who answers.
+    pub service: HopId,
+}

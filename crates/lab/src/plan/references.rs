@@ -1,0 +1,78 @@
+//! Names that stand for hops: who is meant, who waits for whom, and whom a `--swap` replaces.
+
+use toml::Spanned;
+
+use super::distance::closest;
+use super::error::{PlanError, Sources};
+use super::hop::{Hop, HopId, Role};
+use super::raw::{Raw, RawCommand};
+
+/// Puts commands in the place of hops: `NAME_OR_ROLE=COMMAND`, a name going before a role.
+pub(super) fn swap(raw: &mut Raw, swaps: &[String], sources: &mut Sources) -> Result<(), PlanError> {
+    for typed in swaps {
+        let start = sources.option(format!("--swap {typed}"), typed.len());
+        let span = start..start;
+        let Some((who, command)) = typed.split_once('=') else {
+            let remedy = "write --swap NAME_OR_ROLE=COMMAND, such as --swap redis='redis-server --bind {IP} --port {PORT}'";
+            return Err(sources.error(&span, "", "expected NAME_OR_ROLE=COMMAND", remedy));
+        };
+        let who = who.trim();
+        let role_of = |name: &str, role: &Option<Spanned<String>>| {
+            role.as_ref().map_or_else(|| name.to_owned(), |role| role.get_ref().clone())
+        };
+        let by_name = raw.hop.keys().any(|name| name.get_ref() == who);
+        let mut found = false;
+        for (name, hop) in &mut raw.hop {
+            let matches =
+                if by_name { name.get_ref() == who } else { role_of(name.get_ref(), &hop.role) == who };
+            if matches {
+                found = true;
+                hop.command = Some(Spanned::new(span.clone(), RawCommand::Line(command.to_owned())));
+                hop.external = None;
+            }
+        }
+        if !found {
+            let names = raw.hop.keys().map(|name| name.get_ref().as_str());
+            let known: Vec<&str> = names.chain(Role::ALL.map(Role::as_str)).collect();
+            let remedy = match closest(who, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`? `lab status` lists names and roles"),
+                None => format!("name a hop or a role: {}", known.join(", ")),
+            };
+            return Err(sources.error(&span, "", format!("no hop has the name or role `{who}`"), remedy));
+        }
+    }
+    Ok(())
+}
+
+/// Hops in waves: each needs only hops of earlier waves. The hops must not wait in a circle.
+pub(super) fn waves(hops: &[Hop]) -> Vec<Vec<HopId>> {
+    let mut waves: Vec<Vec<HopId>> = Vec::new();
+    let mut placed = vec![false; hops.len()];
+    while placed.contains(&false) {
+        let next: Vec<HopId> = (0..hops.len())
+            .filter(|index| !placed[*index] && hops[*index].needs().iter().all(|need| placed[need.0]))
+            .map(HopId)
+            .collect();
+        if next.is_empty() {
+            break;
+        }
+        next.iter().for_each(|id| placed[id.0] = true);
+        waves.push(next);
+    }
+    waves
+}
+
+/// A circle of hops that wait for each other, by name, if there is one.
+pub(super) fn circle(hops: &[Hop]) -> Option<Vec<&str>> {
+    let mut free: Vec<bool> = vec![false; hops.len()];
+    waves(hops).iter().flatten().for_each(|id| free[id.0] = true);
+    let mut at = free.iter().position(|free| !free)?;
+    let mut way = Vec::new();
+    while !way.contains(&at) {
+        way.push(at);
+        // Whoever is not free needs somebody who is not free either.
+        at = hops[at].needs().iter().map(|need| need.0).find(|need| !free[*need])?;
+    }
+    let begin = way.iter().position(|index| *index == at)?;
+    Some(way[begin..].iter().chain([&at]).map(|index| hops[*index].name.as_str()).collect())
+}

@@ -1,0 +1,179 @@
+//! Before anything starts: the files that programs read, and what each program is started with.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::binaries::Binaries;
+use crate::plan::{Hop, Plan, Role, Runs, Settings, Surroundings, fill};
+use crate::state::Held;
+use crate::supervise::{Launch, Readiness, ports};
+
+/// The zone files as they were at build time, for a lab that runs without its workspace.
+const ZONES: [(&str, &str); 3] = [
+    ("root.zone", include_str!("../../dns/zones/root.zone")),
+    ("com.zone", include_str!("../../dns/zones/com.zone")),
+    ("myshop.com.zone", include_str!("../../dns/zones/myshop.com.zone")),
+];
+/// Where the zone files say the load balancer is.
+const ZONE_LB: (&str, &str) = ("127.0.113.50", "port=8443");
+
+/// So many taken addresses are listed.
+const SHOWN: usize = 5;
+/// How long taken ports may take to become free.
+const PORT_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Writes the files that the hops read, and returns what to start, wave by wave.
+///
+/// # Errors
+/// A zone or configuration file cannot be read, or a copy cannot be written.
+pub(crate) fn prepare(
+    plan: &Plan,
+    around: &Surroundings,
+    held: &Held,
+    binaries: &Binaries,
+) -> anyhow::Result<Vec<Vec<Launch>>> {
+    for (_, hop) in plan.hops() {
+        if let Settings::Dns { zones } = &hop.settings {
+            for (_, file) in zones {
+                copy_zone(plan, file, &around.zone(file))
+                    .with_context(|| format!("prepare the zone file of hop.{}", hop.name))?;
+            }
+        }
+    }
+    let mut waves = Vec::new();
+    for wave in plan.waves() {
+        let hops = wave.iter().map(|id| plan.hop(*id)).filter(|hop| !matches!(hop.runs, Runs::External(_)));
+        let launches = hops.map(|hop| launch(plan, hop, around, held, binaries));
+        waves.push(launches.collect::<anyhow::Result<Vec<_>>>()?);
+    }
+    Ok(waves)
+}
+
+/// How a hop's readiness is told.
+pub(crate) fn readiness(hop: &Hop) -> Readiness {
+    Readiness {
+        admin: hop.admin,
+        listen: hop.listen,
+        dns: hop.role().speaks_dns(),
+        own: hop.runs == Runs::Own,
+    }
+}
+
+fn launch(
+    plan: &Plan,
+    hop: &Hop,
+    around: &Surroundings,
+    held: &Held,
+    binaries: &Binaries,
+) -> anyhow::Result<Launch> {
+    let env = plan.environment(hop, around);
+    let data = around.data(hop);
+    std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
+    let (program, arguments) = match &hop.runs {
+        Runs::Command(words) => {
+            fill_config(plan, hop, &env, around)?;
+            let mut words: Vec<String> = words.iter().map(|word| fill(word, hop, &env, around)).collect();
+            (words.remove(0).into(), words)
+        }
+        Runs::Own | Runs::External(_) => (binaries.path(hop.role()), Vec::new()),
+    };
+    Ok(Launch {
+        name: hop.name.clone(),
+        role: hop.role().to_string(),
+        program,
+        arguments,
+        env,
+        log: held.log(&hop.name),
+        ready: readiness(hop),
+        ready_limit: plan.supervise.ready,
+        drain: plan.supervise.drain,
+    })
+}
+
+/// Writes the user's configuration file with its `{NAMES}` filled in.
+fn fill_config(
+    plan: &Plan,
+    hop: &Hop,
+    env: &BTreeMap<String, String>,
+    around: &Surroundings,
+) -> anyhow::Result<()> {
+    let Some(config) = &hop.config else { return Ok(()) };
+    let from = plan.folder.join(config);
+    let text = std::fs::read_to_string(&from)
+        .with_context(|| format!("read hop.{}.config, {}", hop.name, from.display()))?;
+    let to = around.data(hop).join(config.file_name().unwrap_or_default());
+    std::fs::write(&to, fill(&text, hop, env, around)).with_context(|| format!("write {}", to.display()))
+}
+
+/// Copies a zone file; where the plan's load balancer is elsewhere, the copy says so.
+fn copy_zone(plan: &Plan, file: &Path, to: &Path) -> anyhow::Result<()> {
+    let from = plan.folder.join(file);
+    let text = match std::fs::read_to_string(&from) {
+        Ok(text) => text,
+        Err(error) => {
+            let built_in = ZONES.iter().find(|(name, _)| file.file_name().is_some_and(|file| file == *name));
+            let built_in = built_in.filter(|_| error.kind() == std::io::ErrorKind::NotFound);
+            built_in
+                .map(|(_, text)| (*text).to_owned())
+                .ok_or(error)
+                .with_context(|| format!("read {}", from.display()))?
+        }
+    };
+    let text = match plan.first(Role::Lb) {
+        Some(lb) => text
+            .replace(ZONE_LB.0, &lb.listen.ip().to_string())
+            .replace(ZONE_LB.1, &format!("port={}", lb.listen.port())),
+        None => text,
+    };
+    std::fs::write(to, text).with_context(|| format!("write {}", to.display()))
+}
+
+/// Refuses to start when a port is taken, and says by whom.
+pub(crate) async fn check_ports(plan: &Plan) -> anyhow::Result<()> {
+    let binds = || {
+        plan.hops().flat_map(|(_, hop)| {
+            let speaks_dns = hop.role().speaks_dns();
+            hop.binds().into_iter().map(move |(key, at)| (hop, key, at, speaks_dns && key == "listen"))
+        })
+    };
+    // Programs that were just killed give their ports back a moment later.
+    let freed = hop::wait::until("free ports", PORT_PATIENCE, async || {
+        binds().all(|(_, _, address, udp)| ports::is_free(address, udp)).then_some(())
+    });
+    if freed.await.is_ok() {
+        return Ok(());
+    }
+    let taken: Vec<_> =
+        binds().filter_map(|(hop, key, address, udp)| ports::check(&hop.name, key, address, udp)).collect();
+    let mut list: Vec<String> = taken.iter().take(SHOWN).map(|taken| format!("  {taken}")).collect();
+    if taken.len() > SHOWN {
+        list.push(format!("  and {} more; `lab doctor` lists all", taken.len() - SHOWN));
+    }
+    anyhow::bail!(
+        "addresses that cannot be used:\n{}\n  what to do: stop those programs, or move every port of this lab: --set network.port_offset=100",
+        list.join("\n")
+    )
+}
+
+/// A program that somebody else runs must be there before those that ask it.
+pub(crate) async fn await_external(plan: &Plan) -> anyhow::Result<()> {
+    for (_, hop) in plan.hops() {
+        let Runs::External(_) = &hop.runs else { continue };
+        let ready = readiness(hop);
+        hop::wait::until(format!("hop.{} to answer", hop.name), plan.supervise.ready, async || {
+            ready.holds().await.then_some(())
+        })
+        .await
+        .with_context(|| {
+            let name = &hop.name;
+            format!(
+                "{name} is external and {}\n  what to do: start it, or remove hop.{name}.external",
+                ready.hint()
+            )
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! TCP, TLS and HTTP/2 from the browser's side.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use hop::{Mark, Stamped, Stamps};
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use journey::Kind;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::{Recorder, as_leg};
+
+/// What the browser trusts, and the sessions it can resume.
+#[derive(Clone)]
+pub(super) struct Tls(Arc<ClientConfig>);
+
+impl Tls {
+    /// Trusts one certificate authority and nothing else.
+    pub(super) fn trusting(ca: &Path) -> anyhow::Result<Self> {
+        let remedy = || format!("read the lab's certificate authority {} (`lab certs`)", ca.display());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(ca).with_context(remedy)? {
+            roots.add(certificate.with_context(remedy)?).with_context(remedy)?;
+        }
+        let mut config =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()?
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Tls(Arc::new(config)))
+    }
+}
+
+/// A kept connection.
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<MarkedBody>,
+    pub(super) stamps: Stamps,
+    /// Has it carried a request already?
+    pub(super) used: bool,
+}
+
+/// Makes a connection, each step a span.
+pub(super) async fn connect(
+    tls: &Tls,
+    host: &str,
+    address: SocketAddr,
+    recorder: &mut Recorder,
+) -> anyhow::Result<Connection> {
+    let begun = hop::clock::now();
+    let stream = Stamped::connect(address).await.context("connect")?;
+    let stamps = stream.stamps();
+    let span = recorder.span(Kind::Internal, "TCP handshake", (begun, hop::clock::now()));
+    recorder.spans.push(as_leg(span));
+
+    let begun = hop::clock::now();
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| anyhow!("{host:?} is not a host name"))?;
+    let hello = Arc::new(Mutex::new(Mark::default()));
+    let sink = Arc::clone(&hello);
+    // The first flush carries exactly the ClientHello.
+    stamps.after_flush(move |mark| *sink.lock().unwrap_or_else(PoisonError::into_inner) = mark);
+    let stream =
+        TlsConnector::from(Arc::clone(&tls.0)).connect(name, stream).await.context("TLS handshake")?;
+    let flight = stamps.last_read();
+    let (_, session) = stream.get_ref();
+    let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("?");
+    let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+    let negotiated = session.alpn_protocol() == Some(b"h2");
+    let mut span = recorder
+        .span(Kind::Client, "TLS handshake", (begun, hop::clock::now()))
+        .with("tls.protocol.version", version.trim_start_matches("TLSv").replace('_', "."))
+        .with("tls.resumed", resumed);
+    let hello = *hello.lock().unwrap_or_else(PoisonError::into_inner);
+    span.stamps = vec![stamps.write_stamp(hello), stamps.read_stamp(flight)];
+    recorder.spans.push(span);
+    if !negotiated {
+        anyhow::bail!("{address} does not speak HTTP/2 (ALPN h2), which the lab's browser needs");
+    }
+
+    let begun = hop::clock::now();
+    let (sender, driver) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .handshake(TokioIo::new(stream))
+        .await
+        .context("begin HTTP/2")?;
+    tokio::spawn(async move {
+        if let Err(error) = driver.await {
+            tracing::debug!(%error, "the browser's connection");
+        }
+    });
+    recorder.did("HTTP/2 preface", begun);
+    Ok(Connection { sender, stamps, used: false })
+}
+
+/// A request body that notes when its last byte left.
+///
+/// On HTTP/2 the last write before the response may be an acknowledgement of settings: only the
+/// first flush after the body's end is the request.
+pub(super) struct MarkedBody {
+    bytes: Option<Bytes>,
+    stamps: Stamps,
+    sent: Sent,
+}
+
+/// Where [`MarkedBody`] puts what it noted.
+#[derive(Clone, Default)]
+pub(super) struct Sent(Arc<Mutex<Mark>>);
+
+impl Sent {
+    /// When the request's last byte left.
+    pub(super) fn mark(&self) -> Mark {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MarkedBody {
+    pub(super) fn new(bytes: Bytes, stamps: Stamps) -> (Self, Sent) {
+        let sent = Sent::default();
+        (
+            MarkedBody { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()), stamps, sent: sent.clone() },
+            sent,
+        )
+    }
+}
+
+impl Body for MarkedBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+impl Drop for MarkedBody {
+    fn drop(&mut self) {
+        let sent = self.sent.clone();
+        self.stamps.after_flush(move |mark| *sent.0.lock().unwrap_or_else(PoisonError::into_inner) = mark);
+    }
+}

@@ -1,0 +1,271 @@
+//! A running lab: what the `lab` command drives and what integration tests hold in their hands.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::binaries::Binaries;
+use crate::certs::Certs;
+use crate::collect::Collector;
+use crate::options::Options;
+use crate::plan::{Plan, Role, Runs, Settings, Surroundings};
+use crate::prepare;
+use crate::state::{Held, Run, RunHop};
+use crate::supervise::{Event, Signal, State, Status, Supervisor, Watch, signal};
+use crate::target::{Target, TargetHop};
+
+/// Everything runs and is ready. Dropping it kills every program.
+pub struct Lab {
+    plan: Arc<Plan>,
+    certs: Certs,
+    collector: Collector,
+    supervisor: Supervisor,
+    control_plane: JoinHandle<()>,
+    /// Last, so that the folder is given back when nobody writes there any more.
+    held: Held,
+}
+
+impl Lab {
+    /// Starts everything and returns when all is ready.
+    ///
+    /// # Errors
+    /// A wrong plan ([`crate::plan::PlanError`]), a lab of the same name
+    /// ([`crate::state::AlreadyRuns`]), taken ports, a build that fails, or a program that dies or is
+    /// not ready in time ([`crate::supervise::Death`]). Nothing runs then.
+    pub async fn start(options: Options) -> anyhow::Result<Lab> {
+        Self::start_plan(options.plan()?, options.build).await
+    }
+
+    /// Starts a plan that is checked already.
+    ///
+    /// # Errors
+    /// As [`Lab::start`].
+    pub async fn start_plan(plan: Plan, build: bool) -> anyhow::Result<Lab> {
+        let held = crate::state::hold(&states(&plan), &plan.name)?;
+        prepare::check_ports(&plan).await?;
+        let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
+        let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
+        let (certs, _) = Certs::ensure(&certs_folder(&plan), &plan, hop::clock::now(), false)
+            .context("prepare the certificates")?;
+        let collector = Collector::bind(plan.collector)?;
+        let around = Surroundings {
+            run: held.folder().to_owned(),
+            certs: certs.folder().to_owned(),
+            collector: collector.endpoint(),
+        };
+        let waves = prepare::prepare(&plan, &around, &held, &binaries)?;
+        prepare::await_external(&plan).await?;
+        let supervisor = Supervisor::start(waves).await?;
+        let plan = Arc::new(plan);
+        let follow = crate::endpoints::follow(Arc::clone(&plan), supervisor.watch(), supervisor.changed());
+        Ok(Lab { control_plane: tokio::spawn(follow), plan, certs, collector, supervisor, held })
+    }
+
+    /// The plan it runs after.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The lab's folder: `logs/`, `data/`, `zones/`.
+    pub fn folder(&self) -> &Path {
+        self.held.folder()
+    }
+
+    /// Receives the hops' spans.
+    pub fn collector(&self) -> &Collector {
+        &self.collector
+    }
+
+    /// The certificates and keys in use.
+    pub fn certs(&self) -> &Certs {
+        &self.certs
+    }
+
+    /// Every program, in the order of the plan.
+    pub fn statuses(&self) -> Vec<Status> {
+        in_plan_order(&self.plan, self.held.folder(), self.supervisor.statuses())
+    }
+
+    /// A program's process; `None` while it does not run.
+    pub fn pid(&self, hop: &str) -> Option<u32> {
+        self.supervisor.statuses().into_iter().find(|status| status.name == hop)?.pid
+    }
+
+    /// What a program wrote so far.
+    pub fn log(&self, hop: &str) -> String {
+        let bytes = std::fs::read(self.held.log(hop)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Kills a program at once, as `kill -9` does; the lab starts it again.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn kill(&self, hop: &str) -> anyhow::Result<()> {
+        let pid = self.pid(hop).with_context(|| format!("{hop} does not run"))?;
+        signal(pid, Signal::Kill).with_context(|| format!("kill {hop}"))
+    }
+
+    /// Waits until a program is ready in a process other than `not`.
+    ///
+    /// # Errors
+    /// It did not happen within the plan's limit; the error has the last lines of its log.
+    pub async fn ready_again(&self, hop: &str, not: Option<u32>) -> anyhow::Result<()> {
+        let what = format!("{hop} to be ready again");
+        let limit = self.plan.supervise.ready * 2;
+        hop::wait::until(what, limit, async || {
+            let status = self.supervisor.statuses().into_iter().find(|status| status.name == hop)?;
+            (status.state == State::Ready && status.pid != not).then_some(())
+        })
+        .await
+        .with_context(|| self.log(hop))
+    }
+
+    /// What to measure; its token is fresh, good for an hour.
+    ///
+    /// # Errors
+    /// The signing key cannot be read.
+    pub fn target(&self) -> anyhow::Result<Target> {
+        target(&self.plan, &self.certs, &self.supervisor.statuses())
+    }
+
+    /// Waits until something happens to a program.
+    pub async fn event(&mut self) -> Event {
+        self.supervisor.event().await
+    }
+
+    /// What happened and was not yet asked for.
+    pub fn try_event(&mut self) -> Option<Event> {
+        self.supervisor.try_event()
+    }
+
+    /// Cancel it while [`Lab::stop`] runs, and programs are killed instead of drained.
+    pub fn impatience(&self) -> CancellationToken {
+        self.supervisor.impatience()
+    }
+
+    /// Stops everything, the front door first, and gives running requests time to finish.
+    pub async fn stop(mut self) {
+        self.control_plane.abort();
+        self.supervisor.stop().await;
+    }
+
+    pub(crate) fn viewer(&self) -> Viewer {
+        Viewer {
+            plan: Arc::clone(&self.plan),
+            certs: self.certs.clone(),
+            collector: self.collector.clone(),
+            watch: self.supervisor.watch(),
+            folder: self.held.folder().to_owned(),
+        }
+    }
+
+    /// Says in `run.json` what runs and where it answers.
+    pub(crate) fn announce(&self, control: SocketAddr, since_unix_ns: u64) -> anyhow::Result<()> {
+        let hops = self.statuses().into_iter().map(|status| RunHop {
+            name: status.name,
+            role: status.role,
+            pid: status.pid,
+            listen: status.listen,
+            admin: status.admin,
+        });
+        self.held.announce(&Run {
+            pid: std::process::id(),
+            since_unix_ns,
+            control,
+            config: self.plan.source.clone(),
+            build: crate::binaries::PROFILE.to_owned(),
+            hops: hops.collect(),
+        })
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.control_plane.abort();
+    }
+}
+
+/// What the control server needs of a running lab.
+#[derive(Clone)]
+pub(crate) struct Viewer {
+    pub(crate) plan: Arc<Plan>,
+    certs: Certs,
+    pub(crate) collector: Collector,
+    watch: Watch,
+    folder: PathBuf,
+}
+
+impl Viewer {
+    /// Every program, in the order of the plan.
+    pub(crate) fn statuses(&self) -> Vec<Status> {
+        in_plan_order(&self.plan, &self.folder, self.watch.statuses())
+    }
+
+    pub(crate) fn target(&self) -> anyhow::Result<Target> {
+        target(&self.plan, &self.certs, &self.statuses())
+    }
+}
+
+/// The folder of all labs' states, as the plan has it.
+pub fn states(plan: &Plan) -> PathBuf {
+    plan.state.as_ref().map_or_else(crate::workspace::states, |state| plan.folder.join(state))
+}
+
+/// The folder of certificates, as the plan has it.
+pub fn certs_folder(plan: &Plan) -> PathBuf {
+    plan.certs.as_ref().map_or_else(crate::workspace::certs, |certs| plan.folder.join(certs))
+}
+
+/// Supervised programs and external ones, in the order of the plan.
+fn in_plan_order(plan: &Plan, folder: &Path, statuses: Vec<Status>) -> Vec<Status> {
+    let of = |hop: &crate::plan::Hop| {
+        let known = statuses.iter().find(|status| status.name == hop.name).cloned();
+        known.unwrap_or_else(|| Status {
+            name: hop.name.clone(),
+            role: hop.role().to_string(),
+            listen: hop.listen,
+            admin: hop.admin,
+            state: State::External,
+            pid: None,
+            since_unix_ns: None,
+            restarts: 0,
+            last_death: None,
+            log: crate::state::log(folder, &hop.name),
+        })
+    };
+    plan.hops().map(|(_, hop)| of(hop)).collect()
+}
+
+fn target(plan: &Plan, certs: &Certs, statuses: &[Status]) -> anyhow::Result<Target> {
+    let resolver = plan.first(Role::Resolver).context("a plan has a resolver")?;
+    let lb = plan.first(Role::Lb).context("a plan has an lb")?;
+    let hops = plan.hops().map(|(_, hop)| {
+        let mut listen = vec![hop.listen];
+        if let Settings::Resolver { doh, .. } = &hop.settings {
+            listen.push(*doh);
+        }
+        // Instances of these roles are hops of their own; all others share the work of one.
+        let role = match hop.role() {
+            Role::Dns | Role::Clusterip => hop.name.clone(),
+            role => role.to_string(),
+        };
+        let pid = statuses.iter().find(|status| status.name == hop.name).and_then(|status| status.pid);
+        TargetHop { name: hop.name.clone(), role, pid, opaque: !hop.reports, listen }
+    });
+    Ok(Target {
+        resolver: resolver.listen,
+        resolver_admin: resolver.admin.filter(|_| resolver.runs == Runs::Own),
+        host: plan.host.clone(),
+        port: lb.listen.port(),
+        ca: certs.authority(),
+        token: certs.token(&plan.host, &plan.user, hop::clock::now())?,
+        hops: hops.collect(),
+        network: "loopback".to_owned(),
+    })
+}

@@ -1,0 +1,76 @@
+//! When a program dies, the error is the answer: who, how, its last words, where the rest is.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// How many of its last lines are shown.
+const LINES: usize = 10;
+/// A line is cut after so many characters.
+const WIDTH: usize = 400;
+/// Last lines are looked for in this many bytes.
+const TAIL: u64 = 16 << 10;
+
+/// A program that did not start, did not become ready, or ended by itself.
+#[derive(Clone, Debug)]
+pub struct Death {
+    /// The hop.
+    pub name: String,
+    /// What happened, such as `exit status: 1 after 0.2 s`.
+    pub what: String,
+    /// Its last lines.
+    pub lines: Vec<String>,
+    /// Where the rest is.
+    pub log: PathBuf,
+    /// What to read.
+    pub page: &'static str,
+}
+
+impl Death {
+    /// Reads the last lines that a program wrote after `start` bytes of its log.
+    pub(super) fn new(name: &str, what: String, log: &Path, start: u64, own: bool) -> Self {
+        let page = if own { "docs/contract.md" } else { "docs/swapping.md" };
+        Death { name: name.to_owned(), what, lines: last_lines(log, start), log: log.to_owned(), page }
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.name, self.what)?;
+        if self.lines.is_empty() {
+            writeln!(f, "  it wrote nothing")?;
+        } else {
+            writeln!(f, "  its last lines:")?;
+        }
+        for line in &self.lines {
+            writeln!(f, "    | {line}")?;
+        }
+        writeln!(f, "  all of them: {}", crate::workspace::shown(&self.log))?;
+        write!(f, "  what a program must do: {}", self.page)
+    }
+}
+
+impl std::error::Error for Death {}
+
+fn last_lines(log: &Path, start: u64) -> Vec<String> {
+    let tail = || {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(start.max(length.saturating_sub(TAIL))))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        std::io::Result::Ok(bytes)
+    };
+    let bytes = tail().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<String> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        // A program must not write into the user's terminal what only a terminal understands.
+        .map(|line| {
+            line.chars().filter(|letter| !letter.is_control() || *letter == '\t').take(WIDTH).collect()
+        })
+        .collect();
+    lines[lines.len().saturating_sub(LINES)..].to_vec()
+}

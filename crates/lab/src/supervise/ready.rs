@@ -1,0 +1,73 @@
+//! Is a program ready? Asked, never guessed.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use tokio::net::{TcpStream, UdpSocket};
+
+/// How long one look may take.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How a program's readiness is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Readiness {
+    /// Where it answers `/readyz`, if it does.
+    pub(crate) admin: Option<SocketAddr>,
+    /// Where it does its work.
+    pub(crate) listen: SocketAddr,
+    /// Is its work answering DNS questions?
+    pub(crate) dns: bool,
+    /// Is it one of ours? Then nothing but `/readyz` counts.
+    pub(crate) own: bool,
+}
+
+impl Readiness {
+    /// Looks once.
+    ///
+    /// Our own programs say so themselves. A foreign one that answers `/readyz` is believed, too; one
+    /// that does not is ready when it accepts a connection, and answers a question if it speaks DNS.
+    pub(crate) async fn holds(&self) -> bool {
+        match self.readyz().await {
+            Some(StatusCode::OK) => true,
+            Some(StatusCode::SERVICE_UNAVAILABLE) => false,
+            _ if self.own => false,
+            _ => connects(self.listen).await && (!self.dns || answers_dns(self.listen).await),
+        }
+    }
+
+    async fn readyz(&self) -> Option<StatusCode> {
+        let reply = crate::ask::request(self.admin?, Method::GET, "/readyz", Default::default(), LOOK).await;
+        reply.ok().map(|reply| reply.status)
+    }
+}
+
+async fn connects(address: SocketAddr) -> bool {
+    matches!(tokio::time::timeout(LOOK, TcpStream::connect(address)).await, Ok(Ok(_)))
+}
+
+/// Any answer to "who serves the root?" will do, also a refusal.
+async fn answers_dns(server: SocketAddr) -> bool {
+    // RFC 1035 §4.1: id, flags (a query), one question; then the root's name, type NS, class IN.
+    const QUESTION: [u8; 17] = [0x4c, 0xab, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
+    let exchange = async {
+        let socket = UdpSocket::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).await?;
+        socket.connect(server).await?;
+        socket.send(&QUESTION).await?;
+        let mut answer = [0; 512];
+        let length = socket.recv(&mut answer).await?;
+        std::io::Result::Ok(length >= 12 && answer[..2] == QUESTION[..2])
+    };
+    matches!(tokio::time::timeout(LOOK, exchange).await, Ok(Ok(true)))
+}
+
+impl Readiness {
+    /// What was asked in vain.
+    pub(crate) fn hint(&self) -> String {
+        match (self.own, self.admin) {
+            (true, Some(admin)) => format!("GET http://{admin}/readyz did not answer 200"),
+            _ if self.dns => format!("{} does not answer DNS questions on TCP and UDP", self.listen),
+            _ => format!("{} accepts no connection (LISTEN says where)", self.listen),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! One thread that starts every child.
+//!
+//! A child that is to die with its parent dies when the *thread* that forked it ends. A test's
+//! runtime threads come and go; this one stays until the process ends.
+
+use std::io;
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+
+use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+struct Order {
+    command: Command,
+    /// The runtime that waits for the child.
+    runtime: Handle,
+    reply: oneshot::Sender<io::Result<Child>>,
+}
+
+/// Starts a command on the spawner's thread; the caller's runtime waits for the child.
+pub(crate) async fn spawn(mut command: Command) -> io::Result<Child> {
+    static SPAWNER: OnceLock<Sender<Order>> = OnceLock::new();
+    super::process::die_with_parent(&mut command);
+    // Its own group: Ctrl-C in a terminal reaches the lab alone, which then stops children in order.
+    command.process_group(0).kill_on_drop(true);
+    let orders = SPAWNER.get_or_init(|| {
+        let (orders, incoming) = channel::<Order>();
+        let serve = move || {
+            for mut order in incoming {
+                let _inside = order.runtime.enter();
+                let _ = order.reply.send(order.command.spawn());
+            }
+        };
+        // Without the thread the channel is closed, and every order fails with a clear error.
+        let _ = std::thread::Builder::new().name("spawner".into()).spawn(serve);
+        orders
+    });
+    let (reply, answer) = oneshot::channel();
+    let gone = || io::Error::other("the thread that starts programs could not be started");
+    orders.send(Order { command, runtime: Handle::current(), reply }).map_err(|_| gone())?;
+    answer.await.map_err(|_| gone())?
+}

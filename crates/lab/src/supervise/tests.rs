@@ -1,0 +1,198 @@
+use std::net::TcpListener;
+use std::time::Duration;
+
+use super::*;
+
+/// A program for tests: `sh -c script`, ready when `listen` accepts connections.
+fn shell(folder: &tempfile::TempDir, name: &str, script: &str, listen: std::net::SocketAddr) -> Launch {
+    Launch {
+        name: name.to_owned(),
+        role: "test".to_owned(),
+        program: "sh".into(),
+        arguments: vec!["-c".to_owned(), script.to_owned()],
+        env: [("DIR".to_owned(), folder.path().display().to_string())].into(),
+        log: folder.path().join(format!("{name}.log")),
+        ready: Readiness { admin: None, listen, dns: false, own: false },
+        ready_limit: Duration::from_secs(5),
+        drain: Duration::ZERO,
+    }
+}
+
+/// A port that accepts connections, so that whatever the script does counts as ready.
+fn open_port() -> (TcpListener, std::net::SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    (listener, address)
+}
+
+/// A port that nobody listens on.
+fn closed_port() -> std::net::SocketAddr {
+    open_port().1
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+async fn gone(pid: u32) {
+    let what = format!("process {pid} to end");
+    hop::wait::until(what, Duration::from_secs(5), async || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        (state.is_empty() || state.contains(") Z ")).then_some(())
+    })
+    .await
+    .expect("it ends");
+}
+
+async fn written(path: &std::path::Path) -> String {
+    hop::wait::until(format!("{}", path.display()), Duration::from_secs(5), async || {
+        std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n'))
+    })
+    .await
+    .expect("it is written")
+}
+
+#[tokio::test]
+async fn who_dies_at_once_is_reported_with_its_last_lines() {
+    let folder = folder();
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $i; done; echo why >&2; exit 7";
+    let launch = shell(&folder, "short", script, closed_port());
+    let death = Supervisor::start(vec![vec![launch]]).await.err().expect("it died");
+    assert_eq!(death.name, "short");
+    assert!(death.what.starts_with("exit status: 7 after"), "{}", death.what);
+    assert_eq!(death.lines.len(), 10);
+    assert_eq!(death.lines.last().map(String::as_str), Some("why"));
+    let text = death.to_string();
+    assert!(text.contains("short.log") && text.contains("docs/swapping.md"), "{text}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let folder = folder();
+    let mut launch = shell(&folder, "absent", "", closed_port());
+    launch.program = "/no/such/program".into();
+    let death = Supervisor::start(vec![vec![launch]]).await.err().expect("it cannot start");
+    assert!(death.what.contains("/no/such/program") && death.what.contains("check the path"), "{death}");
+}
+
+#[tokio::test]
+async fn who_never_gets_ready_is_killed_with_its_children() {
+    let folder = folder();
+    let script = "sleep 1000 & echo $! > $DIR/grandchild; wait";
+    let mut launch = shell(&folder, "slow", script, closed_port());
+    launch.ready_limit = Duration::from_millis(200);
+    let death = Supervisor::start(vec![vec![launch]]).await.err().expect("it is not ready");
+    assert!(death.what.contains("not ready within 200ms"), "{death}");
+    assert!(death.what.contains("accepts no connection"), "{death}");
+    gone(written(&folder.path().join("grandchild")).await.trim().parse().expect("a pid")).await;
+}
+
+#[tokio::test]
+async fn one_failure_kills_the_others() {
+    let folder = folder();
+    let (_open, address) = open_port();
+    let good = shell(&folder, "good", "echo $$ > $DIR/pid; exec sleep 1000", address);
+    let bad = shell(&folder, "bad", "until [ -s $DIR/pid ]; do :; done; exit 1", closed_port());
+    let death = Supervisor::start(vec![vec![good], vec![bad]]).await.err().expect("bad dies");
+    assert_eq!(death.name, "bad");
+    gone(written(&folder.path().join("pid")).await.trim().parse().expect("a pid")).await;
+}
+
+#[tokio::test]
+async fn who_dies_is_started_again_after_longer_and_longer_pauses() {
+    let folder = folder();
+    let (_open, address) = open_port();
+    let launch = shell(&folder, "mortal", "echo life; read line < $DIR/pipe; exit 3", address);
+    std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().expect("mkfifo");
+    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let mut pauses = Vec::new();
+    for restarts in 1..=3 {
+        let pid = supervisor.statuses()[0].pid.expect("it runs");
+        signal(pid, Signal::Kill).expect("it is there");
+        let Event::Died(death, pause) = supervisor.event().await else { panic!("it died") };
+        assert!(death.what.contains("SIGKILL"), "{death}");
+        pauses.push(pause.as_millis());
+        assert!(matches!(supervisor.event().await, Event::Back(name) if name == "mortal"));
+        let status = &supervisor.statuses()[0];
+        assert_eq!((status.restarts, status.state), (restarts, State::Ready));
+        assert_ne!(status.pid, Some(pid));
+    }
+    assert_eq!(pauses, [100, 200, 400]);
+    supervisor.stop().await;
+}
+
+#[tokio::test]
+async fn who_ignores_the_signal_is_killed() {
+    let folder = folder();
+    let (_open, address) = open_port();
+    let script = "trap '' TERM; echo deaf; while :; do sleep 0.05; done";
+    let launch = shell(&folder, "deaf", script, address);
+    let log = launch.log.clone();
+    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    assert_eq!(written(&log).await, "deaf\n");
+    let pid = supervisor.statuses()[0].pid.expect("it runs");
+    let impatience = supervisor.impatience();
+    impatience.cancel(); // as the second Ctrl-C does
+    supervisor.stop().await;
+    gone(pid).await;
+}
+
+#[tokio::test]
+async fn waves_stop_in_reverse() {
+    let folder = folder();
+    let (_open, address) = open_port();
+    let script = |name: &str| {
+        format!("trap 'echo {name} >> $DIR/order; exit 0' TERM; echo up; while :; do sleep 0.02; done")
+    };
+    let first = shell(&folder, "first", &script("first"), address);
+    let second = shell(&folder, "second", &script("second"), address);
+    let logs = [first.log.clone(), second.log.clone()];
+    let mut supervisor = Supervisor::start(vec![vec![first], vec![second]]).await.expect("they start");
+    for log in logs {
+        written(&log).await; // the trap is set
+    }
+    supervisor.stop().await;
+    assert_eq!(written(&folder.path().join("order")).await, "second\nfirst\n");
+}
+
+#[tokio::test]
+async fn dropping_it_kills_everything() {
+    let folder = folder();
+    let (_open, address) = open_port();
+    let launch = shell(&folder, "kept", "exec sleep 1000", address);
+    let supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let pid = supervisor.statuses()[0].pid.expect("it runs");
+    drop(supervisor);
+    gone(pid).await;
+}
+
+#[tokio::test]
+async fn the_guard_kills_whom_it_still_knows() {
+    use std::os::unix::process::CommandExt as _;
+    let guard = guard::Guard::start().expect("a shell");
+    let mut sleepers: Vec<std::process::Child> = (0..3)
+        .map(|_| std::process::Command::new("sleep").arg("1000").process_group(0).spawn().expect("sleep"))
+        .collect();
+    sleepers.iter().for_each(|sleeper| guard.watch(sleeper.id()));
+    for _ in 0..3 {
+        guard.forget(sleepers[1].id()); // forgetting again changes nothing
+    }
+    drop(guard); // as the kernel does when this process is killed
+    gone(sleepers[0].id()).await;
+    gone(sleepers[2].id()).await;
+    assert!(sleepers[1].try_wait().expect("it can be asked").is_none(), "it was forgotten in time");
+    sleepers[1].kill().expect("it runs");
+    for sleeper in &mut sleepers {
+        sleeper.wait().expect("it ended");
+    }
+}
+
+#[test]
+fn a_taken_port_names_its_holder() {
+    let (_open, address) = open_port();
+    let taken = ports::check("lb", "listen", address, false).expect("it is taken");
+    let text = taken.to_string();
+    assert!(text.starts_with(&format!("hop.lb.listen = {address}: ")), "{text}");
+    assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
+    assert_eq!(ports::check("lb", "listen", closed_port(), true), None);
+}

@@ -1,0 +1,55 @@
+//! What is measured: the running stack as the browser and the report need to know it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use journey::{Known, Roster};
+use serde::Serialize;
+
+/// One running program.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetHop {
+    /// The instance, such as `cart-pod-def34`.
+    pub name: String,
+    /// What it plays, such as `cart`; for layer-4 and DNS instances the instance's own name.
+    pub role: String,
+    /// Its process, if the lab started it.
+    pub pid: Option<u32>,
+    /// Does it report nothing? Then its time is inferred from its neighbours.
+    pub opaque: bool,
+    /// Where it listens.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// The stack to measure.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The caching resolver the browser's stub asks.
+    pub resolver: SocketAddr,
+    /// The resolver's admin endpoint, for `POST /flush`; `None` when another program plays it.
+    pub resolver_admin: Option<SocketAddr>,
+    /// The host in the URL: `api.myshop.com`.
+    pub host: String,
+    /// The port in the URL.
+    pub port: u16,
+    /// The lab's own certificate authority (PEM).
+    pub ca: PathBuf,
+    /// The shop's bearer token.
+    pub token: String,
+    /// Everything that runs.
+    pub hops: Vec<TargetHop>,
+    /// `loopback`.
+    pub network: String,
+}
+
+impl Target {
+    /// Who listens where and who reports, for joining spans.
+    pub fn roster(&self) -> Roster {
+        let mut roster = Roster::default();
+        for hop in &self.hops {
+            let known = Known { name: hop.name.clone(), role: hop.role.clone(), reports: !hop.opaque };
+            roster.add(known, hop.listen.iter().copied());
+        }
+        roster
+    }
+}
