@@ -15,6 +15,9 @@ pub struct Known {
     pub role: String,
     /// Does it report spans? If not it is opaque, and its time is inferred from its neighbours.
     pub reports: bool,
+    /// Who gets the requests that it passes on, by name. While nobody behind an opaque hop has
+    /// reported, the journey is not complete.
+    pub onward: Vec<String>,
 }
 
 /// Who listens where, and who reports.
@@ -36,6 +39,19 @@ impl Roster {
     /// The hop that listens on an address.
     pub fn at(&self, address: SocketAddr) -> Option<&Known> {
         self.by_address.get(&address)
+    }
+
+    /// The first hop behind an opaque one that should report, through opaque ones in between.
+    pub(crate) fn reporter_behind(&self, opaque: &Known) -> Option<&Known> {
+        let mut waiting: Vec<&str> = opaque.onward.iter().map(String::as_str).collect();
+        for _ in 0..self.by_name.len() {
+            let known = self.by_name.get(waiting.pop()?)?;
+            if known.reports {
+                return Some(known);
+            }
+            waiting.extend(known.onward.iter().map(String::as_str));
+        }
+        None
     }
 
     /// A hop's role; its own name when the plan does not know it.

@@ -153,10 +153,14 @@ impl<'a> Tiler<'a> {
 
     /// A hop that should have reported these bytes has not, or not yet.
     fn expect(&mut self, sent: &Stamp) {
-        if let Some(Known { name, reports: true, .. }) = self.roster.at(sent.flow.server)
-            && !self.silent.contains(name)
-        {
-            self.silent.push(name.clone());
+        if let Some(known) = self.roster.at(sent.flow.server).filter(|known| known.reports) {
+            self.miss(known);
+        }
+    }
+
+    fn miss(&mut self, known: &Known) {
+        if !self.silent.contains(&known.name) {
+            self.silent.push(known.name.clone());
         }
     }
 
@@ -411,6 +415,10 @@ impl<'a> Tiler<'a> {
     /// No one answers for these bytes: an opaque program, or one that should have reported.
     fn nobody(&mut self, sent: &Stamp, back: u64) {
         self.expect(sent);
+        let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
+        if let Some(behind) = opaque.and_then(|known| self.roster.reporter_behind(known)) {
+            self.miss(behind);
+        }
         let hop = self.opaque_name(sent);
         let whose = Whose { hop: &hop, kind: PartKind::Opaque, name: "", quality: Quality::Inferred };
         self.until(back, whose);

@@ -154,6 +154,9 @@ A first or last argument that begins with / becomes https://api.myshop.com:8443/
         /// Issue everything again: the authority, the certificates, the token's key
         #[arg(long)]
         renew: bool,
+        /// Print a bearer token instead, good for an hour: curl -H "authorization: Bearer $(lab certs --token)"
+        #[arg(long, conflicts_with = "renew")]
+        token: bool,
     },
     /// What this machine can and cannot do, why, and what to do about it
     Doctor {

@@ -57,6 +57,9 @@ pub struct Measured {
     pub network: String,
     /// What ran.
     pub hops: Vec<TargetHop>,
+    /// Resident memory of all programs together before anything was measured, in bytes, pages that
+    /// they share counted for each; 0 where the system does not say.
+    pub memory_bytes: u64,
     /// Cold journeys, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cold: Option<Series>,
@@ -110,6 +113,7 @@ async fn run_here(
         build: if cfg!(debug_assertions) { "debug" } else { "release" },
         network: target.network.clone(),
         hops: target.hops.clone(),
+        memory_bytes: memory(target),
         cold: None,
         warm: None,
     };
@@ -129,6 +133,12 @@ async fn run_here(
         measured.warm = Some(series.await?);
     }
     Ok(measured)
+}
+
+fn memory(target: &Target) -> u64 {
+    let groups = crate::supervise::usage::groups();
+    let pids = target.hops.iter().filter_map(|hop| hop.pid);
+    pids.filter_map(|pid| groups.get(&pid)).map(|usage| usage.resident).sum()
 }
 
 async fn series(

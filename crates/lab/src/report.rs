@@ -30,8 +30,12 @@ pub fn table(measured: &Measured) -> String {
     }
     let _ = writeln!(
         out,
-        "Measured on {} (no wire: the chapter's network is 15 ms away), all hops on this machine's cores, {} build.",
-        measured.network, measured.build
+        "Measured on {} (no wire: the chapter's network is 15 ms away), {} programs on this machine's cores,\n\
+         {} build, {:.1} MiB of memory together.",
+        measured.network,
+        measured.hops.len(),
+        measured.build,
+        measured.memory_bytes as f64 / f64::from(1 << 20),
     );
     out
 }

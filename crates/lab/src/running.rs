@@ -256,7 +256,14 @@ fn target(plan: &Plan, certs: &Certs, statuses: &[Status]) -> anyhow::Result<Tar
             role => role.to_string(),
         };
         let pid = statuses.iter().find(|status| status.name == hop.name).and_then(|status| status.pid);
-        TargetHop { name: hop.name.clone(), role, pid, opaque: !hop.reports, listen }
+        let onward = match &hop.settings {
+            Settings::Lb { upstreams, .. } => upstreams.clone(),
+            Settings::Ingress { rules, .. } => rules.iter().map(|rule| rule.service).collect(),
+            Settings::Clusterip { endpoints, .. } => endpoints.clone(),
+            _ => Vec::new(),
+        };
+        let onward = onward.into_iter().map(|id| plan.hop(id).name.clone()).collect();
+        TargetHop { name: hop.name.clone(), role, pid, opaque: !hop.reports, listen, onward }
     });
     Ok(Target {
         resolver: resolver.listen,

@@ -19,6 +19,8 @@ pub struct TargetHop {
     pub opaque: bool,
     /// Where it listens.
     pub listen: Vec<SocketAddr>,
+    /// Who gets the requests that it passes on, by name.
+    pub onward: Vec<String>,
 }
 
 /// The stack to measure.
@@ -47,7 +49,12 @@ impl Target {
     pub fn roster(&self) -> Roster {
         let mut roster = Roster::default();
         for hop in &self.hops {
-            let known = Known { name: hop.name.clone(), role: hop.role.clone(), reports: !hop.opaque };
+            let known = Known {
+                name: hop.name.clone(),
+                role: hop.role.clone(),
+                reports: !hop.opaque,
+                onward: hop.onward.clone(),
+            };
             roster.add(known, hop.listen.iter().copied());
         }
         roster

@@ -139,7 +139,10 @@ fn a_proxy_that_must_connect_first_says_so() {
 
 fn roster(name: &str, flow: Flow, reports: bool) -> Roster {
     let mut roster = Roster::default();
-    roster.add(Known { name: name.into(), role: name.into(), reports }, [flow.server]);
+    roster.add(
+        Known { name: name.into(), role: name.into(), reports, onward: vec!["pod".into()] },
+        [flow.server],
+    );
     roster
 }
 
@@ -155,6 +158,18 @@ fn a_hop_that_should_report_and_does_not_is_named() {
     assert!(journey.sealed());
     assert_eq!(journey.own("cart-service"), (250 - 150) + (850 - 700));
     assert_eq!(journey.own("pod"), 450);
+}
+
+#[test]
+fn a_journey_is_not_complete_while_nobody_behind_an_opaque_hop_has_reported() {
+    let mut roster = roster("cart-service", flow(2), false);
+    let pod = Known { name: "pod".into(), role: "cart".into(), reports: true, onward: Vec::new() };
+    roster.add(pod, [flow(3).server]);
+    let early: Vec<Span> =
+        three_hops().into_iter().filter(|span| span.hop != "pod" && span.name != "relay").collect();
+    assert_eq!(assembled(early, &roster).silent, ["pod"]);
+    let late: Vec<Span> = three_hops().into_iter().filter(|span| span.name != "relay").collect();
+    assert!(assembled(late, &roster).sealed());
 }
 
 #[test]

@@ -25,6 +25,15 @@ pub(super) fn run(global: &Global, renew: bool) -> anyhow::Result<Outcome> {
     Ok(Outcome::Good)
 }
 
+/// A bearer token for the shop, for whoever does not ask through `lab curl`.
+pub(super) fn token(global: &Global) -> anyhow::Result<Outcome> {
+    let plan = global.options().plan()?;
+    let now = hop::clock::now();
+    let (certs, _) = Certs::ensure(&running::certs_folder(&plan), &plan, now, false)?;
+    print::result(&certs.token(&plan.host, &plan.user, now)?).context("write to stdout")?;
+    Ok(Outcome::Good)
+}
+
 fn table(certs: &Certs, shown: &[Shown], now: u64) -> String {
     let mut out = format!("in {}\n", crate::workspace::shown(certs.folder()));
     for shown in shown {
