@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`zone`] | what is a zone, and how does it come out of a file? |
 //! | [`answer`] | answer, referral, NODATA, NXDOMAIN, REFUSED: which, and why? |
-//! | [`wire`] | what do the bytes look like, and what if they do not fit? |
+//! | crate `dnswire` | what do the bytes look like, and what if they do not fit? |
 //! | [`respond`] | all of the above in one function, bytes in and bytes out |
 //! | [`server`] | sockets, reload, stamps |
 //! | [`config`] | flags and environment |
@@ -17,5 +17,4 @@ pub mod answer;
 pub mod config;
 pub mod respond;
 pub mod server;
-pub mod wire;
 pub mod zone;

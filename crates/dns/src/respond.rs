@@ -4,8 +4,8 @@ use hickory_proto::op::{Query, ResponseCode};
 use journey::Transport;
 
 use crate::answer::answer;
-use crate::wire::{self, Received};
 use crate::zone::Zones;
+use dnswire::Received;
 
 /// A response, and what is told about it.
 #[derive(Debug)]
@@ -22,18 +22,18 @@ pub struct Response {
 
 /// Answers one message; `None` when the only right answer is none.
 pub fn respond(zones: &Zones, bytes: &[u8], transport: Transport) -> Option<Response> {
-    let (mut reply, limit) = match wire::read(bytes) {
+    let (mut reply, limit) = match dnswire::read(bytes) {
         Received::Silence => return None,
         Received::Fault(reply) => (*reply, usize::MAX),
         Received::Question(query) => {
-            let mut reply = wire::reply_to(&query);
+            let mut reply = dnswire::reply_to(&query);
             let found = answer(zones, query.queries.first()?);
             reply.metadata.response_code = found.code;
             reply.metadata.authoritative = found.authoritative;
             (reply.answers, reply.authorities) = (found.answers, found.authorities);
             reply.additionals = found.additionals;
             let limit = match transport {
-                Transport::Udp => wire::datagram_limit(&query),
+                Transport::Udp => dnswire::datagram_limit(&query),
                 Transport::Tcp => usize::from(u16::MAX),
             };
             // Courtesy records go first when room is short; glue stays, and if it does not fit the
@@ -44,6 +44,6 @@ pub fn respond(zones: &Zones, bytes: &[u8], transport: Transport) -> Option<Resp
             (reply, limit)
         }
     };
-    let bytes = wire::write(&reply, limit);
+    let bytes = dnswire::write(&reply, limit);
     Some(Response { bytes, id: reply.id, question: reply.queries.pop(), code: reply.metadata.response_code })
 }

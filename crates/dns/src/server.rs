@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use hop::listen::Pair;
 use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
 use journey::{Direction, Event, Flow, Kind, Span, Stamp, Transport};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -95,7 +95,7 @@ impl Server {
         let mut span = Span::new(trace, span, None, Kind::Server, title, (wake.at, tx.at))
             .with("dns.question.name", name)
             .with("dns.question.type", kind)
-            .with("dns.response_code", crate::wire::name_of(response.code))
+            .with("dns.response_code", dnswire::name_of(response.code))
             .with("dns.id", response.id)
             .with("network.transport", if wake.flow.transport == Transport::Udp { "udp" } else { "tcp" });
         span.stamps = vec![wake, tx];
@@ -139,15 +139,13 @@ async fn serve_stream(server: Arc<Server>, mut stream: Stamped<TcpStream>, stop:
     let stamps = stream.stamps();
     loop {
         let query = tokio::select! {
-            query = tokio::time::timeout(IDLE, read_message(&mut stream)) => query,
+            query = tokio::time::timeout(IDLE, dnswire::read_framed(&mut stream)) => query,
             () = stop.cancelled() => return,
         };
         let Ok(Ok(query)) = query else { return };
         let wake = stamps.last_read();
         let Some(response) = respond(&server.zones(), &query, Transport::Tcp) else { return };
-        let Ok(length) = u16::try_from(response.bytes.len()) else { return };
-        // Length and message in one write: two would be two packets.
-        let framed = [&length.to_be_bytes(), response.bytes.as_slice()].concat();
+        let Some(framed) = dnswire::framed(&response.bytes) else { return };
         match tokio::time::timeout(IDLE, stream.write_all(&framed)).await {
             Ok(Ok(())) => {
                 let tx = stamps.write_stamp(stamps.last_write());
@@ -156,11 +154,4 @@ async fn serve_stream(server: Arc<Server>, mut stream: Stamped<TcpStream>, stop:
             _ => return,
         }
     }
-}
-
-async fn read_message(stream: &mut Stamped<TcpStream>) -> std::io::Result<Vec<u8>> {
-    let length = stream.read_u16().await?;
-    let mut message = vec![0; usize::from(length)];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
 }

@@ -44,7 +44,7 @@ pub fn table(measured: &Measured) -> String {
 pub fn journey(journey: &Journey, kind: &str) -> String {
     let mut out = String::new();
     let (rows, _) = lines(&[journey]);
-    headline(&mut out, kind, journey, None);
+    let _ = writeln!(out, "{}", headline(journey, kind));
     rows_table(&mut out, &rows, journey.total_ns, journey.unaccounted_ns);
     remarks(&mut out, journey);
     out
@@ -61,7 +61,7 @@ fn series_table(out: &mut String, kind: &str, series: &Series) {
         remarks(out, first);
         return;
     };
-    headline(out, kind, first, Some(series.journeys.len()));
+    let _ = writeln!(out, "{}   {kind}   {} journeys", first.name, series.journeys.len());
     let _ = writeln!(
         out,
         "  total: min {}   p50 {}   p90 {}   p99 {}   max {}   unaccounted p50 {}   flagged {}",
@@ -82,10 +82,10 @@ fn series_table(out: &mut String, kind: &str, series: &Series) {
     }
 }
 
-fn headline(out: &mut String, kind: &str, journey: &Journey, count: Option<usize>) {
+/// One line: what was asked, how it went, how long it took.
+pub fn headline(journey: &Journey, kind: &str) -> String {
     let status = journey.status.map_or_else(String::new, |status| format!(" → {status}"));
-    let total = count.map_or_else(|| time(journey.total_ns), |count| format!("{count} journeys"));
-    let _ = writeln!(out, "{}{status}   {kind}   {total}   trace {}", journey.name, journey.trace_id);
+    format!("{}{status}   {kind}   {}   trace {}", journey.name, time(journey.total_ns), journey.trace_id)
 }
 
 fn rows_table(out: &mut String, rows: &[Line], total: u64, unaccounted: i64) {

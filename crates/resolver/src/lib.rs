@@ -11,7 +11,7 @@
 //! | [`upstream`] | one question to one name server: what goes over the wire, and what can go wrong? |
 //! | [`trip`] | which questions did a client's query cause, and when? |
 //! | [`respond`] | bytes in, bytes out, and what is told about it |
-//! | [`wire`] | what do the bytes look like, and what if they do not fit? |
+//! | crate `dnswire` | what do the bytes look like, and what if they do not fit? |
 //! | [`server`], [`doh`] | UDP and TCP; HTTPS |
 //! | [`config`] | flags and environment |
 
@@ -22,4 +22,3 @@ pub mod respond;
 pub mod server;
 pub mod trip;
 pub mod upstream;
-pub mod wire;

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::iterate::{Outcome, Reason, Walker};
 use crate::trip::Trip;
-use crate::wire::{self, Received};
+use dnswire::Received;
 
 /// How many queries are worked on at once. Each holds a few sockets and some memory, and someone
 /// will send more than there is room for: the surplus is told so at once.
@@ -60,12 +60,12 @@ impl Resolver {
     /// Answers one message; `None` when the only right answer is none. `transport` decides how long
     /// the answer may be.
     pub async fn respond(&self, bytes: &[u8], transport: Transport, trip: &Arc<Trip>) -> Option<Response> {
-        let (mut reply, limit, ttl) = match wire::read(bytes) {
+        let (mut reply, limit, ttl) = match dnswire::read(bytes) {
             Received::Silence => return None,
             Received::Fault(reply) => (*reply, usize::MAX, None),
             Received::Question(query) => {
                 let limit = match transport {
-                    Transport::Udp => wire::datagram_limit(&query),
+                    Transport::Udp => dnswire::datagram_limit(&query),
                     Transport::Tcp => usize::from(u16::MAX),
                 };
                 let outcome = self.outcome(&query, trip).await;
@@ -73,7 +73,9 @@ impl Resolver {
                 (reply(&query, outcome), limit, ttl)
             }
         };
-        let bytes = wire::write(&reply, limit);
+        // RA: "I do ask others for you" (RFC 1035 §4.1.1).
+        reply.metadata.recursion_available = true;
+        let bytes = dnswire::write(&reply, limit);
         let code = reply.metadata.response_code;
         Some(Response {
             bytes,
@@ -139,7 +141,7 @@ impl Response {
         let mut facts = vec![
             ("dns.question.name", name.into()),
             ("dns.question.type", kind.into()),
-            ("dns.response_code", wire::name_of(self.code).into()),
+            ("dns.response_code", dnswire::name_of(self.code).into()),
             ("dns.id", self.id.into()),
             ("dns.upstream.questions", i64::from(self.questions).into()),
             ("dns.cache", if self.questions == 0 { "hit" } else { "miss" }.into()),
@@ -150,7 +152,7 @@ impl Response {
 }
 
 fn reply(query: &Message, outcome: Outcome) -> Message {
-    let mut reply = wire::reply_to(query);
+    let mut reply = dnswire::reply_to(query);
     reply.metadata.response_code = outcome.code;
     reply.answers = outcome.answers;
     reply.authorities = outcome.authorities;

@@ -12,7 +12,7 @@ use hop::listen::Pair;
 use hop::{Hop, Mark, Stamped, admin, clock};
 use hyper::{Method, StatusCode};
 use journey::{Direction, Event, Flow, Transport};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -117,16 +117,14 @@ async fn serve_stream(resolver: Arc<Resolver>, mut stream: Stamped<TcpStream>, s
     let stamps = stream.stamps();
     loop {
         let query = tokio::select! {
-            query = tokio::time::timeout(IDLE, read_message(&mut stream)) => query,
+            query = tokio::time::timeout(IDLE, dnswire::read_framed(&mut stream)) => query,
             () = stop.cancelled() => return,
         };
         let Ok(Ok(query)) = query else { return };
         let wake = stamps.last_read();
         let trip = resolver.trip();
         let Some(response) = resolver.respond(&query, Transport::Tcp, &trip).await else { return };
-        let Ok(length) = u16::try_from(response.bytes.len()) else { return };
-        // Length and message in one write: two would be two packets.
-        let framed = [&length.to_be_bytes(), response.bytes.as_slice()].concat();
+        let Some(framed) = dnswire::framed(&response.bytes) else { return };
         match tokio::time::timeout(IDLE, stream.write_all(&framed)).await {
             Ok(Ok(())) => {
                 let tx = stamps.write_stamp(stamps.last_write());
@@ -135,11 +133,4 @@ async fn serve_stream(resolver: Arc<Resolver>, mut stream: Stamped<TcpStream>, s
             _ => return,
         }
     }
-}
-
-async fn read_message(stream: &mut Stamped<TcpStream>) -> std::io::Result<Vec<u8>> {
-    let length = stream.read_u16().await?;
-    let mut message = vec![0; usize::from(length)];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
 }

@@ -11,7 +11,7 @@ use hickory_resolver::proto::op::{DnsResponse, Message};
 use hop::{Telemetry, clock, trace};
 use journey::{Direction, Event, Flow, Kind, Quality, Span, SpanId, Stamp, TraceId, Transport};
 
-use crate::wire::name_of;
+use dnswire::name_of;
 
 tokio::task_local! {
     /// The client's query that is being worked on.

@@ -30,7 +30,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::{TcpSocket, UdpSocket};
 
 use crate::trip::{Asked, Trip};
-use crate::wire::name_of;
+use dnswire::name_of;
 
 /// How long one datagram is waited for before the question is sent again: they do get lost.
 const RESEND_AFTER: Duration = Duration::from_millis(500);

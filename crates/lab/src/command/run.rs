@@ -17,6 +17,8 @@ use crate::{control, measure, print, report};
 
 /// How long the hops may take to report a request from outside.
 const SEAL_LIMIT: Duration = Duration::from_secs(2);
+/// How many requests that come at once are shown with a line each.
+const LINES_AT_ONCE: usize = 50;
 
 pub(super) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
@@ -111,26 +113,32 @@ async fn stay(
     }
 }
 
-/// Waits for a request from outside and prints its journey. When more come than can be read, the rest
-/// is counted.
+/// Waits for a request from outside and prints its journey. When more come meanwhile than a person can
+/// read as tables, each gets one line, and when even that is too much, they are counted.
 async fn show_outside(global: &Global, collector: &Collector, target: &Target) -> anyhow::Result<()> {
-    let trace_id = collector.next_outside().await;
-    let Some(journey) = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await else {
-        return Ok(());
-    };
-    let text = if global.json {
-        serde_json::to_string(&journey)?
-    } else {
-        report::journey(&journey, "from outside")
-    };
-    print::result(&text).context("write to stdout")?;
+    let mut trace_id = collector.next_outside().await;
+    let mut shown = 0;
     let mut more = 0_u64;
-    while tokio::time::timeout(Duration::ZERO, collector.next_outside()).await.is_ok() {
-        more += 1;
+    loop {
+        if shown > LINES_AT_ONCE {
+            more += 1;
+        } else if let Some(journey) = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await {
+            let text = match (global.json, shown) {
+                (true, _) => serde_json::to_string(&journey)?,
+                (false, 0) => report::journey(&journey, "from outside"),
+                (false, _) => report::headline(&journey, "from outside"),
+            };
+            print::result(&text).context("write to stdout")?;
+            shown += 1;
+        }
+        match tokio::time::timeout(Duration::ZERO, collector.next_outside()).await {
+            Ok(next) => trace_id = next,
+            Err(_) => break,
+        }
     }
     if more > 0 {
         print::note(format_args!(
-            "… and {more} more requests meanwhile; `lab measure` and /metrics count them all"
+            "… and {more} more requests meanwhile; /metrics of every hop counts them all"
         ));
     }
     Ok(())

@@ -1,6 +1,9 @@
-//! Bytes to question, response to bytes: the parts of DNS that are the same for every server.
+//! Bytes to question, response to bytes: what is the same for a name server and a resolver.
 
-use hickory_resolver::proto::op::{Edns, Message, Metadata, OpCode, ResponseCode};
+use std::io;
+
+use hickory_proto::op::{Edns, Message, Metadata, OpCode, ResponseCode};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// The largest response over UDP, whatever the client can take: it fits one Ethernet frame, so it is
 /// never fragmented (the agreement of DNS Flag Day 2020; RFC 9715 §3.1).
@@ -33,7 +36,6 @@ pub fn read(bytes: &[u8]) -> Received {
     let op_code = OpCode::from_u8((header[2] >> 3) & 0x0f);
     let fault = |code| {
         let mut reply = Message::error_msg(id, op_code, code);
-        reply.metadata.recursion_available = true;
         reply.metadata.recursion_desired = header[2] & 0x01 != 0;
         Received::Fault(Box::new(reply))
     };
@@ -56,12 +58,11 @@ pub fn read(bytes: &[u8]) -> Received {
     }
 }
 
-/// A response without content: the query's id, question and flags, RA ("I do ask others for you"), and
-/// EDNS if it had EDNS (RFC 6891 §6.1.1).
+/// A response without content: the query's id, question and flags, and EDNS if it had EDNS
+/// (RFC 6891 §6.1.1).
 pub fn reply_to(query: &Message) -> Message {
     let mut reply = Message::response(query.id, query.op_code);
     reply.metadata = Metadata::response_from_request(&query.metadata);
-    reply.metadata.recursion_available = true;
     reply.queries.clone_from(&query.queries);
     reply.edns = query.edns.as_ref().map(|theirs| {
         let mut ours = Edns::new();
@@ -95,4 +96,22 @@ pub fn write(reply: &Message, limit: usize) -> Vec<u8> {
 /// The usual spelling of a response code, such as NXDOMAIN.
 pub fn name_of(code: ResponseCode) -> String {
     format!("{code:?}").to_uppercase()
+}
+
+/// Reads one message from a stream: its length stands before it, in two bytes (RFC 1035 §4.2.2).
+///
+/// # Errors
+/// The stream ended, or broke.
+pub async fn read_framed(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let length = stream.read_u16().await?;
+    let mut message = vec![0; usize::from(length)];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+/// A message with its length before it, to be written at once: two writes would be two packets.
+/// `None` when it is longer than two bytes can say.
+pub fn framed(message: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(message.len()).ok()?;
+    Some([&length.to_be_bytes(), message].concat())
 }
