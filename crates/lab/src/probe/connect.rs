@@ -72,12 +72,13 @@ pub(super) async fn connect(
     let stream =
         TlsConnector::from(Arc::clone(&tls.0)).connect(name, stream).await.context("TLS handshake")?;
     let flight = stamps.last_read();
+    let shaken = hop::clock::now();
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("?");
     let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
     let negotiated = session.alpn_protocol() == Some(b"h2");
     let mut span = recorder
-        .span(Kind::Client, "TLS handshake", (begun, hop::clock::now()))
+        .span(Kind::Client, "TLS handshake", (begun, shaken))
         .with("tls.protocol.version", version.trim_start_matches("TLSv").replace('_', "."))
         .with("tls.resumed", resumed);
     let hello = *hello.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +88,6 @@ pub(super) async fn connect(
         anyhow::bail!("{address} does not speak HTTP/2 (ALPN h2), which the lab's browser needs");
     }
 
-    let begun = hop::clock::now();
     let (sender, driver) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
         .handshake(TokioIo::new(stream))
         .await
@@ -97,7 +97,7 @@ pub(super) async fn connect(
             tracing::debug!(%error, "the browser's connection");
         }
     });
-    recorder.did("HTTP/2 preface", begun);
+    recorder.did("HTTP/2 preface", shaken);
     Ok(Connection { sender, stamps, used: false })
 }
 

@@ -91,6 +91,7 @@ impl Stub {
         let Some((ip, ttl)) = found else { bail!("the answer holds no address") };
         self.cache
             .insert(host.to_owned(), (ip, hop::clock::monotonic() + Duration::from_secs(u64::from(ttl))));
+        drop(socket); // closing it belongs to this step
         let mut span = recorder
             .span(Kind::Client, format!("A {name}"), (begun, hop::clock::now()))
             .with("dns.question.name", name.to_string())
