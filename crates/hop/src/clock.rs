@@ -18,6 +18,30 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
+/// The same moment on both clocks: monotonic, and nanoseconds since the Unix epoch.
+///
+/// They cannot be read at once. Of a few tries the one counts in which the least time passed between
+/// the readings around it; a pause in between would look like a clock that was set.
+pub fn both() -> (Instant, u64) {
+    let look = || {
+        let before = Instant::now();
+        let unix = now();
+        let width = Instant::now().saturating_duration_since(before);
+        (width, before + width / 2, unix)
+    };
+    let mut best = look();
+    for _ in 0..4 {
+        if best.0 < Duration::from_nanos(300) {
+            break;
+        }
+        let next = look();
+        if next.0 < best.0 {
+            best = next;
+        }
+    }
+    (best.1, best.2)
+}
+
 /// The time since `earlier` on the clock that never steps.
 pub fn since(earlier: Instant) -> Duration {
     Instant::now().saturating_duration_since(earlier)

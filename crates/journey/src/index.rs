@@ -41,17 +41,21 @@ impl Roster {
         self.by_address.get(&address)
     }
 
-    /// The first hop behind an opaque one that should report, through opaque ones in between.
-    pub(crate) fn reporter_behind(&self, opaque: &Known) -> Option<&Known> {
+    /// The hops behind an opaque one that should report, through opaque ones in between.
+    pub(crate) fn reporters_behind(&self, opaque: &Known) -> Vec<&Known> {
+        let mut found = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
         let mut waiting: Vec<&str> = opaque.onward.iter().map(String::as_str).collect();
-        for _ in 0..self.by_name.len() {
-            let known = self.by_name.get(waiting.pop()?)?;
+        while let Some(name) = waiting.pop() {
+            let Some(known) = self.by_name.get(name).filter(|_| !seen.contains(&name)) else { continue };
+            seen.push(name);
             if known.reports {
-                return Some(known);
+                found.push(known);
+            } else {
+                waiting.extend(known.onward.iter().map(String::as_str));
             }
-            waiting.extend(known.onward.iter().map(String::as_str));
         }
-        None
+        found
     }
 
     /// A hop's role; its own name when the plan does not know it.

@@ -52,7 +52,8 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         _ => spanned,
     };
     let drift = total.abs_diff(spanned);
-    if drift > 1_000 {
+    // Linux slews a clock by at most 500 ppm (adjtimex(2)), and reading two clocks takes a moment.
+    if drift > 1_000 + total / 2_000 {
         let what = "the clock was set, or slewed, during this journey".to_owned();
         tiler.anomalies.push(Anomaly { hop: root.hop.to_string(), what, by_ns: drift });
     }
@@ -287,8 +288,10 @@ impl<'a> Tiler<'a> {
         let (forth, last_sent) = self.relays_forth(sent);
         let server = by_cause.or_else(|| self.index.server_of(&last_sent));
         let mut from = hop.to_owned();
+        let mut through = Vec::new();
         for relayed in &forth {
             from = self.relay(&from, relayed, back);
+            through.push(from.clone());
         }
         let Some(server) = server else {
             return self.nobody(&last_sent, back);
@@ -300,7 +303,7 @@ impl<'a> Tiler<'a> {
         if let Some(read) = read
             && read.flow != last_sent.flow
         {
-            from = self.opaque_between(&last_sent, read, back);
+            from = self.opaque_between(&last_sent, read, &server.hop, &mut through, back);
         }
         self.arrive(&from, server, read, back);
         self.counts.spans += 1;
@@ -309,7 +312,13 @@ impl<'a> Tiler<'a> {
         }
         let written = server.stamp(Direction::Response, Event::Tx);
         self.server(server, back);
-        self.way_back(server, written, received, hop, back);
+        self.way_back(server, written, received, &mut through, hop, back);
+        // What passed the request on passed the answer, too; it has just not said so yet.
+        for name in through {
+            if !self.silent.contains(&name) {
+                self.silent.push(name);
+            }
+        }
     }
 
     /// The leg into a server: in the kernel's queue, then until the program runs.
@@ -327,12 +336,23 @@ impl<'a> Tiler<'a> {
     }
 
     /// The response's way from a server through relays (and perhaps an opaque hop) to who asked.
-    fn way_back(&mut self, server: &Span, written: Option<&Stamp>, received: &Stamp, hop: &str, back: u64) {
+    ///
+    /// Removes from `through` whom it passes.
+    fn way_back(
+        &mut self,
+        server: &Span,
+        written: Option<&Stamp>,
+        received: &Stamp,
+        through: &mut Vec<String>,
+        hop: &str,
+        back: u64,
+    ) {
         let mut from = server.hop.to_string();
         let mut at = written.copied();
         while let Some(stamp) = at.filter(|stamp| stamp.flow != received.flow) {
             let Some(relayed) = self.index.relay_from(&stamp) else { break };
             from = self.relay(&from, &relayed, back);
+            through.retain(|name| *name != from);
             at = Some(relayed.written);
         }
         let direct = at.is_none_or(|stamp| stamp.flow == received.flow);
@@ -370,13 +390,17 @@ impl<'a> Tiler<'a> {
         let name = format!("{from} → {hop}");
         let connect = self.index.connect_for(relayed.read.flow).filter(|connect| {
             let forth = relayed.read.direction == Direction::Request;
-            forth && connect.end > self.cursor && connect.end <= relayed.read.at
+            forth && connect.start >= self.start && connect.end <= relayed.read.at
         });
-        if let Some(connect) = connect {
+        if connect.is_some() {
             self.counts.connections_opened += 1;
             self.counts.spans += 1;
+        }
+        // Often the connection is made while the sender still prepares; then nobody waits for it.
+        if let Some(connect) = connect.filter(|connect| connect.end > self.cursor) {
             self.until(connect.start.max(self.cursor).min(back), leg(&hop, &name));
-            self.until(connect.end.min(back), Whose::own(&hop, "connect"));
+            let whose = Whose { kind: PartKind::Wait, ..Whose::own(&hop, "connect") };
+            self.until(connect.end.min(back), whose);
             self.until(relayed.read.at.min(back), Whose::own(&hop, ""));
         } else {
             self.until(relayed.read.at.min(back), leg(&hop, &name));
@@ -387,13 +411,30 @@ impl<'a> Tiler<'a> {
 
     /// Something that reports nothing stands between a sender and a server that knows its cause: it
     /// had the request from the sender's write to the first relay (or server) behind it.
-    fn opaque_between(&mut self, sent: &Stamp, read: &Stamp, back: u64) -> String {
+    ///
+    /// Adds to `through` the relays that it finds behind.
+    fn opaque_between(
+        &mut self,
+        sent: &Stamp,
+        read: &Stamp,
+        server: &str,
+        through: &mut Vec<String>,
+        back: u64,
+    ) -> String {
         self.expect(sent);
         let mut behind = Vec::new();
         let mut at = *read;
         while let Some(relayed) = self.index.relay_to(&at).filter(|_| behind.len() < usize::from(DEEPEST)) {
             at = relayed.read;
             behind.push(relayed);
+        }
+        through.extend(behind.iter().rev().map(|relayed| relayed.span.hop.to_string()));
+        let first = behind.last().map_or(server, |relayed| &relayed.span.hop);
+        let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
+        let reporters = opaque.map(|known| self.roster.reporters_behind(known)).unwrap_or_default();
+        if let Some(missing) = reporters.first().filter(|_| reporters.iter().all(|known| known.name != first))
+        {
+            self.miss(missing);
         }
         let hop = self.opaque_name(sent);
         let name = format!("{hop} (request)");
@@ -416,7 +457,7 @@ impl<'a> Tiler<'a> {
     fn nobody(&mut self, sent: &Stamp, back: u64) {
         self.expect(sent);
         let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
-        if let Some(behind) = opaque.and_then(|known| self.roster.reporter_behind(known)) {
+        if let Some(behind) = opaque.and_then(|known| self.roster.reporters_behind(known).first().copied()) {
             self.miss(behind);
         }
         let hop = self.opaque_name(sent);

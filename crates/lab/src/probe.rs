@@ -153,8 +153,7 @@ impl Browser {
             root: hop::trace::new_span_id(),
             spans: Vec::with_capacity(8),
         };
-        let bracket = hop::clock::monotonic();
-        let start = hop::clock::now();
+        let (bracket, start) = hop::clock::both();
         self.be_connected(&mut recorder).await?;
         let request_begun = hop::clock::now();
         let span_id = hop::trace::new_span_id();
@@ -166,7 +165,8 @@ impl Browser {
         let response = connection.sender.send_request(request).await.context("send the request")?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.context("read the response")?.to_bytes();
-        let (end, total) = (hop::clock::now(), hop::clock::since(bracket));
+        let (closed, end) = hop::clock::both();
+        let total = closed.saturating_duration_since(bracket);
         let total_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
         let (sent, read) = (sent.mark(), connection.stamps.last_read());
 

@@ -258,7 +258,9 @@ fn target(plan: &Plan, certs: &Certs, statuses: &[Status]) -> anyhow::Result<Tar
         let pid = statuses.iter().find(|status| status.name == hop.name).and_then(|status| status.pid);
         let onward = match &hop.settings {
             Settings::Lb { upstreams, .. } => upstreams.clone(),
-            Settings::Ingress { rules, .. } => rules.iter().map(|rule| rule.service).collect(),
+            Settings::Ingress { rules, default } => {
+                rules.iter().map(|rule| rule.service).chain(*default).collect()
+            }
             Settings::Clusterip { endpoints, .. } => endpoints.clone(),
             _ => Vec::new(),
         };
