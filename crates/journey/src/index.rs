@@ -43,16 +43,25 @@ impl Roster {
 
     /// The hops behind an opaque one that should report, through opaque ones in between.
     pub(crate) fn reporters_behind(&self, opaque: &Known) -> Vec<&Known> {
-        let mut found = Vec::new();
-        let mut seen: Vec<&str> = Vec::new();
-        let mut waiting: Vec<&str> = opaque.onward.iter().map(String::as_str).collect();
+        self.behind(opaque, |known| !known.reports).into_iter().filter(|known| known.reports).collect()
+    }
+
+    /// Do requests pass a hop on their way to another one?
+    pub(crate) fn leads(&self, from: &Known, to: &str) -> bool {
+        self.behind(from, |_| true).into_iter().any(|known| known.name == to)
+    }
+
+    /// Everyone behind a hop, looking through those that `through` allows.
+    fn behind(&self, hop: &Known, through: impl Fn(&Known) -> bool) -> Vec<&Known> {
+        let mut found: Vec<&Known> = Vec::new();
+        let mut waiting: Vec<&String> = hop.onward.iter().collect();
         while let Some(name) = waiting.pop() {
-            let Some(known) = self.by_name.get(name).filter(|_| !seen.contains(&name)) else { continue };
-            seen.push(name);
-            if known.reports {
+            let Some(known) = self.by_name.get(name) else { continue };
+            if found.iter().all(|seen| seen.name != known.name) {
                 found.push(known);
-            } else {
-                waiting.extend(known.onward.iter().map(String::as_str));
+                if through(known) {
+                    waiting.extend(&known.onward);
+                }
             }
         }
         found

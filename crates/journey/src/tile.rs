@@ -432,9 +432,8 @@ impl<'a> Tiler<'a> {
         let first = behind.last().map_or(server, |relayed| &relayed.span.hop);
         let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
         let reporters = opaque.map(|known| self.roster.reporters_behind(known)).unwrap_or_default();
-        if let Some(missing) = reporters.first().filter(|_| reporters.iter().all(|known| known.name != first))
-        {
-            self.miss(missing);
+        if let Some(skipped) = reporters.into_iter().find(|known| self.roster.leads(known, first)) {
+            self.miss(skipped);
         }
         let hop = self.opaque_name(sent);
         let name = format!("{hop} (request)");

@@ -1,0 +1,13 @@
+//! What the integration suites share: labs of their own, real programs, and a slow wire.
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`fixture`] | how does a test get a lab that disturbs nobody else's? |
+//! | [`program`] | how does it start the `lab` program as a user does? |
+//! | [`programs`] | how does it run curl, dig, kcat and friends? |
+//! | [`relay`] | how does it make one wire slow, and no program? |
+
+pub mod fixture;
+pub mod program;
+pub mod programs;
+pub mod relay;

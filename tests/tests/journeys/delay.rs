@@ -1,0 +1,138 @@
+//! A wire that is slower by D makes its own time longer by D, and nobody else's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::ensure;
+use journey::Journey;
+use lab::target::{Target, TargetHop};
+use tests::fixture::{Fixture, Room};
+use tests::relay::Relay;
+
+use crate::ask::{Kind, measure_at, median};
+use crate::check::{shown, sound};
+
+/// The name of the slow wire.
+const WIRE: &str = "wire";
+/// How slow it is. Wide enough that what a busy machine adds to a median stays below half of it.
+const DELAY: Duration = Duration::from_millis(10);
+/// How many journeys make a median.
+const MANY: usize = 21;
+
+#[tokio::test]
+async fn http_between_load_balancer_and_ingress() -> anyhow::Result<()> {
+    let room = Room::take("delay-http").await?;
+    let relay = Relay::tcp("127.0.0.1:0".parse()?, format!("127.0.1.100:{}", room.port(8080)).parse()?)?;
+    let options = room
+        .options()
+        .set("hop.wire.role", "ingress")
+        .set("hop.wire.external", format!("\"http://{}\"", relay.address()))
+        .set("hop.wire.rules", "[{ path = \"/\", service = \"cart-service\" }]")
+        .set("hop.lb.upstreams", "[\"wire\"]");
+    let lab = room.start(options).await?;
+    let target = lab.target()?;
+    attributed(&lab, &target, &relay, Kind::Warm, 1).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn redis_is_asked_twice() -> anyhow::Result<()> {
+    let room = Room::take("delay-redis").await?;
+    let relay = Relay::tcp("127.0.0.1:0".parse()?, format!("127.96.50.110:{}", room.port(6379)).parse()?)?;
+    let mut options = room
+        .options()
+        .set("hop.wire.role", "store")
+        .set("hop.wire.external", format!("\"redis://{}\"", relay.address()));
+    for pod in ["cart-pod-abc12", "cart-pod-def34", "cart-pod-ghi56"] {
+        options = options.set(&format!("hop.{pod}.store"), WIRE);
+    }
+    let lab = room.start(options).await?;
+    let target = lab.target()?;
+    attributed(&lab, &target, &relay, Kind::Warm, 2).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn dns_between_browser_and_resolver() -> anyhow::Result<()> {
+    let lab = Fixture::start("delay-dns").await?;
+    let relay = Relay::udp("127.0.0.1:0".parse()?, lab.listen("resolver"))?;
+    let mut target = lab.target()?;
+    target.resolver = relay.address();
+    let (name, role) = (WIRE.to_owned(), WIRE.to_owned());
+    let listen = vec![relay.address()];
+    target.hops.push(TargetHop { name, role, pid: None, opaque: true, listen, onward: Vec::new() });
+    attributed(&lab, &target, &relay, Kind::Cold, 1).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+/// Measures without and with the delay, which each journey meets `times` times.
+async fn attributed(
+    lab: &Fixture,
+    target: &Target,
+    relay: &Relay,
+    kind: Kind,
+    times: u32,
+) -> anyhow::Result<()> {
+    // Connections are opened in the first one, whatever it measures.
+    measure_at(lab, target, 1, kind).await?;
+    let without = measure_at(lab, target, MANY, kind).await?;
+    relay.delay(DELAY);
+    let with = measure_at(lab, target, MANY, kind).await?;
+    let (without, with): (Vec<&Journey>, Vec<&Journey>) =
+        (without.journeys().collect(), with.journeys().collect());
+    for journey in with.iter().chain(&without) {
+        sound(journey)?;
+    }
+    let delay = (DELAY * times).as_nanos() as u64;
+    at_least(&with, delay)?;
+    // The twin: on a wire that is not slow the same check must fail.
+    ensure!(at_least(&without, delay).is_err(), "the check does not notice a wire without delay");
+
+    let (before, after) = (medians(&without), medians(&with));
+    ensure!(before.keys().eq(after.keys()), "not the same hops: {before:?}, {after:?}");
+    let noise = DELAY.as_nanos() as u64 / 2;
+    for (hop, before) in &before {
+        let moved = before.abs_diff(after[hop]);
+        if hop == WIRE {
+            let floor = delay - noise;
+            ensure!(moved >= floor, "{hop} moved by {moved} ns, the delay is {delay} ns");
+        } else {
+            ensure!(moved < noise, "{hop} moved by {moved} ns when the wire got slower by {delay} ns");
+        }
+    }
+    Ok(())
+}
+
+/// The wire's time is never below the delay, in no journey.
+fn at_least(journeys: &[&Journey], delay: u64) -> anyhow::Result<()> {
+    for journey in journeys {
+        let wire = journey.own(WIRE);
+        ensure!(
+            wire >= delay,
+            "the wire took {wire} ns, less than its delay of {delay} ns\n{}",
+            shown(journey)
+        );
+    }
+    Ok(())
+}
+
+/// Each hop's median time, legs to it included; pods together, and without the disk.
+fn medians(journeys: &[&Journey]) -> BTreeMap<String, u64> {
+    let of = |journey: &Journey| {
+        let mut times: BTreeMap<String, u64> = BTreeMap::new();
+        for part in journey.parts.iter().filter(|part| part.name != "fsync") {
+            let pods = ["cart", "inventory"].contains(&part.role.as_str());
+            let hop = if pods { &part.role } else { &part.hop };
+            *times.entry(hop.clone()).or_default() += part.duration_ns;
+        }
+        times
+    };
+    let mut all: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (hop, time) in journeys.iter().flat_map(|journey| of(journey)) {
+        all.entry(hop).or_default().push(time);
+    }
+    all.into_iter().map(|(hop, times)| (hop, median(times))).collect()
+}

@@ -1,0 +1,55 @@
+//! Relations between times, at medians: the machine is busy, so single journeys prove nothing.
+
+use anyhow::ensure;
+use journey::Stage;
+use tests::fixture::Room;
+
+use crate::ask::{Kind, cold, measure, median, warm};
+use crate::check::{clocks, shown, sound};
+
+#[tokio::test]
+async fn what_is_warm_is_faster_and_nothing_goes_missing() -> anyhow::Result<()> {
+    let room = Room::take("relations").await?;
+    let options = room.options().set("telemetry.delay_ms", 200);
+    let lab = room.start(options).await?;
+    let first = measure(&lab, 15, Kind::Both).await?;
+    let total = |journeys: &[journey::Journey]| median(journeys.iter().map(|journey| journey.total_ns));
+    let (cold_total, warm_total) = (total(cold(&first)), total(warm(&first)));
+    ensure!(warm_total < cold_total, "warm takes {warm_total} ns, cold {cold_total} ns at the median");
+
+    let many = measure(&lab, 200, Kind::Warm).await?;
+    for journey in warm(&many) {
+        sound(journey)?;
+        for hop in [
+            "browser",
+            "lb",
+            "ingress",
+            "cart-service",
+            "cart",
+            "inventory-service",
+            "inventory",
+            "store",
+            "events",
+        ] {
+            ensure!(journey.own(hop) > 0, "{hop} took no time\n{}", shown(journey));
+        }
+        let stages: u64 = Stage::ALL.into_iter().map(|stage| journey.stage(stage)).sum();
+        let total = i64::try_from(stages)? + journey.unaccounted_ns;
+        ensure!(total == i64::try_from(journey.total_ns)?, "{}", shown(journey));
+        ensure!(journey.unaccounted_ns >= -clocks(journey.total_ns), "{}", shown(journey));
+    }
+    // The stated reach of the measurement: unaccounted ≤ 1 % or 20 µs, whichever is more.
+    let unaccounted = median(warm(&many).iter().map(|journey| journey.unaccounted_ns));
+    let total = total(warm(&many));
+    let reach = (total / 100).max(20_000);
+    ensure!(
+        unaccounted.unsigned_abs() <= reach,
+        "{unaccounted} ns of {total} ns are unaccounted at the median"
+    );
+    let summary = many.warm.as_ref().and_then(|series| series.summary.as_ref());
+    let summary = summary.ok_or_else(|| anyhow::anyhow!("200 journeys have a summary"))?;
+    ensure!(summary.journeys == 200 && summary.flagged == 0, "{summary:?}");
+    ensure!(summary.p50_ns == total && summary.min_ns <= total && total <= summary.max_ns, "{summary:?}");
+    lab.finish().await;
+    Ok(())
+}
