@@ -41,7 +41,9 @@ pub async fn path() -> anyhow::Result<&'static Path> {
         };
         let mut command =
             without_cargo(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())));
-        command.current_dir(root()?).args(["build", "--bins", "-p", "lab", "--profile", profile]);
+        // The whole workspace, because alone the lab would be built with fewer features of tokio and others,
+        // and all that stands on them a second time.
+        command.current_dir(root()?).args(["build", "--bins", "--workspace", "--profile", profile]);
         command.env("CARGO_TARGET_DIR", folder.parent().context("a profile's folder lies in target")?);
         let status =
             command.stdin(Stdio::null()).stdout(Stdio::null()).status().await.context("run cargo")?;

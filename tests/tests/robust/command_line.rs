@@ -1,0 +1,161 @@
+//! What scripts rely on: which commands and options there are, how they end, and what they write where.
+
+use serde_json::Value;
+
+use super::orphans::Up;
+use super::process::taken;
+use super::program::{self, Ended};
+use super::spot::Spot;
+
+/// Options that every command has.
+const EVERYWHERE: [&str; 4] = ["--config", "--set", "--swap", "--json"];
+
+fn json(ended: &Ended) -> Value {
+    serde_json::from_str(&ended.stdout)
+        .unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{}", ended.stdout))
+}
+
+#[tokio::test]
+async fn help_names_every_option() {
+    for (command, options) in [
+        (None, &["--once", "measure", "check", "status", "stop", "curl", "certs", "doctor"][..]),
+        (Some("measure"), &["-n", "--cold", "--warm", "--format", "table", "json", "--out"]),
+        (Some("check"), &["-n", "budget"]),
+        (Some("status"), &[]),
+        (Some("stop"), &[]),
+        (Some("certs"), &["--renew"]),
+        (Some("doctor"), &[]),
+    ] {
+        let help = program::lab(command.into_iter().chain(["--help"])).await.code(0);
+        for option in options.iter().chain(&EVERYWHERE) {
+            assert!(
+                help.stdout.contains(option),
+                "{command:?} --help does not name {option}:\n{}",
+                help.stdout
+            );
+        }
+        assert_eq!(help.stderr, "");
+    }
+    // Behind `curl` everything is curl's; its help is asked for in the other way.
+    let help = program::lab(["help", "curl"]).await.code(0);
+    assert!(help.stdout.contains("lab curl -i /cart"), "{}", help.stdout);
+    let help = program::lab(["--help"]).await.code(0);
+    assert!(help.stdout.contains("Exit codes: 0"), "{}", help.stdout);
+    let version = program::lab(["--version"]).await.code(0);
+    assert!(version.stdout.starts_with("lab 0."), "{}", version.stdout);
+}
+
+#[tokio::test]
+async fn a_running_lab_answers_scripts() {
+    let up = Up::start("answers-scripts").await;
+    let lab = async |arguments: &[&str]| program::lab(up.spot.arguments(arguments.iter().copied())).await;
+
+    let status = json(&lab(&["status", "--json"]).await.code(0));
+    assert_eq!(status["pid"], up.run.pid);
+    let hops = status["hops"].as_array().expect("hops");
+    assert_eq!(hops.len(), up.hops.len());
+    for hop in hops {
+        assert_eq!(hop["state"], "ready", "{hop}");
+        assert_eq!(hop["restarts"], 0, "{hop}");
+        assert!(hop["resident_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{hop}");
+        assert!(
+            hop["cpu_seconds"].is_number() && hop["listen"].is_string() && hop["log"].is_string(),
+            "{hop}"
+        );
+    }
+    let table = lab(&["status"]).await.code(0);
+    assert!(up.hops.iter().all(|hop| table.stdout.contains(&hop.name)), "{}", table.stdout);
+
+    let measured =
+        lab(&["measure", "-n", "2", "--format", "json"]).await.code(0).says(&["on the running lab"]);
+    let measured = json(&measured);
+    assert_eq!(measured["schema"], "journey/1");
+    for kind in ["cold", "warm"] {
+        let journeys = measured[kind]["journeys"].as_array().expect(kind);
+        assert_eq!(journeys.len(), 2);
+        for journey in journeys {
+            let parts = journey["parts"].as_array().expect("parts");
+            let sum: u64 = parts.iter().filter_map(|part| part["duration_ns"].as_u64()).sum();
+            let (total, unaccounted) = (journey["total_ns"].as_u64(), journey["unaccounted_ns"].as_i64());
+            let total = total.and_then(|total| i64::try_from(total).ok()).expect("a total");
+            let sum = i64::try_from(sum).expect("a sum");
+            assert_eq!(sum + unaccounted.expect("a remainder"), total, "the parts tile the whole: {journey}");
+        }
+    }
+    assert_eq!(json(&lab(&["measure", "--cold", "--json"]).await.code(0)).get("warm"), None);
+
+    let file = up.spot.folder().join("out.json");
+    let out = file.to_str().expect("a plain path");
+    let written = lab(&["measure", "--warm", "--format", "json", "--out", out]).await.code(0).says(&[out]);
+    assert_eq!(written.stdout, "", "the result is in the file");
+    let text = std::fs::read_to_string(&file).expect("it was written");
+    assert!(serde_json::from_str::<Value>(&text).is_ok_and(|json| json.get("cold").is_none()), "{text}");
+
+    let cart = lab(&["curl", "-sS", "-i", "/cart"]).await.code(0);
+    assert!(cart.stdout.starts_with("HTTP/2 200") && cart.stdout.contains("cartId"), "{}", cart.stdout);
+
+    let good = json(&lab(&["check", "-n", "2", "--json"]).await.code(0));
+    assert_eq!(good["good"], true, "{good}");
+
+    // Whoever finds the control port and speaks nonsense is told so.
+    for (path, body, status) in
+        [("/measure", "{", 400), ("/measure", "{\"cuont\":1}", 400), ("/nonsense", "", 404)]
+    {
+        let reply = lab::ask::post(up.run.control, path, body).await.expect("an answer");
+        assert_eq!(reply.status, status, "{path} {body}");
+    }
+
+    // Another plan than the one that runs cannot be measured on it.
+    lab(&["measure", "--set", "hop.lb.balance=round-robin"])
+        .await
+        .code(2)
+        .says(&["with another plan", "lab stop"]);
+
+    let Up { spot, lab: running, hops, .. } = up;
+    let stopped = program::lab(spot.arguments(["stop"])).await.code(0).says(&["has stopped"]);
+    assert_eq!(stopped.stdout, "");
+    running.ended().await.code(0).says(&["asked to stop"]);
+    assert!(hops.iter().all(|hop| !hop.lives()), "`lab stop` returns when everything is gone");
+    assert_eq!(taken(&spot.plan()), Vec::<String>::new());
+
+    // And without one.
+    program::lab(spot.arguments(["stop"])).await.code(0).says(&["does not run"]);
+    let status = program::lab(spot.arguments(["status", "--json"])).await.code(1).says(&["does not run"]);
+    assert_eq!(json(&status), Value::Null);
+    program::lab(spot.arguments(["curl", "/cart"])).await.code(3).says(&["does not run", "what to do"]);
+    spot.leave();
+}
+
+#[tokio::test]
+async fn stdout_holds_results_and_nothing_else() {
+    let spot = Spot::take("only-results").await;
+    let once = program::lab(spot.arguments(["--once", "--json"])).await.code(0);
+    assert_eq!(json(&once)["schema"], "journey/1");
+    let table = program::lab(spot.arguments(["--once"])).await.code(0);
+    for word in ["plan: ", "ready in", "stopping", "waiting"] {
+        assert!(!table.stdout.contains(word), "{word:?} is no result:\n{}", table.stdout);
+    }
+    assert!(table.stdout.contains("unaccounted") && !table.stdout.contains('\x1b'), "{}", table.stdout);
+    assert_eq!(taken(&spot.plan()), Vec::<String>::new());
+    spot.leave();
+}
+
+#[tokio::test]
+async fn check_ends_with_1_when_over_budget_and_3_when_it_cannot_tell() {
+    let spot = Spot::take("check").await;
+    let lab = async |arguments: &[&str]| program::lab(spot.arguments(arguments.iter().copied())).await;
+    let over = lab(&["check", "-n", "2", "--json", "--set", "budget.cart=0.000001"]).await.code(1);
+    let over = over.says(&["over budget: cart", "lab measure"]);
+    let lines = json(&over)["lines"].as_array().expect("lines").clone();
+    let verdicts = lines.iter().filter(|line| line["over"] == true).map(|line| line["name"].as_str());
+    assert_eq!(verdicts.collect::<Vec<_>>(), [Some("cart")], "only that line is over");
+
+    // The request finds no route: there is an answer, but nothing to compare.
+    let rules =
+        "hop.ingress.rules=[{ host = \"api.myshop.com\", path = \"/other\", service = \"cart-service\" }]";
+    let untold = lab(&["check", "-n", "2", "--set", rules]).await.code(3);
+    assert_eq!(untold.stdout, "");
+    untold.says(&["404", "ingress"]);
+    assert_eq!(taken(&spot.plan()), Vec::<String>::new(), "also then everything is stopped");
+    spot.leave();
+}

@@ -1,0 +1,118 @@
+//! What documents point to is there.
+
+use std::path::{Path, PathBuf};
+
+/// Every text that a reader is led through.
+fn documents() -> Vec<PathBuf> {
+    let root = tests::program::root().expect("the workspace");
+    let mut documents = vec![root.join("README.md"), root.join("certs/README.md")];
+    let folder = std::fs::read_dir(root.join("docs")).expect("read docs/");
+    documents.extend(folder.map(|entry| entry.expect("read docs/").path()));
+    documents.retain(|path| path.extension().is_some_and(|end| end == "md"));
+    documents
+}
+
+/// The text without fenced blocks, where brackets are code.
+fn prose(text: &str) -> String {
+    let mut code = false;
+    let keep = |line: &&str| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    };
+    text.lines().filter(keep).collect::<Vec<_>>().join("\n")
+}
+
+/// The targets of `[text](target)`.
+fn links(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    targets.map(|(target, _)| target.split_whitespace().next().unwrap_or_default().to_owned()).collect()
+}
+
+/// The anchors that headings get on the usual code hosts.
+fn anchors(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    let headings = prose.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+        kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// Words that begin like a path in this repository and stand for one file or folder.
+fn paths(text: &str) -> Vec<&str> {
+    let ends = |letter: char| letter.is_whitespace() || "`\"'()[]{}<>,;|*…".contains(letter);
+    let words = text.split_inclusive(ends).filter_map(|word| {
+        let path = word.trim_end_matches(ends);
+        // `crates/*/src` and `target/lab/{NAME}` stand for many.
+        let pattern = word.ends_with(['*', '{', '<', '…']);
+        let path = path.trim_end_matches(['.', ':', '/']);
+        let path = path.split("::").next().unwrap_or(path);
+        (!pattern && !path.contains("...")).then_some(path)
+    });
+    words.filter(|word| ["crates/", "tests/", "docs/"].iter().any(|start| word.starts_with(start))).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    for document in documents() {
+        let Ok(text) = std::fs::read_to_string(&document) else {
+            broken.push(lab::workspace::shown(&document));
+            continue;
+        };
+        for link in links(&text) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let to = if path.is_empty() {
+                document.clone()
+            } else {
+                document.parent().unwrap_or(Path::new("")).join(path)
+            };
+            let there = to.exists();
+            let heading = anchor.is_empty()
+                || std::fs::read_to_string(&to)
+                    .is_ok_and(|text| anchors(&text).iter().any(|it| it == anchor));
+            if !there || !heading {
+                broken.push(format!("{}: {link}", lab::workspace::shown(&document)));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links to nowhere:\n  {}", broken.join("\n  "));
+}
+
+#[test]
+fn every_path_is_there() {
+    let root = tests::program::root().expect("the workspace");
+    let mut missing = Vec::new();
+    for document in documents() {
+        let Ok(text) = std::fs::read_to_string(&document) else {
+            missing.push(lab::workspace::shown(&document));
+            continue;
+        };
+        for path in paths(&text) {
+            if !root.join(path).exists() {
+                missing.push(format!("{}: {path}", lab::workspace::shown(&document)));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "paths that are not there:\n  {}", missing.join("\n  "));
+}
+
+#[test]
+fn the_checks_see_what_is_wrong() {
+    assert_eq!(links("see [a](b.md#c \"d\"), `[x](y)`\n```\n[n](o)\n```\n[e](f)"), ["b.md#c", "y", "f"]);
+    assert_eq!(
+        anchors("# A *b*, c\n```\n# no\n```\n## The JSON form: `journey/1`"),
+        ["a-b-c", "the-json-form-journey1"]
+    );
+    assert_eq!(
+        paths("in `crates/lb/src/tls.rs`, crates/*/src, (docs/a.md). crates/lab/src/{a}, x/crates/y"),
+        ["crates/lb/src/tls.rs", "docs/a.md"]
+    );
+}

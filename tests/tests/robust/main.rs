@@ -1,0 +1,29 @@
+//! Does the lab stay a good citizen when things go wrong? Killed programs, garbage on every port, wrong
+//! settings, taken ports; and the promises that documents make about the code.
+//!
+//! | module | holds the lab to |
+//! |---|---|
+//! | `kill` | a killed program is reported and comes back, and nothing acknowledged is lost |
+//! | `orphans` | no program outlives its lab, however that ends; labs side by side |
+//! | `wrong_plan` | every mistake in lab.toml or an option is explained, and nothing is started |
+//! | `starting` | what cannot start says why, and leaves nothing behind |
+//! | `garbage` | no bytes on any port bring a program down or blow it up |
+//! | `command_line` | what scripts rely on: exit codes, stdout, JSON |
+//! | `certificates` | secrets are secret, and the authority can sign for nobody else |
+//! | `map`, `documents` | docs/architecture.md says what is there |
+//!
+//! `process`, `program` and `spot` are tools: a process that is told apart from a later one of the same
+//! number, the `lab` program as a user starts it, and a place where it can run.
+
+mod certificates;
+mod command_line;
+mod documents;
+mod garbage;
+mod kill;
+mod map;
+mod orphans;
+mod process;
+mod program;
+mod spot;
+mod starting;
+mod wrong_plan;
