@@ -47,7 +47,7 @@ pub(super) fn authority(
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
         let validity = Validity::of(&certificate).filter(|validity| validity.is_fresh(now))?;
         // It must be this key's, and may sign for this domain: shown by signing something.
-        let issuer = Issuer::from_ca_cert_pem(&pem, key).ok()?;
+        let issuer = Issuer::new(authority_params(domain), key);
         let authority = Authority { issuer, certificate };
         let probe = Leaf { file: "", names: vec![domain.to_owned()], addresses: vec![[127, 0, 0, 1].into()] };
         let (certificate, _) = sign(&authority, &probe, now).ok()?;
@@ -57,6 +57,18 @@ pub(super) fn authority(
         return Ok((authority, shown(validity, false)));
     }
     let key = KeyPair::generate().context("make the authority's key")?;
+    let mut params = authority_params(domain);
+    limit(&mut params, now, AUTHORITY_SECONDS);
+    let certificate = params.self_signed(&key).context("sign the authority's certificate")?;
+    let validity = Validity::of(certificate.der()).context("read back the authority's validity")?;
+    write(&key_file, &key.serialize_pem(), Access::Secret)?;
+    write(&file, &certificate.pem(), Access::Public)?;
+    let der = certificate.der().clone();
+    Ok((Authority { issuer: Issuer::new(params, key), certificate: der }, shown(validity, true)))
+}
+
+/// What the authority's certificate says of it; with its key this is all that signing needs.
+fn authority_params(domain: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = Default::default();
     params.distinguished_name.push(DnType::OrganizationName, "request-journey lab");
@@ -74,13 +86,7 @@ pub(super) fn authority(
         ],
         excluded_subtrees: Vec::new(),
     });
-    limit(&mut params, now, AUTHORITY_SECONDS);
-    let certificate = params.self_signed(&key).context("sign the authority's certificate")?;
-    let validity = Validity::of(certificate.der()).context("read back the authority's validity")?;
-    write(&key_file, &key.serialize_pem(), Access::Secret)?;
-    write(&file, &certificate.pem(), Access::Public)?;
-    let der = certificate.der().clone();
-    Ok((Authority { issuer: Issuer::new(params, key), certificate: der }, shown(validity, true)))
+    params
 }
 
 /// Loads a leaf, or issues a new one with a new key.
