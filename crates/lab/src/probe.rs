@@ -162,9 +162,16 @@ impl Browser {
         let (body, sent) = MarkedBody::new(ask.body.clone(), connection.stamps.clone());
         let parent = Traceparent { trace_id: recorder.trace_id, parent: span_id, sampled: ask.sampled };
         let request = self.target.request(ask, parent, body)?;
-        let response = connection.sender.send_request(request).await.context("send the request")?;
+        let asked = || {
+            format!(
+                "ask the lb at {} for {}: it broke off, so it is the lb that is not well (`lab status`)",
+                connection.stamps.flow().server,
+                ask.path
+            )
+        };
+        let response = connection.sender.send_request(request).await.with_context(asked)?;
         let (head, body) = response.into_parts();
-        let body = body.collect().await.context("read the response")?.to_bytes();
+        let body = body.collect().await.with_context(asked)?.to_bytes();
         let (closed, end) = hop::clock::both();
         let total = closed.saturating_duration_since(bracket);
         let total_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);

@@ -119,8 +119,17 @@ impl Upstreams {
     }
 
     /// Chooses one for the next request, not among those to `avoid`.
+    ///
+    /// When none is healthy, all that ever were are taken for usable (cloud load balancers call it failing open, Envoy
+    /// its panic threshold): the checks may be late to see that one is back, and refusing helps nobody.
     pub fn pick(&self, avoid: &[SocketAddr]) -> Option<Lease> {
-        let candidates: Vec<Candidate> = self.all.iter().map(|upstream| upstream.candidate(avoid)).collect();
+        let mut candidates: Vec<Candidate> =
+            self.all.iter().map(|upstream| upstream.candidate(avoid)).collect();
+        if !self.all.iter().any(|upstream| upstream.is_up()) {
+            for (candidate, upstream) in candidates.iter_mut().zip(&self.all) {
+                candidate.usable = !upstream.is_new() && !avoid.contains(&upstream.address);
+            }
+        }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let index = choose(self.policy, &candidates, turn, rand::random())?;
         let upstream = Arc::clone(&self.all[index]);
