@@ -45,9 +45,9 @@ By hand:
 
 /// Where the stock is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseUrl {
-    /// The SQLite file.
-    pub path: PathBuf,
+pub enum DatabaseUrl {
+    /// In this file.
+    Sqlite(PathBuf),
 }
 
 impl FromStr for DatabaseUrl {
@@ -65,7 +65,7 @@ impl FromStr for DatabaseUrl {
                 Err("a database in memory would forget what it acknowledged: give it a file".into())
             }
             path if path.ends_with('/') => Err(format!("{path:?} is a folder: name the file in it")),
-            path => Ok(DatabaseUrl { path: path.into() }),
+            path => Ok(DatabaseUrl::Sqlite(path.into())),
         }
     }
 }

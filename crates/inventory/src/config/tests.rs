@@ -7,7 +7,7 @@ fn a_database_is_a_file() {
     for (text, path) in
         [("sqlite:a.db", "a.db"), ("sqlite:/x/a.db", "/x/a.db"), ("sqlite:///x/a.db", "/x/a.db")]
     {
-        assert_eq!(text.parse(), Ok(DatabaseUrl { path: path.into() }), "{text}");
+        assert_eq!(text.parse(), Ok(DatabaseUrl::Sqlite(path.into())), "{text}");
     }
     for (text, said) in [
         ("", "expected sqlite:PATH"),
