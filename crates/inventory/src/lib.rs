@@ -8,15 +8,16 @@
 //!
 //! It also teaches **how not to sell a thing twice**: by reservations with names, see [`stock`].
 //!
-//! The other thing to see here is where time may be spent on one thread: a read takes microseconds
-//! and is done on the spot, a write waits for the disk and is done elsewhere.
+//! The other thing to see here is where time may be spent on one thread: with SQLite, a read takes
+//! microseconds and is done on the spot, a write waits for the disk and is done elsewhere.
 //!
 //! In Kubernetes this is a Deployment of two pods behind the Service `inventory-service`. The two
-//! share one database, here a SQLite file.
+//! share one database: a SQLite file, or a PostgreSQL when `DATABASE_URL` names one.
 //!
 //! | module | answers |
 //! |---|---|
-//! | [`stock`] | what is kept, where, and when is it safe on disk? |
+//! | [`stock`] | what is kept, and how is it that nothing is sold twice? |
+//! | [`stock::sqlite`], [`stock::postgres`] | where is it kept, and when is it safe on disk? |
 //! | [`server`] (and `body`) | how does a request become a query and an answer? |
 //! | [`config`] | flags and environment |
 

@@ -30,8 +30,10 @@ use serde::Serialize;
 
 use crate::config::DatabaseUrl;
 
+pub mod postgres;
 pub mod sqlite;
 
+use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// How long a finished reservation is remembered, in milliseconds: a week. An idempotency key lives a day.
@@ -152,6 +154,8 @@ pub enum StockError {
 pub enum Stock {
     /// In a file, which other instances may share.
     Sqlite(Sqlite),
+    /// In a server, which other instances may share.
+    Postgres(Postgres),
 }
 
 /// Hands a question to whichever database there is.
@@ -159,6 +163,7 @@ macro_rules! ask {
     ($stock:expr, $engine:ident => $question:expr) => {
         match $stock {
             Stock::Sqlite($engine) => $question.await,
+            Stock::Postgres($engine) => $question.await,
         }
     };
 }
@@ -170,6 +175,7 @@ impl Stock {
     /// It can't be opened, is not ours or stays locked. The text names it and what to do.
     pub async fn open(database: &DatabaseUrl, seed: &[Item]) -> anyhow::Result<Self> {
         match database {
+            DatabaseUrl::Postgres(config) => Ok(Stock::Postgres(Postgres::open(config, seed).await?)),
             DatabaseUrl::Sqlite(path) => Ok(Stock::Sqlite(Sqlite::open(path, seed).await?)),
         }
     }
@@ -178,6 +184,7 @@ impl Stock {
     pub fn system(&self) -> &'static str {
         match self {
             Stock::Sqlite(_) => "sqlite",
+            Stock::Postgres(_) => "postgresql",
         }
     }
 

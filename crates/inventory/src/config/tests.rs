@@ -47,3 +47,21 @@ fn the_default_seed_is_valid() {
     let settings = Settings::try_parse_from(["inventory", "--database", "sqlite:x"]).unwrap();
     assert_eq!(settings.seed.0.len(), 3);
 }
+
+#[test]
+fn a_database_may_be_a_server() {
+    let url = "postgres://shop:secret@127.0.0.1:5433/stock".parse().unwrap();
+    let DatabaseUrl::Postgres(config) = url else { panic!("not a server") };
+    assert_eq!((config.get_user(), config.get_dbname()), (Some("shop"), Some("stock")));
+    assert_eq!((config.get_password(), config.get_ports()), (Some(&b"secret"[..]), &[5433][..]));
+    for text in [
+        "postgres://",
+        "postgres://127.0.0.1/stock",
+        "postgres://shop:secret@db.example/stock",
+        "postgres://shop:secret@127.0.0.1:1",
+        "postgres://shop:secret@127.0.0.1:port/stock",
+    ] {
+        let error = text.parse::<DatabaseUrl>().unwrap_err();
+        assert!(error.contains("IP:PORT/DATABASE") && !error.contains("secret"), "{text:?} said {error}");
+    }
+}
