@@ -106,7 +106,7 @@ async fn add(
         Ok(Added::Kept(events)) => events,
         Ok(Added::Lost) => {
             give_up(shop, exchange, product, &reservation).await;
-            return Err(lost(claim));
+            return Err(lost());
         }
         Err(failure) => {
             if failure.had_no_effect() {
@@ -182,13 +182,10 @@ impl Drop for Asking<'_> {
 }
 
 /// This request took so long that others took it for dead.
-fn lost(claim: Option<&Claim>) -> Refusal {
-    if claim.is_some() {
-        return idempotency::in_progress();
-    }
-    let detail =
-        "the request took so long that its units went back to the stock. Nothing was added: try again";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "too-slow", detail).into()
+fn lost() -> Refusal {
+    let detail = "the request took so long that others took it for dead. Nothing was added by it: try again";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "too-slow", detail);
+    Refusal::from(problem).retry_after(1)
 }
 
 /// Redis did not confirm the item.

@@ -186,7 +186,7 @@ fn text(record: &Record) -> String {
 }
 
 /// Someone else is at this very request.
-pub(crate) fn in_progress() -> Refusal {
+fn in_progress() -> Refusal {
     let detail = "a request with this Idempotency-Key is in progress: send it again in a moment";
     Refusal::client(StatusCode::CONFLICT, "request-in-progress", "Idempotency-Key", detail).retry_after(1)
 }

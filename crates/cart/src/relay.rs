@@ -39,19 +39,20 @@ pub async fn run(shop: Arc<Shop>, mut told: mpsc::Receiver<Told>, stop: Cancella
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            biased;
-            first = told.recv() => tidy(&shop, &exchange, first, &mut told).await,
+            biased; // or events that come all the time would leave no time for the rest
+            () = stop.cancelled() => break,
             _ = rounds.tick() => {
                 confirm(&shop, &exchange).await;
                 if let Err(text) = look_after(&shop, &exchange, &who).await {
                     tracing::debug!("finish what was left behind: {text}");
                 }
             }
-            () = stop.cancelled() => break,
+            first = told.recv() => tidy(&shop, &exchange, first, &mut told).await,
         }
     }
-    let first = told.try_recv().ok();
-    tidy(&shop, &exchange, first, &mut told).await;
+    while let Ok(first) = told.try_recv() {
+        tidy(&shop, &exchange, Some(first), &mut told).await;
+    }
     confirm(&shop, &exchange).await;
 }
 

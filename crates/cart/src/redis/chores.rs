@@ -95,11 +95,11 @@ impl Redis {
     /// See [`Failure`].
     pub async fn outboxes(&self, exchange: &Exchange) -> Result<Vec<String>, Failure> {
         let (_place, mut wire) = self.connection(exchange).await?;
-        let batch = Batch { operation: "HKEYS", commands: &[&["HGETALL", OUTBOXES]] };
+        let batch = Batch { operation: "HKEYS", commands: &[&["HKEYS", OUTBOXES]] };
         let answer = self.ask(&mut wire, exchange, &batch).await?.pop();
         let Some(Frame::Array(fields)) = answer else { return Err(nonsense(&answer)) };
         self.pool.give_back(wire);
-        Ok(fields.chunks(2).filter_map(|pair| pair[0].as_str().map(str::to_owned)).collect())
+        Ok(fields.iter().filter_map(|field| field.as_str().map(str::to_owned)).collect())
     }
 
     /// Drops the outboxes that are empty and stay so, and hands back what is in the others.

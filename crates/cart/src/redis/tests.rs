@@ -2,7 +2,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use journey::{Direction, Event, Kind};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Added, Addition, Redis};
 use crate::auth::Customer;
@@ -10,26 +9,8 @@ use crate::config::RedisUrl;
 use crate::event::Event as CartEvent;
 use crate::item::ProductId;
 use crate::outbox::{Entry, Outgoing};
-use crate::testing::{exchange, listener, run};
+use crate::testing::{exchange, listener, run, scripted};
 use crate::wire::Failure;
-
-/// A server that answers each request of one connection with the next line of a script, then closes.
-/// Hands back what it was asked.
-async fn scripted(script: &'static [String]) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
-    let (listener, address) = listener().await;
-    let task = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("accept");
-        let mut asked = Vec::new();
-        for answer in script {
-            let mut buffer = [0; 4096];
-            let count = stream.read(&mut buffer).await.expect("read");
-            asked.push(String::from_utf8_lossy(&buffer[..count]).replace("\r\n", " "));
-            stream.write_all(answer.as_bytes()).await.expect("write");
-        }
-        asked
-    });
-    (address, task)
-}
 
 fn client(address: SocketAddr) -> Redis {
     let url = RedisUrl { address, user: None, password: None, database: 0 };
@@ -87,7 +68,7 @@ fn kept() -> String {
 #[test]
 fn a_cart_its_event_and_its_reservation_change_in_one_write() {
     run(async {
-        let (address, server) = scripted(vec![OPEN.into(), kept()].leak()).await;
+        let (address, server) = scripted(vec![OPEN.into(), kept()]).await;
         let (exchange, _) = exchange();
         let added = add(&client(address), &exchange).await.expect("added");
         let entry = Entry::parse("1-0", outgoing().fields().0, outgoing().fields().1).expect("an entry");
@@ -112,10 +93,10 @@ fn a_reservation_that_was_ended_is_not_kept() {
         let (exchange, _) = exchange();
         // Before the transaction, and while it was being sent.
         const DROPPED: &str = "+OK\r\n$7\r\ndropped\r\n$-1\r\n:0\r\n";
-        let (address, server) = scripted(vec![DROPPED.into()].leak()).await;
+        let (address, server) = scripted(vec![DROPPED.into()]).await;
         assert_eq!(add(&client(address), &exchange).await.expect("answered"), Added::Lost);
         assert_eq!(server.await.expect("no panic").len(), 1, "nothing was written");
-        let (address, _server) = scripted(vec![OPEN.into(), format!("{QUEUED}*-1\r\n")].leak()).await;
+        let (address, _server) = scripted(vec![OPEN.into(), format!("{QUEUED}*-1\r\n")]).await;
         assert_eq!(add(&client(address), &exchange).await.expect("answered"), Added::Lost);
     });
 }
@@ -124,7 +105,7 @@ fn a_reservation_that_was_ended_is_not_kept() {
 fn an_error_before_a_transaction_had_no_effect_and_one_inside_it_is_in_doubt() {
     run(async {
         const WRONG_TYPE: &str = "+OK\r\n$-1\r\n-WRONGTYPE Operation against a key\r\n:0\r\n";
-        let (address, _server) = scripted(vec![WRONG_TYPE.into()].leak()).await;
+        let (address, _server) = scripted(vec![WRONG_TYPE.into()]).await;
         let (exchange, _) = exchange();
         let failure = add(&client(address), &exchange).await.expect_err("refused");
         assert!(
@@ -132,7 +113,7 @@ fn an_error_before_a_transaction_had_no_effect_and_one_inside_it_is_in_doubt() {
             "{failure:?}"
         );
         let inside = format!("{QUEUED}*5\r\n+OK\r\n-WRONGTYPE Operation\r\n:1\r\n$3\r\n1-0\r\n*0\r\n");
-        let (address, _server) = scripted(vec![OPEN.into(), inside].leak()).await;
+        let (address, _server) = scripted(vec![OPEN.into(), inside]).await;
         let failure = add(&client(address), &exchange).await.expect_err("refused");
         assert!(!failure.had_no_effect(), "{failure:?}");
     });
@@ -141,7 +122,7 @@ fn an_error_before_a_transaction_had_no_effect_and_one_inside_it_is_in_doubt() {
 #[test]
 fn each_use_is_a_client_span_with_exact_offsets() {
     run(async {
-        let (address, server) = scripted(vec![OPEN.into(), kept()].leak()).await;
+        let (address, server) = scripted(vec![OPEN.into(), kept()]).await;
         let (exchange, telemetry) = exchange();
         add(&client(address), &exchange).await.expect("added");
         let sent: Vec<u64> = server
@@ -166,7 +147,7 @@ fn each_use_is_a_client_span_with_exact_offsets() {
 #[test]
 fn a_broken_connection_is_not_used_again() {
     run(async {
-        let (address, server) = scripted(vec!["*0\r\n".into(), "*0\r\n*0\r\n".into()].leak()).await;
+        let (address, server) = scripted(vec!["*0\r\n".into(), "*0\r\n*0\r\n".into()]).await;
         let client = client(address);
         let (exchange, _) = exchange();
         assert!(client.lines(&exchange, &alice()).await.expect("an empty cart").is_empty());
@@ -198,10 +179,9 @@ fn a_silent_server_is_given_up() {
 #[test]
 fn logging_in_comes_first() {
     run(async {
-        let (address, server) = scripted(
-            vec!["+OK\r\n".into(), "+OK\r\n".into(), "*2\r\n$6\r\nPROD-1\r\n$1\r\n4\r\n".into()].leak(),
-        )
-        .await;
+        let (address, server) =
+            scripted(vec!["+OK\r\n".into(), "+OK\r\n".into(), "*2\r\n$6\r\nPROD-1\r\n$1\r\n4\r\n".into()])
+                .await;
         let url = RedisUrl { address, user: None, password: Some("pass".into()), database: 2 };
         let (exchange, _) = exchange();
         let lines =
