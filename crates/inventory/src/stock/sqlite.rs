@@ -19,6 +19,9 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 const ATTEMPT: Duration = Duration::from_millis(100);
 /// How long a write waits for the other instance's write; on a thread of its own.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How often the lock is looked at meanwhile. SQLite's own pauses grow to 100 ms, and an instance that is
+/// busy takes the lock again within a few microseconds: whoever waits for long would wait for ever.
+const LOOK: Duration = Duration::from_micros(100);
 /// How long a read may wait. In WAL mode readers wait for nobody, but for rare moments such as the
 /// recovery after a crash; and while one waits, nothing else runs here.
 const READ_LIMIT: Duration = Duration::from_millis(20);
@@ -321,7 +324,7 @@ fn connect(path: &Path, seed: &[Item]) -> rusqlite::Result<(Connection, Connecti
         )?;
     }
     start.commit()?;
-    writer.busy_timeout(WRITE_LIMIT)?;
+    writer.busy_handler(Some(look_again))?;
 
     let reader = Connection::open_with_flags(path, flags)?;
     reader.busy_timeout(READ_LIMIT)?;
@@ -332,6 +335,13 @@ fn connect(path: &Path, seed: &[Item]) -> rusqlite::Result<(Connection, Connecti
         .query_row("SELECT id, product_id, quantity, state, at FROM movement LIMIT 1", [], |_| Ok(()))
         .optional()?;
     Ok((reader, writer))
+}
+
+/// Another process has the lock: again, or is it enough? SQLite counts the looks.
+#[allow(clippy::disallowed_methods, reason = "nobody says when a file's lock is free: one has to look")]
+fn look_again(looks: i32) -> bool {
+    std::thread::sleep(LOOK);
+    LOOK * looks.unsigned_abs() < WRITE_LIMIT
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
