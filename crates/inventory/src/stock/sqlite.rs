@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
 
 use super::{Change, Item, MEMORY, Name, ProductId, Released, Reservation, StockError, Taken};
 
@@ -52,6 +53,8 @@ pub struct Sqlite {
     reader: Arc<Mutex<Connection>>,
     /// Only writes. The lock is asynchronous: whoever waits for it holds no thread.
     writer: Arc<tokio::sync::Mutex<Connection>>,
+    /// Changes whose turn has not come.
+    waiting: Arc<Mutex<Vec<Box<dyn Job>>>>,
 }
 
 impl Sqlite {
@@ -77,7 +80,11 @@ impl Sqlite {
         .await
         .context("open the database")?
         .map_err(|error| explain(error, path))?;
-        Ok(Sqlite { reader: Arc::new(Mutex::new(reader)), writer: Arc::new(tokio::sync::Mutex::new(writer)) })
+        Ok(Sqlite {
+            reader: Arc::new(Mutex::new(reader)),
+            writer: Arc::new(tokio::sync::Mutex::new(writer)),
+            waiting: Arc::default(),
+        })
     }
 
     /// How many there are of a product, or `None` if nobody ever said.
@@ -182,26 +189,77 @@ impl Sqlite {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// One transaction; returns when it is on disk.
+    /// Changes something; returns when that is on disk.
     ///
     /// The commit waits for the disk (some 0.3 ms, and now and then a checkpoint's many), which would
     /// stop every other request of this process. So it gets a thread; one, because SQLite writes one
-    /// transaction at a time anyway. Once begun it is finished, even if the client goes away.
+    /// transaction at a time anyway. Whoever's turn it is commits the changes of all who wait, so that they
+    /// share one wait for the disk. Once begun it is finished, even if the client goes away.
     async fn write<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        change: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StockError> {
+        let (tell, told) = oneshot::channel();
+        let job = Waiting { change, outcome: None, tell };
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(job));
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        let written = tokio::task::spawn_blocking(move || {
-            // IMMEDIATE takes the write lock at the beginning, where waiting for it is possible; a read
-            // lock that wants to become a write lock is refused instead.
-            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let outcome = change(&transaction)?;
-            transaction.commit()?; // fdatasync happens in here
-            Ok::<_, rusqlite::Error>(outcome)
-        });
-        Ok(written.await.map_err(|error| StockError::Stopping(error.into()))??)
+        let jobs = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        if !jobs.is_empty() {
+            let written = tokio::task::spawn_blocking(move || write_all(&mut writer, jobs));
+            written.await.map_err(|error| StockError::Stopping(error.into()))?;
+        }
+        Ok(told.await.map_err(|error| StockError::Stopping(error.into()))??)
     }
+}
+
+/// A change that waits for its turn. It may be made twice: if it can't be made together with others, it is
+/// made alone.
+trait Job: Send {
+    fn make(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()>;
+    fn end(self: Box<Self>, committed: rusqlite::Result<()>);
+}
+
+struct Waiting<F, T> {
+    change: F,
+    outcome: Option<T>,
+    tell: oneshot::Sender<rusqlite::Result<T>>,
+}
+
+impl<F, T> Job for Waiting<F, T>
+where
+    F: Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn make(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.outcome = Some((self.change)(transaction)?);
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, committed: rusqlite::Result<()>) {
+        let Waiting { outcome, tell, .. } = *self;
+        // A change that was committed was made. Nobody listens when the client went away.
+        let _ = tell.send(committed.and_then(|()| outcome.ok_or(rusqlite::Error::InvalidQuery)));
+    }
+}
+
+fn write_all(connection: &mut Connection, mut jobs: Vec<Box<dyn Job>>) {
+    if jobs.len() > 1 && commit(connection, &mut jobs).is_ok() {
+        return jobs.into_iter().for_each(|job| job.end(Ok(())));
+    }
+    for mut job in jobs {
+        let committed = commit(connection, std::slice::from_mut(&mut job));
+        job.end(committed);
+    }
+}
+
+fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    // IMMEDIATE takes the write lock at the beginning, where waiting for it is possible; a read lock that
+    // wants to become a write lock is refused instead.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in jobs {
+        job.make(&transaction)?;
+    }
+    transaction.commit() // fdatasync happens in here
 }
 
 fn set(transaction: &Transaction<'_>, item: &Item) -> rusqlite::Result<Change> {
