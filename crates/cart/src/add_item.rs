@@ -5,17 +5,19 @@
 
 use std::sync::Arc;
 
-use hop::clock;
-use hop::http::{Body, Exchange};
-use hyper::{Response, StatusCode, header};
+use hop::http::{Body, Exchange, Fault, Problem};
+use hop::{clock, trace};
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::auth::Customer;
 use crate::event::Event;
-use crate::item::{self, AddItem};
-use crate::redis::Added;
+use crate::idempotency::{self, Answer, Claim, Claimed};
+use crate::item::{self, AddItem, ProductId};
+use crate::outbox::Outgoing;
+use crate::redis::{Added, Addition};
 use crate::refusal::Refusal;
-use crate::server::{Received, Shop, json};
+use crate::server::{Received, Shop};
 use crate::wire::Failure;
 
 /// The answer's body.
@@ -27,7 +29,8 @@ struct CartItem {
     product_id: String,
 }
 
-/// Adds an item to the caller's cart.
+/// Adds an item to the caller's cart. A request that is sent again with its `Idempotency-Key` gets the answer
+/// that it got, or would have got, the first time.
 ///
 /// # Errors
 /// A [`Refusal`] for whatever stands in the way, in the order of the steps.
@@ -40,54 +43,122 @@ pub async fn add_item(
     let customer = shop.authenticate(&request.head.headers, &exchange)?;
 
     // Validate input.
-    let wanted = {
+    let (wanted, key) = {
         let _doing = exchange.internal("validate");
         item::check_content_type(&request.head.headers)?;
-        item::parse(&request.body?)?
+        (item::parse(&request.body?)?, idempotency::key(&request.head.headers)?)
     };
-    let AddItem { product, quantity } = &wanted;
+
+    // The same request as before?
+    let Some(key) = key else { return add(&shop, &exchange, &customer, &wanted, None).await };
+    let claimed = {
+        let _asking = Asking::begin(&exchange, "idempotency");
+        let text = format!("POST /cart/items {} {}", wanted.product, wanted.quantity);
+        Claim::stake(&shop.redis, &exchange, &customer, &key, &text).await?
+    };
+    match claimed {
+        Claimed::Answered(answer) => again(&shop, &exchange, &customer, &answer).await,
+        Claimed::Ours(claim) => {
+            let added = add(&shop, &exchange, &customer, &wanted, Some(&claim)).await;
+            if let Err(refusal) = &added {
+                claim.refused(&shop.redis, &exchange, refusal, &shop.name).await;
+            }
+            added
+        }
+    }
+}
+
+async fn add(
+    shop: &Shop,
+    exchange: &Exchange,
+    customer: &Customer,
+    wanted: &AddItem,
+    claim: Option<&Claim>,
+) -> Result<Response<Body>, Refusal> {
+    let AddItem { product, quantity } = wanted;
+
+    // Check inventory (over HTTP), and take the units in the same breath: from here on nobody else gets them.
+    let reservation = format!("{:032x}", rand::random::<u128>());
+    {
+        let _asking = Asking::begin(exchange, "inventory");
+        shop.inventory.reserve(exchange, product, *quantity, &reservation).await?;
+    }
+
+    // Update cart in Redis: with the cart, the event goes into the outbox, and the answer into its record.
     let quantity = i64::try_from(*quantity).unwrap_or(i64::MAX);
-
-    // Check inventory (over HTTP). The stock is asked for, not reserved: that is for the order to do.
-    let available = {
-        let _asking = Asking::begin(&exchange, "inventory");
-        shop.inventory.available(&exchange, product).await?
+    let span_id = trace::new_span_id();
+    let event = Event::now("item-added", customer, product, quantity);
+    let outgoing = Outgoing::new(event, exchange.traceparent(span_id));
+    let answer = created(customer, product);
+    let addition = Addition {
+        customer,
+        product,
+        quantity,
+        reservation: &reservation,
+        outgoing: &outgoing,
+        answer: claim.map(|claim| (claim, claim.answered(&answer))),
     };
-    if quantity > available {
-        return Err(too_many(&wanted, available, 0));
-    }
-
-    // Update cart in Redis.
     let added = {
-        let _asking = Asking::begin(&exchange, "redis");
-        shop.redis.add(&exchange, &customer, product, quantity, available).await
+        let _asking = Asking::begin(exchange, "redis");
+        shop.redis.add(exchange, &addition).await
     };
-    if let Added::TooMany { in_cart } = added.map_err(|failure| not_stored(&failure))? {
-        return Err(too_many(&wanted, available, in_cart));
-    }
+    let events = match added {
+        Ok(Added::Kept(events)) => events,
+        Ok(Added::Lost) => {
+            give_up(shop, exchange, product, &reservation).await;
+            return Err(lost());
+        }
+        Err(failure) => {
+            if failure.had_no_effect() {
+                give_up(shop, exchange, product, &reservation).await;
+            }
+            return Err(not_stored(&failure));
+        }
+    };
+    shop.outbox.keep(reservation);
 
     // Publish event to Kafka.
-    let event = Event::now("item-added", &customer, product, quantity);
     let published = {
-        let _asking = Asking::begin(&exchange, "kafka");
-        shop.kafka.publish(&exchange, &event).await
+        let _asking = Asking::begin(exchange, "kafka");
+        shop.outbox.tell(&shop.kafka, exchange, span_id, customer.as_str(), events).await
     };
-    published.map_err(|failure| not_told(&event, &failure))?;
+    published.map_err(|failure| not_told(&outgoing.event, &failure))?;
 
     // Return response: item and event are both acknowledged.
     let _doing = exchange.internal("answer");
-    Ok(created(&customer, &wanted))
+    Ok(answer.response())
 }
 
-fn created(customer: &Customer, AddItem { product, .. }: &AddItem) -> Response<Body> {
+/// The request landed before. Its answer is given again, once its event is where the answer says it is.
+async fn again(
+    shop: &Shop,
+    exchange: &Exchange,
+    customer: &Customer,
+    answer: &Answer,
+) -> Result<Response<Body>, Refusal> {
+    let _asking = Asking::begin(exchange, "kafka");
+    let events = shop.redis.outstanding(exchange, customer.as_str()).await;
+    let events = events.map_err(|failure| not_stored(&failure))?;
+    let told = shop.outbox.tell(&shop.kafka, exchange, trace::new_span_id(), customer.as_str(), events).await;
+    told.map_err(|failure| {
+        failure.problem("The item is in the cart; its event is published as soon as Kafka is back")
+    })?;
+    Ok(answer.response())
+}
+
+fn created(customer: &Customer, product: &ProductId) -> Answer {
     let item_id = product.item_id();
-    let location = header::HeaderValue::from_str(&format!("/cart/items/{item_id}"));
+    let location = format!("/cart/items/{item_id}");
     let body = CartItem { cart_id: customer.cart_id(), item_id, product_id: product.to_string() };
-    let mut response = json(StatusCode::CREATED, &body);
-    if let Ok(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
+    let body = serde_json::to_string(&body).unwrap_or_default();
+    Answer { status: StatusCode::CREATED.as_u16(), location: Some(location), body }
+}
+
+/// It is certain that the cart did not keep the units: they go back now, and not when the relay finds them.
+async fn give_up(shop: &Shop, exchange: &Exchange, product: &ProductId, reservation: &str) {
+    if let Err(refusal) = shop.inventory.release(exchange, product.as_str(), reservation).await {
+        tracing::debug!(reservation, "release a reservation: {}", refusal.problem.detail);
     }
-    response
 }
 
 /// A neighbour is being asked; when this is dropped, `Server-Timing` says how long it took in all, as this
@@ -110,17 +181,11 @@ impl Drop for Asking<'_> {
     }
 }
 
-fn too_many(wanted: &AddItem, available: i64, in_cart: i64) -> Refusal {
-    let AddItem { product, quantity } = wanted;
-    let detail = match (available, in_cart) {
-        (..=0, _) => format!("{product} is out of stock"),
-        (_, 0) => format!("{quantity} of {product} were asked for, but only {available} are available"),
-        _ => format!(
-            "{quantity} more of {product} would make {}, but only {available} are available",
-            in_cart.saturating_add_unsigned(*quantity)
-        ),
-    };
-    Refusal::client(StatusCode::CONFLICT, "not-enough-stock", "quantity", detail)
+/// This request took so long that others took it for dead.
+fn lost() -> Refusal {
+    let detail = "the request took so long that others took it for dead. Nothing was added by it: try again";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "too-slow", detail);
+    Refusal::from(problem).retry_after(1)
 }
 
 /// Redis did not confirm the item.
@@ -134,15 +199,15 @@ fn not_stored(failure: &Failure) -> Refusal {
     .retry_after(1)
 }
 
-/// Redis has the item, Kafka did not confirm the event. Undoing the first could fail just the same, so the
-/// caller is told how things are.
+/// Redis has the item and the event, Kafka did not confirm the event. It will be told, but a 201 would say
+/// that it has been.
 fn not_told(event: &Event, failure: &Failure) -> Refusal {
     let Event { event_id, cart_id, item_id, .. } = event;
     tracing::warn!(event_id, cart_id, item_id, "publish an event: {}", failure.describe());
     failure
         .problem(
-            "The item is in the cart, but the event that tells others of it is not confirmed. \
-             Trying again would add the item a second time: look (GET /cart) first",
+            "The item is in the cart, and its event is published as soon as Kafka is back. Trying again \
+             without the same Idempotency-Key would add the item a second time: look (GET /cart) first",
         )
         .into()
 }

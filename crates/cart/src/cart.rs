@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use hop::http::{Body, Exchange, Fault, Problem, empty};
+use hop::trace;
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
 use crate::add_item::Asking;
 use crate::event::Event;
 use crate::item::ProductId;
+use crate::outbox::Outgoing;
 use crate::refusal::Refusal;
 use crate::server::{Shop, json};
 use crate::wire::Failure;
@@ -76,20 +78,25 @@ pub async fn remove(
         Refusal::from(failure.problem("Whether the item was removed is not confirmed: try again"))
             .retry_after(1)
     };
+    let span_id = trace::new_span_id();
+    let outgoing = |quantity| {
+        let event = Event::now("item-removed", &customer, &product, quantity);
+        Outgoing::new(event, exchange.traceparent(span_id))
+    };
     let removed = {
         let _asking = Asking::begin(&exchange, "redis");
-        shop.redis.remove(&exchange, &customer, &product).await
+        shop.redis.remove(&exchange, &customer, &product, outgoing).await
     };
-    let quantity = removed.map_err(again)?.ok_or_else(absent)?;
+    let events = removed.map_err(again)?.ok_or_else(absent)?;
 
-    let event = Event::now("item-removed", &customer, &product, quantity);
+    // The units go back to the stock too, in the background: the outbox keeps the event until they are.
     let published = {
         let _asking = Asking::begin(&exchange, "kafka");
-        shop.kafka.publish(&exchange, &event).await
+        shop.outbox.tell(&shop.kafka, &exchange, span_id, customer.as_str(), events).await
     };
     published.map_err(|failure| {
-        tracing::warn!(event_id = event.event_id, "publish an event: {}", failure.describe());
-        failure.problem("The item is out of the cart, but the event that tells others of it is not confirmed")
+        tracing::warn!(cart_id = customer.cart_id(), "publish an event: {}", failure.describe());
+        failure.problem("The item is out of the cart; its event is published as soon as Kafka is back")
     })?;
 
     let mut response = Response::new(empty());

@@ -16,6 +16,8 @@ Requests, each with Authorization: Bearer <a JWT signed with ES256>:
   GET    /cart
   DELETE /cart/items/ITEM-123
 
+A POST with an Idempotency-Key can be sent again: it lands once, and is answered the same each time.
+
 The answer's Server-Timing says what the time went into: curl -i shows it.";
 
 /// The settings of one cart pod.
@@ -81,6 +83,12 @@ pub struct Settings {
     #[arg(long, env = "KAFKA_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000,
           value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub kafka_timeout_ms: u64,
+
+    /// Units held in the inventory for so long belong to no request any more: they are given back unless
+    /// they went into a cart. In milliseconds, and longer than a request may take
+    #[arg(long, env = "SETTLE_AFTER_MS", value_name = "MS", default_value_t = 30_000,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub settle_after_ms: u64,
 
     /// What every hop understands.
     #[command(flatten)]

@@ -1,18 +1,20 @@
 //! What other services are told: one record in Kafka for each change of a cart.
 
+use std::borrow::Cow;
+
 use hop::clock;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::auth::Customer;
 use crate::item::ProductId;
 
 /// A change of a cart, as the JSON that consumers read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// `item-added` or `item-removed`; also the record's header `type`.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Different for each change: a consumer that sees it twice acts once.
     pub event_id: String,
     /// Also the record's key, so that all changes of one cart are in one partition, in order.
@@ -31,7 +33,7 @@ impl Event {
     /// A change that happens now.
     pub fn now(kind: &'static str, customer: &Customer, product: &ProductId, quantity: i64) -> Self {
         Event {
-            kind,
+            kind: Cow::Borrowed(kind),
             event_id: format!("{:032x}", rand::random::<u128>()),
             cart_id: customer.cart_id(),
             item_id: product.item_id(),

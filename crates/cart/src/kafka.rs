@@ -1,4 +1,4 @@
-//! Telling Kafka: a small producer that sends one event and waits until the log has it (`acks=all`).
+//! Telling Kafka: a small producer that sends a cart's events and waits until the log has them (`acks=all`).
 //!
 //! A topic has partitions, and each has one broker that leads it: only that one takes records. So the
 //! producer asks any broker for the *metadata*, chooses the partition by the event's key, and sends to its
@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hop::http::Exchange;
 use hop::{clock, trace};
 use journey::{Kind, Span, SpanId};
@@ -22,7 +23,7 @@ use kafka_protocol::messages::{MetadataRequest, MetadataResponse, ProduceRequest
 use kafka_protocol::protocol::StrBytes;
 
 use crate::config::KafkaUrl;
-use crate::event::Event;
+use crate::outbox::Outgoing;
 use crate::pool::Pool;
 use crate::wire::Failure;
 use broker::Broker;
@@ -35,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How often an event is sent when brokers say that another one leads.
 const ATTEMPTS: usize = 3;
 
-/// Where an event came to lie in the log.
+/// Where the first event came to lie in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     /// Which partition.
@@ -74,18 +75,29 @@ impl Kafka {
         }
     }
 
-    /// Sends an event; returns when all replicas that must have it have it.
+    /// Sends events of one cart, in this order; returns when all replicas that must have them have them.
     ///
-    /// It is sent again only when it is certain that nothing was stored.
+    /// They are sent again only when it is certain that nothing was stored. `span_id` names the span of the
+    /// first attempt: the records carry it, so that consumers can say what caused them.
     ///
     /// # Errors
-    /// See [`Failure`]; after [`Failure::Timeout`] or [`Failure::Broken`] the event may be stored or not.
-    pub async fn publish(&self, exchange: &Exchange, event: &Event) -> Result<Published, Failure> {
+    /// See [`Failure`]; after [`Failure::Timeout`] or [`Failure::Broken`] the events may be stored or not.
+    pub async fn publish(
+        &self,
+        exchange: &Exchange,
+        span_id: SpanId,
+        events: &[&Outgoing],
+    ) -> Result<Published, Failure> {
+        let Some(key) = events.first().map(|first| first.event.cart_id.as_bytes()) else {
+            return Err(refused("(our request) no events".to_owned()));
+        };
+        let records = batch::encode(events).map_err(refused)?;
         let _place = self.pool.place(exchange, self.limit).await?;
         let mut attempt = 1;
         loop {
             let metadata = self.metadata(exchange).await?;
-            match self.send(exchange, &metadata, event).await {
+            let id = if attempt == 1 { span_id } else { trace::new_span_id() };
+            match self.send(exchange, &metadata, id, key, &records).await {
                 Err(failure) if failure.had_no_effect() && attempt < ATTEMPTS => {
                     tracing::debug!(attempt, "send an event: {}", failure.describe());
                     self.forget(&metadata);
@@ -100,18 +112,17 @@ impl Kafka {
         &self,
         exchange: &Exchange,
         metadata: &Metadata,
-        event: &Event,
+        span_id: SpanId,
+        key: &[u8],
+        records: &Bytes,
     ) -> Result<Published, Failure> {
-        let partition = partition::choose(event.cart_id.as_bytes(), metadata.leaders.len());
+        let partition = partition::choose(key, metadata.leaders.len());
         let leader = metadata.leaders.get(partition).copied().flatten();
         let leader = leader.ok_or_else(|| not_done(format!("nobody leads partition {partition}")))?;
         let index = i32::try_from(partition).unwrap_or(i32::MAX);
 
         let mut broker = self.broker(leader, exchange).await?;
-        // The record carries this very span's name, so that consumers can say what caused it.
-        let span_id = trace::new_span_id();
-        let records = batch::encode(event, exchange.traceparent(span_id)).map_err(refused)?;
-        let data = PartitionProduceData::default().with_index(index).with_records(Some(records));
+        let data = PartitionProduceData::default().with_index(index).with_records(Some(records.clone()));
         let topic = TopicProduceData::default().with_name(self.topic()).with_partition_data(vec![data]);
         let request = ProduceRequest::default()
             .with_acks(-1) // all replicas in sync

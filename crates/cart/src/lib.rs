@@ -13,6 +13,8 @@
 //! | [`add_item`] | what happens when someone clicks "Add to Cart"? |
 //! | [`item`] | which requests make sense, and what is said about the others? |
 //! | [`auth`] | whose cart is it? |
+//! | [`outbox`], [`relay`] | how is it that cart and event can't disagree, whatever dies when? |
+//! | [`idempotency`] | how does a request that is sent twice land once? |
 //! | [`inventory`], [`redis`], [`kafka`] | how is each neighbour asked, and how does it fail? |
 //! | [`wire`], [`pool`] | one exchange on a stamped connection; who may use which connection |
 //! | [`workers`] | how many requests are worked on at once, and who waits? |
@@ -28,12 +30,15 @@ pub mod auth;
 pub mod cart;
 pub mod config;
 pub mod event;
+pub mod idempotency;
 pub mod inventory;
 pub mod item;
 pub mod kafka;
+pub mod outbox;
 pub mod pool;
 pub mod redis;
 pub mod refusal;
+pub mod relay;
 pub mod server;
 pub mod wire;
 pub mod workers;

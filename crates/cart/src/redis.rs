@@ -1,5 +1,17 @@
 //! Carts in Redis: one hash `cart:<customer>` each, from product to quantity.
 //!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `cart:<customer>` | hash | the cart: how many of which product |
+//! | `outbox:<customer>` | stream | events of this cart that are not known to be in Kafka yet, in order |
+//! | `outboxes` | hash | the customers whose outbox may hold something |
+//! | `reservation:<id>` | string | `kept`, or `dropped`: how a reservation ended, until the inventory knows |
+//! | `idempotency:<customer>:<key>` | string | a request that was seen, and the answer it got |
+//! | `outbox.relay` | string | which pod looks after what others left behind |
+//!
+//! All of a cart changes in one transaction (`redis/change.rs`), which is why the outbox lives here and not
+//! in Kafka's client.
+//!
 //! A write is confirmed by Redis when its own rules say so: with `appendfsync always` that is after the disk.
 
 use std::time::Duration;
@@ -18,24 +30,17 @@ use crate::item::ProductId;
 use crate::pool::{Place, Pool};
 use crate::wire::{Failure, Wire};
 
+mod change;
+mod chores;
+
+pub use change::{Added, Addition};
+
 const SYSTEM: &str = "redis";
 
 /// Commands that leave in one write, and the name of what they are for.
 struct Batch<'a> {
     operation: &'static str,
     commands: &'a [&'a [&'a str]],
-}
-
-/// How an attempt to add went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
-    /// It is in the cart; so many of the product are there now.
-    Total(i64),
-    /// With what is in the cart already it would be more than there is. Nothing was changed.
-    TooMany {
-        /// So many are in the cart.
-        in_cart: i64,
-    },
 }
 
 /// The client. Connections are made when they are first needed.
@@ -49,70 +54,6 @@ impl Redis {
     /// A client with at most so many connections; `limit` bounds each step.
     pub fn new(url: RedisUrl, connections: usize, limit: Duration) -> Self {
         Redis { url, limit, pool: Pool::new(SYSTEM, "redis.pool", connections) }
-    }
-
-    /// Adds to a cart's line, unless the line would then exceed `available`.
-    ///
-    /// Two requests of one customer at the same moment may both find room and together exceed it. That is
-    /// accepted: the stock is only asked for here, and counts when the order is placed. WATCH would rule it
-    /// out, at the price that requests for one cart make each other start over.
-    ///
-    /// # Errors
-    /// See [`Failure`]. When it says `had_no_effect`, the cart is unchanged.
-    pub async fn add(
-        &self,
-        exchange: &Exchange,
-        customer: &Customer,
-        product: &ProductId,
-        quantity: i64,
-        available: i64,
-    ) -> Result<Added, Failure> {
-        let (key, product, more) = (key(customer), product.as_str(), quantity.to_string());
-        let look = Batch { operation: "HGET", commands: &[&["HGET", &key, product]] };
-        // A transaction although it is one command yet: whatever must change together with the line goes in here.
-        let change = Batch {
-            operation: "HINCRBY",
-            commands: &[&["MULTI"], &["HINCRBY", &key, product, &more], &["EXEC"]],
-        };
-        let (_place, mut wire) = self.connection(exchange).await?;
-        let seen = self.ask(&mut wire, exchange, &look).await?;
-        let in_cart = seen.last().map_or(Ok(0), quantity_in)?;
-        let added = if in_cart.saturating_add(quantity) > available {
-            Added::TooMany { in_cart }
-        } else {
-            match self.ask(&mut wire, exchange, &change).await?.pop() {
-                Some(Frame::Array(done)) if done.len() == 1 => Added::Total(quantity_in(&done[0])?),
-                other => return Err(nonsense(&other)),
-            }
-        };
-        self.pool.give_back(wire);
-        Ok(added)
-    }
-
-    /// Takes a line out of a cart; says how many there were, or none if there was no such line.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn remove(
-        &self,
-        exchange: &Exchange,
-        customer: &Customer,
-        product: &ProductId,
-    ) -> Result<Option<i64>, Failure> {
-        let (key, product) = (key(customer), product.as_str());
-        let commands: &[&[&str]] =
-            &[&["MULTI"], &["HGET", &key, product], &["HDEL", &key, product], &["EXEC"]];
-        let (_place, mut wire) = self.connection(exchange).await?;
-        let last = self.ask(&mut wire, exchange, &Batch { operation: "HDEL", commands }).await?.pop();
-        let removed = match &last {
-            Some(Frame::Array(done)) if done.len() == 2 => match &done[0] {
-                Frame::Null => None,
-                there => Some(quantity_in(there)?),
-            },
-            other => return Err(nonsense(other)),
-        };
-        self.pool.give_back(wire);
-        Ok(removed)
     }
 
     /// All lines of a cart, sorted by product; an unknown cart has none.
@@ -166,7 +107,7 @@ impl Redis {
     /// One exchange: all commands in one write, and as many replies.
     ///
     /// An error among the replies means that nothing was changed: what Redis refuses while it queues a
-    /// transaction makes EXEC do nothing, and each transaction here has a single command that writes.
+    /// transaction makes EXEC do nothing. One inside EXEC's reply does not: there is no rollback.
     async fn ask(
         &self,
         wire: &mut Wire,
@@ -190,16 +131,19 @@ impl Redis {
                 Ok(Some(std::mem::take(&mut replies)))
             })
             .await?;
-        match replies.iter().find_map(error_in) {
+        match replies.iter().find_map(|reply| error_in(reply).map(|text| (reply, text))) {
             None => {
                 exchange.emit(span);
                 Ok(replies)
             }
-            Some(text) => {
+            Some((reply, text)) => {
                 // Redis's errors begin with a word for their kind.
                 let kind = text.split(' ').next().unwrap_or_default().to_owned();
                 exchange.emit(span.with("error.type", kind).with("error.message", text.clone()));
-                Err(Failure::NotDone { system: SYSTEM, text })
+                Err(match reply {
+                    Frame::Array(_) => Failure::Refused { system: SYSTEM, text },
+                    _ => Failure::NotDone { system: SYSTEM, text },
+                })
             }
         }
     }

@@ -1,27 +1,29 @@
 //! Connections in, and which path leads where.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hop::Hop;
 use hop::http::server::{self, Limits, RequestBody, Server};
 use hop::http::{Body, Exchange, Fault, Problem, full};
+use hop::{CancellationToken, Hop};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::auth::{Customer, Verifier};
 use crate::config::Settings;
 use crate::inventory::Inventory;
 use crate::kafka::Kafka;
+use crate::outbox::{Outbox, Told};
 use crate::redis::Redis;
 use crate::refusal::Refusal;
 use crate::workers::Workers;
-use crate::{add_item, cart};
+use crate::{add_item, cart, relay};
 
 /// Connections served at once. More would be idle: with HTTP/1.1 each carries one request, and only so
 /// many of those find a worker or a place in the queue.
@@ -50,6 +52,14 @@ pub struct Shop {
     pub redis: Redis,
     /// Who else must know.
     pub kafka: Kafka,
+    /// What they are still to be told.
+    pub outbox: Outbox,
+    /// A reservation that is held for longer belongs to no request any more.
+    pub settle_after: Duration,
+    /// This pod's name.
+    pub name: Arc<str>,
+    /// Where told events come out of the outbox, for the relay.
+    told: Mutex<Option<mpsc::Receiver<Told>>>,
     workers: Workers,
 }
 
@@ -61,6 +71,7 @@ impl Shop {
     /// The public key cannot be read.
     pub fn new(settings: &Settings, hop: &Hop) -> anyhow::Result<Arc<Self>> {
         let milliseconds = Duration::from_millis;
+        let (outbox, told) = Outbox::new();
         Ok(Arc::new(Shop {
             verifier: Verifier::from_file(&settings.jwt_public_key)
                 .map_err(|error| hop::start::Misuse(format!("{error:#}")))?,
@@ -76,6 +87,10 @@ impl Shop {
                 settings.kafka_connections.into(),
                 milliseconds(settings.kafka_timeout_ms),
             ),
+            outbox,
+            settle_after: milliseconds(settings.settle_after_ms),
+            name: Arc::clone(&hop.name),
+            told: Mutex::new(Some(told)),
             workers: Workers::new(settings.workers.into(), settings.queue.into()),
         }))
     }
@@ -118,6 +133,10 @@ pub async fn run(
         }
     };
     let server = Server::new(&hop, Limits { requests, ..Limits::default() }, handler);
+    // What others left behind is finished in the background, and what this process leaves behind at the end.
+    let told = shop.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let stop = CancellationToken::new();
+    let relay = told.map(|told| tokio::spawn(relay::run(Arc::clone(&shop), told, stop.clone())));
     hop.ready();
     hop::accept::run(listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
         let stamps = stream.stamps();
@@ -125,6 +144,12 @@ pub async fn run(
     })
     .await;
     shop.workers.finish(hop.drain).await;
+    stop.cancel();
+    if let Some(relay) = relay
+        && tokio::time::timeout(hop.drain, relay).await.is_err()
+    {
+        tracing::debug!("the relay did not finish: another pod's will");
+    }
     Ok(())
 }
 

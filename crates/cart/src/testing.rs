@@ -6,6 +6,7 @@ use hop::http::Exchange;
 use hop::stamped::Side;
 use hop::{Stamped, Telemetry};
 use hyper::HeaderMap;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 /// An exchange that no request began, and where its spans go.
@@ -30,4 +31,22 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
         .build()
         .expect("start a runtime")
         .block_on(test)
+}
+
+/// A server that answers each request of one connection with the next line of a script, then closes.
+/// Hands back what it was asked.
+pub(crate) async fn scripted(script: Vec<String>) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
+    let (listener, address) = listener().await;
+    let task = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("accept");
+        let mut asked = Vec::new();
+        for answer in script {
+            let mut buffer = [0; 4096];
+            let count = stream.read(&mut buffer).await.expect("read");
+            asked.push(String::from_utf8_lossy(&buffer[..count]).replace("\r\n", " "));
+            stream.write_all(answer.as_bytes()).await.expect("write");
+        }
+        asked
+    });
+    (address, task)
 }

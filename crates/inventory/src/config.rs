@@ -1,8 +1,11 @@
 //! What the inventory service is told: where to listen, where its data is, what to begin with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 use crate::stock::{Item, ProductId};
 
@@ -17,8 +20,8 @@ pub struct Settings {
     #[arg(long, env = "LISTEN", value_name = "IP:PORT", default_value = "127.244.1.16:8080")]
     pub listen: SocketAddr,
 
-    /// The database, such as sqlite:data/inventory.db; its folder is created
-    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
+    /// The database: sqlite:data/inventory.db (its folder is created), or postgres://user:password@ip:port/db
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database: DatabaseUrl,
 
     /// What the shop has on its first day; a product that is already in the database keeps its number
@@ -45,17 +48,24 @@ By hand:
 
 /// Where the stock is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseUrl {
-    /// The SQLite file.
-    pub path: PathBuf,
+pub enum DatabaseUrl {
+    /// In this file.
+    Sqlite(PathBuf),
+    /// In this PostgreSQL.
+    Postgres(Box<Config>),
 }
 
 impl FromStr for DatabaseUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return postgres(text);
+        }
         let Some(path) = text.strip_prefix("sqlite:") else {
-            return Err("expected sqlite:PATH, such as sqlite:data/inventory.db".into());
+            return Err("expected sqlite:PATH, such as sqlite:data/inventory.db, \
+                        or postgres://USER[:PASSWORD]@IP:PORT/DATABASE"
+                .into());
         };
         // sqlite:///var/x and sqlite:/var/x are the same file.
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -65,9 +75,22 @@ impl FromStr for DatabaseUrl {
                 Err("a database in memory would forget what it acknowledged: give it a file".into())
             }
             path if path.ends_with('/') => Err(format!("{path:?} is a folder: name the file in it")),
-            path => Ok(DatabaseUrl { path: path.into() }),
+            path => Ok(DatabaseUrl::Sqlite(path.into())),
         }
     }
+}
+
+/// The text is not repeated in errors: it may hold a password.
+fn postgres(text: &str) -> Result<DatabaseUrl, String> {
+    const EXPECTED: &str = "expected postgres://USER[:PASSWORD]@IP:PORT/DATABASE";
+    let config: Config = text.parse().map_err(|_| EXPECTED.to_owned())?;
+    // Nothing here asks for names.
+    let is_address = |host: &Host| matches!(host, Host::Tcp(host) if host.parse::<IpAddr>().is_ok());
+    let known = config.get_user().is_some() && config.get_dbname().is_some();
+    if !known || config.get_hosts().is_empty() || !config.get_hosts().iter().all(is_address) {
+        return Err(format!("{EXPECTED}, with an IP address for the host"));
+    }
+    Ok(DatabaseUrl::Postgres(Box::new(config)))
 }
 
 /// What to begin with; empty when the text is empty.

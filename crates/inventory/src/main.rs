@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let settings = Settings::parse();
     hop::start("inventory", settings.common.clone(), async move |hop: hop::Hop| {
         let listener = hop::listen::tcp(settings.listen)?;
-        let stock = Stock::open(&settings.database.path, &settings.seed.0).await?;
+        let stock = Stock::open(&settings.database, &settings.seed.0).await?;
         server::run(listener, stock, hop).await
     })
 }

@@ -1,50 +1,72 @@
-//! The stock and where it is kept: the only file that knows the database.
+//! The stock: what is kept, and what may be done with it.
 //!
-//! Everything outside sees [`Stock`]: four questions, asynchronous although SQLite is not, because
-//! whoever comes after it (a server across a socket) will be.
+//! Everything outside sees [`Stock`] and its few questions; which database answers them is known only to
+//! the two files below this one.
 //!
-//! SQLite in two sentences: WAL mode lets readers go on while one writer appends to a log, and
-//! `synchronous=FULL` has every commit wait until the disk has that log. So what was acknowledged
-//! survives `kill -9` and a power cut, and a read never waits for a write.
+//! # Why a number is not enough
+//!
+//! "Are there 3 left?" asked by two carts at once gets two times yes. So a cart does not ask, it **takes**:
+//! a reservation is the stock made smaller, in one transaction with a row that says who has it. The caller
+//! chooses the row's id, so taking again under the same id (a retry, an answer that was lost) takes nothing
+//! more. A row has one of four states:
+//!
+//! | state | means | becomes |
+//! |---|---|---|
+//! | `held` | taken, and it is not known yet whether the cart kept it | `confirmed`, or `released` |
+//! | `confirmed` | it is in a cart | stays |
+//! | `released` | it was given back: whoever still comes with this id gets nothing | stays |
+//! | `returned` | a cart gave units back that had been confirmed | stays |
+//!
+//! What is held is never released by a clock: that would sell a thing twice whenever a cart is slow to say
+//! that it kept it. Instead everyone can see what has been held for long ([`Stock::held`]), and the cart
+//! service, which alone knows, confirms or releases it. Rows that are not held are kept for
+//! [`MEMORY`], longer than anyone retries.
 
+use std::error::Error;
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use anyhow::Context as _;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
 use serde::Serialize;
 
-/// How long to wait at the start for a database that someone else has locked.
-const START_LIMIT: Duration = Duration::from_secs(10);
-/// How long one attempt, at the start, waits for a lock.
-const ATTEMPT: Duration = Duration::from_millis(100);
-/// How long a write waits for the other instance's write; on a thread of its own.
-const WRITE_LIMIT: Duration = Duration::from_secs(5);
-/// How long a read may wait. In WAL mode readers wait for nobody, but for rare moments such as the
-/// recovery after a crash; and while one waits, nothing else runs here.
-const READ_LIMIT: Duration = Duration::from_millis(20);
+use crate::config::DatabaseUrl;
 
-/// The name of a product: 1 to 64 letters, digits, `-`, `_` and `.`.
+pub mod postgres;
+pub mod sqlite;
+
+use postgres::Postgres;
+use sqlite::Sqlite;
+
+/// How long a finished reservation is remembered, in milliseconds: a week. An idempotency key lives a day.
+pub const MEMORY: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// A name that callers choose, of a product or of a reservation: 1 to 64 letters, digits, `-`, `_` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct ProductId(String);
+pub struct Name(String);
 
-impl FromStr for ProductId {
+/// The name of a product.
+pub type ProductId = Name;
+
+impl Name {
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
         if (1..=64).contains(&text.len()) && text.bytes().all(known) {
-            Ok(ProductId(text.to_owned()))
+            Ok(Name(text.to_owned()))
         } else {
             Err("expected 1 to 64 letters, digits, '-', '_' or '.', such as PROD-123")
         }
     }
 }
 
-impl fmt::Display for ProductId {
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -60,6 +82,18 @@ pub struct Item {
     pub available: u32,
 }
 
+/// So many of a product, taken from the stock or given back to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reservation {
+    /// The caller's name for it; a second one of that name takes nothing.
+    pub reservation_id: Name,
+    /// Of what.
+    pub product_id: ProductId,
+    /// How many.
+    pub quantity: u32,
+}
+
 /// What a write did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -69,196 +103,153 @@ pub enum Change {
     Replaced,
 }
 
+/// What taking came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The stock is smaller by it.
+    Now,
+    /// It had been taken under this id before; nothing changed.
+    Before,
+    /// It was given back under this id: this id takes nothing any more.
+    Ended,
+    /// This id was used for something else.
+    Other,
+    /// There are fewer: so many.
+    TooFew(u32),
+    /// Nobody ever said how many of this product there are.
+    Unknown,
+}
+
+/// What giving back a reservation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// It is back, or was before, or can't be taken any more under this id.
+    Done,
+    /// It is confirmed: it is in a cart, and only a return brings it back.
+    Confirmed,
+}
+
+/// What the database said.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
+
 /// Why the database did not answer. None of it is the caller's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum StockError {
-    /// Nothing was written: there is no room (SQLITE_FULL).
+    /// Nothing was written: there is no room.
     #[error("the disk that holds the stock is full")]
-    Full(#[source] rusqlite::Error),
-    /// It may work again soon: locked by someone else, or the disk failed.
+    Full(#[source] Cause),
+    /// It may work again soon: locked by someone else, unreachable, or the disk failed.
     #[error("the database can't be used now")]
-    Unavailable(#[source] rusqlite::Error),
+    Unavailable(#[source] Cause),
     /// It will not work again by itself: damaged, or not ours.
     #[error("the database is broken")]
-    Broken(#[source] rusqlite::Error),
+    Broken(#[source] Cause),
     /// The process ends before the write began.
     #[error("the service is stopping")]
-    Stopping(#[source] tokio::task::JoinError),
-}
-
-impl From<rusqlite::Error> for StockError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => StockError::Full(error),
-            Some(
-                ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::FileLockingProtocolFailed
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::PermissionDenied
-                | ErrorCode::OutOfMemory,
-            ) => StockError::Unavailable(error),
-            _ => StockError::Broken(error),
-        }
-    }
+    Stopping(#[source] Cause),
 }
 
 /// How many there are of what. Cheap to clone.
 #[derive(Clone)]
-pub struct Stock {
-    /// Only reads; never waits for the writer.
-    reader: Arc<Mutex<Connection>>,
-    /// Only writes. The lock is asynchronous: whoever waits for it holds no thread.
-    writer: Arc<tokio::sync::Mutex<Connection>>,
+pub enum Stock {
+    /// In a file, which other instances may share.
+    Sqlite(Sqlite),
+    /// In a server, which other instances may share.
+    Postgres(Postgres),
+}
+
+/// Hands a question to whichever database there is.
+macro_rules! ask {
+    ($stock:expr, $engine:ident => $question:expr) => {
+        match $stock {
+            Stock::Sqlite($engine) => $question.await,
+            Stock::Postgres($engine) => $question.await,
+        }
+    };
 }
 
 impl Stock {
     /// Opens the database, creates what is missing, and adds the seed's products that it does not know.
     ///
     /// # Errors
-    /// The file can't be created or is damaged, is no database, or stays locked for 10 s. It names the
-    /// file and what to do.
-    pub async fn open(path: &Path, seed: &[Item]) -> anyhow::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("create the folder {}", folder.display()))?;
+    /// It can't be opened, is not ours or stays locked. The text names it and what to do.
+    pub async fn open(database: &DatabaseUrl, seed: &[Item]) -> anyhow::Result<Self> {
+        match database {
+            DatabaseUrl::Postgres(config) => Ok(Stock::Postgres(Postgres::open(config, seed).await?)),
+            DatabaseUrl::Sqlite(path) => Ok(Stock::Sqlite(Sqlite::open(path, seed).await?)),
         }
-        // Two instances that start together on a new file get in each other's way here: switching it
-        // to WAL needs it exclusively, and SQLite then does not wait but says "busy". Try again.
-        let shown = path.display();
-        let what = format!("{shown}: another program holds it locked (`fuser {shown}` names it)");
-        let (reader, writer) = hop::wait::until(what, START_LIMIT, async || match connect(path, seed) {
-            Err(error) if is_busy(&error) => None,
-            outcome => Some(outcome),
-        })
-        .await
-        .context("open the database")?
-        .map_err(|error| explain(error, path))?;
-        Ok(Stock { reader: Arc::new(Mutex::new(reader)), writer: Arc::new(tokio::sync::Mutex::new(writer)) })
+    }
+
+    /// What it is, in OpenTelemetry's words (`db.system.name`).
+    pub fn system(&self) -> &'static str {
+        match self {
+            Stock::Sqlite(_) => "sqlite",
+            Stock::Postgres(_) => "postgresql",
+        }
     }
 
     /// How many there are of a product, or `None` if nobody ever said.
     ///
-    /// The query runs right here, on the one thread that does everything: one row by its key takes
-    /// some 20 µs from the page cache, less than handing it to another thread and waking up again.
-    ///
     /// # Errors
     /// See [`StockError`].
     pub async fn find(&self, product: &ProductId) -> Result<Option<u32>, StockError> {
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut query = reader.prepare_cached("SELECT available FROM stock WHERE product_id = ?1")?;
-        Ok(query.query_one([&product.0], |row| row.get(0)).optional()?)
+        ask!(self, engine => engine.find(product))
     }
 
-    /// The first products by name, at most `limit`; a thousand take less than a millisecond.
+    /// The first products by name, at most `limit`.
     ///
     /// # Errors
     /// See [`StockError`].
     pub async fn list(&self, limit: u32) -> Result<Vec<Item>, StockError> {
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut query =
-            reader.prepare_cached("SELECT product_id, available FROM stock ORDER BY product_id LIMIT ?1")?;
-        let rows = query.query_map([limit], |row| {
-            Ok(Item { product_id: ProductId(row.get(0)?), available: row.get(1)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        ask!(self, engine => engine.list(limit))
     }
 
-    /// Sets how many there are; returns when that is on disk.
-    ///
-    /// The commit waits for the disk (some 0.3 ms, and now and then a checkpoint's many), which would
-    /// stop every other request of this process. So it gets a thread; one, because SQLite writes one
-    /// transaction at a time anyway. Once begun it is finished, even if the client goes away.
+    /// Sets how many can be bought from now on; what is reserved is not among them. Returns when that is
+    /// on disk, as all writes below do.
     ///
     /// # Errors
     /// See [`StockError`]; the stock is then unchanged.
     pub async fn set(&self, item: Item) -> Result<Change, StockError> {
-        let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        let written = tokio::task::spawn_blocking(move || write(&mut writer, &item)).await;
-        Ok(written.map_err(StockError::Stopping)??)
+        ask!(self, engine => engine.set(item))
+    }
+
+    /// Takes from the stock, once for each id; `now` is in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// See [`StockError`]; nothing is then taken, unless the database was lost in the very act.
+    pub async fn reserve(&self, wanted: Reservation, now: i64) -> Result<Taken, StockError> {
+        ask!(self, engine => engine.reserve(wanted, now))
+    }
+
+    /// Gives a held reservation back. Also one that nobody has taken yet: its id then takes nothing.
+    ///
+    /// # Errors
+    /// See [`StockError`].
+    pub async fn release(&self, id: Name, product: ProductId, now: i64) -> Result<Released, StockError> {
+        ask!(self, engine => engine.release(id, product, now))
+    }
+
+    /// Puts units back that had been confirmed, once for each id; says whether this was the first time.
+    ///
+    /// # Errors
+    /// See [`StockError`].
+    pub async fn give_back(&self, units: Reservation, now: i64) -> Result<bool, StockError> {
+        ask!(self, engine => engine.give_back(units, now))
+    }
+
+    /// These are in carts: they are not held any more. Forgets what ended more than [`MEMORY`] ago.
+    ///
+    /// # Errors
+    /// See [`StockError`].
+    pub async fn confirm(&self, ids: Vec<Name>, now: i64) -> Result<(), StockError> {
+        ask!(self, engine => engine.confirm(ids, now))
+    }
+
+    /// What has been held since before `since`, the oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`StockError`].
+    pub async fn held(&self, since: i64, limit: u32) -> Result<Vec<Reservation>, StockError> {
+        ask!(self, engine => engine.held(since, limit))
     }
 }
-
-fn write(connection: &mut Connection, item: &Item) -> rusqlite::Result<Change> {
-    // IMMEDIATE takes the write lock at the beginning, where waiting for it is possible; a read lock
-    // that wants to become a write lock is refused instead.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let row = (&item.product_id.0, item.available);
-    let updated =
-        transaction.prepare_cached("UPDATE stock SET available = ?2 WHERE product_id = ?1")?.execute(row)?;
-    if updated == 0 {
-        transaction
-            .prepare_cached("INSERT INTO stock (product_id, available) VALUES (?1, ?2)")?
-            .execute(row)?;
-    }
-    transaction.commit()?; // fdatasync happens in here
-    Ok(if updated == 0 { Change::Created } else { Change::Replaced })
-}
-
-/// Opens both connections and brings the file into the state this program expects.
-fn connect(path: &Path, seed: &[Item]) -> rusqlite::Result<(Connection, Connection)> {
-    // No SQLITE_OPEN_URI: a path is a path, whatever characters are in it.
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut writer = Connection::open_with_flags(path, flags)?;
-    writer.busy_timeout(ATTEMPT)?;
-    writer.pragma_update(None, "journal_mode", "WAL")?;
-    writer.pragma_update(None, "synchronous", "FULL")?;
-    // Damage shows now, with its name, and not in the middle of some request.
-    let verdict: String = writer.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-        return Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict)));
-    }
-    let start = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    start.execute_batch(
-        "CREATE TABLE IF NOT EXISTS stock (
-            product_id TEXT PRIMARY KEY,
-            available INTEGER NOT NULL CHECK (available BETWEEN 0 AND 4294967295)
-        ) STRICT, WITHOUT ROWID",
-    )?;
-    for item in seed {
-        // Both instances do this, at every start: what is already there is never touched.
-        start.execute(
-            "INSERT OR IGNORE INTO stock (product_id, available) VALUES (?1, ?2)",
-            (&item.product_id.0, item.available),
-        )?;
-    }
-    start.commit()?;
-    writer.busy_timeout(WRITE_LIMIT)?;
-
-    let reader = Connection::open_with_flags(path, flags)?;
-    reader.busy_timeout(READ_LIMIT)?;
-    reader.pragma_update(None, "query_only", true)?;
-    // Also fails here, and not later, if the table is someone else's.
-    reader.query_row("SELECT count(product_id), max(available) FROM stock", [], |_| Ok(()))?;
-    Ok((reader, writer))
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-}
-
-/// Adds which file it is and what the reader can do about it.
-fn explain(error: rusqlite::Error, path: &Path) -> anyhow::Error {
-    let remedy = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => "it is not a SQLite database: give DATABASE_URL another path",
-        Some(ErrorCode::DatabaseCorrupt) => {
-            "it is damaged: restore it from a copy, or move it (and its -wal and -shm) away to begin anew"
-        }
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            "it must be a file that this user may write, in a folder that this user may write"
-        }
-        Some(ErrorCode::DiskFull) => "the disk is full: make room",
-        Some(ErrorCode::SystemIoFailure) => "the disk failed to read or write it: see the kernel's log",
-        _ => "its table \"stock\" is not this program's: give DATABASE_URL another path",
-    };
-    let path: PathBuf = path.into();
-    anyhow::Error::new(error).context(format!("open the database {}: {remedy}", path.display()))
-}
-
-#[cfg(test)]
-mod tests;

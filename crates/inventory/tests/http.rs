@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hop::http::{Fault, Problem};
 use hop::{CancellationToken, Hop, Telemetry};
-use inventory::config::Seed;
+use inventory::config::{DatabaseUrl, Seed};
 use inventory::stock::Stock;
 use journey::{Direction, Event, Kind};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ impl Service {
         let listener = hop::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let seed: Seed = "PROD-123=42,PROD-124=0".parse().unwrap();
-        let stock = Stock::open(database, &seed.0).await.unwrap();
+        let stock = Stock::open(&DatabaseUrl::Sqlite(database.into()), &seed.0).await.unwrap();
         let shutdown = CancellationToken::new();
         let hop = Hop::for_tests("inventory-pod", telemetry, shutdown.clone());
         let task = tokio::spawn(inventory::server::run(listener, stock, hop));
@@ -118,7 +118,7 @@ async fn a_list_has_an_end() {
     let path = folder.path().join("stock.db");
     let many: Vec<String> = (0..1_500).map(|n| format!("X{n:04}=1")).collect();
     let seed: Seed = many.join(",").parse().unwrap();
-    drop(Stock::open(&path, &seed.0).await.unwrap());
+    drop(Stock::open(&DatabaseUrl::Sqlite(path.clone()), &seed.0).await.unwrap());
     let service = Service::start(&path, Telemetry::off()).await;
     let list = service.get("/stock").await.json();
     assert_eq!((list["items"].as_array().unwrap().len(), &list["more"]), (1_000, &json!(true)));
@@ -236,4 +236,104 @@ async fn a_request_is_measured() {
     assert!(server.stamp(Direction::Request, Event::Wake).is_some());
     let sent = server.stamp(Direction::Response, Event::Tx).unwrap();
     assert_eq!(sent.offset as usize, answer.head.len() + 4 + answer.body.len());
+}
+
+impl Service {
+    async fn post(&self, path: &str, body: &str) -> Answer {
+        self.ask("POST", path, "content-type: application/json\r\n", body.as_bytes()).await
+    }
+
+    async fn available(&self) -> i64 {
+        self.get("/stock/PROD-123").await.json()["available"].as_i64().unwrap()
+    }
+}
+
+const RESERVATIONS: &str = "/stock/PROD-123/reservations";
+
+#[tokio::test]
+async fn a_reservation_takes_once_however_often_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stock.db");
+    let service = Service::start(&path, Telemetry::off()).await;
+    let body = r#"{"reservationId":"r1","quantity":40}"#;
+    assert_eq!(service.post(RESERVATIONS, body).await.status, 201);
+    assert_eq!(service.post(RESERVATIONS, body).await.status, 200);
+    assert_eq!(service.available().await, 2);
+
+    let refused = service.post(RESERVATIONS, r#"{"reservationId":"r2","quantity":3}"#).await;
+    assert_eq!(refused.status, 409);
+    let problem = refused.json();
+    assert_eq!(problem["type"], "urn:journey:problem:not-enough-stock");
+    assert!(problem["detail"].as_str().unwrap().contains("only 2 are available"), "{problem}");
+    let other = service.post(RESERVATIONS, r#"{"reservationId":"r1","quantity":1}"#).await;
+    assert_eq!(other.status, 422, "{other:?}");
+    let unknown = service.post("/stock/NONE/reservations", r#"{"reservationId":"r3","quantity":1}"#).await;
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+
+    // It is remembered by the database, not by the process.
+    service.stop().await;
+    let service = Service::start(&path, Telemetry::off()).await;
+    assert_eq!(service.post(RESERVATIONS, body).await.status, 200);
+    assert_eq!(service.available().await, 2);
+}
+
+#[tokio::test]
+async fn what_is_held_goes_back_and_what_is_confirmed_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(&folder.path().join("stock.db"), Telemetry::off()).await;
+    for id in ["r1", "r2"] {
+        let body = format!(r#"{{"reservationId":"{id}","quantity":10}}"#);
+        assert_eq!(service.post(RESERVATIONS, &body).await.status, 201);
+    }
+    let confirmed = service.post("/reservations/confirmed", r#"{"reservationIds":["r1","gone"]}"#).await;
+    assert_eq!(confirmed.status, 204, "{confirmed:?}");
+    let held = hop::wait::until("a millisecond", std::time::Duration::from_secs(5), async || {
+        let held = service.get("/reservations?heldMs=0").await.json()["held"].clone();
+        (held != json!([])).then_some(held)
+    });
+    let expected = json!([{"reservationId": "r2", "productId": "PROD-123", "quantity": 10}]);
+    assert_eq!(held.await.unwrap(), expected);
+    assert_eq!(service.get("/reservations?heldMs=60000").await.json()["held"], json!([]));
+
+    assert_eq!(service.ask("DELETE", &format!("{RESERVATIONS}/r1"), "", b"").await.status, 409);
+    for _ in 0..2 {
+        assert_eq!(service.ask("DELETE", &format!("{RESERVATIONS}/r2"), "", b"").await.status, 204);
+    }
+    assert_eq!(service.available().await, 32);
+    // A request that comes after its own release takes nothing, also if it never came before.
+    assert_eq!(service.ask("DELETE", &format!("{RESERVATIONS}/r9"), "", b"").await.status, 204);
+    for id in ["r2", "r9"] {
+        let body = format!(r#"{{"reservationId":"{id}","quantity":10}}"#);
+        let late = service.post(RESERVATIONS, &body).await;
+        assert_eq!(
+            (late.status, &late.json()["type"]),
+            (409, &json!("urn:journey:problem:reservation-ended"))
+        );
+    }
+    assert_eq!(service.available().await, 32);
+
+    // Out of the cart, back on the shelf, once.
+    let back = r#"{"returnId":"e1","quantity":10}"#;
+    assert_eq!(service.post("/stock/PROD-123/returns", back).await.status, 201);
+    assert_eq!(service.post("/stock/PROD-123/returns", back).await.status, 200);
+    assert_eq!(service.available().await, 42);
+}
+
+#[tokio::test]
+async fn two_pods_never_sell_a_thing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stock.db");
+    let one = Service::start(&path, Telemetry::off()).await;
+    let two = Service::start(&path, Telemetry::off()).await;
+    let take = async |service: &Service, name: &str| {
+        let mut taken = 0;
+        for number in 0..30 {
+            let body = format!(r#"{{"reservationId":"{name}-{number}","quantity":1}}"#);
+            taken += i32::from(service.post(RESERVATIONS, &body).await.status == 201);
+        }
+        taken
+    };
+    let (first, second) = tokio::join!(take(&one, "one"), take(&two, "two"));
+    assert_eq!(first + second, 42);
+    assert_eq!(one.available().await, 0);
 }

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use hop::trace;
 use journey::{Direction, Event as Seen};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::metadata_response::{
@@ -19,18 +20,26 @@ use kafka_protocol::records::RecordBatchDecoder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::Kafka;
 use super::partition::{choose, murmur2};
+use super::{Kafka, Published};
 use crate::auth::Customer;
 use crate::config::KafkaUrl;
 use crate::event::Event;
 use crate::item::ProductId;
+use crate::outbox::Outgoing;
 use crate::testing::{exchange, listener, run};
 use crate::wire::Failure;
 
-fn event() -> Event {
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+fn event() -> Outgoing {
     let customer = Customer::parse("alice").expect("a name");
-    Event::now("item-added", &customer, &ProductId::parse("PROD-1").expect("a product"), 2)
+    let event = Event::now("item-added", &customer, &ProductId::parse("PROD-1").expect("a product"), 2);
+    Outgoing::new(event, TRACEPARENT.parse().expect("valid"))
+}
+
+async fn publish(kafka: &Kafka, exchange: &hop::http::Exchange) -> Result<Published, Failure> {
+    kafka.publish(exchange, trace::new_span_id(), &[&event()]).await
 }
 
 #[test]
@@ -53,13 +62,15 @@ fn keys_are_hashed_as_the_java_client_does() {
 
 #[test]
 fn a_batch_holds_the_event_and_says_what_caused_it() {
-    let event = event();
-    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("valid");
-    let mut batch = super::batch::encode(&event, traceparent).expect("encodes");
+    let (outgoing, next) = (event(), event());
+    let event = &outgoing.event;
+    let mut batch = super::batch::encode(&[&outgoing, &next]).expect("encodes");
     // The decoder checks length and checksum.
     let set = RecordBatchDecoder::decode(&mut batch).expect("decodes");
     assert!(batch.is_empty() && set.version == 2);
-    let [record] = &set.records[..] else { panic!("one record, not {}", set.records.len()) };
+    let [record, second] = &set.records[..] else { panic!("two records, not {}", set.records.len()) };
+    assert_eq!((record.offset, second.offset), (0, 1));
+    assert_eq!(second.value.as_deref(), Some(next.fields().0.as_bytes()));
     assert_eq!(record.key.as_deref(), Some(&b"CART-alice"[..]));
     let value: serde_json::Value =
         serde_json::from_slice(record.value.as_ref().expect("a value")).expect("JSON");
@@ -78,7 +89,7 @@ fn a_batch_holds_the_event_and_says_what_caused_it() {
     let expected = [
         ("type".to_owned(), "item-added".into()),
         ("content-type".to_owned(), "application/json".into()),
-        ("traceparent".to_owned(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        ("traceparent".to_owned(), TRACEPARENT.into()),
     ];
     assert_eq!(headers, expected);
 }
@@ -195,22 +206,23 @@ fn the_first_event_learns_the_way_and_the_second_knows_it() {
         let (address, asked) = broker(Script::default()).await;
         let kafka = producer(address);
         let (exchange, telemetry) = exchange();
-        let published = kafka.publish(&exchange, &event()).await.expect("stored");
+        let span_id = trace::new_span_id();
+        let published = kafka.publish(&exchange, span_id, &[&event()]).await.expect("stored");
         assert_eq!((published.partition, published.offset), (0, 41));
         let spans = telemetry.take();
         let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
         assert_eq!(names, ["connect", "ApiVersions", "Metadata", "send cart-events"]);
-        // The record names the very span that sent it.
+        assert_eq!(spans[3].span_id, span_id);
         let records = &mut asked.lock().expect("no panic").records.clone();
         let set = RecordBatchDecoder::decode(records).expect("decodes");
         let header = set.records[0].headers.get("traceparent".as_bytes()).expect("a traceparent").clone();
         let sent = String::from_utf8(header.expect("a value").to_vec()).expect("text");
-        assert!(sent.contains(&spans[3].span_id.to_string()), "{sent}");
+        assert_eq!(sent, TRACEPARENT);
         let at = |span: usize, direction, event| spans[span].stamp(direction, event).expect("a stamp").offset;
         assert!(at(2, Direction::Request, Seen::Tx) < at(3, Direction::Request, Seen::Tx));
         assert!(at(2, Direction::Response, Seen::Wake) < at(3, Direction::Response, Seen::Wake));
 
-        kafka.publish(&exchange, &event()).await.expect("stored");
+        publish(&kafka, &exchange).await.expect("stored");
         assert_eq!(telemetry.take().len(), 1, "the connection and the way are known");
         let produce = (ApiKey::Produce, 9);
         assert_eq!(asked.lock().expect("no panic").calls, [ASK_VERSIONS, ASK_METADATA, produce, produce]);
@@ -222,10 +234,10 @@ fn an_old_broker_is_spoken_to_in_its_version_and_a_strange_one_not_at_all() {
     run(async {
         let (exchange, _) = exchange();
         let (address, asked) = broker(Script { produce: (0, 3), ..Script::default() }).await;
-        producer(address).publish(&exchange, &event()).await.expect("stored");
+        publish(&producer(address), &exchange).await.expect("stored");
         assert_eq!(asked.lock().expect("no panic").calls.last(), Some(&(ApiKey::Produce, 3)));
         let (address, _) = broker(Script { produce: (10, 12), ..Script::default() }).await;
-        let failure = producer(address).publish(&exchange, &event()).await.expect_err("no common version");
+        let failure = publish(&producer(address), &exchange).await.expect_err("no common version");
         assert!(failure.to_string().contains("Produce"), "{failure}");
     });
 }
@@ -236,7 +248,7 @@ fn what_was_not_stored_is_sent_again_and_what_may_be_is_not() {
         let (exchange, _) = exchange();
         let not_leader = 6;
         let (address, asked) = broker(Script { stored: vec![not_leader], ..Script::default() }).await;
-        producer(address).publish(&exchange, &event()).await.expect("stored the second time");
+        publish(&producer(address), &exchange).await.expect("stored the second time");
         let produce = (ApiKey::Produce, 9);
         let expected = [ASK_VERSIONS, ASK_METADATA, produce, ASK_METADATA, produce];
         assert_eq!(asked.lock().expect("no panic").calls, expected);
@@ -244,7 +256,7 @@ fn what_was_not_stored_is_sent_again_and_what_may_be_is_not() {
         let timed_out_among_replicas = 7;
         let (address, asked) =
             broker(Script { stored: vec![timed_out_among_replicas], ..Script::default() }).await;
-        let failure = producer(address).publish(&exchange, &event()).await.expect_err("in doubt");
+        let failure = publish(&producer(address), &exchange).await.expect_err("in doubt");
         assert!(!failure.had_no_effect(), "{failure:?}");
         assert_eq!(asked.lock().expect("no panic").calls, [ASK_VERSIONS, ASK_METADATA, produce]);
     });
@@ -255,7 +267,7 @@ fn a_new_topic_gets_its_leader_a_moment_later() {
     run(async {
         let (exchange, _) = exchange();
         let (address, asked) = broker(Script { metadata: vec![3, 5, 5], ..Script::default() }).await;
-        producer(address).publish(&exchange, &event()).await.expect("stored");
+        publish(&producer(address), &exchange).await.expect("stored");
         let calls = &asked.lock().expect("no panic").calls;
         assert_eq!(calls.iter().filter(|call| **call == ASK_METADATA).count(), 4);
     });
@@ -267,7 +279,7 @@ fn a_broker_cannot_send_us_off_this_machine() {
         let (exchange, _) = exchange();
         for advertised in [("192.0.2.1", 9092), ("kafka.example", 9092), ("127.0.0.1", 70_000)] {
             let (address, _) = broker(Script { advertised: Some(advertised), ..Script::default() }).await;
-            let failure = producer(address).publish(&exchange, &event()).await.expect_err("refused");
+            let failure = publish(&producer(address), &exchange).await.expect_err("refused");
             assert!(matches!(failure, Failure::Refused { .. }), "{failure:?}");
             assert!(failure.to_string().contains("advertised.listeners"), "{failure}");
         }
@@ -280,7 +292,7 @@ fn nobody_there_had_no_effect() {
         let (listener, address) = listener().await;
         drop(listener);
         let (exchange, _) = exchange();
-        let failure = producer(address).publish(&exchange, &event()).await.expect_err("nobody there");
+        let failure = publish(&producer(address), &exchange).await.expect_err("nobody there");
         assert!(matches!(failure, Failure::Connect { .. }) && failure.had_no_effect(), "{failure:?}");
     });
 }

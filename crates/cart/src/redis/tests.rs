@@ -2,32 +2,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use journey::{Direction, Event, Kind};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{Added, Redis};
+use super::{Added, Addition, Redis};
 use crate::auth::Customer;
 use crate::config::RedisUrl;
+use crate::event::Event as CartEvent;
 use crate::item::ProductId;
-use crate::testing::{exchange, listener, run};
+use crate::outbox::{Entry, Outgoing};
+use crate::testing::{exchange, listener, run, scripted};
 use crate::wire::Failure;
-
-/// A server that answers each request of one connection with the next line of a script, then closes.
-/// Hands back what it was asked.
-async fn scripted(script: &'static [&'static str]) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
-    let (listener, address) = listener().await;
-    let task = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("accept");
-        let mut asked = Vec::new();
-        for answer in script {
-            let mut buffer = [0; 4096];
-            let count = stream.read(&mut buffer).await.expect("read");
-            asked.push(String::from_utf8_lossy(&buffer[..count]).replace("\r\n", " "));
-            stream.write_all(answer.as_bytes()).await.expect("write");
-        }
-        asked
-    });
-    (address, task)
-}
 
 fn client(address: SocketAddr) -> Redis {
     let url = RedisUrl { address, user: None, password: None, database: 0 };
@@ -42,54 +25,106 @@ fn product() -> ProductId {
     ProductId::parse("PROD-1").expect("a product")
 }
 
-const FOUND_NOTHING: &str = "$-1\r\n";
-const FOUND_THREE: &str = "$1\r\n3\r\n";
-const NOW_FIVE: &str = "+OK\r\n+QUEUED\r\n*1\r\n:5\r\n";
+fn outgoing() -> Outgoing {
+    let event = CartEvent {
+        kind: "item-added".into(),
+        event_id: "e1".into(),
+        cart_id: "CART-alice".into(),
+        item_id: "ITEM-1".into(),
+        product_id: "PROD-1".into(),
+        quantity: 2,
+        at: 7,
+    };
+    Outgoing::new(event, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("valid"))
+}
+
+async fn add(redis: &Redis, exchange: &hop::http::Exchange) -> Result<Added, Failure> {
+    let (alice, product, outgoing) = (alice(), product(), outgoing());
+    let addition = Addition {
+        customer: &alice,
+        product: &product,
+        quantity: 2,
+        reservation: "r1",
+        outgoing: &outgoing,
+        answer: None,
+    };
+    redis.add(exchange, &addition).await
+}
+
+/// The reservation is still open, the line holds three, the outbox is empty.
+const OPEN: &str = "+OK\r\n$-1\r\n$1\r\n3\r\n:0\r\n";
+const QUEUED: &str = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n";
+
+fn kept() -> String {
+    let (event, traceparent) = (outgoing().fields().0.to_owned(), outgoing().fields().1.to_owned());
+    format!(
+        "{QUEUED}*5\r\n+OK\r\n:5\r\n:1\r\n$3\r\n1-0\r\n*1\r\n*2\r\n$3\r\n1-0\r\n*4\r\n$5\r\nevent\r\n${}\r\n{event}\r\n\
+         $11\r\ntraceparent\r\n${}\r\n{traceparent}\r\n",
+        event.len(),
+        traceparent.len()
+    )
+}
 
 #[test]
-fn adding_looks_and_then_changes_in_one_write() {
+fn a_cart_its_event_and_its_reservation_change_in_one_write() {
     run(async {
-        let (address, server) = scripted(&[FOUND_THREE, NOW_FIVE]).await;
+        let (address, server) = scripted(vec![OPEN.into(), kept()]).await;
         let (exchange, _) = exchange();
-        let added = client(address).add(&exchange, &alice(), &product(), 2, 5).await.expect("added");
-        assert_eq!(added, Added::Total(5));
+        let added = add(&client(address), &exchange).await.expect("added");
+        let entry = Entry::parse("1-0", outgoing().fields().0, outgoing().fields().1).expect("an entry");
+        assert_eq!(added, Added::Kept(vec![entry]));
         let asked = server.await.expect("no panic");
-        assert_eq!(asked[0], "*3 $4 HGET $10 cart:alice $6 PROD-1 ");
-        assert_eq!(asked[1], "*1 $5 MULTI *4 $7 HINCRBY $10 cart:alice $6 PROD-1 $1 2 *1 $4 EXEC ");
+        assert_eq!(
+            asked[0],
+            "*3 $5 WATCH $14 reservation:r1 $14 reservation:r1 *2 $3 GET $14 reservation:r1 \
+             *3 $4 HGET $10 cart:alice $6 PROD-1 *2 $4 XLEN $12 outbox:alice "
+        );
+        assert!(asked[1].starts_with(
+            "*1 $5 MULTI *3 $3 SET $14 reservation:r1 $4 kept *4 $7 HINCRBY $10 cart:alice $6 PROD-1 $1 2 \
+             *4 $4 HSET $8 outboxes $5 alice $1 1 *7 $4 XADD $12 outbox:alice "
+        ));
+        assert!(asked[1].ends_with("*4 $6 XRANGE $12 outbox:alice $1 - $1 + *1 $4 EXEC "), "{}", asked[1]);
     });
 }
 
 #[test]
-fn what_is_in_the_cart_counts_against_the_stock() {
+fn a_reservation_that_was_ended_is_not_kept() {
     run(async {
-        let (address, server) = scripted(&[FOUND_THREE]).await;
         let (exchange, _) = exchange();
-        let added = client(address).add(&exchange, &alice(), &product(), 2, 4).await.expect("answered");
-        assert_eq!(added, Added::TooMany { in_cart: 3 });
+        // Before the transaction, and while it was being sent.
+        const DROPPED: &str = "+OK\r\n$7\r\ndropped\r\n$-1\r\n:0\r\n";
+        let (address, server) = scripted(vec![DROPPED.into()]).await;
+        assert_eq!(add(&client(address), &exchange).await.expect("answered"), Added::Lost);
         assert_eq!(server.await.expect("no panic").len(), 1, "nothing was written");
+        let (address, _server) = scripted(vec![OPEN.into(), format!("{QUEUED}*-1\r\n")]).await;
+        assert_eq!(add(&client(address), &exchange).await.expect("answered"), Added::Lost);
     });
 }
 
 #[test]
-fn an_error_inside_a_transaction_is_an_error() {
+fn an_error_before_a_transaction_had_no_effect_and_one_inside_it_is_in_doubt() {
     run(async {
-        const WRONG_TYPE: &str = "+OK\r\n+QUEUED\r\n*1\r\n-WRONGTYPE Operation against a key\r\n";
-        let (address, _server) = scripted(&[FOUND_NOTHING, WRONG_TYPE]).await;
+        const WRONG_TYPE: &str = "+OK\r\n$-1\r\n-WRONGTYPE Operation against a key\r\n:0\r\n";
+        let (address, _server) = scripted(vec![WRONG_TYPE.into()]).await;
         let (exchange, _) = exchange();
-        let failure = client(address).add(&exchange, &alice(), &product(), 2, 4).await.expect_err("refused");
+        let failure = add(&client(address), &exchange).await.expect_err("refused");
         assert!(
             matches!(&failure, Failure::NotDone { text, .. } if text.starts_with("WRONGTYPE")),
             "{failure:?}"
         );
+        let inside = format!("{QUEUED}*5\r\n+OK\r\n-WRONGTYPE Operation\r\n:1\r\n$3\r\n1-0\r\n*0\r\n");
+        let (address, _server) = scripted(vec![OPEN.into(), inside]).await;
+        let failure = add(&client(address), &exchange).await.expect_err("refused");
+        assert!(!failure.had_no_effect(), "{failure:?}");
     });
 }
 
 #[test]
 fn each_use_is_a_client_span_with_exact_offsets() {
     run(async {
-        let (address, server) = scripted(&[FOUND_NOTHING, NOW_FIVE]).await;
+        let (address, server) = scripted(vec![OPEN.into(), kept()]).await;
         let (exchange, telemetry) = exchange();
-        client(address).add(&exchange, &alice(), &product(), 5, 9).await.expect("added");
+        add(&client(address), &exchange).await.expect("added");
         let sent: Vec<u64> = server
             .await
             .expect("no panic")
@@ -98,15 +133,12 @@ fn each_use_is_a_client_span_with_exact_offsets() {
             .collect();
         let spans = telemetry.take();
         let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
-        assert_eq!(names, ["connect", "HGET", "HINCRBY"]);
+        assert_eq!(names, ["connect", "WATCH", "EXEC"]);
         let offset = |at: usize, direction, event| spans[at].stamp(direction, event).expect("a stamp").offset;
         assert_eq!(offset(1, Direction::Request, Event::Tx), sent[0]);
-        assert_eq!(offset(1, Direction::Response, Event::Wake), FOUND_NOTHING.len() as u64);
+        assert_eq!(offset(1, Direction::Response, Event::Wake), OPEN.len() as u64);
         assert_eq!(offset(2, Direction::Request, Event::Tx), sent[0] + sent[1]);
-        assert_eq!(
-            offset(2, Direction::Response, Event::Wake),
-            (FOUND_NOTHING.len() + NOW_FIVE.len()) as u64
-        );
+        assert_eq!(offset(2, Direction::Response, Event::Wake), (OPEN.len() + kept().len()) as u64);
         assert_eq!(spans[2].text("db.system.name"), Some("redis"));
         assert!(spans[1].end <= spans[2].start && spans[2].kind == Kind::Client);
     });
@@ -115,7 +147,7 @@ fn each_use_is_a_client_span_with_exact_offsets() {
 #[test]
 fn a_broken_connection_is_not_used_again() {
     run(async {
-        let (address, server) = scripted(&["*0\r\n", "*0\r\n*0\r\n"]).await;
+        let (address, server) = scripted(vec!["*0\r\n".into(), "*0\r\n*0\r\n".into()]).await;
         let client = client(address);
         let (exchange, _) = exchange();
         assert!(client.lines(&exchange, &alice()).await.expect("an empty cart").is_empty());
@@ -147,7 +179,9 @@ fn a_silent_server_is_given_up() {
 #[test]
 fn logging_in_comes_first() {
     run(async {
-        let (address, server) = scripted(&["+OK\r\n", "+OK\r\n", "*2\r\n$6\r\nPROD-1\r\n$1\r\n4\r\n"]).await;
+        let (address, server) =
+            scripted(vec!["+OK\r\n".into(), "+OK\r\n".into(), "*2\r\n$6\r\nPROD-1\r\n$1\r\n4\r\n".into()])
+                .await;
         let url = RedisUrl { address, user: None, password: Some("pass".into()), database: 2 };
         let (exchange, _) = exchange();
         let lines =

@@ -1,4 +1,5 @@
 use super::*;
+use Sqlite as Stock;
 
 fn item(id: &str, available: u32) -> Item {
     Item { product_id: id.parse().unwrap(), available }
@@ -138,7 +139,7 @@ async fn someone_elses_table_is_refused() {
     let path = folder.path().join("other.db");
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE stock (isin TEXT)").unwrap();
     let error = error_of(&path).await;
-    assert!(error.contains("is not this program's"), "{error}");
+    assert!(error.contains("are not this program's"), "{error}");
 }
 
 #[tokio::test]
