@@ -79,6 +79,8 @@ pub struct Appender(mpsc::Sender<Command>);
 #[derive(Debug)]
 enum Command {
     Append(Append),
+    /// Delete what these partitions need not keep any longer.
+    Retain(Vec<Arc<Partition>>),
     /// Finish what came before, then end.
     Stop,
 }
@@ -108,6 +110,11 @@ impl Appender {
         self.0.send(Command::Append(append)).await.is_ok()
     }
 
+    /// Asks the appender to delete what these partitions need not keep any longer.
+    pub async fn retain(&self, partitions: Vec<Arc<Partition>>) {
+        let _ = self.0.send(Command::Retain(partitions)).await;
+    }
+
     /// Asks the appender to end after what was submitted so far.
     pub async fn stop(&self) {
         let _ = self.0.send(Command::Stop).await;
@@ -123,9 +130,19 @@ fn run(mut commands: mpsc::Receiver<Command>) -> anyhow::Result<()> {
         let mut next = commands.blocking_recv();
         going = next.is_some();
         while let Some(command) = next {
-            let Command::Append(append) = command else {
-                going = false;
-                break;
+            let append = match command {
+                Command::Append(append) => append,
+                Command::Retain(partitions) => {
+                    // Between groups: nothing is staged while files come and go.
+                    commit(&mut group)?;
+                    let now = i64::try_from(hop::clock::now() / 1_000_000).unwrap_or(i64::MAX);
+                    partitions.iter().for_each(|partition| partition.retain(now));
+                    break;
+                }
+                Command::Stop => {
+                    going = false;
+                    break;
+                }
             };
             bytes += append.batches.iter().map(|(_, batch)| batch.bytes.len()).sum::<usize>();
             group.push(append);
@@ -147,6 +164,9 @@ fn commit(group: &mut Vec<Append>) -> anyhow::Result<()> {
     for append in group.iter() {
         let stage = |(partition, batch): &(Arc<Partition>, Batch)| {
             let untouched = !partition.has_staged();
+            if untouched {
+                partition.roll_if_due();
+            }
             let staged = partition.stage(batch)?;
             if untouched && partition.has_staged() {
                 touched.push(Arc::clone(partition));
