@@ -24,6 +24,11 @@ use kafka_protocol::messages::{
     ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceResponse,
 };
 
+use rskafka::chrono::DateTime;
+use rskafka::client::ClientBuilder;
+use rskafka::client::partition::{Compression, OffsetAt, UnknownTopicHandling};
+use rskafka::record::Record;
+
 use client::{Client, fetch, list_offsets, name, produce};
 use kcat::kcat;
 use real_kafka::{Kafka, did_not_run, free_port};
@@ -81,6 +86,7 @@ async fn on_any_address() {
 async fn suite(address: SocketAddr) {
     every_codec_passes_through_kcat(address).await;
     keys_stay_together_and_in_order(address).await;
+    a_client_in_pure_rust_is_served(address).await;
     every_version_produces_and_fetches(address).await;
     offsets_are_listed(address).await;
     repetitions_are_kept_once_and_gaps_refused(address).await;
@@ -166,6 +172,32 @@ async fn keys_stay_together_and_in_order(address: SocketAddr) {
         assert_eq!(headers, "traceparent=00-1-2-01");
     }
     assert_eq!((read.lines().count(), last.len()), (60, 6));
+}
+
+async fn a_client_in_pure_rust_is_served(address: SocketAddr) {
+    let client = ClientBuilder::new(vec![address.to_string()]).build().await.expect("connect");
+    let controller = client.controller_client().expect("a controller");
+    controller.create_topic("rust", 1, 1, 10_000).await.expect("a topic");
+    let partition =
+        client.partition_client("rust", 0, UnknownTopicHandling::Retry).await.expect("a partition");
+    for number in 0..3_i64 {
+        let records = (0..2).map(|_| Record {
+            key: Some(b"CART-1".to_vec()),
+            value: Some(format!("item {number}").into_bytes()),
+            headers: [("traceparent".to_owned(), b"00-1-2-01".to_vec())].into(),
+            timestamp: DateTime::from_timestamp_millis(1_700_000_000_000 + number).expect("a time"),
+        });
+        let offsets =
+            partition.produce(records.collect(), Compression::NoCompression).await.expect("produce");
+        assert_eq!(offsets, [2 * number, 2 * number + 1]);
+    }
+    let (records, end) = partition.fetch_records(1, 1..1_000_000, 1_000).await.expect("fetch");
+    assert_eq!((records.len(), end), (5, 6));
+    let first = &records[0];
+    assert_eq!((first.offset, first.record.value.as_deref()), (1, Some(&b"item 0"[..])));
+    assert_eq!(first.record.headers["traceparent"], b"00-1-2-01");
+    assert_eq!(partition.get_offset(OffsetAt::Earliest).await.expect("an offset"), 0);
+    assert_eq!(partition.get_offset(OffsetAt::Latest).await.expect("an offset"), 6);
 }
 
 async fn every_version_produces_and_fetches(address: SocketAddr) {
