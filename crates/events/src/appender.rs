@@ -14,7 +14,7 @@ use kafka_protocol::ResponseError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batch;
-use crate::limits::{APPEND_QUEUE, MAX_GROUP};
+use crate::limits::{APPEND_QUEUE, MAX_GROUP, MAX_SYNCS};
 use crate::partition::{Partition, Rejected};
 
 /// What one produce request wants appended, and where to tell the outcome.
@@ -178,7 +178,7 @@ fn commit(group: &mut Vec<Append>) -> anyhow::Result<()> {
 
     let written = each(&touched, Partition::write);
     let written_at = hop::clock::now();
-    let synced = each(&written.good, Partition::sync);
+    let synced = sync(&written.good);
     let synced_at = hop::clock::now();
 
     for partition in &synced.good {
@@ -233,6 +233,30 @@ fn each(partitions: &[Arc<Partition>], step: impl Fn(&Partition) -> io::Result<(
         match step(partition) {
             Ok(()) => outcome.good.push(Arc::clone(partition)),
             Err(error) => outcome.bad.push((Arc::clone(partition), error)),
+        }
+    }
+    outcome
+}
+
+/// Syncs all files at the same time: the file system puts syncs that wait together into one commit of its
+/// journal, so several cost hardly more than one.
+fn sync(partitions: &[Arc<Partition>]) -> Step {
+    let mut outcome = Step::default();
+    for some in partitions.chunks(MAX_SYNCS) {
+        let results: Vec<io::Result<()>> = std::thread::scope(|scope| {
+            let Some((first, others)) = some.split_first() else { return Vec::new() };
+            let others: Vec<_> = others.iter().map(|partition| scope.spawn(|| partition.sync())).collect();
+            let first = first.sync();
+            let joined = others.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that synced it panicked")))
+            });
+            std::iter::once(first).chain(joined).collect()
+        });
+        for (partition, result) in some.iter().zip(results) {
+            match result {
+                Ok(()) => outcome.good.push(Arc::clone(partition)),
+                Err(error) => outcome.bad.push((Arc::clone(partition), error)),
+            }
         }
     }
     outcome

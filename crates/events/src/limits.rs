@@ -55,5 +55,8 @@ pub const MAX_PRODUCERS: usize = 10_000;
 /// Produce requests that may wait for the appender.
 pub const APPEND_QUEUE: usize = 1024;
 
+/// Files that one group commit syncs at the same time, each in a thread for as long as that takes.
+pub const MAX_SYNCS: usize = 8;
+
 /// Record bytes that one group commit takes at most, so that its buffers stay small.
 pub const MAX_GROUP: usize = 16 << 20;
