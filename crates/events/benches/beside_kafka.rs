@@ -14,14 +14,15 @@ mod testing;
 
 #[path = "../tests/client/mod.rs"]
 mod client;
+#[path = "../tests/process/mod.rs"]
+mod process;
 #[path = "../tests/real_kafka/mod.rs"]
 mod real_kafka;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -30,7 +31,8 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, ProduceResponse};
 
 use client::{Client, name, produce};
-use real_kafka::{Kafka, did_not_run, free_port};
+use process::{Events, LIMIT};
+use real_kafka::{Kafka, did_not_run};
 use testing::batch;
 
 const ROUNDS: usize = 4;
@@ -40,7 +42,6 @@ const WARM_UP: Duration = Duration::from_secs(8);
 const RECORD: usize = 200;
 const PARTITIONS: i32 = 3;
 const RECOVER: u64 = 100 << 20;
-const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -53,35 +54,9 @@ fn main() {
     });
 }
 
-/// The event log as a process. Dropping it is `kill -9`.
-struct Events {
-    address: SocketAddr,
-    process: Child,
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Events {
-    fn start(data: &Path, segment_bytes: u64) -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_events"));
-        command.env("LISTEN", address.to_string()).env("DATA_DIR", data).env("RUST_LOG", "warn");
-        command.env("SEGMENT_BYTES", segment_bytes.to_string());
-        command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env_remove("ADMIN").env_remove("ADVERTISED");
-        let process = command.stdin(Stdio::null()).spawn().expect("start the server");
-        Events { address, process }
-    }
-
-    /// Waits until it has recovered: it listens before, and answers after.
-    async fn answers(&self) {
-        let mut client = connect(self.address).await;
-        create_topic(&mut client, "answers").await.expect("an answer");
-    }
+/// Waits until it has recovered: it listens before, and answers after.
+async fn answers(events: &Events) {
+    create_topic(&mut events.connect().await, "answers").await.expect("an answer");
 }
 
 async fn connect(address: SocketAddr) -> Client {
@@ -165,7 +140,7 @@ fn acknowledged(frame: Bytes) -> bool {
 
 async fn beside_kafka() {
     let data = tempfile::tempdir().expect("a folder");
-    let events = Events::start(data.path(), 64 << 20);
+    let events = Events::start(data.path(), &[]);
     let kafka = match Kafka::start().await {
         Ok(kafka) => Some(kafka),
         Err(why) => {
@@ -238,8 +213,8 @@ async fn recovery() {
     file.into_inner().expect("write").sync_all().expect("sync");
     // One segment that was never sealed: every byte of it is verified.
     let begun = clock::monotonic();
-    let events = Events::start(data.path(), 1 << 30);
-    events.answers().await;
+    let events = Events::start(data.path(), &[("SEGMENT_BYTES", "1073741824")]);
+    answers(&events).await;
     let time = clock::since(begun).as_secs_f64() * 1e3;
     println!("recovery of 100 MiB ({offset} batches): {time:.0} ms until it answers (< 1000 is the aim)");
     let memory = highest_mib(&events.process);

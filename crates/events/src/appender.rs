@@ -9,6 +9,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread::Builder;
 
 use kafka_protocol::ResponseError;
 use tokio::sync::{mpsc, oneshot};
@@ -96,7 +97,7 @@ impl Appender {
     pub fn start() -> io::Result<(Self, Ended)> {
         let (sender, receiver) = mpsc::channel(APPEND_QUEUE);
         let (ended, watch) = oneshot::channel();
-        std::thread::Builder::new().name("appender".into()).spawn(move || {
+        Builder::new().name("appender".into()).spawn(move || {
             if let Err(error) = run(receiver) {
                 // Nobody listens any more only when the process is ending anyway.
                 let _ = ended.send(error);
@@ -245,12 +246,18 @@ fn sync(partitions: &[Arc<Partition>]) -> Step {
     for some in partitions.chunks(MAX_SYNCS) {
         let results: Vec<io::Result<()>> = std::thread::scope(|scope| {
             let Some((first, others)) = some.split_first() else { return Vec::new() };
-            let others: Vec<_> = others.iter().map(|partition| scope.spawn(|| partition.sync())).collect();
-            let first = first.sync();
-            let joined = others.into_iter().map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that synced it panicked")))
-            });
-            std::iter::once(first).chain(joined).collect()
+            let begin = |partition| {
+                let partition: &Arc<Partition> = partition;
+                // Without a thread it is done one after the other, later.
+                (partition, Builder::new().spawn_scoped(scope, || partition.sync()).ok())
+            };
+            let others: Vec<_> = others.iter().map(begin).collect();
+            let mut results = vec![first.sync()];
+            results.extend(others.into_iter().map(|(partition, thread)| {
+                let gone = |_| Err(io::Error::other("the thread that synced it panicked"));
+                thread.map_or_else(|| partition.sync(), |thread| thread.join().unwrap_or_else(gone))
+            }));
+            results
         });
         for (partition, result) in some.iter().zip(results) {
             match result {

@@ -9,10 +9,10 @@ mod testing;
 
 mod client;
 mod kcat;
+mod process;
 mod real_kafka;
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,40 +31,14 @@ use rskafka::record::Record;
 
 use client::{Client, fetch, list_offsets, name, produce};
 use kcat::kcat;
-use real_kafka::{Kafka, did_not_run, free_port};
+use process::{Events, LIMIT};
+use real_kafka::{Kafka, did_not_run};
 use testing::{Sent, batch, records};
-
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// The lab's event log as a process of its own. Dropping it is `kill -9`.
-struct Events {
-    address: SocketAddr,
-    process: Child,
-    _data: tempfile::TempDir,
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Events {
-    fn start() -> Self {
-        let data = tempfile::tempdir().expect("a folder");
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_events"));
-        command.env("LISTEN", address.to_string()).env("DATA_DIR", data.path()).env("RUST_LOG", "warn");
-        command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env_remove("ADMIN").env_remove("ADVERTISED");
-        let process = command.stdin(Stdio::null()).spawn().expect("start the server");
-        Events { address, process, _data: data }
-    }
-}
 
 #[tokio::test]
 async fn on_events() {
-    let events = Events::start();
+    let data = tempfile::tempdir().expect("a folder");
+    let events = Events::start(data.path(), &[]);
     suite(events.address).await;
 }
 

@@ -110,7 +110,8 @@ impl Partition {
         let rolled = self.roll();
         let failing = std::mem::replace(&mut self.writer().roll_failing, rolled.is_err());
         match rolled {
-            Ok(()) => {}
+            // What is too much goes at once, what is too old when the server next looks.
+            Ok(()) => self.delete_what_need_not_be_kept(None),
             Err(error) if !failing => {
                 tracing::warn!(folder = %self.folder.display(), %error, "begin a new segment; the old one goes on growing");
             }
@@ -120,25 +121,30 @@ impl Partition {
 
     /// Deletes what is too old (at `now`, in milliseconds since the Unix epoch) or too much.
     pub fn retain(&self, now: i64) {
-        let (too_old, too_many) = (self.keep.age_ms, self.keep.bytes);
-        let expired = |segment: &Segment| {
-            let age = now.saturating_sub(newest_ms(segment).unwrap_or(now));
-            too_old.is_some_and(|limit| u64::try_from(age).is_ok_and(|age| age > limit))
-        };
         let due = {
             let committed = self.committed();
-            committed.active.length > 0 && expired(&committed.active)
+            committed.active.length > 0 && self.is_expired(&committed.active, now)
         };
         if due && let Err(error) = self.roll() {
             tracing::warn!(folder = %self.folder.display(), %error, "begin a new segment, to delete the old one");
         }
+        self.delete_what_need_not_be_kept(Some(now));
+    }
+
+    fn is_expired(&self, segment: &Segment, now: i64) -> bool {
+        let age = now.saturating_sub(newest_ms(segment).unwrap_or(now));
+        self.keep.age_ms.is_some_and(|limit| u64::try_from(age).is_ok_and(|age| age > limit))
+    }
+
+    fn delete_what_need_not_be_kept(&self, now: Option<i64>) {
         let doomed: Vec<Arc<Segment>> = {
             let committed = self.committed();
             let mut left =
                 committed.sealed.iter().map(|segment| segment.length).sum::<u64>() + committed.active.length;
             let goes = |segment: &&Arc<Segment>| {
                 left -= segment.length;
-                expired(segment) || too_many.is_some_and(|limit| left >= limit)
+                now.is_some_and(|now| self.is_expired(segment, now))
+                    || self.keep.bytes.is_some_and(|limit| left >= limit)
             };
             committed.sealed.iter().take_while(goes).cloned().collect()
         };
