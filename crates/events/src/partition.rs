@@ -141,7 +141,7 @@ impl Partition {
         if file.is_none() {
             return Ok(place.end - place.position + behind);
         }
-        let mut view = place.open(file)?;
+        let mut view = self.open_place(place, file)?;
         self.noting(view.find(|header| header.last_offset() >= offset))?;
         Ok(view.place.end - view.place.position)
     }
@@ -155,7 +155,7 @@ impl Partition {
     /// deleted. Otherwise the file cannot be read.
     pub fn read(&self, offset: i64, limit: usize, at_least_one: bool) -> io::Result<Bytes> {
         let Some((place, file, _)) = self.place(offset)? else { return Ok(Bytes::new()) };
-        self.noting(place.open(file).and_then(|view| view.read(offset, limit, at_least_one)))
+        self.noting(self.open_place(place, file).and_then(|view| view.read(offset, limit, at_least_one)))
     }
 
     /// The first batch with a record as new as `timestamp` (milliseconds since the Unix epoch).
@@ -173,8 +173,9 @@ impl Partition {
                 None => (committed.active.before_timestamp(timestamp), Some(Arc::clone(&committed.file))),
             }
         };
-        let found =
-            place.open(file).and_then(|mut view: View| view.find(|header| header.max_timestamp >= timestamp));
+        let found = self
+            .open_place(place, file)
+            .and_then(|mut view| view.find(|header| header.max_timestamp >= timestamp));
         self.noting(found)
     }
 
@@ -205,6 +206,17 @@ impl Partition {
             }
             None => (committed.active.before_offset(offset), Some(Arc::clone(&committed.file)), 0),
         }))
+    }
+
+    /// A file that is not there was deleted by us since it was looked up, or by somebody else.
+    fn open_place(&self, place: Place, file: Option<Arc<File>>) -> io::Result<View> {
+        let (path, offset) = (Arc::clone(&place.path), place.offset);
+        place.open(file).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound && offset >= self.offsets().start {
+                return io::Error::other(format!("{} is gone: restore it from a copy", path.display()));
+            }
+            error
+        })
     }
 
     /// Says in the log what a reader could not read: once, and who operates this needs the file's name.

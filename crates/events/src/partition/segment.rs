@@ -87,10 +87,10 @@ impl Segment {
 /// A stretch of a segment that never changes: from the start of a batch to the last committed byte.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    path: Arc<Path>,
+    pub(super) path: Arc<Path>,
     pub(super) position: u64,
     /// The offset of the batch that begins at `position`.
-    offset: i64,
+    pub(super) offset: i64,
     pub(super) end: u64,
 }
 

@@ -153,6 +153,18 @@ fn a_missing_segment_in_the_middle_is_refused() {
 }
 
 #[test]
+fn a_file_that_somebody_else_deletes_is_not_taken_for_an_old_one() {
+    let (folder, partition) = twelve(SMALL);
+    fs::remove_file(folder.path().join(file_name(3))).expect("remove");
+    let error = partition.read(4, 1000, true).expect_err("gone");
+    assert!(
+        error.kind() != std::io::ErrorKind::NotFound && error.to_string().contains(&file_name(3)),
+        "{error}"
+    );
+    assert_eq!(offsets(&partition, 6), (6..12).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_roll_that_was_interrupted_leaves_a_log_that_goes_on() {
     let (folder, partition) = twelve(SMALL);
     drop(partition);
