@@ -9,12 +9,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread::Builder;
 
 use kafka_protocol::ResponseError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batch;
-use crate::limits::{APPEND_QUEUE, MAX_GROUP};
+use crate::limits::{APPEND_QUEUE, MAX_GROUP, MAX_SYNCS};
 use crate::partition::{Partition, Rejected};
 
 /// What one produce request wants appended, and where to tell the outcome.
@@ -79,6 +80,8 @@ pub struct Appender(mpsc::Sender<Command>);
 #[derive(Debug)]
 enum Command {
     Append(Append),
+    /// Delete what these partitions need not keep any longer.
+    Retain(Vec<Arc<Partition>>),
     /// Finish what came before, then end.
     Stop,
 }
@@ -94,7 +97,7 @@ impl Appender {
     pub fn start() -> io::Result<(Self, Ended)> {
         let (sender, receiver) = mpsc::channel(APPEND_QUEUE);
         let (ended, watch) = oneshot::channel();
-        std::thread::Builder::new().name("appender".into()).spawn(move || {
+        Builder::new().name("appender".into()).spawn(move || {
             if let Err(error) = run(receiver) {
                 // Nobody listens any more only when the process is ending anyway.
                 let _ = ended.send(error);
@@ -106,6 +109,11 @@ impl Appender {
     /// Hands a request over; waits while the queue is full. Returns false when the appender is gone.
     pub async fn submit(&self, append: Append) -> bool {
         self.0.send(Command::Append(append)).await.is_ok()
+    }
+
+    /// Asks the appender to delete what these partitions need not keep any longer.
+    pub async fn retain(&self, partitions: Vec<Arc<Partition>>) {
+        let _ = self.0.send(Command::Retain(partitions)).await;
     }
 
     /// Asks the appender to end after what was submitted so far.
@@ -123,9 +131,19 @@ fn run(mut commands: mpsc::Receiver<Command>) -> anyhow::Result<()> {
         let mut next = commands.blocking_recv();
         going = next.is_some();
         while let Some(command) = next {
-            let Command::Append(append) = command else {
-                going = false;
-                break;
+            let append = match command {
+                Command::Append(append) => append,
+                Command::Retain(partitions) => {
+                    // Between groups: nothing is staged while files come and go.
+                    commit(&mut group)?;
+                    let now = i64::try_from(hop::clock::now() / 1_000_000).unwrap_or(i64::MAX);
+                    partitions.iter().for_each(|partition| partition.retain(now));
+                    break;
+                }
+                Command::Stop => {
+                    going = false;
+                    break;
+                }
             };
             bytes += append.batches.iter().map(|(_, batch)| batch.bytes.len()).sum::<usize>();
             group.push(append);
@@ -147,6 +165,9 @@ fn commit(group: &mut Vec<Append>) -> anyhow::Result<()> {
     for append in group.iter() {
         let stage = |(partition, batch): &(Arc<Partition>, Batch)| {
             let untouched = !partition.has_staged();
+            if untouched {
+                partition.roll_if_due();
+            }
             let staged = partition.stage(batch)?;
             if untouched && partition.has_staged() {
                 touched.push(Arc::clone(partition));
@@ -158,7 +179,7 @@ fn commit(group: &mut Vec<Append>) -> anyhow::Result<()> {
 
     let written = each(&touched, Partition::write);
     let written_at = hop::clock::now();
-    let synced = each(&written.good, Partition::sync);
+    let synced = sync(&written.good);
     let synced_at = hop::clock::now();
 
     for partition in &synced.good {
@@ -213,6 +234,36 @@ fn each(partitions: &[Arc<Partition>], step: impl Fn(&Partition) -> io::Result<(
         match step(partition) {
             Ok(()) => outcome.good.push(Arc::clone(partition)),
             Err(error) => outcome.bad.push((Arc::clone(partition), error)),
+        }
+    }
+    outcome
+}
+
+/// Syncs all files at the same time: the file system puts syncs that wait together into one commit of its
+/// journal, so several cost hardly more than one.
+fn sync(partitions: &[Arc<Partition>]) -> Step {
+    let mut outcome = Step::default();
+    for some in partitions.chunks(MAX_SYNCS) {
+        let results: Vec<io::Result<()>> = std::thread::scope(|scope| {
+            let Some((first, others)) = some.split_first() else { return Vec::new() };
+            let begin = |partition| {
+                let partition: &Arc<Partition> = partition;
+                // Without a thread it is done one after the other, later.
+                (partition, Builder::new().spawn_scoped(scope, || partition.sync()).ok())
+            };
+            let others: Vec<_> = others.iter().map(begin).collect();
+            let mut results = vec![first.sync()];
+            results.extend(others.into_iter().map(|(partition, thread)| {
+                let gone = |_| Err(io::Error::other("the thread that synced it panicked"));
+                thread.map_or_else(|| partition.sync(), |thread| thread.join().unwrap_or_else(gone))
+            }));
+            results
+        });
+        for (partition, result) in some.iter().zip(results) {
+            match result {
+                Ok(()) => outcome.good.push(Arc::clone(partition)),
+                Err(error) => outcome.bad.push((Arc::clone(partition), error)),
+            }
         }
     }
     outcome

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::appender::{Appender, Ended};
 use crate::config::Advertised;
 use crate::limits::BUDGET;
+use crate::partition::Keep;
 use crate::topics::Topics;
 
 /// The only broker of the cluster, by number.
@@ -49,10 +50,15 @@ impl Broker {
     ///
     /// # Errors
     /// The folder cannot be used, another process uses it, or a log is damaged.
-    pub fn open(data: &Path, advertised: Advertised, partitions: u16) -> anyhow::Result<(Arc<Self>, Ended)> {
+    pub fn open(
+        data: &Path,
+        advertised: Advertised,
+        partitions: u16,
+        keep: Keep,
+    ) -> anyhow::Result<(Arc<Self>, Ended)> {
         fs::create_dir_all(data).with_context(|| format!("make the folder {}", data.display()))?;
         let lock = lock(data)?;
-        let topics = Topics::open(data)?;
+        let topics = Topics::open(data, keep)?;
         let run = next_run(data, &topics)?;
         let (appender, ended) = Appender::start().context("start the appender thread")?;
         let first = i64::from(run) << 32;

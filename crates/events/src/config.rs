@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use hop::start::Misuse;
 
+use crate::partition::Keep;
+
 const ABOUT: &str = "\
 The lab's event log: a small, durable server that speaks the Kafka protocol.
 
@@ -20,13 +22,14 @@ Try it, with kcat:
   kcat -b 127.0.0.1:9092 -C -t item-added -o beginning -e          read everything, then leave
   kcat -b 127.0.0.1:9092 -Q -t item-added:0:-1                     where does partition 0 end?
 
-On disk: DATA_DIR/topics/<topic>/<partition>/00000000000000000000.log, record batches just as the
-producer sent them (Kafka's own format, so Kafka's tools can read the file).
+On disk: DATA_DIR/topics/<topic>/<partition>/<first offset>.log, record batches just as the producer
+sent them (Kafka's own format, so Kafka's tools can read the files). Nothing is deleted unless
+RETENTION_BYTES or RETENTION_MS says so; then whole files go, oldest first.
 
 What it is not: Kafka. One node, so acks=all means one copy. No consumer groups and no transactions:
 both are answered with COORDINATOR_NOT_AVAILABLE, so clients say so instead of misbehaving. No
-authentication, no TLS, and nothing is ever deleted. Who needs these uses a real Kafka; clients need
-no change but the address.";
+authentication, no TLS, no compaction. Who needs these uses a real Kafka; clients need no change but
+the address.";
 
 /// The settings of one event log.
 #[derive(clap::Parser, Clone, Debug)]
@@ -52,6 +55,19 @@ pub struct Settings {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub partitions: u16,
 
+    /// Bytes after which a partition's file is sealed and the next begun
+    #[arg(long, env = "SEGMENT_BYTES", value_name = "BYTES", default_value_t = 64 << 20,
+          value_parser = clap::value_parser!(u64).range(4096..=1 << 30))]
+    pub segment_bytes: u64,
+
+    /// Bytes that a partition keeps at least; older segments are deleted [default: everything]
+    #[arg(long, env = "RETENTION_BYTES", value_name = "BYTES")]
+    pub retention_bytes: Option<u64>,
+
+    /// Milliseconds that a record is kept at least; older segments are deleted [default: for ever]
+    #[arg(long, env = "RETENTION_MS", value_name = "MS")]
+    pub retention_ms: Option<u64>,
+
     /// Connections served at once; more wait until one ends
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 256,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -63,6 +79,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long a log is kept, and in how large pieces.
+    pub fn keep(&self) -> Keep {
+        Keep { segment_bytes: self.segment_bytes, bytes: self.retention_bytes, age_ms: self.retention_ms }
+    }
+
     /// Refuses settings that are each right but wrong together.
     ///
     /// # Errors

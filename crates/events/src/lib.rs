@@ -7,14 +7,14 @@
 //!
 //! It speaks the Kafka protocol, so every Kafka client works against it and a real Kafka can take its
 //! place. It is Kafka-compatible, embedded, and never Kafka: one node, no replication, no consumer
-//! groups, no transactions, nothing ever deleted.
+//! groups, no transactions.
 //!
 //! Read in this order:
 //!
 //! | module | answers |
 //! |---|---|
 //! | [`batch`] | what do producers send? the 61 bytes of a record batch that the server looks at |
-//! | [`partition`] | the log: one file, appended to by one thread and read by all |
+//! | [`partition`] | the log: files that are appended to by one thread and read by all, and deleted when old |
 //! | [`appender`] | group commit: one `fdatasync` for everyone who waits |
 //! | [`apis`] | what each request means, one file per API |
 //! | [`topics`], [`broker`] | which partitions exist, and what all connections share |

@@ -38,6 +38,9 @@ pub const IDLE: Duration = Duration::from_secs(600);
 /// The longest a fetch may wait for data, whatever the client asks for.
 pub const MAX_WAIT: Duration = Duration::from_secs(300);
 
+/// The longest time between two rounds that delete old segments.
+pub const RETENTION_PAUSE: Duration = Duration::from_secs(10);
+
 /// Partitions of all topics together: each holds one open file, and 1024 is the usual limit for all
 /// files and sockets of a process.
 pub const MAX_PARTITIONS: usize = 512;
@@ -51,6 +54,9 @@ pub const MAX_PRODUCERS: usize = 10_000;
 
 /// Produce requests that may wait for the appender.
 pub const APPEND_QUEUE: usize = 1024;
+
+/// Files that one group commit syncs at the same time, each in a thread for as long as that takes.
+pub const MAX_SYNCS: usize = 8;
 
 /// Record bytes that one group commit takes at most, so that its buffers stay small.
 pub const MAX_GROUP: usize = 16 << 20;

@@ -1,4 +1,4 @@
-//! A partition: one file, appended to by one thread and read by all.
+//! A partition: a log, appended to by one thread and read by all.
 //!
 //! ```text
 //!             committed: on disk, seen by readers          staged: given offsets,
@@ -12,54 +12,65 @@
 //! line. If the disk refuses, the staged part is cut off and readers never knew. What lies left of the
 //! line never changes, so readers need no lock while they read.
 //!
-//! Today a partition is one file for ever, named after its first offset as Kafka's segments are.
-//! Splitting it into segments and deleting old ones would stay inside this module.
+//! The log is cut into segments, each a file (`segment`). Old ones may be deleted, oldest first
+//! (`retention`): then the log begins at a later offset than 0, and offsets stay what they were.
 
+mod checkpoint;
 mod index;
 mod producers;
 mod recovery;
+mod retention;
+mod segment;
 mod writer;
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::batch::{Batch, BatchHeader, HEADER};
+use crate::batch::{Batch, BatchHeader};
 
-use index::SparseIndex;
+use producers::Producers;
+use recovery::Recovered;
+use retention::Start;
+use segment::{Place, Segment, View};
 use writer::Writer;
 
 pub use index::Newest;
+pub use retention::Keep;
 pub use writer::Rejected;
 
-/// A log begins at offset 0, and its file is named after that.
+/// A log begins at offset 0, and its first file is named after that.
 pub const LOG_FILE: &str = "00000000000000000000.log";
-
-/// Bytes read at once while walking from header to header.
-const WALK: usize = 8 << 10;
 
 /// One partition of one topic.
 #[derive(Debug)]
 pub struct Partition {
-    path: PathBuf,
-    file: File,
+    folder: PathBuf,
+    keep: Keep,
     committed: Mutex<Committed>,
     writer: Mutex<Writer>,
+    start: Mutex<Start>,
     grew: Notify,
+    /// The last damage that a reader met, so that one who asks again and again does not fill the log.
+    reported: Mutex<String>,
 }
 
 /// What readers may see.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Committed {
-    end_offset: i64,
-    end_position: u64,
-    index: SparseIndex,
+    /// Records before it are deleted, or about to be.
+    start_offset: i64,
+    sealed: VecDeque<Arc<Segment>>,
+    active: Segment,
+    /// The active segment's file. Sealed ones are opened by who reads them.
+    file: Arc<File>,
 }
 
 impl Partition {
@@ -67,58 +78,52 @@ impl Partition {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub fn create(folder: &Path, place: &Path) -> io::Result<Self> {
+    pub fn create(folder: &Path, place: &Path, keep: Keep) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(folder.join(LOG_FILE))?;
         file.sync_all()?;
-        Ok(Partition {
-            path: place.join(LOG_FILE),
-            file,
-            committed: Mutex::default(),
-            writer: Mutex::default(),
-            grew: Notify::new(),
-        })
+        let start = Start::open(folder)?;
+        let active = Segment::empty(place, 0);
+        let recovered =
+            Recovered { start, sealed: VecDeque::new(), active, file, producers: Producers::default() };
+        Ok(Self::from(recovered, place, keep))
     }
 
-    /// Opens the log in `folder` and verifies every byte of it.
+    /// Opens the log in `folder`. What was not sealed is verified byte by byte.
     ///
     /// # Errors
-    /// The file cannot be used, or it is damaged before its end: the error names file and byte.
-    pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        let path = folder.join(LOG_FILE);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .with_context(|| format!("open {}", path.display()))?;
-        let mut committed = Committed::default();
-        let mut writer = Writer::default();
-        committed.end_position = recovery::verify(&file, &path, |header, position| {
-            committed.index.note(header, position);
-            committed.end_offset = header.next_offset();
-            writer.producers.note(header);
-            writer.producers.commit();
-        })?;
-        writer.next_offset = committed.end_offset;
-        writer.position = committed.end_position;
-        Ok(Partition {
-            path,
-            file,
-            committed: Mutex::new(committed),
-            writer: Mutex::new(writer),
-            grew: Notify::new(),
-        })
+    /// Records are missing, or a file is damaged or cannot be used: the error names file and byte.
+    pub fn open(folder: &Path, keep: Keep) -> anyhow::Result<Self> {
+        Ok(Self::from(recovery::open(folder)?, folder, keep))
     }
 
-    /// Where the log is.
+    fn from(recovered: Recovered, place: &Path, keep: Keep) -> Self {
+        let Recovered { start, sealed, active, file, producers } = recovered;
+        let file = Arc::new(file);
+        let writer = Writer::new(Arc::clone(&file), active.end_offset, active.length, producers);
+        let committed = Committed { start_offset: start.offset, sealed, active, file };
+        Partition {
+            folder: place.to_owned(),
+            keep,
+            committed: Mutex::new(committed),
+            writer: Mutex::new(writer),
+            start: Mutex::new(start),
+            grew: Notify::new(),
+            reported: Mutex::default(),
+        }
+    }
+
+    /// Where its files are.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.folder
     }
 
     // Reading ------------------------------------------------------------------------------------
 
-    /// The offset that the next record will get; every record before it is on disk.
-    pub fn end_offset(&self) -> i64 {
-        self.committed().end_offset
+    /// From the first offset that can be read to the one that the next record will get; every record
+    /// before that is on disk.
+    pub fn offsets(&self) -> Range<i64> {
+        let committed = self.committed();
+        committed.start_offset..committed.active.end_offset
     }
 
     /// Completes when records were added after the call. Register first, look second, wait third.
@@ -126,107 +131,107 @@ impl Partition {
         self.grew.notified()
     }
 
-    /// How many bytes a reader at `offset` could get.
+    /// How many bytes a reader at `offset` could get, in several fetches if they are in several segments.
+    /// In a sealed segment this is an estimate, up to an index interval too high.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// As [`Partition::read`].
     pub fn bytes_from(&self, offset: i64) -> io::Result<u64> {
-        Ok(match self.locate(offset)? {
-            Some((position, end)) => end - position,
-            None => 0,
-        })
+        let Some((place, file, behind)) = self.place(offset)? else { return Ok(0) };
+        if file.is_none() {
+            return Ok(place.end - place.position + behind);
+        }
+        let mut view = self.open_place(place, file)?;
+        self.noting(view.find(|header| header.last_offset() >= offset))?;
+        Ok(view.place.end - view.place.position)
     }
 
-    /// The batches from the one that holds `offset` on: whole ones, up to `limit` bytes in all, but
-    /// never less than one when `at_least_one` (or else a batch above the limit could never be read).
+    /// The batches from the one that holds `offset` on: whole ones of one segment, up to `limit` bytes
+    /// in all, but never less than one when `at_least_one` (or else a batch above the limit could never
+    /// be read). Every checksum is verified; what is damaged is not given out.
     ///
     /// # Errors
-    /// The file cannot be read, or is no longer what it was when it was verified.
+    /// `InvalidData`: the batch at `offset` is damaged, the error names file and byte. `NotFound`: it was
+    /// deleted. Otherwise the file cannot be read.
     pub fn read(&self, offset: i64, limit: usize, at_least_one: bool) -> io::Result<Bytes> {
-        let Some((position, end)) = self.locate(offset)? else { return Ok(Bytes::new()) };
-        let available = usize::try_from(end - position).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; available.min(limit)];
-        self.file.read_exact_at(&mut bytes, position)?;
-        let mut whole = 0;
-        while let Some(header) = BatchHeader::parse(&bytes[whole..])
-            && header.length <= bytes.len() - whole
-        {
-            whole += header.length;
-        }
-        bytes.truncate(whole);
-        if whole == 0 && at_least_one {
-            let mut front = vec![0; HEADER];
-            self.file.read_exact_at(&mut front, position)?;
-            let header = self.parse(&front, position)?;
-            bytes.resize(header.length, 0);
-            self.file.read_exact_at(&mut bytes, position)?;
-        }
-        Ok(bytes.into())
+        let Some((place, file, _)) = self.place(offset)? else { return Ok(Bytes::new()) };
+        self.noting(self.open_place(place, file).and_then(|view| view.read(offset, limit, at_least_one)))
     }
 
     /// The first batch with a record as new as `timestamp` (milliseconds since the Unix epoch).
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// As [`Partition::read`].
     pub fn first_since(&self, timestamp: i64) -> io::Result<Option<BatchHeader>> {
-        let (start, end) = {
+        let (place, file) = {
             let committed = self.committed();
-            (committed.index.before_timestamp(timestamp), committed.end_position)
+            let has = |segment: &&Arc<Segment>| {
+                segment.index.newest().is_some_and(|newest| newest.timestamp >= timestamp)
+            };
+            match committed.sealed.iter().find(has) {
+                Some(segment) => (segment.before_timestamp(timestamp), None),
+                None => (committed.active.before_timestamp(timestamp), Some(Arc::clone(&committed.file))),
+            }
         };
-        let found = self.walk(start, end, |header| header.max_timestamp >= timestamp)?;
-        Ok(found.map(|(_, header)| header))
+        let found = self
+            .open_place(place, file)
+            .and_then(|mut view| view.find(|header| header.max_timestamp >= timestamp));
+        self.noting(found)
     }
 
     /// The newest record by its timestamp.
     pub fn newest(&self) -> Option<Newest> {
-        self.committed().index.newest()
+        let committed = self.committed();
+        let all = committed.sealed.iter().map(|segment| segment.index.newest());
+        // Of equal ones the first, as a single scan would find it.
+        all.chain([committed.active.index.newest()]).flatten().rev().max_by_key(|newest| newest.timestamp)
     }
 
-    /// Where the batch that holds `offset` begins, and where the log ends; `None` at the end.
-    fn locate(&self, offset: i64) -> io::Result<Option<(u64, u64)>> {
-        let (start, end) = {
-            let committed = self.committed();
-            if offset >= committed.end_offset {
-                return Ok(None);
-            }
-            (committed.index.before_offset(offset), committed.end_position)
-        };
-        let found = self.walk(start, end, |header| header.last_offset() >= offset)?;
-        Ok(found.map(|(position, _)| (position, end)))
-    }
-
-    /// Goes from header to header until one is `wanted`.
-    fn walk(
-        &self,
-        mut position: u64,
-        end: u64,
-        wanted: impl Fn(&BatchHeader) -> bool,
-    ) -> io::Result<Option<(u64, BatchHeader)>> {
-        let mut window = Vec::new();
-        let mut window_at = position;
-        while position < end {
-            let skip = usize::try_from(position - window_at).unwrap_or(usize::MAX);
-            if window.is_empty() || (skip > 0 && window.len().saturating_sub(skip) < HEADER) {
-                window.resize(usize::try_from(end - position).unwrap_or(usize::MAX).min(WALK), 0);
-                self.file.read_exact_at(&mut window, position)?;
-                window_at = position;
-                continue;
-            }
-            let header = self.parse(&window[skip..], position)?;
-            if wanted(&header) {
-                return Ok(Some((position, header)));
-            }
-            position += header.length as u64;
+    /// Where to look for `offset`: a place, its file if that is open, and how many bytes are in the
+    /// segments behind it. `None` at the end of the log.
+    #[allow(clippy::type_complexity, reason = "three things, taken apart at once")]
+    fn place(&self, offset: i64) -> io::Result<Option<(Place, Option<Arc<File>>, u64)>> {
+        let committed = self.committed();
+        if offset < committed.start_offset {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("offset {offset} was deleted")));
         }
-        Ok(None)
+        if offset >= committed.active.end_offset {
+            return Ok(None);
+        }
+        let at = committed.sealed.partition_point(|segment| segment.end_offset <= offset);
+        Ok(Some(match committed.sealed.get(at) {
+            Some(segment) => {
+                let sealed = committed.sealed.range(at + 1..).map(|segment| segment.length).sum::<u64>();
+                (segment.before_offset(offset), None, sealed + committed.active.length)
+            }
+            None => (committed.active.before_offset(offset), Some(Arc::clone(&committed.file)), 0),
+        }))
     }
 
-    /// A header where one must be: the file was verified at start and is ours alone.
-    fn parse(&self, bytes: &[u8], position: u64) -> io::Result<BatchHeader> {
-        BatchHeader::parse(bytes).ok_or_else(|| {
-            let text = format!("{} changed behind our back at byte {position}", self.path.display());
-            io::Error::new(io::ErrorKind::InvalidData, text)
+    /// A file that is not there was deleted by us since it was looked up, or by somebody else.
+    fn open_place(&self, place: Place, file: Option<Arc<File>>) -> io::Result<View> {
+        let (path, offset) = (Arc::clone(&place.path), place.offset);
+        place.open(file).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound && offset >= self.offsets().start {
+                return io::Error::other(format!("{} is gone: restore it from a copy", path.display()));
+            }
+            error
         })
+    }
+
+    /// Says in the log what a reader could not read: once, and who operates this needs the file's name.
+    fn noting<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &outcome
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            let text = error.to_string();
+            let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+            if *reported != text {
+                tracing::error!(folder = %self.folder.display(), "a reader was refused: {text}");
+                *reported = text;
+            }
+        }
+        outcome
     }
 
     // Appending: only the appender thread calls these ---------------------------------------------
@@ -250,7 +255,7 @@ impl Partition {
     /// Whatever the disk says; then [`Partition::rollback`] must follow.
     pub fn write(&self) -> io::Result<()> {
         let writer = self.writer();
-        self.file.write_all_at(&writer.bytes, writer.position)
+        writer.file.write_all_at(&writer.bytes, writer.position)
     }
 
     /// Waits until what was written is on the disk itself.
@@ -258,7 +263,8 @@ impl Partition {
     /// # Errors
     /// Whatever the disk says; then [`Partition::rollback`] must follow.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        let file = Arc::clone(&self.writer().file);
+        file.sync_data()
     }
 
     /// Makes the staged batches part of the log and wakes those who wait for it to grow.
@@ -267,13 +273,11 @@ impl Partition {
         let staged = writer.commit();
         let mut committed = self.committed();
         for (header, position) in &staged {
-            committed.index.note(header, *position);
+            committed.active.note(header, *position);
         }
-        committed.end_offset = writer.next_offset;
-        committed.end_position = writer.position;
         drop(committed);
         if std::mem::take(&mut writer.failing) {
-            tracing::info!(file = %self.path.display(), "the log can be written again");
+            tracing::info!(folder = %self.folder.display(), "the log can be written again");
         }
         drop(writer);
         self.grew.notify_waiters();
@@ -287,16 +291,16 @@ impl Partition {
         let mut writer = self.writer();
         let (end_offset, end_position) = {
             let committed = self.committed();
-            (committed.end_offset, committed.end_position)
+            (committed.active.end_offset, committed.active.length)
         };
         if !std::mem::replace(&mut writer.failing, true) {
             tracing::error!(
-                file = %self.path.display(), error = %why, keeps = end_position,
+                folder = %self.folder.display(), error = %why, keeps = end_position,
                 "the log cannot be written: producers get KAFKA_STORAGE_ERROR until it can, reading goes on"
             );
         }
         writer.rollback(end_offset);
-        self.file.set_len(end_position)
+        writer.file.set_len(end_position)
     }
 
     fn committed(&self) -> MutexGuard<'_, Committed> {
@@ -306,6 +310,11 @@ impl Partition {
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A new name is on disk only when the folder that holds it is.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Which topics and partitions exist.
 //!
 //! ```text
-//! DATA_DIR/topics/item-added/0/00000000000000000000.log
+//! DATA_DIR/topics/item-added/0/00000000000000000000.log     a segment, named after its first offset
+//!                              00000000000000004711.log     the next one, beside some notes on both
+//!                              start                        the offset where the log begins
 //!                            1/…
 //!          creating/         a topic half made; thrown away at start
 //! ```
@@ -9,7 +11,7 @@
 //! or not at all.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,7 +20,7 @@ use anyhow::Context as _;
 use kafka_protocol::ResponseError;
 
 use crate::limits::MAX_PARTITIONS;
-use crate::partition::Partition;
+use crate::partition::{Keep, Partition, sync_folder};
 
 /// The longest topic name (Kafka's own rule).
 const MAX_NAME: usize = 249;
@@ -30,6 +32,7 @@ type Partitions = Arc<[Arc<Partition>]>;
 pub struct Topics {
     folder: PathBuf,
     aside: PathBuf,
+    keep: Keep,
     known: RwLock<BTreeMap<String, Partitions>>,
     /// One creation at a time; readers need not wait for it.
     creating: tokio::sync::Mutex<()>,
@@ -69,11 +72,11 @@ impl CreateError {
 }
 
 impl Topics {
-    /// Opens all topics below `data`, verifying every log.
+    /// Opens all topics below `data`, verifying what was not sealed. Partitions keep what `keep` says.
     ///
     /// # Errors
     /// A folder or file cannot be used, or a log is damaged: the error names it.
-    pub fn open(data: &Path) -> anyhow::Result<Self> {
+    pub fn open(data: &Path, keep: Keep) -> anyhow::Result<Self> {
         let folder = data.join("topics");
         let aside = data.join("creating");
         if aside.exists() {
@@ -100,11 +103,11 @@ impl Topics {
                     "{} holds {count} partitions, but {number} is not one of them",
                     entry.display()
                 );
-                Partition::open(&folder).map(Arc::new)
+                Partition::open(&folder, keep).map(Arc::new)
             });
             known.insert(name, partitions.collect::<anyhow::Result<Partitions>>()?);
         }
-        Ok(Topics { folder, aside, known: RwLock::new(known), creating: tokio::sync::Mutex::new(()) })
+        Ok(Topics { folder, aside, keep, known: RwLock::new(known), creating: tokio::sync::Mutex::new(()) })
     }
 
     /// The partitions of a topic.
@@ -146,9 +149,9 @@ impl Topics {
         if !really {
             return Ok(Arc::new([]));
         }
-        let (aside, place) = (self.aside.join(name), self.folder.join(name));
+        let (aside, place, keep) = (self.aside.join(name), self.folder.join(name), self.keep);
         // Off the runtime's thread: this waits for the disk.
-        let made = tokio::task::spawn_blocking(move || make(&aside, &place, count)).await;
+        let made = tokio::task::spawn_blocking(move || make(&aside, &place, count, keep)).await;
         let partitions =
             made.unwrap_or_else(|gone| Err(io::Error::other(gone))).map_err(CreateError::Storage)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -175,7 +178,7 @@ fn read_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Makes all files aside, asks the disk to keep them, then moves them into place.
-fn make(aside: &Path, place: &Path, count: usize) -> io::Result<Partitions> {
+fn make(aside: &Path, place: &Path, count: usize, keep: Keep) -> io::Result<Partitions> {
     let build = || {
         match fs::remove_dir_all(aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -185,7 +188,7 @@ fn make(aside: &Path, place: &Path, count: usize) -> io::Result<Partitions> {
         for number in 0..count {
             let folder = aside.join(number.to_string());
             fs::create_dir(&folder)?;
-            let partition = Partition::create(&folder, &place.join(number.to_string()))?;
+            let partition = Partition::create(&folder, &place.join(number.to_string()), keep)?;
             sync_folder(&folder)?;
             partitions.push(Arc::new(partition));
         }
@@ -197,11 +200,6 @@ fn make(aside: &Path, place: &Path, count: usize) -> io::Result<Partitions> {
         Ok(partitions.into())
     };
     build().inspect_err(|error| tracing::error!(folder = %place.display(), %error, "create a topic"))
-}
-
-/// A new name is on disk only when the folder that holds it is.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

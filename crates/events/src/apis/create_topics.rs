@@ -47,7 +47,7 @@ async fn create(
     if !topic.configs.is_empty() {
         return refuse(
             ResponseError::InvalidConfig,
-            "topics have no settings here: everything is kept for ever",
+            "topics have no settings here: how long records are kept is the server's setting",
         );
     }
     // -1 means: as many as the broker thinks right (KIP-464).

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -110,7 +111,8 @@ async fn wait_for_data(
 fn available(all: &[(&FetchPartition, Option<&Partition>)]) -> Option<u64> {
     all.iter().try_fold(0_u64, |sum, (asked, partition)| {
         let partition = (*partition)?;
-        if !(0..=partition.end_offset()).contains(&asked.fetch_offset) {
+        let offsets = partition.offsets();
+        if !(offsets.start..=offsets.end).contains(&asked.fetch_offset) {
             return None;
         }
         let most = u64::try_from(asked.partition_max_bytes).unwrap_or(0);
@@ -137,19 +139,25 @@ fn read(asked: &FetchPartition, partition: Option<&Partition>, left: usize, empt
     let Some(partition) = partition else {
         return data.with_error_code(ResponseError::UnknownTopicOrPartition.code());
     };
-    let end = partition.end_offset();
-    let data = data.with_high_watermark(end).with_last_stable_offset(end).with_log_start_offset(0);
-    if !(0..=end).contains(&asked.fetch_offset) {
+    let Range { start, end } = partition.offsets();
+    let data = data.with_high_watermark(end).with_last_stable_offset(end).with_log_start_offset(start);
+    if !(start..=end).contains(&asked.fetch_offset) {
         return data.with_error_code(ResponseError::OffsetOutOfRange.code());
     }
     let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left);
     match partition.read(asked.fetch_offset, limit, empty) {
         Ok(records) => data.with_records(Some(records)),
-        Err(error) => data.with_error_code(unreadable(partition, &error).code()),
+        Err(error) => data.with_error_code(unreadable(&error).code()),
     }
 }
 
-fn unreadable(partition: &Partition, error: &io::Error) -> ResponseError {
-    tracing::error!(file = %partition.path().display(), %error, "read the log");
-    ResponseError::KafkaStorageError
+/// What a client is told when a log cannot be read; the partition has said it to the operator.
+pub(super) fn unreadable(error: &io::Error) -> ResponseError {
+    match error.kind() {
+        // Clients report this one. A storage error they would try again in silence, for ever.
+        io::ErrorKind::InvalidData => ResponseError::CorruptMessage,
+        // Deleted between the look at the offsets and the read.
+        io::ErrorKind::NotFound => ResponseError::OffsetOutOfRange,
+        _ => ResponseError::KafkaStorageError,
+    }
 }

@@ -7,6 +7,7 @@ use kafka_protocol::messages::list_offsets_response::{
 };
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
+use super::fetch::unreadable;
 use crate::broker::Broker;
 use crate::partition::Partition;
 
@@ -53,8 +54,8 @@ const NOWHERE: Place = Place { offset: -1, timestamp: -1 };
 
 fn find(partition: &Partition, timestamp: i64) -> Result<Place, ResponseError> {
     Ok(match timestamp {
-        LATEST => Place { offset: partition.end_offset(), timestamp: -1 },
-        EARLIEST => Place { offset: 0, timestamp: -1 },
+        LATEST => Place { offset: partition.offsets().end, timestamp: -1 },
+        EARLIEST => Place { offset: partition.offsets().start, timestamp: -1 },
         NEWEST => partition
             .newest()
             .map_or(NOWHERE, |newest| Place { offset: newest.offset, timestamp: newest.timestamp }),
@@ -62,10 +63,7 @@ fn find(partition: &Partition, timestamp: i64) -> Result<Place, ResponseError> {
         // too late, at most one batch too early. Exact where batches hold one record.
         _ => partition
             .first_since(timestamp)
-            .map_err(|error| {
-                tracing::error!(file = %partition.path().display(), %error, "read the log");
-                ResponseError::KafkaStorageError
-            })?
+            .map_err(|error| unreadable(&error))?
             .map_or(NOWHERE, |batch| Place { offset: batch.base_offset, timestamp: batch.base_timestamp }),
     })
 }

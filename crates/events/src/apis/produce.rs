@@ -17,8 +17,8 @@ use crate::partition::Partition;
 /// A partition's answer so far: certain, or left to the appender.
 enum Part {
     Refused(ResponseError, String),
-    /// The place of its batch among those handed over.
-    HandedOver(usize),
+    /// The place of its batch among those handed over, and where the partition's log begins.
+    HandedOver(usize, i64),
 }
 
 /// Checks every batch and hands the good ones over, in the order of requests; the future that is
@@ -39,8 +39,9 @@ pub async fn begin(broker: &Arc<Broker>, request: ProduceRequest, to: Reply) -> 
                 data.index,
                 match checked {
                     Ok(batch) => {
+                        let start = batch.0.offsets().start;
                         batches.push(batch);
-                        Part::HandedOver(batches.len() - 1)
+                        Part::HandedOver(batches.len() - 1, start)
                     }
                     Err((code, why)) => Part::Refused(code, why),
                 },
@@ -99,15 +100,17 @@ async fn finish(
     let one = |(number, part): (i32, Part)| {
         let outcome = match part {
             Part::Refused(code, why) => Err((code, why)),
-            Part::HandedOver(at) => match appended.as_ref().and_then(|appended| appended.outcomes.get(at)) {
-                Some(Ok(base_offset)) => Ok(*base_offset),
-                Some(Err(failed)) => Err((failed.code(), failed.to_string())),
-                None => Err((ResponseError::KafkaStorageError, "the server is stopping".to_owned())),
-            },
+            Part::HandedOver(at, start) => {
+                match appended.as_ref().and_then(|appended| appended.outcomes.get(at)) {
+                    Some(Ok(base_offset)) => Ok((*base_offset, start)),
+                    Some(Err(failed)) => Err((failed.code(), failed.to_string())),
+                    None => Err((ResponseError::KafkaStorageError, "the server is stopping".to_owned())),
+                }
+            }
         };
         let response = PartitionProduceResponse::default().with_index(number).with_log_append_time_ms(-1);
         match outcome {
-            Ok(base_offset) => response.with_base_offset(base_offset).with_log_start_offset(0),
+            Ok((base_offset, start)) => response.with_base_offset(base_offset).with_log_start_offset(start),
             Err((code, why)) => {
                 response.with_base_offset(-1).with_error_code(code.code()).with_error_message(Some(text(why)))
             }

@@ -4,13 +4,13 @@ use tokio::sync::oneshot;
 
 use super::{Append, Appended, Appender, Command, Failed, commit, is_full, run};
 use crate::batch::Batch;
-use crate::partition::{Partition, Rejected};
+use crate::partition::{Keep, Partition, Rejected};
 use crate::testing::{Sent, batch};
 
 fn partition(folder: &tempfile::TempDir, name: &str) -> Arc<Partition> {
     let folder = folder.path().join(name);
     std::fs::create_dir(&folder).expect("a folder");
-    Arc::new(Partition::create(&folder, &folder).expect("create"))
+    Arc::new(Partition::create(&folder, &folder, Keep::default()).expect("create"))
 }
 
 fn request(batches: Vec<(Arc<Partition>, Batch)>) -> (Append, oneshot::Receiver<Appended>) {
@@ -40,7 +40,7 @@ fn a_group_is_answered_batch_by_batch() {
     assert!(first.times.taken <= first.times.written && first.times.written <= first.times.synced);
     let second = second_outcome.try_recv().expect("answered");
     assert_eq!(second.outcomes, [Ok(1), Ok(0), Err(Failed::Rejected(Rejected::OutOfOrder))]);
-    assert_eq!((left.end_offset(), right.end_offset()), (2, 1));
+    assert_eq!((left.offsets().end, right.offsets().end), (2, 1));
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! The sparse index: where in the file to begin looking.
 //!
 //! One entry per 4 KiB of log, so a gigabyte of log costs 6 MiB of memory. From an entry on, the
-//! reader walks from batch header to batch header: at most 4 KiB and one batch. The index lives in
-//! memory only and is rebuilt by the scan that verifies the file at start.
+//! reader walks from batch to batch: at most 4 KiB and one batch. When its segment is sealed, the index
+//! is thinned to one entry per 64 KiB, so a gigabyte of history costs 400 KiB.
+
+use bytes::{Buf, BufMut};
 
 use crate::batch::BatchHeader;
 
 /// Bytes of log between two entries, as Kafka's `index.interval.bytes`.
 const INTERVAL: u64 = 4096;
+
+/// Bytes of log between two entries of a sealed segment.
+const SEALED_INTERVAL: u64 = 64 << 10;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -19,7 +24,7 @@ struct Entry {
 }
 
 /// Finds places in a log by offset or by time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct SparseIndex {
     entries: Vec<Entry>,
     newest: Option<Newest>,
@@ -46,13 +51,13 @@ impl SparseIndex {
         }
     }
 
-    /// A position at or before the batch that holds `offset`.
-    pub(super) fn before_offset(&self, offset: i64) -> u64 {
+    /// A place at or before the batch that holds `offset`: its position and the offset that begins there.
+    pub(super) fn before_offset(&self, offset: i64) -> Option<(u64, i64)> {
         self.last_where(|entry| entry.base_offset <= offset)
     }
 
-    /// A position at or before the first batch that holds a record as new as `timestamp`.
-    pub(super) fn before_timestamp(&self, timestamp: i64) -> u64 {
+    /// A place at or before the first batch that holds a record as new as `timestamp`.
+    pub(super) fn before_timestamp(&self, timestamp: i64) -> Option<(u64, i64)> {
         self.last_where(|entry| entry.newest_before < timestamp)
     }
 
@@ -61,8 +66,48 @@ impl SparseIndex {
         self.newest
     }
 
-    fn last_where(&self, holds: impl Fn(&Entry) -> bool) -> u64 {
+    /// Fewer entries, for a segment that is seldom read any more.
+    pub(super) fn thin(&mut self) {
+        let mut kept: Option<u64> = None;
+        self.entries.retain(|entry| {
+            let keep = kept.is_none_or(|kept| entry.position - kept >= SEALED_INTERVAL);
+            if keep {
+                kept = Some(entry.position);
+            }
+            keep
+        });
+        self.entries.shrink_to_fit();
+    }
+
+    pub(super) fn encode(&self, bytes: &mut impl BufMut) {
+        let newest = self.newest.unwrap_or(Newest { timestamp: i64::MIN, offset: -1 });
+        bytes.put_i64(newest.timestamp);
+        bytes.put_i64(newest.offset);
+        bytes.put_u64(self.entries.len() as u64);
+        for entry in &self.entries {
+            bytes.put_i64(entry.base_offset);
+            bytes.put_u64(entry.position);
+            bytes.put_i64(entry.newest_before);
+        }
+    }
+
+    pub(super) fn decode(bytes: &mut impl Buf) -> Option<Self> {
+        let newest = Newest { timestamp: bytes.try_get_i64().ok()?, offset: bytes.try_get_i64().ok()? };
+        let count = bytes.try_get_u64().ok()?;
+        let entry = |_| {
+            Some(Entry {
+                base_offset: bytes.try_get_i64().ok()?,
+                position: bytes.try_get_u64().ok()?,
+                newest_before: bytes.try_get_i64().ok()?,
+            })
+        };
+        let entries = (0..count).map(entry).collect::<Option<Vec<_>>>()?;
+        Some(SparseIndex { entries, newest: (newest.offset >= 0).then_some(newest) })
+    }
+
+    fn last_where(&self, holds: impl Fn(&Entry) -> bool) -> Option<(u64, i64)> {
         let after = self.entries.partition_point(holds);
-        after.checked_sub(1).and_then(|at| self.entries.get(at)).map_or(0, |entry| entry.position)
+        let entry = self.entries.get(after.checked_sub(1)?)?;
+        Some((entry.position, entry.base_offset))
     }
 }

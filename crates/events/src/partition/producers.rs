@@ -7,6 +7,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use bytes::{Buf, BufMut};
+
 use crate::batch::BatchHeader;
 use crate::limits::MAX_PRODUCERS;
 
@@ -116,6 +118,38 @@ impl Producers {
                 None => self.known.remove(&id),
             };
         }
+    }
+
+    /// What is committed, for the next start. Called between groups only.
+    pub(super) fn encode(&self, bytes: &mut impl BufMut) {
+        bytes.put_u64(self.known.len() as u64);
+        for (id, producer) in &self.known {
+            bytes.put_i64(*id);
+            bytes.put_i16(producer.epoch);
+            bytes.put_u64(producer.batches.len() as u64);
+            for batch in &producer.batches {
+                bytes.put_i32(batch.first_sequence);
+                bytes.put_i32(batch.last_sequence);
+                bytes.put_i64(batch.base_offset);
+            }
+        }
+    }
+
+    pub(super) fn decode(bytes: &mut impl Buf) -> Option<Self> {
+        let mut known = HashMap::new();
+        for _ in 0..bytes.try_get_u64().ok()? {
+            let (id, epoch) = (bytes.try_get_i64().ok()?, bytes.try_get_i16().ok()?);
+            let mut batches = VecDeque::with_capacity(REMEMBERED);
+            for _ in 0..bytes.try_get_u64().ok()? {
+                batches.push_back(Remembered {
+                    first_sequence: bytes.try_get_i32().ok()?,
+                    last_sequence: bytes.try_get_i32().ok()?,
+                    base_offset: bytes.try_get_i64().ok()?,
+                });
+            }
+            known.insert(id, Producer { epoch, batches });
+        }
+        Some(Producers { known, before: HashMap::new() })
     }
 
     /// Forgets a tenth at once, so that the search for the oldest is rare.

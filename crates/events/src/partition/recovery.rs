@@ -1,36 +1,154 @@
-//! What is believed of a file at start: nothing that was not verified.
+//! What is believed of the files at start: nothing that was not verified, now or when it was sealed.
 //!
 //! A process that is killed in the middle of a write leaves a batch without its end. That batch was
 //! never acknowledged, so it is cut off. A batch that fails its checksum *while sound batches follow*
 //! is something else: acknowledged data has been damaged. No cut could mend that, and cutting would
 //! destroy what follows, so the server refuses to start and says where a person should look.
 
-use std::fs::File;
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use crate::batch::{BatchHeader, HEADER};
 use crate::limits::MAX_BATCH;
 
+use super::producers::Producers;
+use super::retention::Start;
+use super::segment::{Segment, file_name};
+use super::{checkpoint, retention, sync_folder};
+
 /// Bytes looked through at once for a sound batch behind a damaged one.
 const WINDOW: usize = 1 << 20;
 
-/// Reads a log from its beginning, tells `each` sound batch with its position, and cuts a torn tail.
-/// Returns the length of what is left.
+/// What a partition's folder holds.
+pub(super) struct Recovered {
+    pub(super) start: Start,
+    pub(super) sealed: VecDeque<Arc<Segment>>,
+    pub(super) active: Segment,
+    /// The active segment's file.
+    pub(super) file: File,
+    /// The producers at the end of the log.
+    pub(super) producers: Producers,
+}
+
+/// Opens the segments in `folder`: the last one is read from beginning to end, the sealed ones are
+/// believed if their checkpoints say so (what is served from them is verified then).
+///
+/// # Errors
+/// Records are missing, or a file is damaged or cannot be used: the error names it.
+pub(super) fn open(folder: &Path) -> anyhow::Result<Recovered> {
+    let start = Start::open(folder).with_context(|| format!("use the file start in {}", folder.display()))?;
+    let bases = segments(folder, start.offset)?;
+    // Only the last segment is scanned, if it is known how the producers stood when it began.
+    let noted = bases.last().and_then(|base| checkpoint::load_producers(&Segment::empty(folder, *base)));
+    let scan_all = noted.is_none();
+    let mut producers = noted.unwrap_or_default();
+    let mut sealed: VecDeque<Arc<Segment>> = VecDeque::new();
+    let mut expected = None;
+    for (number, base) in bases.iter().enumerate() {
+        let mut segment = Segment::empty(folder, *base);
+        let before = expected.unwrap_or(start.offset);
+        // The first may hold records from before the start: deletion goes by whole segments.
+        anyhow::ensure!(
+            *base == before || (expected.is_none() && *base < before),
+            "{folder}: the records from offset {before} on are missing: the next file is {file}. Restore the missing file from a copy; \
+             or, if those records may be lost, write {base} into the file {folder}/start and move away what is older",
+            folder = folder.display(),
+            file = file_name(*base)
+        );
+        let last = number + 1 == bases.len();
+        if last || scan_all || !checkpoint::load(&mut segment) {
+            let save = |what: &dyn Fn() -> io::Result<()>| {
+                what()
+                    .and_then(|()| sync_folder(folder))
+                    .with_context(|| format!("write into {}", folder.display()))
+            };
+            if last && scan_all && number > 0 {
+                save(&|| checkpoint::save_producers(&segment, &producers))?;
+            }
+            let path = Arc::clone(&segment.path);
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&path)
+                .with_context(|| format!("open {}", path.display()))?;
+            verify(&file, &path, *base, last, |header, position| {
+                segment.note(header, position);
+                if last || scan_all {
+                    producers.note(header);
+                    producers.commit();
+                }
+            })?;
+            if last {
+                return Ok(Recovered { start, sealed, active: segment, file, producers });
+            }
+            segment.index.thin();
+            save(&|| checkpoint::save(&segment))?;
+        }
+        expected = Some(segment.end_offset);
+        sealed.push_back(Arc::new(segment));
+    }
+    anyhow::bail!("{} holds no log: restore {} from a copy", folder.display(), file_name(start.offset))
+}
+
+/// The first offsets of the segments in `folder`, in order, after tidying up what an interrupted roll
+/// or deletion left.
+fn segments(folder: &Path, start: i64) -> anyhow::Result<Vec<i64>> {
+    let list = || -> io::Result<Vec<(i64, u64)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let base = name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
+            if let Some(base) = base.filter(|base| name.to_str() == Some(&file_name(*base))) {
+                found.push((base, entry.metadata()?.len()));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    };
+    let mut found = list().with_context(|| format!("list the folder {}", folder.display()))?;
+    let remove = |base: i64, why: &str| {
+        tracing::info!(folder = %folder.display(), file = file_name(base), "removed: {why}");
+        let segment = Segment::empty(folder, base);
+        retention::unlink(&segment).with_context(|| format!("remove {}", segment.path.display()))
+    };
+    // A segment is deleted after the start has moved behind it.
+    while let [_, (next, _), ..] = found[..]
+        && next <= start
+    {
+        remove(found.remove(0).0, "it is older than the start of the log")?;
+    }
+    // A roll makes the next file first. If it got no further, the file before it is still the last,
+    // with whatever an unfinished write left at its end.
+    while found.len() > 1
+        && let Some(empty) = found.iter().rposition(|(_, length)| *length == 0)
+    {
+        remove(found.remove(empty).0, "nothing was written to it")?;
+    }
+    Ok(found.into_iter().map(|(base, _)| base).collect())
+}
+
+/// Reads a segment from its beginning and tells `each` sound batch with its position. A torn tail is
+/// cut off the `last` segment of a log; nowhere else can there be one.
 ///
 /// # Errors
 /// The file cannot be read or cut, or it is damaged before its end: the error names file and byte.
-pub(super) fn verify(
+fn verify(
     file: &File,
     path: &Path,
+    base_offset: i64,
+    last: bool,
     mut each: impl FnMut(&BatchHeader, u64),
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<()> {
     let length = file.metadata().with_context(|| format!("look at {}", path.display()))?.len();
     let mut position = 0;
-    let mut next_offset = 0;
+    let mut next_offset = base_offset;
     let mut reader = BufReader::with_capacity(WINDOW, file);
     reader.seek(SeekFrom::Start(0)).with_context(|| format!("read {}", path.display()))?;
     let mut batch = Vec::new();
@@ -40,6 +158,12 @@ pub(super) fn verify(
             // Offsets have no gaps, and the checksum does not cover the first one of a batch.
             .filter(|header| header.base_offset == next_offset);
         let Some(header) = sound else {
+            anyhow::ensure!(
+                last,
+                "{path} is damaged at byte {position}: the record batch with offset {next_offset} should begin there, \
+                 and a later segment exists, so this is not an unfinished write. Restore the file from a copy",
+                path = path.display()
+            );
             settle(file, path, position, length, next_offset)?;
             break;
         };
@@ -47,7 +171,7 @@ pub(super) fn verify(
         next_offset = header.next_offset();
         position += header.length as u64;
     }
-    Ok(position)
+    Ok(())
 }
 
 /// The batch at the reader's place, if it is all there and its checksum holds.

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{LOG_FILE, Partition, Rejected};
+use super::{Keep, LOG_FILE, Partition, Rejected};
 use crate::batch::Batch;
 use crate::testing::{Sent, batch, records};
 
 fn empty() -> (TempDir, Partition) {
     let folder = tempfile::tempdir().expect("a folder");
-    let partition = Partition::create(folder.path(), folder.path()).expect("create");
+    let partition = Partition::create(folder.path(), folder.path(), Keep::default()).expect("create");
     (folder, partition)
 }
 
@@ -61,9 +61,9 @@ fn nothing_is_seen_before_it_is_committed() {
     let (_folder, partition) = empty();
     assert_eq!(stage(&partition, batch(&["a"])), Ok(0));
     partition.write().expect("write");
-    assert_eq!((partition.end_offset(), partition.read(0, 100, true).expect("read").len()), (0, 0));
+    assert_eq!((partition.offsets().end, partition.read(0, 100, true).expect("read").len()), (0, 0));
     partition.commit();
-    assert_eq!(partition.end_offset(), 1);
+    assert_eq!(partition.offsets().end, 1);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_failed_group_leaves_no_trace() {
     stage(&partition, first(2)).expect("staged");
     partition.write().expect("write");
     partition.rollback(&io::Error::from(io::ErrorKind::StorageFull)).expect("cut");
-    assert_eq!(partition.end_offset(), 1);
+    assert_eq!(partition.offsets().end, 1);
     let length = fs::metadata(folder.path().join(LOG_FILE)).expect("look").len();
     assert_eq!(length, first(0).len() as u64, "the file is cut back");
     // The producer sends the same again: neither a repetition nor a gap.
@@ -88,7 +88,7 @@ fn sequence_numbers_are_checked_within_a_group_too() {
     let sent = |sequence| Sent { producer: 9, epoch: 0, sequence, ..Sent::default() }.bytes();
     let outcomes = append(&partition, &[sent(0), sent(1), sent(1), sent(3), sent(2)]);
     assert_eq!(outcomes, [Ok(0), Ok(1), Ok(1), Err(Rejected::OutOfOrder), Ok(2)]);
-    assert_eq!(partition.end_offset(), 3);
+    assert_eq!(partition.offsets().end, 3);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn repetitions_are_recognised_after_a_restart() {
     let sent = |sequence| Sent { producer: 9, epoch: 0, sequence, ..Sent::default() }.bytes();
     append(&partition, &[sent(0), sent(1)]);
     drop(partition);
-    let partition = Partition::open(folder.path()).expect("open");
+    let partition = Partition::open(folder.path(), Keep::default()).expect("open");
     assert_eq!(append(&partition, &[sent(1), sent(5), sent(2)]), [Ok(1), Err(Rejected::OutOfOrder), Ok(2)]);
 }
 
@@ -109,7 +109,7 @@ fn any_torn_tail_is_cut_and_its_offset_used_again() {
         append(&partition, &[batch(&["a"]), batch(&["b"])]);
         drop(partition);
         edit(folder.path(), |bytes| bytes.truncate(whole + left));
-        let partition = Partition::open(folder.path()).expect("open");
+        let partition = Partition::open(folder.path(), Keep::default()).expect("open");
         assert_eq!(append(&partition, &[batch(&["c"])]), [Ok(1)], "{left} bytes of the last batch were left");
         assert_eq!(everything(&partition), expected(&["a", "c"]));
     }
@@ -121,7 +121,7 @@ fn a_tail_of_zeroes_is_cut() {
     append(&partition, &[batch(&["a"])]);
     drop(partition);
     edit(folder.path(), |bytes| bytes.resize(bytes.len() + 5000, 0));
-    assert_eq!(everything(&Partition::open(folder.path()).expect("open")), expected(&["a"]));
+    assert_eq!(everything(&Partition::open(folder.path(), Keep::default()).expect("open")), expected(&["a"]));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn damage_before_the_end_is_refused_with_file_and_byte() {
         drop(partition);
         edit(folder.path(), |bytes| bytes[one + at] ^= 0x41);
         let before = fs::read(folder.path().join(LOG_FILE)).expect("read the file");
-        let error = Partition::open(folder.path()).expect_err("refused").to_string();
+        let error = Partition::open(folder.path(), Keep::default()).expect_err("refused").to_string();
         assert!(error.contains(&format!("damaged at byte {one}")), "{at}: {error}");
         assert!(error.contains(LOG_FILE), "{at}: {error}");
         let after = fs::read(folder.path().join(LOG_FILE)).expect("read the file");
@@ -149,7 +149,7 @@ fn a_missing_piece_is_refused() {
     append(&partition, &[batch(&["a"]), batch(&["b"]), batch(&["c"])]);
     drop(partition);
     edit(folder.path(), |bytes| drop(bytes.drain(one..2 * one)));
-    let error = Partition::open(folder.path()).expect_err("refused").to_string();
+    let error = Partition::open(folder.path(), Keep::default()).expect_err("refused").to_string();
     assert!(error.contains(&format!("damaged at byte {one}")) && error.contains("offset 1 "), "{error}");
 }
 
@@ -160,7 +160,7 @@ fn a_last_batch_that_is_sound_but_misplaced_is_refused_not_cut() {
     append(&partition, &[batch(&["a"]), batch(&["b"])]);
     drop(partition);
     edit(folder.path(), |bytes| bytes[one + 7] = 0);
-    assert!(Partition::open(folder.path()).is_err());
+    assert!(Partition::open(folder.path(), Keep::default()).is_err());
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn the_sparse_index_finds_every_offset_and_time() {
         assert_eq!(append(&partition, &[sent.bytes()]), [Ok(offset)]);
         offset += number % 3 + 1;
     }
-    for partition in [&partition, &Partition::open(folder.path()).expect("open")] {
+    for partition in [&partition, &Partition::open(folder.path(), Keep::default()).expect("open")] {
         for wanted in 0..offset {
             let found = records(partition.read(wanted, 0, true).expect("read"));
             assert!(found.iter().any(|(offset, _)| *offset == wanted), "{wanted}: {found:?}");
@@ -229,9 +229,9 @@ proptest! {
         }
         prop_assert_eq!(everything(&partition), expected(&all));
         drop(partition);
-        let reopened = Partition::open(folder.path()).expect("open");
+        let reopened = Partition::open(folder.path(), Keep::default()).expect("open");
         prop_assert_eq!(everything(&reopened), expected(&all));
-        prop_assert_eq!(reopened.end_offset(), i64::try_from(all.len()).expect("fits"));
+        prop_assert_eq!(reopened.offsets().end, i64::try_from(all.len()).expect("fits"));
     }
 
     /// Whatever a crash leaves of the last write, what was committed before is there.
@@ -241,7 +241,7 @@ proptest! {
         append(&partition, &[batch(&["a"]), batch(&["b"])]);
         drop(partition);
         edit(folder.path(), |bytes| bytes.extend_from_slice(&garbage));
-        let partition = Partition::open(folder.path()).expect("open");
+        let partition = Partition::open(folder.path(), Keep::default()).expect("open");
         prop_assert_eq!(everything(&partition), expected(&["a", "b"]));
     }
 }

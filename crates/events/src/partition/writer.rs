@@ -1,5 +1,8 @@
 //! The appending half of a partition: what is being written and not yet promised to anyone.
 
+use std::fs::File;
+use std::sync::Arc;
+
 use crate::batch::{Batch, BatchHeader, MUTABLE};
 
 use super::producers::{Producers, Verdict};
@@ -25,8 +28,10 @@ pub enum Rejected {
 }
 
 /// State that only the appender thread touches.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Writer {
+    /// The active segment's file.
+    pub(super) file: Arc<File>,
     /// The offset of the next record. Ahead of what readers see while a group is staged.
     pub(super) next_offset: i64,
     /// Where the staged bytes go: the end of what is safely on disk.
@@ -37,9 +42,25 @@ pub(super) struct Writer {
     pub(super) bytes: Vec<u8>,
     /// The last group could not be written. Kept so that an outage is logged once, and so is its end.
     pub(super) failing: bool,
+    /// The last roll failed. Kept for the same reason.
+    pub(super) roll_failing: bool,
 }
 
 impl Writer {
+    /// Writes on at `position` of `file`, where the record with `next_offset` goes.
+    pub(super) fn new(file: Arc<File>, next_offset: i64, position: u64, producers: Producers) -> Self {
+        Writer {
+            file,
+            next_offset,
+            position,
+            producers,
+            staged: Vec::new(),
+            bytes: Vec::new(),
+            failing: false,
+            roll_failing: false,
+        }
+    }
+
     /// Gives a batch its place behind all that was staged before it.
     ///
     /// Returns the offset of its first record: the old one if the batch is a repetition.

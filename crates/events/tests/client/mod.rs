@@ -155,7 +155,7 @@ impl Client {
 
     /// Whether anything arrives within this time.
     pub async fn has_answer(&self, within: Duration) -> bool {
-        tokio::time::timeout(within, self.stream.readable()).await.is_ok()
+        tokio::time::timeout(within, self.stream.peek(&mut [0; 1])).await.is_ok()
     }
 
     /// Whether the server hangs up without a word.
