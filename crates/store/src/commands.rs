@@ -62,14 +62,18 @@ impl Spec {
     }
 
     fn accepts(&self, words: usize) -> bool {
-        let words = i64::try_from(words).unwrap_or(i64::MAX);
-        if self.arity < 0 { words >= -self.arity } else { words == self.arity }
+        accepts(self.arity, words)
     }
 
     /// These act on the transaction itself, so they are never queued in it.
     fn steers_transaction(&self) -> bool {
         matches!(self.name, "multi" | "exec" | "discard" | "watch" | "quit")
     }
+}
+
+fn accepts(arity: i64, words: usize) -> bool {
+    let words = i64::try_from(words).unwrap_or(i64::MAX);
+    if arity < 0 { words >= -arity } else { words == arity }
 }
 
 impl fmt::Debug for Spec {
@@ -217,6 +221,7 @@ fn check(
     if !spec.accepts(command.len()) {
         return Err(wrong_arity(spec.name));
     }
+    connection::check_sub(spec.name, command)?;
     let queued_writes = || session.transaction.as_ref().is_some_and(|transaction| transaction.writes());
     match refusal {
         Some(text) if spec.write || (spec.name == "exec" && queued_writes()) => Err(failure(text.to_owned())),
@@ -231,7 +236,11 @@ fn wrong_arity(name: &str) -> Failure {
 /// Redis names the first arguments too, up to 128 bytes of them.
 fn unknown(command: &Command) -> Failure {
     let head =
-        |bytes: &[u8], limit: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned();
+        // A zero byte ends a word here, because it ends a text in C.
+        |bytes: &[u8], limit: usize| {
+            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end.min(limit)]).into_owned()
+        };
     let mut arguments = String::new();
     for argument in &command[1..] {
         if arguments.len() >= 128 {

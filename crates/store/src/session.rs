@@ -18,6 +18,8 @@ pub(crate) struct Session {
     pub(crate) resp3: bool,
     /// Between `MULTI` and `EXEC` or `DISCARD`.
     pub(crate) transaction: Option<Transaction>,
+    /// `EXEC` is running the queued commands.
+    pub(crate) committing: bool,
     /// Watched keys with their versions at that time.
     pub(crate) watched: Vec<(Bytes, u64)>,
     /// `QUIT` was said: answer, then hang up.

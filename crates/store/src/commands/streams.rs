@@ -6,7 +6,7 @@ use super::{Call, ONE_KEY, Spec};
 use crate::database::Database;
 use crate::reply::{Answer, Failure, Reply, SYNTAX, failure};
 use crate::stream::{Stream, StreamId, Trim};
-use crate::text::unsigned;
+use crate::text::{integer, unsigned};
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("xlen", 2, ONE_KEY, xlen),
@@ -52,8 +52,10 @@ impl TrimOptions {
 /// Reads `MAXLEN | MINID [= | ~] threshold [LIMIT n]` from word `at` on.
 fn trim_options(call: &Call<'_>, at: usize) -> Result<TrimOptions, Failure> {
     let strategy = call.word(at);
-    let about = call.arguments.get(at + 1).is_some_and(|word| &word[..] == b"~");
-    let exact = call.arguments.get(at + 1).is_some_and(|word| &word[..] == b"=");
+    // As the last word it is no sign but a bad threshold.
+    let sign = call.arguments.get(at + 1).filter(|_| at + 2 < call.arguments.len());
+    let about = sign.is_some_and(|word| &word[..] == b"~");
+    let exact = sign.is_some_and(|word| &word[..] == b"=");
     let mut at = at + 1 + usize::from(about || exact);
     let threshold = call.arguments.get(at).ok_or(SYNTAX)?;
     let trim = if strategy == "MAXLEN" {
@@ -254,18 +256,24 @@ fn bound(text: &[u8], sequence: u64) -> Result<(StreamId, bool), Failure> {
     }
 }
 
+/// How long BLOCK waits, in milliseconds; 0 is for ever.
+fn patience(text: &[u8]) -> Result<u64, Failure> {
+    let time = integer(text).ok_or_else(|| failure("ERR timeout is not an integer or out of range"))?;
+    u64::try_from(time).map_err(|_| failure("ERR timeout is negative"))
+}
+
 /// XREAD [COUNT n] STREAMS key ... id ...
 ///
 /// There is no BLOCK: a client that wants to wait asks again.
 fn xread(call: &mut Call<'_>) -> Answer {
-    let (mut count, mut at) = (usize::MAX, 1);
+    let (mut count, mut block, mut at) = (usize::MAX, None, 1);
     loop {
         match (call.word(at).as_str(), at + 1 < call.arguments.len()) {
-            ("STREAMS", _) => break,
+            ("STREAMS", true) => break,
             ("COUNT", true) => {
                 count = usize::try_from(call.integer(at + 1)?).ok().filter(|n| *n > 0).unwrap_or(usize::MAX);
             }
-            ("BLOCK", true) => return Err(failure("ERR XREAD BLOCK is not supported by this store")),
+            ("BLOCK", true) => block = Some(patience(&call.arguments[at + 1])?),
             _ => return Err(SYNTAX),
         }
         at += 2;
@@ -292,6 +300,10 @@ fn xread(call: &mut Call<'_>) -> Answer {
         if !entries.is_empty() {
             found.push((Reply::Bulk(key.clone()), Reply::Array(entries)));
         }
+    }
+    // Within a transaction nothing waits: the others' commands would have to wait, too.
+    if found.is_empty() && block.is_some() && !call.session.committing {
+        return Err(failure("ERR XREAD BLOCK is not supported by this store"));
     }
     // RESP2 shows pairs as arrays of two, not flat.
     Ok(match (found.is_empty(), call.session.resp3) {
