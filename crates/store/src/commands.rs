@@ -30,7 +30,7 @@ mod door_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use server::Facts;
+pub(crate) use server::{Facts, LogFacts};
 
 /// A command's function.
 type Handler = fn(&mut Call<'_>) -> Answer;

@@ -29,6 +29,7 @@ use crate::commands::{Facts, execute};
 use crate::config::Fsync;
 use crate::database::Database;
 use crate::log::Log;
+use crate::log::rewrite::Rewriter;
 use crate::protocol::Command;
 use crate::reply::Output;
 use crate::session::Session;
@@ -93,11 +94,12 @@ pub(crate) struct Executor {
     refusal: Option<String>,
     /// Something was appended and not flushed (APPENDFSYNC=everysec).
     unflushed: bool,
+    rewriter: Rewriter,
 }
 
 impl Executor {
     pub(crate) fn new(database: Database, log: Log, facts: Facts) -> Self {
-        Self { database, log, facts, refusal: None, unflushed: false }
+        Self { database, log, facts, refusal: None, unflushed: false, rewriter: Rewriter::default() }
     }
 
     /// Serves until [`Job::End`] or until every sender is gone, then flushes.
@@ -129,7 +131,6 @@ impl Executor {
     /// Takes a group through all five steps.
     fn commit(&mut self, mut group: Vec<Request>) -> anyhow::Result<()> {
         self.database.now = clock::now() / 1_000_000;
-        self.facts.log_length = self.log.length();
         if self.refusal.is_none() {
             self.database.sweep(SWEEP_LIMIT);
         }
@@ -166,7 +167,7 @@ impl Executor {
             // The connection may be gone; what it asked for is done all the same.
             let _ = request.reply.send(done);
         }
-        Ok(())
+        self.rewriter.step(&mut self.log, &mut self.facts, self.database.now)
     }
 
     /// Runs the group's commands in memory.
@@ -199,6 +200,7 @@ impl Executor {
     fn refuse(&mut self, error: &std::io::Error) -> anyhow::Result<()> {
         let path = self.log.path().display().to_string();
         tracing::error!(file = %path, %error, "append to the log: commands that write are refused until there is room");
+        self.rewriter.cancel(&mut self.facts); // its file takes room, too
         self.log
             .roll_back()
             .with_context(|| format!("take a half-written group back from {path}, after: {error}"))?;
@@ -210,7 +212,7 @@ impl Executor {
         let reason = error.to_string();
         let reason = reason.split(" (os error").next().unwrap_or(&reason);
         self.refusal = Some(format!("MISCONF Errors writing to the AOF file: {reason}"));
-        self.facts.log_healthy = false;
+        self.facts.log.healthy = false;
         Ok(())
     }
 
@@ -218,7 +220,7 @@ impl Executor {
         if self.refusal.is_some() && self.log.probe().is_ok() {
             tracing::info!(file = %self.log.path().display(), "there is room again: writes are accepted");
             self.refusal = None;
-            self.facts.log_healthy = true;
+            self.facts.log.healthy = true;
         }
         self.flush()
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::commands::Facts;
+use crate::commands::{Facts, LogFacts};
 use crate::config::Settings;
 use crate::executor::{Done, Executor, Job, Request};
 use crate::log::Log;
@@ -38,8 +38,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         started: clock::now() / 1_000_000,
         settings: Settings { listen: listener.local_addr()?, ..settings.clone() },
         connections: Arc::clone(&connections),
-        log_length: 0,
-        log_healthy: true,
+        log: LogFacts::default(),
     };
     // Until the log is read back clients wait in the listener's queue.
     // A long log takes its time, in which this thread answers /livez.

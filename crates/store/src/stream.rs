@@ -82,6 +82,11 @@ impl Stream {
         self.last
     }
 
+    /// All entries, in order of id.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&StreamId, &Vec<Bytes>)> {
+        self.entries.iter()
+    }
+
     /// The id of the oldest entry.
     pub(crate) fn first(&self) -> Option<StreamId> {
         self.entries.first_key_value().map(|(id, _)| *id)

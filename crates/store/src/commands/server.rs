@@ -1,5 +1,6 @@
 //! Commands about the store as a whole: what it is, how it is set, what it knows.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,29 +12,65 @@ use crate::text::glob;
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("info", -1, NO_KEYS, info),
+    Spec::read("bgrewriteaof", 1, NO_KEYS, rewrite),
     Spec::read("config", -2, NO_KEYS, config),
     Spec::read("command", -1, NO_KEYS, command),
 ];
 
 /// What INFO and CONFIG tell.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Facts {
     /// When the store began, in milliseconds since the Unix epoch.
     pub(crate) started: u64,
     pub(crate) settings: Settings,
     /// Connections that are open now.
     pub(crate) connections: Arc<AtomicUsize>,
-    /// The log's length in bytes.
-    pub(crate) log_length: u64,
-    /// Whether the last write to the log succeeded.
-    pub(crate) log_healthy: bool,
+    pub(crate) log: LogFacts,
+}
+
+/// What is known of the log, and what is wanted of it.
+#[derive(Clone, Debug)]
+pub(crate) struct LogFacts {
+    /// Its length in bytes, now and after the last rewrite (or at the start).
+    pub(crate) length: u64,
+    pub(crate) base: u64,
+    /// Whether the last write to it succeeded.
+    pub(crate) healthy: bool,
+    /// Someone said BGREWRITEAOF.
+    pub(crate) wanted: Cell<bool>,
+    pub(crate) rewriting: bool,
+    /// How often it was rewritten, and whether the last attempt succeeded.
+    pub(crate) rewrites: u64,
+    pub(crate) rewrite_healthy: bool,
+}
+
+impl Default for LogFacts {
+    fn default() -> Self {
+        Self {
+            length: 0,
+            base: 0,
+            healthy: true,
+            wanted: Cell::new(false),
+            rewriting: false,
+            rewrites: 0,
+            rewrite_healthy: true,
+        }
+    }
+}
+
+/// BGREWRITEAOF: the executor looks at the wish between two groups.
+fn rewrite(call: &mut Call<'_>) -> Answer {
+    if call.facts.log.rewriting || call.facts.log.wanted.replace(true) {
+        return Err(failure("ERR Background append only file rewriting already in progress"));
+    }
+    Ok(Reply::Status("Background append only file rewriting started"))
 }
 
 /// INFO [section ...]
 fn info(call: &mut Call<'_>) -> Answer {
     let facts = call.facts;
     let uptime = call.database.now.saturating_sub(facts.started) / 1000;
-    let status = if facts.log_healthy { "ok" } else { "err" };
+    let (log, status) = (&facts.log, |healthy: bool| if healthy { "ok" } else { "err" });
     let keyspace = match call.database.len() {
         0 => String::new(),
         keys => format!("db0:keys={keys},expires={},avg_ttl=0\r\n", call.database.expiring()),
@@ -59,8 +96,16 @@ fn info(call: &mut Call<'_>) -> Answer {
         (
             "Persistence",
             format!(
-                "loading:0\r\naof_enabled:1\r\naof_last_write_status:{status}\r\naof_current_size:{}\r\n",
-                facts.log_length
+                "loading:0\r\naof_enabled:1\r\naof_rewrite_in_progress:{}\r\naof_rewrite_scheduled:{}\r\n\
+                 aof_last_bgrewrite_status:{}\r\naof_last_write_status:{}\r\naof_current_size:{}\r\n\
+                 aof_base_size:{}\r\naof_rewrites:{}\r\n",
+                u8::from(log.rewriting),
+                u8::from(log.wanted.get()),
+                status(log.rewrite_healthy),
+                status(log.healthy),
+                log.length,
+                log.base,
+                log.rewrites,
             ),
         ),
         ("Replication", "role:master\r\nconnected_slaves:0\r\n".to_owned()),
@@ -105,10 +150,12 @@ fn config(call: &mut Call<'_>) -> Answer {
 }
 
 /// What CONFIG GET shows, under Redis's names. All of it is set at the start only.
-fn parameters(settings: &Settings) -> [(&'static str, String); 9] {
+fn parameters(settings: &Settings) -> [(&'static str, String); 11] {
     [
         ("appendonly", "yes".to_owned()),
         ("appendfsync", settings.appendfsync.to_string()),
+        ("auto-aof-rewrite-percentage", settings.rewrite_percentage.to_string()),
+        ("auto-aof-rewrite-min-size", settings.rewrite_min_size.to_string()),
         ("save", String::new()),
         ("dir", settings.data_dir.display().to_string()),
         ("databases", "1".to_owned()),

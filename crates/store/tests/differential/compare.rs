@@ -1,6 +1,6 @@
 //! When two replies count as the same, and how to change one so that they don't.
 
-use crate::wire::Reply;
+use crate::common::wire::Reply;
 
 /// How far apart two readings of a running time may be, in seconds.
 const CLOCK_SLACK: i64 = 2;

@@ -4,17 +4,17 @@
 //! RESP3, with transactions and watched keys of two clients. Compared is everything, exactly, except:
 //! the order where Redis promises none (HGETALL, KEYS, SCAN ...), and times that run while we look (TTL).
 
+#[path = "../common/mod.rs"]
+mod common;
 mod compare;
 mod script;
-mod servers;
-mod wire;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
+use common::servers::Server;
+use common::wire::{Client, Reply};
 use compare::difference;
 use script::{Step, any_script};
-use servers::Server;
-use wire::{Client, Reply};
 
 /// How many scripts, in each protocol.
 const SCRIPTS: u32 = 400;
