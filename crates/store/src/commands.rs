@@ -6,6 +6,7 @@
 
 mod connection;
 mod hashes;
+mod info;
 mod keys;
 mod scan;
 mod server;
@@ -48,17 +49,23 @@ pub(crate) struct Spec {
     arity: i64,
     /// Whether it may change data. Such commands are refused while the disk is full.
     pub(crate) write: bool,
+    /// Whether it may need more memory. Such commands are refused above MAX_MEMORY.
+    grows: bool,
     keys: Keys,
     run: Handler,
 }
 
 impl Spec {
     const fn read(name: &'static str, arity: i64, keys: Keys, run: Handler) -> Self {
-        Self { name, arity, write: false, keys, run }
+        Self { name, arity, write: false, grows: false, keys, run }
     }
 
     const fn write(name: &'static str, arity: i64, keys: Keys, run: Handler) -> Self {
-        Self { name, arity, write: true, keys, run }
+        Self { name, arity, write: true, grows: false, keys, run }
+    }
+
+    const fn grow(name: &'static str, arity: i64, keys: Keys, run: Handler) -> Self {
+        Self { name, arity, write: true, grows: true, keys, run }
     }
 
     fn accepts(&self, words: usize) -> bool {
@@ -111,6 +118,16 @@ pub(crate) fn span_name(name: &[u8]) -> String {
     find(name).map_or_else(|| "unknown".into(), |spec| spec.name.to_ascii_uppercase())
 }
 
+/// Why some commands are turned away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal<'a> {
+    /// The log takes nothing: commands that write get this text.
+    Disk(&'a str),
+    /// The data takes more memory than MAX_MEMORY: commands that may need more are refused, so that those
+    /// which make room still run.
+    Memory,
+}
+
 /// What a command's function works on.
 pub(crate) struct Call<'a> {
     spec: &'static Spec,
@@ -147,12 +164,12 @@ impl<'a> Call<'a> {
 
 /// Runs one command of one connection and appends its reply.
 ///
-/// `refusal` is set while nothing can be written to the log: the text that commands which write get.
+/// `refusal` says which commands are turned away just now.
 pub(crate) fn execute(
     database: &mut Database,
     session: &mut Session,
     facts: &Facts,
-    refusal: Option<&str>,
+    refusal: Option<Refusal<'_>>,
     command: &Command,
     output: &mut Output,
 ) {
@@ -185,7 +202,7 @@ fn run(
 /// Decides whether a command runs now (its row), is queued (none), or is refused.
 fn admit(
     session: &mut Session,
-    refusal: Option<&str>,
+    refusal: Option<Refusal<'_>>,
     command: &Command,
 ) -> Result<Option<&'static Spec>, Failure> {
     let spec = find(&command[0]);
@@ -214,7 +231,7 @@ fn admit(
 fn check(
     spec: Option<&'static Spec>,
     session: &Session,
-    refusal: Option<&str>,
+    refusal: Option<Refusal<'_>>,
     command: &Command,
 ) -> Result<&'static Spec, Failure> {
     let spec = spec.ok_or_else(|| unknown(command))?;
@@ -222,9 +239,17 @@ fn check(
         return Err(wrong_arity(spec.name));
     }
     connection::check_sub(spec.name, command)?;
-    let queued_writes = || session.transaction.as_ref().is_some_and(|transaction| transaction.writes());
+    let concerned = |kind: fn(&Spec) -> bool| {
+        let queued = || session.transaction.as_ref().is_some_and(|transaction| transaction.has(kind));
+        kind(spec) || (spec.name == "exec" && queued())
+    };
+    let queues = session.transaction.is_some();
     match refusal {
-        Some(text) if spec.write || (spec.name == "exec" && queued_writes()) => Err(failure(text.to_owned())),
+        Some(Refusal::Disk(text)) if concerned(|spec| spec.write) => Err(failure(text.to_owned())),
+        // To queue is to keep, so then nothing is queued, not even a read: as in Redis.
+        Some(Refusal::Memory) if concerned(|spec| spec.grows) || (queues && !spec.steers_transaction()) => {
+            Err(failure("OOM command not allowed when used memory > 'maxmemory'."))
+        }
         _ => Ok(spec),
     }
 }

@@ -47,6 +47,16 @@ pub struct Settings {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
 
+    /// Refuse commands that need more memory (Redis's OOM error) while the data takes more than so many
+    /// bytes; 0 has no limit. The data is counted, not measured: leave the process half as much again, and
+    /// as much again while its log is rewritten
+    #[arg(long, env = "MAX_MEMORY", value_name = "BYTES", default_value_t = 0)]
+    pub max_memory: u64,
+
+    /// Close connections that said nothing for so many seconds; 0 never does
+    #[arg(long, env = "TIMEOUT", value_name = "SECONDS", default_value_t = 0)]
+    pub timeout: u64,
+
     /// What every hop understands
     #[command(flatten)]
     pub common: hop::Common,

@@ -25,7 +25,7 @@ use anyhow::{Context as _, anyhow};
 use hop::clock;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::commands::{Facts, execute};
+use crate::commands::{Facts, Refusal, execute};
 use crate::config::Fsync;
 use crate::database::Database;
 use crate::log::Log;
@@ -176,7 +176,12 @@ impl Executor {
         for request in group {
             let mut run = Run { begin: clock::now(), ..Run::default() };
             for command in &request.commands {
-                let refusal = self.refusal.as_deref();
+                let limit = self.facts.settings.max_memory;
+                let full = limit > 0 && self.database.memory() as u64 > limit;
+                let refusal = match &self.refusal {
+                    Some(text) => Some(Refusal::Disk(text)),
+                    None => full.then_some(Refusal::Memory),
+                };
                 execute(
                     &mut self.database,
                     &mut request.session,
@@ -186,6 +191,7 @@ impl Executor {
                     &mut run.output,
                 );
                 run.count += 1;
+                self.facts.commands += 1;
                 if request.session.closing || run.output.bytes.len() > OUTPUT_TARGET {
                     break;
                 }

@@ -33,11 +33,13 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// # Errors
 /// The data folder can't be used or its log is damaged; or, later, the log could no longer be trusted.
 pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow::Result<()> {
-    let connections = Arc::new(AtomicUsize::new(0));
+    let (connections, accepted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
     let facts = Facts {
         started: clock::now() / 1_000_000,
         settings: Settings { listen: listener.local_addr()?, ..settings.clone() },
         connections: Arc::clone(&connections),
+        accepted: Arc::clone(&accepted),
+        commands: 0,
         log: LogFacts::default(),
     };
     // Until the log is read back clients wait in the listener's queue.
@@ -56,11 +58,12 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     let ticker = tokio::spawn(tick(jobs.clone()));
     hop.ready();
 
-    let ids = AtomicU64::new(0);
+    let patience = (settings.timeout > 0).then(|| Duration::from_secs(settings.timeout));
     let accept = hop::accept::run(listener, limit, &hop.shutdown, hop.drain, |stream, stop| {
-        let session = Session { id: ids.fetch_add(1, Ordering::Relaxed) + 1, ..Session::default() };
+        let session = Session { id: accepted.fetch_add(1, Ordering::Relaxed) + 1, ..Session::default() };
         let open = Open::new(&connections);
-        let connection = Connection { stream, session, jobs: jobs.clone(), telemetry: hop.telemetry.clone() };
+        let (jobs, telemetry) = (jobs.clone(), hop.telemetry.clone());
+        let connection = Connection { stream, session, jobs, telemetry, patience };
         async move {
             if let Err(error) = connection.serve(stop).await {
                 tracing::debug!(%error, "a connection broke off");
@@ -116,6 +119,8 @@ struct Connection {
     session: Session,
     jobs: mpsc::Sender<Job>,
     telemetry: Telemetry,
+    /// How long it may say nothing.
+    patience: Option<Duration>,
 }
 
 impl Connection {
@@ -146,6 +151,10 @@ impl Connection {
                     biased;
                     () = stop.cancelled() => return self.stream.shutdown().await,
                     read = input.read_buf(&mut parser.buffer) => read?,
+                    () = silence(self.patience) => {
+                        tracing::debug!("a connection said nothing for too long: closed");
+                        return self.stream.shutdown().await;
+                    }
                 };
                 if read == 0 {
                     return Ok(()); // also after a half-close: everything that was asked is answered
@@ -193,6 +202,15 @@ impl Connection {
         let drain = tokio::io::copy(&mut unread, &mut nowhere);
         let _ = tokio::time::timeout(GOODBYE, drain).await;
         Ok(())
+    }
+}
+
+/// Ends when a connection has been idle for too long; never when there is no limit.
+async fn silence(limit: Option<Duration>) {
+    match limit {
+        None => std::future::pending().await,
+        // Not a pause: the deadline of the read that it races with.
+        Some(limit) => drop(tokio::time::timeout(limit, std::future::pending::<()>()).await),
     }
 }
 

@@ -46,8 +46,8 @@ impl Transaction {
         fits
     }
 
-    /// Would `EXEC` change anything?
-    pub(crate) fn writes(&self) -> bool {
-        self.queue.iter().any(|(spec, _)| spec.write)
+    /// Is a command of some kind among them?
+    pub(crate) fn has(&self, kind: fn(&Spec) -> bool) -> bool {
+        self.queue.iter().any(|(spec, _)| kind(spec))
     }
 }

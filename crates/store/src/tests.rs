@@ -16,6 +16,8 @@ pub(crate) fn facts() -> Facts {
         started: 0,
         settings: Settings::try_parse_from(arguments).unwrap_or_else(|error| error.exit()),
         connections: std::sync::Arc::default(),
+        accepted: std::sync::Arc::default(),
+        commands: 0,
         log: LogFacts::default(),
     }
 }

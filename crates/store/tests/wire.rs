@@ -209,6 +209,56 @@ async fn more_connections_than_allowed_wait_for_a_place() {
     store.stop().await.expect("a good end");
 }
 
+#[tokio::test]
+async fn a_silent_connection_is_closed_and_a_busy_one_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::start_with(folder.path(), &["--timeout", "1"]).await;
+    let (mut silent, mut busy) = (store.connect().await, store.connect().await);
+    let mut end = Vec::new();
+    let talk = async {
+        loop {
+            busy.write_all(b"PING\r\n").await.expect("it reads");
+            expect(&mut busy, "+PONG\r\n").await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        closed = tokio::time::timeout(LIMIT, silent.read_to_end(&mut end)) => {
+            closed.expect("an end within the limit").expect("no reset");
+        }
+        () = talk => {}
+    }
+    busy.write_all(b"PING\r\n").await.expect("it reads");
+    expect(&mut busy, "+PONG\r\n").await;
+    store.stop().await.expect("a good end");
+}
+
+#[tokio::test]
+async fn info_tells_what_people_and_tools_look_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::start_with(folder.path(), &["--max-memory", "1048576"]).await;
+    let text = store.exchange(b"SET a 1\r\nINFO\r\n").await;
+    for line in [
+        "used_memory:",
+        "used_memory_human:",
+        "used_memory_rss:",
+        "maxmemory_human:1.00M",
+        "aof_enabled:1",
+        "aof_current_size:",
+        "aof_base_size:",
+        "aof_rewrite_in_progress:0",
+        "aof_last_bgrewrite_status:ok",
+        "connected_clients:1",
+        "total_connections_received:1",
+        "total_commands_processed:1",
+        "role:master",
+        "db0:keys=1,expires=0,avg_ttl=0",
+    ] {
+        assert!(text.contains(&format!("\r\n{line}")), "no {line} in {text}");
+    }
+    store.stop().await.expect("a good end");
+}
+
 /// The parts of a SERVER span, by name.
 fn parts<'a>(spans: &'a [Span], server: &Span) -> Vec<&'a str> {
     let children = spans.iter().filter(|span| span.parent == Some(server.span_id));

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-use super::connection::COMPATIBLE_WITH;
+use super::info::info;
 use super::{Call, FAMILIES, NO_KEYS, Spec, find};
 use crate::config::Settings;
 use crate::reply::{Answer, Reply, SYNTAX, failure};
@@ -23,8 +23,11 @@ pub(crate) struct Facts {
     /// When the store began, in milliseconds since the Unix epoch.
     pub(crate) started: u64,
     pub(crate) settings: Settings,
-    /// Connections that are open now.
+    /// Connections that are open now, and all that there ever were.
     pub(crate) connections: Arc<AtomicUsize>,
+    pub(crate) accepted: Arc<AtomicU64>,
+    /// Commands that were executed or queued.
+    pub(crate) commands: u64,
     pub(crate) log: LogFacts,
 }
 
@@ -66,62 +69,6 @@ fn rewrite(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Status("Background append only file rewriting started"))
 }
 
-/// INFO [section ...]
-fn info(call: &mut Call<'_>) -> Answer {
-    let facts = call.facts;
-    let uptime = call.database.now.saturating_sub(facts.started) / 1000;
-    let (log, status) = (&facts.log, |healthy: bool| if healthy { "ok" } else { "err" });
-    let keyspace = match call.database.len() {
-        0 => String::new(),
-        keys => format!("db0:keys={keys},expires={},avg_ttl=0\r\n", call.database.expiring()),
-    };
-    let sections = [
-        (
-            "Server",
-            format!(
-                "redis_version:{COMPATIBLE_WITH}\r\nserver_name:store\r\nstore_version:{}\r\n\
-                 redis_mode:standalone\r\nprocess_id:{}\r\nuptime_in_seconds:{uptime}\r\n",
-                env!("CARGO_PKG_VERSION"),
-                std::process::id(),
-            ),
-        ),
-        (
-            "Clients",
-            format!(
-                "connected_clients:{}\r\nmaxclients:{}\r\n",
-                facts.connections.load(Ordering::Relaxed),
-                facts.settings.max_connections
-            ),
-        ),
-        (
-            "Persistence",
-            format!(
-                "loading:0\r\naof_enabled:1\r\naof_rewrite_in_progress:{}\r\naof_rewrite_scheduled:{}\r\n\
-                 aof_last_bgrewrite_status:{}\r\naof_last_write_status:{}\r\naof_current_size:{}\r\n\
-                 aof_base_size:{}\r\naof_rewrites:{}\r\n",
-                u8::from(log.rewriting),
-                u8::from(log.wanted.get()),
-                status(log.rewrite_healthy),
-                status(log.healthy),
-                log.length,
-                log.base,
-                log.rewrites,
-            ),
-        ),
-        ("Replication", "role:master\r\nconnected_slaves:0\r\n".to_owned()),
-        ("Keyspace", keyspace),
-    ];
-    let wanted: Vec<String> = (1..call.arguments.len()).map(|at| call.word(at)).collect();
-    let all = wanted.is_empty()
-        || wanted.iter().any(|name| matches!(name.as_str(), "ALL" | "DEFAULT" | "EVERYTHING"));
-    let chosen: Vec<String> = sections
-        .iter()
-        .filter(|(name, _)| all || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)))
-        .map(|(name, lines)| format!("# {name}\r\n{lines}"))
-        .collect();
-    Ok(Reply::Text(chosen.join("\r\n")))
-}
-
 /// CONFIG GET pattern ... | SET ... | RESETSTAT
 fn config(call: &mut Call<'_>) -> Answer {
     match (call.word(1).as_str(), call.arguments.len()) {
@@ -150,7 +97,7 @@ fn config(call: &mut Call<'_>) -> Answer {
 }
 
 /// What CONFIG GET shows, under Redis's names. All of it is set at the start only.
-fn parameters(settings: &Settings) -> [(&'static str, String); 11] {
+fn parameters(settings: &Settings) -> [(&'static str, String); 12] {
     [
         ("appendonly", "yes".to_owned()),
         ("appendfsync", settings.appendfsync.to_string()),
@@ -160,7 +107,8 @@ fn parameters(settings: &Settings) -> [(&'static str, String); 11] {
         ("dir", settings.data_dir.display().to_string()),
         ("databases", "1".to_owned()),
         ("maxclients", settings.max_connections.to_string()),
-        ("maxmemory", "0".to_owned()),
+        ("maxmemory", settings.max_memory.to_string()),
+        ("timeout", settings.timeout.to_string()),
         ("maxmemory-policy", "noeviction".to_owned()),
         ("port", settings.listen.port().to_string()),
     ]

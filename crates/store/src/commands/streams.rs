@@ -13,7 +13,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("xrange", -4, ONE_KEY, xrange),
     Spec::read("xrevrange", -4, ONE_KEY, xrevrange),
     Spec::read("xread", -4, (0, 0, 0), xread),
-    Spec::write("xadd", -5, ONE_KEY, xadd),
+    Spec::grow("xadd", -5, ONE_KEY, xadd),
     Spec::write("xdel", -3, ONE_KEY, xdel),
     Spec::write("xtrim", -4, ONE_KEY, xtrim),
 ];

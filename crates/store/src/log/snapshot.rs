@@ -4,7 +4,8 @@ use std::io;
 
 use bytes::Bytes;
 
-use crate::database::{Database, Hash, Journal, Slot, Value};
+use crate::database::{Database, Journal, Slot, Value};
+use crate::hash::Hash;
 use crate::stream::Stream;
 
 /// About so many bytes of commands go into one group, so that a group's checksum stays cheap to verify.

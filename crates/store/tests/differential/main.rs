@@ -72,11 +72,68 @@ async fn every_reply_is_what_redis_replies_in_resp3() {
     compare_random_scripts(&store, &redis, 3);
 }
 
+#[tokio::test]
+async fn above_the_memory_limit_both_refuse_the_same_commands() {
+    let (store, redis) = (Server::store(&["--max-memory", "1"]).await, Server::redis(&["--save", ""]).await);
+    let script: Vec<Step> = words_of(&[
+        "set k v",
+        "multi",
+        "get k",
+        "exec",
+        "set k w",
+        "hset h f v",
+        "incr n",
+        "xadd s 1-1 a b",
+        "append k v",
+        "mset a 1",
+        "setnx a 1",
+        "hincrby h f 1",
+        "get k",
+        "expire k 1000",
+        "multi",
+        "set k w",
+        "exec",
+        "multi",
+        "get k",
+        "set k w",
+        "discard",
+        "del k",
+        "exists k",
+        "set k w",
+    ]);
+    let mut client = Client::connect(redis.address).expect("it listens");
+    // Its own structures alone are more than this; ours counts the data, so that the first SET still fits.
+    let limit = |on: bool| if on { "config set maxmemory 1" } else { "config set maxmemory 0" };
+    let mut theirs = Vec::new();
+    client.say(limit(false)).expect("a reply");
+    for (at, (_, words)) in script.iter().enumerate() {
+        let empty = at == 0 || at == script.len() - 1;
+        Client::connect(redis.address).expect("it listens").say(limit(!empty)).expect("a reply");
+        theirs.push(client.ask(words).expect("a reply"));
+    }
+    let ours = run(&store, 2, &script);
+    for (((_, words), ours), theirs) in script.iter().zip(&ours).zip(&theirs) {
+        assert_eq!(difference(words, ours, theirs), None, "{}", shown(words));
+    }
+    assert!(
+        ours.iter()
+            .filter(|reply| matches!(reply, Reply::Line('-', text) if text.starts_with("OOM")))
+            .count()
+            > 8
+    );
+}
+
+/// One client's commands.
+fn words_of(commands: &[&str]) -> Vec<Step> {
+    let words = |text: &str| text.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+    commands.iter().map(|text| (0, words(text))).collect()
+}
+
 /// The broken twin: one reply changed in any way must be noticed, or all of the above proves nothing.
 #[tokio::test]
 async fn a_changed_reply_is_noticed() {
     let redis = Server::redis(&["--save", "", "--appendonly", "no"]).await;
-    let script: Vec<Step> = [
+    let script = words_of(&[
         "set k1 v",
         "get k1",
         "get none",
@@ -97,9 +154,7 @@ async fn a_changed_reply_is_noticed() {
         "get k1",
         "exec",
         "exec",
-    ]
-    .map(|text| (0, text.split(' ').map(|word| word.as_bytes().to_vec()).collect()))
-    .into();
+    ]);
     for protocol in [2, 3] {
         let replies = run(&redis, protocol, &script);
         for ((_, words), reply) in script.iter().zip(&replies) {
