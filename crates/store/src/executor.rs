@@ -20,10 +20,12 @@
 //! second try would say "fine"), so the store ends; nothing of the group was acknowledged.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use anyhow::{Context as _, anyhow};
 use hop::clock;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::commands::{Facts, Refusal, execute};
 use crate::config::Fsync;
@@ -73,6 +75,8 @@ pub(crate) struct Done {
     /// The commands that did not run yet because the replies had grown large.
     pub(crate) rest: VecDeque<Command>,
     pub(crate) times: Times,
+    /// How many groups had changed something when this was answered.
+    pub(crate) changes: u64,
 }
 
 /// When what happened to a request, as start and end in nanoseconds since the Unix epoch.
@@ -95,11 +99,31 @@ pub(crate) struct Executor {
     /// Something was appended and not flushed (APPENDFSYNC=everysec).
     unflushed: bool,
     rewriter: Rewriter,
+    /// Counts the groups that changed something.
+    changes: watch::Sender<u64>,
 }
 
 impl Executor {
     pub(crate) fn new(database: Database, log: Log, facts: Facts) -> Self {
-        Self { database, log, facts, refusal: None, unflushed: false, rewriter: Rewriter::default() }
+        Self {
+            database,
+            log,
+            facts,
+            refusal: None,
+            unflushed: false,
+            rewriter: Rewriter::default(),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// Tells of every group that changed something, after it is durable.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// How many connections wait for a change; they count themselves.
+    pub(crate) fn blocked(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.facts.blocked)
     }
 
     /// Serves until [`Job::End`] or until every sender is gone, then flushes.
@@ -159,11 +183,20 @@ impl Executor {
                 }
             }
         }
+        if append.is_some() {
+            // Whoever waits for a change may look now: it is durable.
+            self.changes.send_modify(|changes| *changes += 1);
+        }
         for (mut request, run) in group.into_iter().zip(runs) {
             request.commands.drain(..run.count);
+            if let (Some(first), Some(blocked)) = (request.commands.front_mut(), &mut request.session.blocked)
+            {
+                *first = std::mem::take(&mut blocked.command);
+            }
             let times =
                 Times { queue: (request.submitted, run.begin), execute: (run.begin, run.end), append, fsync };
-            let done = Done { output: run.output, session: request.session, rest: request.commands, times };
+            let (session, rest) = (request.session, request.commands);
+            let done = Done { output: run.output, session, rest, times, changes: *self.changes.borrow() };
             // The connection may be gone; what it asked for is done all the same.
             let _ = request.reply.send(done);
         }
@@ -190,6 +223,10 @@ impl Executor {
                     command,
                     &mut run.output,
                 );
+                if request.session.blocked.is_some() {
+                    run.output.take_back(); // it waits, and what its client said after it waits behind it
+                    break;
+                }
                 run.count += 1;
                 self.facts.commands += 1;
                 if request.session.closing || run.output.bytes.len() > OUTPUT_TARGET {

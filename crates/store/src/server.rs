@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use hop::{CancellationToken, Hop, Mark, Stamped, Telemetry, clock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::commands::{Facts, LogFacts};
 use crate::config::Settings;
@@ -40,6 +40,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         connections: Arc::clone(&connections),
         accepted: Arc::clone(&accepted),
         commands: 0,
+        blocked: Arc::default(),
         log: LogFacts::default(),
     };
     // Until the log is read back clients wait in the listener's queue.
@@ -51,6 +52,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     let (jobs, queue) = mpsc::channel(limit + 1);
     let (ending, mut ended) = oneshot::channel();
     let executor = Executor::new(database, log, facts);
+    let (changes, blocked) = (executor.changes(), executor.blocked());
     std::thread::Builder::new()
         .name("executor".into())
         .spawn(move || ending.send(executor.run(queue)))
@@ -63,7 +65,8 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         let session = Session { id: accepted.fetch_add(1, Ordering::Relaxed) + 1, ..Session::default() };
         let open = Open::new(&connections);
         let (jobs, telemetry) = (jobs.clone(), hop.telemetry.clone());
-        let connection = Connection { stream, session, jobs, telemetry, patience };
+        let (changes, blocked) = (changes.clone(), Arc::clone(&blocked));
+        let connection = Connection { stream, session, jobs, telemetry, patience, changes, blocked };
         async move {
             if let Err(error) = connection.serve(stop).await {
                 tracing::debug!(%error, "a connection broke off");
@@ -121,6 +124,10 @@ struct Connection {
     telemetry: Telemetry,
     /// How long it may say nothing.
     patience: Option<Duration>,
+    /// See [`Executor::changes`].
+    changes: watch::Receiver<u64>,
+    /// How many connections wait for a change.
+    blocked: Arc<AtomicUsize>,
 }
 
 impl Connection {
@@ -133,7 +140,7 @@ impl Connection {
         loop {
             let (batch, problem) = take_batch(&mut parser);
             let idle = batch.is_empty();
-            if !idle && !self.answer(batch, parser.offset()).await? {
+            if !idle && !self.answer(batch, &mut parser, &stop).await? {
                 return self.hang_up().await;
             }
             match problem {
@@ -164,9 +171,14 @@ impl Connection {
     }
 
     /// Executes a batch and writes its replies; false when the connection is to be closed.
-    async fn answer(&mut self, batch: VecDeque<Command>, offset: u64) -> io::Result<bool> {
+    async fn answer(
+        &mut self,
+        batch: VecDeque<Command>,
+        parser: &mut Parser,
+        stop: &CancellationToken,
+    ) -> io::Result<bool> {
         let stamps = self.stream.stamps();
-        let wake = Mark { offset, at: stamps.last_read().at };
+        let wake = Mark { offset: parser.offset(), at: stamps.last_read().at };
         let name = self.telemetry.enabled().then(|| spans::name(&batch));
         let mut times = Vec::new();
         let mut commands = batch;
@@ -178,7 +190,7 @@ impl Connection {
             let Some(done) = (if sent.is_ok() { done.await.ok() } else { None }) else {
                 return Err(io::Error::other("the store is ending"));
             };
-            let Done { output, session, rest, times: part } = done;
+            let Done { output, session, rest, times: part, changes } = done;
             self.session = session;
             times.push(part);
             self.stream.write_all(&output.bytes).await?;
@@ -186,11 +198,44 @@ impl Connection {
                 break;
             }
             commands = rest;
+            if let Some(blocked) = self.session.blocked.take() {
+                self.session.waits_until = Some(blocked.until);
+                let _waiting = Open::new(&self.blocked);
+                if !self.wait(blocked.until, changes, parser, stop).await? {
+                    return Ok(false);
+                }
+            }
         }
         if let Some(name) = name {
             spans::emit(&self.telemetry, name, &stamps, wake, &times);
         }
         Ok(!self.session.closing)
+    }
+
+    /// Waits until something has changed or it is late; false when the client or the store is leaving.
+    async fn wait(
+        &mut self,
+        until: u64,
+        seen: u64,
+        parser: &mut Parser,
+        stop: &CancellationToken,
+    ) -> io::Result<bool> {
+        let patience = Duration::from_millis(until.saturating_sub(clock::now() / 1_000_000));
+        let change = tokio::time::timeout(patience, self.changes.wait_for(|changes| *changes > seen));
+        tokio::pin!(change);
+        loop {
+            let room = READ_SIZE.saturating_sub(parser.buffer.len());
+            // Reading on is how one learns that a client has left; what it says meanwhile waits its turn.
+            let mut input = (&mut self.stream).take(room as u64);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(false),
+                outcome = &mut change => return Ok(!matches!(outcome, Ok(Err(_)))),
+                read = input.read_buf(&mut parser.buffer), if room > 0 => if read? == 0 {
+                    return Ok(false);
+                },
+            }
+        }
     }
 
     /// Closes so that the last reply arrives: closing a socket with unread input would reset it, and the

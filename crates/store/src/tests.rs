@@ -18,6 +18,7 @@ pub(crate) fn facts() -> Facts {
         connections: std::sync::Arc::default(),
         accepted: std::sync::Arc::default(),
         commands: 0,
+        blocked: std::sync::Arc::default(),
         log: LogFacts::default(),
     }
 }

@@ -205,7 +205,11 @@ async fn more_connections_than_allowed_wait_for_a_place() {
     first.write_all(b"PING\r\n").await.expect("it reads");
     expect(&mut first, "+PONG\r\n").await;
     drop(first);
-    expect(&mut second, "$46\r\n# Clients\r\nconnected_clients:1\r\nmaxclients:1\r\n\r\n").await;
+    expect(
+        &mut second,
+        "$65\r\n# Clients\r\nconnected_clients:1\r\nblocked_clients:0\r\nmaxclients:1\r\n\r\n",
+    )
+    .await;
     store.stop().await.expect("a good end");
 }
 
@@ -230,6 +234,40 @@ async fn a_silent_connection_is_closed_and_a_busy_one_is_not() {
     }
     busy.write_all(b"PING\r\n").await.expect("it reads");
     expect(&mut busy, "+PONG\r\n").await;
+    store.stop().await.expect("a good end");
+}
+
+#[tokio::test]
+async fn a_reader_that_blocks_gets_what_comes_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::start(folder.path()).await;
+    let mut reader = store.connect().await;
+    // What it says after it waits its turn; `$` means from now on.
+    reader.write_all(b"XREAD BLOCK 0 STREAMS o p $ 0\r\nPING\r\n").await.expect("it reads");
+    let waiting = async |count: usize| {
+        let line = format!("blocked_clients:{count}\r\n");
+        let look = async || store.exchange(b"INFO clients\r\n").await.contains(&line).then_some(());
+        hop::wait::until(line.clone(), LIMIT, look).await.expect("it waits");
+    };
+    waiting(1).await;
+    // A change elsewhere wakes it for nothing.
+    assert_eq!(store.exchange(b"SET a 1\r\nXADD o 7-1 k v\r\n").await, "+OK\r\n$3\r\n7-1\r\n");
+    let entry = "*1\r\n*2\r\n$1\r\no\r\n*1\r\n*2\r\n$3\r\n7-1\r\n*2\r\n$1\r\nk\r\n$1\r\nv\r\n";
+    expect(&mut reader, &format!("{entry}+PONG\r\n")).await;
+    // Patience ends; and there is none within a transaction.
+    reader.write_all(b"XREAD BLOCK 20 STREAMS o $\r\n").await.expect("it reads");
+    expect(&mut reader, "*-1\r\n").await;
+    reader.write_all(b"MULTI\r\nXREAD BLOCK 0 STREAMS o $\r\nEXEC\r\n").await.expect("it reads");
+    expect(&mut reader, "+OK\r\n+QUEUED\r\n*1\r\n*-1\r\n").await;
+    // Who leaves while waiting is gone.
+    reader.write_all(b"XREAD BLOCK 0 STREAMS o $\r\n").await.expect("it reads");
+    waiting(1).await;
+    drop(reader);
+    waiting(0).await;
+    // And nobody who waits keeps the store from ending.
+    let mut reader = store.connect().await;
+    reader.write_all(b"XREAD BLOCK 0 STREAMS o $\r\n").await.expect("it reads");
+    waiting(1).await;
     store.stop().await.expect("a good end");
 }
 

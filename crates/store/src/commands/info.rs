@@ -54,6 +54,7 @@ fn server(facts: &Facts, database: &Database) -> String {
 fn clients(facts: &Facts) -> String {
     lines([
         ("connected_clients", facts.connections.load(Ordering::Relaxed).to_string()),
+        ("blocked_clients", facts.blocked.load(Ordering::Relaxed).to_string()),
         ("maxclients", facts.settings.max_connections.to_string()),
     ])
 }

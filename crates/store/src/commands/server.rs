@@ -26,6 +26,8 @@ pub(crate) struct Facts {
     /// Connections that are open now, and all that there ever were.
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) accepted: Arc<AtomicU64>,
+    /// Connections that wait for others to write.
+    pub(crate) blocked: Arc<AtomicUsize>,
     /// Commands that were executed or queued.
     pub(crate) commands: u64,
     pub(crate) log: LogFacts,

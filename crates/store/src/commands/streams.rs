@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{Call, ONE_KEY, Spec};
 use crate::database::Database;
 use crate::reply::{Answer, Failure, Reply, SYNTAX, failure};
+use crate::session::Blocked;
 use crate::stream::{Stream, StreamId, Trim};
 use crate::text::{integer, unsigned};
 
@@ -262,10 +263,11 @@ fn patience(text: &[u8]) -> Result<u64, Failure> {
     u64::try_from(time).map_err(|_| failure("ERR timeout is negative"))
 }
 
-/// XREAD [COUNT n] STREAMS key ... id ...
+/// XREAD [COUNT n] [BLOCK milliseconds] STREAMS key ... id ...
 ///
-/// There is no BLOCK: a client that wants to wait asks again.
+/// When it is to wait, it says so in the session, and the connection tries it again after the next change.
 fn xread(call: &mut Call<'_>) -> Answer {
+    let waits_until = call.session.waits_until.take();
     let (mut count, mut block, mut at) = (usize::MAX, None, 1);
     loop {
         match (call.word(at).as_str(), at + 1 < call.arguments.len()) {
@@ -288,13 +290,14 @@ fn xread(call: &mut Call<'_>) -> Answer {
         ));
     }
     let (keys, ids) = rest.split_at(rest.len() / 2);
-    let mut found = Vec::new();
+    let (mut found, mut after_ids) = (Vec::new(), Vec::new());
     for (key, id) in keys.iter().zip(ids) {
         let stream = call.database.stream(key)?;
         let after = match &id[..] {
             b"$" => stream.map_or(StreamId::MIN, Stream::last),
             id => StreamId::parse(id, 0).ok_or(INVALID_ID)?,
         };
+        after_ids.push(after.bytes());
         let (Some(stream), Some(start)) = (stream, after.next()) else { continue };
         let entries: Vec<_> = stream.range(start..=StreamId::MAX).take(count).map(entry).collect();
         if !entries.is_empty() {
@@ -302,8 +305,15 @@ fn xread(call: &mut Call<'_>) -> Answer {
         }
     }
     // Within a transaction nothing waits: the others' commands would have to wait, too.
-    if found.is_empty() && block.is_some() && !call.session.committing {
-        return Err(failure("ERR XREAD BLOCK is not supported by this store"));
+    if let (true, Some(patience), false) = (found.is_empty(), block, call.session.committing) {
+        let now = call.database.now;
+        let end = if patience == 0 { u64::MAX } else { now.saturating_add(patience) };
+        let until = waits_until.unwrap_or(end);
+        if now < until {
+            let head = call.arguments[..call.arguments.len() - ids.len()].iter().cloned();
+            let command = head.chain(after_ids).collect();
+            call.session.blocked = Some(Box::new(Blocked { until, command }));
+        }
     }
     // RESP2 shows pairs as arrays of two, not flat.
     Ok(match (found.is_empty(), call.session.resp3) {

@@ -17,7 +17,7 @@ use compare::difference;
 use script::{Step, any_script};
 
 /// How many scripts, in each protocol.
-const SCRIPTS: u32 = 400;
+const SCRIPTS: u32 = 250;
 
 /// The two servers to compare; nothing of theirs survives, so that a run costs no disk.
 async fn both() -> (Server, Server) {
@@ -40,8 +40,12 @@ fn shown(words: &[Vec<u8>]) -> String {
 }
 
 fn compare_random_scripts(store: &Server, redis: &Server, protocol: u8) {
-    let mut runner =
-        TestRunner::new(Config { cases: SCRIPTS, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: SCRIPTS,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Config::default()
+    });
     let outcome = runner.run(&any_script(), |script| {
         let (ours, theirs) = (run(store, protocol, &script), run(redis, protocol, &script));
         for (((client, words), ours), theirs) in script.iter().zip(&ours).zip(&theirs) {

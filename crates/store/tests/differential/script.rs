@@ -66,7 +66,7 @@ const TEMPLATES: &str = "
     xadd S maxlen = N limit N I F V|xadd S minid = I I F V|xadd S minid I 9-* F V|xadd S MAX F V|xadd S maxlen|xadd S nonsense
     xlen S|xrange S FROM TO|xrange S FROM TO count COUNT|xrange S FROM TO count|xrevrange S TO FROM|xrevrange S TO FROM count COUNT
     xread streams S AFTER|xread count COUNT streams S S AFTER AFTER|xread streams S S AFTER|xread count N streams S AFTER|xread streams
-    xread block 1 streams S|xread block abc|xread block 1 count x streams S AFTER|xread block x streams S AFTER|xread block -1 streams S AFTER|xread count 1 block 0 streams s1
+    xread block 1 streams S|xread block abc|xread block 1 streams S AFTER|xread block 1 count x streams S AFTER|xread block x streams S AFTER|xread block -1 streams S AFTER|xread count 1 block 0 streams s1
     xdel S I|xdel S I I|xtrim S maxlen COUNT|xtrim S maxlen = N|xtrim S minid I|xtrim S maxlen = N limit 1|xtrim S nonsense 1|xtrim S maxlen ~|xtrim S maxlen ~ 100|xtrim S maxlen ~ abc limit 1
     multi|multi|exec|exec|exec|discard|watch A|watch A A|unwatch|exec now|multi 1|watch
     ping|ping V|ping V V|echo V|echo|select 0|select 16|select BAD|client getname|client setname NAME|client nonsense|client setname|client setname a b
