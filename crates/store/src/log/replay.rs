@@ -69,8 +69,10 @@ pub(crate) fn replay_until(
                 if zeros_to_the_end(path, start)? {
                     break; // the file had grown, but its new blocks were never written: power was lost
                 }
+                let keys = replayer.database.len();
                 anyhow::bail!(
-                    "damaged at byte {position}: {what}; nothing was changed. \
+                    "damaged at byte {position}: {what}; nothing was changed, and everything before byte {good} is \
+                     whole ({keys} keys). \
                      Restore the file from a copy, or, giving up everything from byte {good} on, cut it: \
                      truncate -s {good} {}",
                     path.display()
