@@ -6,6 +6,7 @@
 
 mod connection;
 mod hashes;
+mod info;
 mod keys;
 mod scan;
 mod server;
@@ -30,7 +31,7 @@ mod door_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use server::Facts;
+pub(crate) use server::{Facts, LogFacts};
 
 /// A command's function.
 type Handler = fn(&mut Call<'_>) -> Answer;
@@ -48,28 +49,38 @@ pub(crate) struct Spec {
     arity: i64,
     /// Whether it may change data. Such commands are refused while the disk is full.
     pub(crate) write: bool,
+    /// Whether it may need more memory. Such commands are refused above MAX_MEMORY.
+    grows: bool,
     keys: Keys,
     run: Handler,
 }
 
 impl Spec {
     const fn read(name: &'static str, arity: i64, keys: Keys, run: Handler) -> Self {
-        Self { name, arity, write: false, keys, run }
+        Self { name, arity, write: false, grows: false, keys, run }
     }
 
     const fn write(name: &'static str, arity: i64, keys: Keys, run: Handler) -> Self {
-        Self { name, arity, write: true, keys, run }
+        Self { name, arity, write: true, grows: false, keys, run }
+    }
+
+    const fn grow(name: &'static str, arity: i64, keys: Keys, run: Handler) -> Self {
+        Self { name, arity, write: true, grows: true, keys, run }
     }
 
     fn accepts(&self, words: usize) -> bool {
-        let words = i64::try_from(words).unwrap_or(i64::MAX);
-        if self.arity < 0 { words >= -self.arity } else { words == self.arity }
+        accepts(self.arity, words)
     }
 
     /// These act on the transaction itself, so they are never queued in it.
     fn steers_transaction(&self) -> bool {
         matches!(self.name, "multi" | "exec" | "discard" | "watch" | "quit")
     }
+}
+
+fn accepts(arity: i64, words: usize) -> bool {
+    let words = i64::try_from(words).unwrap_or(i64::MAX);
+    if arity < 0 { words >= -arity } else { words == arity }
 }
 
 impl fmt::Debug for Spec {
@@ -105,6 +116,16 @@ fn find(name: &[u8]) -> Option<&'static Spec> {
 /// a client cannot fill the report with names of its own.
 pub(crate) fn span_name(name: &[u8]) -> String {
     find(name).map_or_else(|| "unknown".into(), |spec| spec.name.to_ascii_uppercase())
+}
+
+/// Why some commands are turned away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal<'a> {
+    /// The log takes nothing: commands that write get this text.
+    Disk(&'a str),
+    /// The data takes more memory than MAX_MEMORY: commands that may need more are refused, so that those
+    /// which make room still run.
+    Memory,
 }
 
 /// What a command's function works on.
@@ -143,12 +164,12 @@ impl<'a> Call<'a> {
 
 /// Runs one command of one connection and appends its reply.
 ///
-/// `refusal` is set while nothing can be written to the log: the text that commands which write get.
+/// `refusal` says which commands are turned away just now.
 pub(crate) fn execute(
     database: &mut Database,
     session: &mut Session,
     facts: &Facts,
-    refusal: Option<&str>,
+    refusal: Option<Refusal<'_>>,
     command: &Command,
     output: &mut Output,
 ) {
@@ -181,7 +202,7 @@ fn run(
 /// Decides whether a command runs now (its row), is queued (none), or is refused.
 fn admit(
     session: &mut Session,
-    refusal: Option<&str>,
+    refusal: Option<Refusal<'_>>,
     command: &Command,
 ) -> Result<Option<&'static Spec>, Failure> {
     let spec = find(&command[0]);
@@ -210,16 +231,25 @@ fn admit(
 fn check(
     spec: Option<&'static Spec>,
     session: &Session,
-    refusal: Option<&str>,
+    refusal: Option<Refusal<'_>>,
     command: &Command,
 ) -> Result<&'static Spec, Failure> {
     let spec = spec.ok_or_else(|| unknown(command))?;
     if !spec.accepts(command.len()) {
         return Err(wrong_arity(spec.name));
     }
-    let queued_writes = || session.transaction.as_ref().is_some_and(|transaction| transaction.writes());
+    connection::check_sub(spec.name, command)?;
+    let concerned = |kind: fn(&Spec) -> bool| {
+        let queued = || session.transaction.as_ref().is_some_and(|transaction| transaction.has(kind));
+        kind(spec) || (spec.name == "exec" && queued())
+    };
+    let queues = session.transaction.is_some();
     match refusal {
-        Some(text) if spec.write || (spec.name == "exec" && queued_writes()) => Err(failure(text.to_owned())),
+        Some(Refusal::Disk(text)) if concerned(|spec| spec.write) => Err(failure(text.to_owned())),
+        // To queue is to keep, so then nothing is queued, not even a read: as in Redis.
+        Some(Refusal::Memory) if concerned(|spec| spec.grows) || (queues && !spec.steers_transaction()) => {
+            Err(failure("OOM command not allowed when used memory > 'maxmemory'."))
+        }
         _ => Ok(spec),
     }
 }
@@ -231,7 +261,11 @@ fn wrong_arity(name: &str) -> Failure {
 /// Redis names the first arguments too, up to 128 bytes of them.
 fn unknown(command: &Command) -> Failure {
     let head =
-        |bytes: &[u8], limit: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned();
+        // A zero byte ends a word here, because it ends a text in C.
+        |bytes: &[u8], limit: usize| {
+            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end.min(limit)]).into_owned()
+        };
     let mut arguments = String::new();
     for argument in &command[1..] {
         if arguments.len() >= 128 {

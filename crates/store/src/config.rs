@@ -34,10 +34,28 @@ pub struct Settings {
     #[arg(long, env = "APPENDFSYNC", value_name = "WHEN", default_value = "always")]
     pub appendfsync: Fsync,
 
+    /// Rewrite the log when it has grown by so many percent since the last time; 0 never does by itself
+    #[arg(long, env = "AUTO_REWRITE_PERCENTAGE", value_name = "PERCENT", default_value_t = 100)]
+    pub rewrite_percentage: u64,
+
+    /// Leave a log of up to so many bytes alone
+    #[arg(long, env = "AUTO_REWRITE_MIN_SIZE", value_name = "BYTES", default_value_t = 64 << 20)]
+    pub rewrite_min_size: u64,
+
     /// The most connections at once; more wait until one closes
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
+
+    /// Refuse commands that need more memory (Redis's OOM error) while the data takes more than so many
+    /// bytes; 0 has no limit. The data is counted, not measured: leave the process half as much again, and
+    /// as much again while its log is rewritten
+    #[arg(long, env = "MAX_MEMORY", value_name = "BYTES", default_value_t = 0)]
+    pub max_memory: u64,
+
+    /// Close connections that said nothing for so many seconds; 0 never does
+    #[arg(long, env = "TIMEOUT", value_name = "SECONDS", default_value_t = 0)]
+    pub timeout: u64,
 
     /// What every hop understands
     #[command(flatten)]

@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::hash::Hash;
 use crate::ordered::Ordered;
 use crate::reply::{Failure, WRONG_TYPE};
 use crate::stream::Stream;
 
-/// A hash: field → value, in insertion order.
-pub(crate) type Hash = Ordered<Bytes>;
+/// What a key costs in memory besides its name and value: its places in the map, in the order, and its slot.
+const KEY_COST: usize = 300;
 
 /// What a key holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,15 @@ pub(crate) enum Value {
 }
 
 impl Value {
+    /// About how much memory it takes, in bytes.
+    fn memory(&self) -> usize {
+        match self {
+            Self::String(text) => text.len() + 40,
+            Self::Hash(hash) => hash.memory(),
+            Self::Stream(stream) => stream.memory(),
+        }
+    }
+
     /// The name that `TYPE` gives it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -85,6 +95,8 @@ pub(crate) struct Database {
     expiries: BTreeSet<(u64, Bytes)>,
     /// The version given last.
     version: u64,
+    /// See [`Database::memory`].
+    memory: usize,
 }
 
 impl Database {
@@ -107,6 +119,12 @@ impl Database {
     /// The number of keys, counting the expired ones that wait for removal, as Redis does.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// About how much memory the data takes, in bytes. It is counted, not measured: every name and value with
+    /// its length, plus what each costs in the structures around it.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
     }
 
     /// The number of keys that will expire.
@@ -154,9 +172,16 @@ impl Database {
     pub(crate) fn put(&mut self, key: &Bytes, value: Value, expires: Option<u64>) {
         self.purge(key);
         self.version += 1;
+        self.memory += value.memory();
         let slot = Slot { value, expires, version: self.version };
-        if let Some(at) = self.keys.insert(key.clone(), slot).and_then(|before| before.expires) {
-            self.expiries.remove(&(at, key.clone()));
+        match self.keys.insert(key.clone(), slot) {
+            None => self.memory += KEY_COST + key.len(),
+            Some(before) => {
+                self.memory -= before.value.memory();
+                if let Some(at) = before.expires {
+                    self.expiries.remove(&(at, key.clone()));
+                }
+            }
         }
         if let Some(at) = expires {
             self.expiries.insert((at, key.clone()));
@@ -174,8 +199,11 @@ impl Database {
         }
         let slot = self.touch(key).ok_or(WRONG_TYPE)?;
         let Value::Hash(hash) = &mut slot.value else { return Err(WRONG_TYPE) };
+        let before = hash.memory();
         let result = edit(hash);
-        if hash.is_empty() {
+        let (after, empty) = (hash.memory(), hash.is_empty());
+        self.memory = self.memory + after - before;
+        if empty {
             self.discard(key);
         }
         Ok(result)
@@ -192,7 +220,11 @@ impl Database {
         }
         let slot = self.touch(key).ok_or(WRONG_TYPE)?;
         let Value::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
-        Ok(edit(stream))
+        let before = stream.memory();
+        let result = edit(stream);
+        let after = stream.memory();
+        self.memory = self.memory + after - before;
+        Ok(result)
     }
 
     /// Sets or clears when a live key ends.
@@ -216,6 +248,7 @@ impl Database {
     pub(crate) fn clear(&mut self) {
         self.keys = Ordered::default();
         self.expiries.clear();
+        self.memory = 0;
     }
 
     /// Removes keys that have expired, at most `limit` of them, so that no group waits for long.
@@ -245,6 +278,7 @@ impl Database {
 
     fn discard(&mut self, key: &Bytes) -> bool {
         let Some(slot) = self.keys.remove(key) else { return false };
+        self.memory -= KEY_COST + key.len() + slot.value.memory();
         if let Some(at) = slot.expires {
             self.expiries.remove(&(at, key.clone()));
         }
@@ -264,6 +298,6 @@ impl Database {
 impl PartialEq for Database {
     /// Same keys, values and expiry times; versions and the journal are not data.
     fn eq(&self, other: &Self) -> bool {
-        self.keys == other.keys && self.expiries == other.expiries
+        self.keys == other.keys && self.expiries == other.expiries && self.memory == other.memory
     }
 }

@@ -20,15 +20,18 @@
 //! second try would say "fine"), so the store ends; nothing of the group was acknowledged.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use anyhow::{Context as _, anyhow};
 use hop::clock;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::commands::{Facts, execute};
+use crate::commands::{Facts, Refusal, execute};
 use crate::config::Fsync;
 use crate::database::Database;
 use crate::log::Log;
+use crate::log::rewrite::Rewriter;
 use crate::protocol::Command;
 use crate::reply::Output;
 use crate::session::Session;
@@ -72,6 +75,8 @@ pub(crate) struct Done {
     /// The commands that did not run yet because the replies had grown large.
     pub(crate) rest: VecDeque<Command>,
     pub(crate) times: Times,
+    /// How many groups had changed something when this was answered.
+    pub(crate) changes: u64,
 }
 
 /// When what happened to a request, as start and end in nanoseconds since the Unix epoch.
@@ -93,11 +98,32 @@ pub(crate) struct Executor {
     refusal: Option<String>,
     /// Something was appended and not flushed (APPENDFSYNC=everysec).
     unflushed: bool,
+    rewriter: Rewriter,
+    /// Counts the groups that changed something.
+    changes: watch::Sender<u64>,
 }
 
 impl Executor {
     pub(crate) fn new(database: Database, log: Log, facts: Facts) -> Self {
-        Self { database, log, facts, refusal: None, unflushed: false }
+        Self {
+            database,
+            log,
+            facts,
+            refusal: None,
+            unflushed: false,
+            rewriter: Rewriter::default(),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// Tells of every group that changed something, after it is durable.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// How many connections wait for a change; they count themselves.
+    pub(crate) fn blocked(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.facts.blocked)
     }
 
     /// Serves until [`Job::End`] or until every sender is gone, then flushes.
@@ -129,7 +155,6 @@ impl Executor {
     /// Takes a group through all five steps.
     fn commit(&mut self, mut group: Vec<Request>) -> anyhow::Result<()> {
         self.database.now = clock::now() / 1_000_000;
-        self.facts.log_length = self.log.length();
         if self.refusal.is_none() {
             self.database.sweep(SWEEP_LIMIT);
         }
@@ -158,15 +183,24 @@ impl Executor {
                 }
             }
         }
+        if append.is_some() {
+            // Whoever waits for a change may look now: it is durable.
+            self.changes.send_modify(|changes| *changes += 1);
+        }
         for (mut request, run) in group.into_iter().zip(runs) {
             request.commands.drain(..run.count);
+            if let (Some(first), Some(blocked)) = (request.commands.front_mut(), &mut request.session.blocked)
+            {
+                *first = std::mem::take(&mut blocked.command);
+            }
             let times =
                 Times { queue: (request.submitted, run.begin), execute: (run.begin, run.end), append, fsync };
-            let done = Done { output: run.output, session: request.session, rest: request.commands, times };
+            let (session, rest) = (request.session, request.commands);
+            let done = Done { output: run.output, session, rest, times, changes: *self.changes.borrow() };
             // The connection may be gone; what it asked for is done all the same.
             let _ = request.reply.send(done);
         }
-        Ok(())
+        self.rewriter.step(&mut self.log, &mut self.facts, self.database.now)
     }
 
     /// Runs the group's commands in memory.
@@ -175,7 +209,12 @@ impl Executor {
         for request in group {
             let mut run = Run { begin: clock::now(), ..Run::default() };
             for command in &request.commands {
-                let refusal = self.refusal.as_deref();
+                let limit = self.facts.settings.max_memory;
+                let full = limit > 0 && self.database.memory() as u64 > limit;
+                let refusal = match &self.refusal {
+                    Some(text) => Some(Refusal::Disk(text)),
+                    None => full.then_some(Refusal::Memory),
+                };
                 execute(
                     &mut self.database,
                     &mut request.session,
@@ -184,7 +223,12 @@ impl Executor {
                     command,
                     &mut run.output,
                 );
+                if request.session.blocked.is_some() {
+                    run.output.take_back(); // it waits, and what its client said after it waits behind it
+                    break;
+                }
                 run.count += 1;
+                self.facts.commands += 1;
                 if request.session.closing || run.output.bytes.len() > OUTPUT_TARGET {
                     break;
                 }
@@ -199,6 +243,7 @@ impl Executor {
     fn refuse(&mut self, error: &std::io::Error) -> anyhow::Result<()> {
         let path = self.log.path().display().to_string();
         tracing::error!(file = %path, %error, "append to the log: commands that write are refused until there is room");
+        self.rewriter.cancel(&mut self.facts); // its file takes room, too
         self.log
             .roll_back()
             .with_context(|| format!("take a half-written group back from {path}, after: {error}"))?;
@@ -210,7 +255,7 @@ impl Executor {
         let reason = error.to_string();
         let reason = reason.split(" (os error").next().unwrap_or(&reason);
         self.refusal = Some(format!("MISCONF Errors writing to the AOF file: {reason}"));
-        self.facts.log_healthy = false;
+        self.facts.log.healthy = false;
         Ok(())
     }
 
@@ -218,7 +263,7 @@ impl Executor {
         if self.refusal.is_some() && self.log.probe().is_ok() {
             tracing::info!(file = %self.log.path().display(), "there is room again: writes are accepted");
             self.refusal = None;
-            self.facts.log_healthy = true;
+            self.facts.log.healthy = true;
         }
         self.flush()
     }

@@ -12,7 +12,7 @@
 //! | `protocol` | bytes become commands (RESP requests, inline commands), within limits |
 //! | `executor` | the commands of all connections run as a group; nothing leaves before the flush |
 //! | `commands` | the table of commands; each reads its arguments, changes the data, writes the journal |
-//! | `database` | keys, values (`ordered` hashes, `stream`s), expiry, versions for WATCH |
+//! | `database` | keys, values (in order, `hash`es, `stream`s), expiry, versions for WATCH |
 //! | `log` | the append-only file: group by group with checksums, replay, torn tails, damage |
 //! | `reply` | answers become bytes, in RESP2 or RESP3 |
 //! | `session` | what is remembered of a connection: protocol, transaction, watched keys |
@@ -22,6 +22,7 @@ mod commands;
 mod config;
 mod database;
 mod executor;
+mod hash;
 mod log;
 mod ordered;
 mod protocol;

@@ -13,11 +13,13 @@
 //! group that the file's end cuts short was never acknowledged and is cut off; anything else is damage, and
 //! the store refuses to start. See [`replay`].
 //!
-//! Rewriting the file when it has grown is left for later. Nothing stands in its way: a database can be
-//! written as groups to a new file that then takes this one's name, and the lock is a file of its own.
+//! When the file has grown it is [rewritten](rewrite) while the store serves. The lock is a file of its own,
+//! because the log's name goes from one file to the next.
 
 pub(crate) mod disk;
 pub(crate) mod replay;
+pub(crate) mod rewrite;
+mod snapshot;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -75,6 +77,12 @@ impl Log {
                  start a Redis on it, or choose another DATA_DIR",
                 directory.display()
             );
+        }
+        match std::fs::remove_file(directory.join(rewrite::TEMPORARY_NAME)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).context("remove a rewrite that was never finished");
+            }
+            _ => {}
         }
         let file = OpenOptions::new()
             .create(true)
@@ -138,6 +146,22 @@ impl Log {
             bail!("{} has {} good bytes, expected {}", self.path.display(), kept.good, self.length);
         }
         Ok(database)
+    }
+
+    /// Gives the log's name to a rewritten file that holds all of it and is on the disk.
+    ///
+    /// # Errors
+    /// What a restart would find is unknown.
+    fn take_over(&mut self, rewritten: rewrite::Rewritten) -> anyhow::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        std::fs::rename(&rewritten.path, &self.path)
+            .and_then(|()| File::open(folder)?.sync_all())
+            .with_context(|| format!("put the rewritten log in the place of {}", self.path.display()))?;
+        let old = self.disk.replace(rewritten.file);
+        self.length = rewritten.length;
+        // Its last handle: freeing a large file's blocks takes a while, for which nobody shall wait.
+        let _ = std::thread::Builder::new().name("free".into()).spawn(move || drop(old));
+        Ok(())
     }
 
     /// Is there room to write again?

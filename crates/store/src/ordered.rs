@@ -1,6 +1,6 @@
 //! A map that remembers the order in which its keys came.
 //!
-//! Both the key space and every hash are one. The order gives `HGETALL` the insertion order that
+//! Both the key space and every large hash are one. The order gives `HGETALL` the insertion order that
 //! Redis shows for small hashes, and it gives `SCAN` and `HSCAN` a cursor that needs no memory in
 //! the server: a key keeps its sequence number for as long as it lives.
 
@@ -28,10 +28,6 @@ impl<V> Default for Ordered<V> {
 impl<V> Ordered<V> {
     pub(crate) fn len(&self) -> usize {
         self.index.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.index.is_empty()
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {

@@ -106,6 +106,11 @@ impl Output {
         self.number(b'*', length);
     }
 
+    /// Takes back what was answered since [`Output::begin`].
+    pub(crate) fn take_back(&mut self) {
+        self.bytes.truncate(self.start);
+    }
+
     /// Adds one reply.
     pub(crate) fn put(&mut self, reply: &Reply, resp3: bool) {
         if self.full() {

@@ -10,9 +10,9 @@ use anyhow::Context as _;
 use hop::{CancellationToken, Hop, Mark, Stamped, Telemetry, clock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::commands::Facts;
+use crate::commands::{Facts, LogFacts};
 use crate::config::Settings;
 use crate::executor::{Done, Executor, Job, Request};
 use crate::log::Log;
@@ -33,13 +33,15 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// # Errors
 /// The data folder can't be used or its log is damaged; or, later, the log could no longer be trusted.
 pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow::Result<()> {
-    let connections = Arc::new(AtomicUsize::new(0));
+    let (connections, accepted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
     let facts = Facts {
         started: clock::now() / 1_000_000,
         settings: Settings { listen: listener.local_addr()?, ..settings.clone() },
         connections: Arc::clone(&connections),
-        log_length: 0,
-        log_healthy: true,
+        accepted: Arc::clone(&accepted),
+        commands: 0,
+        blocked: Arc::default(),
+        log: LogFacts::default(),
     };
     // Until the log is read back clients wait in the listener's queue.
     // A long log takes its time, in which this thread answers /livez.
@@ -50,6 +52,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     let (jobs, queue) = mpsc::channel(limit + 1);
     let (ending, mut ended) = oneshot::channel();
     let executor = Executor::new(database, log, facts);
+    let (changes, blocked) = (executor.changes(), executor.blocked());
     std::thread::Builder::new()
         .name("executor".into())
         .spawn(move || ending.send(executor.run(queue)))
@@ -57,11 +60,13 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     let ticker = tokio::spawn(tick(jobs.clone()));
     hop.ready();
 
-    let ids = AtomicU64::new(0);
+    let patience = (settings.timeout > 0).then(|| Duration::from_secs(settings.timeout));
     let accept = hop::accept::run(listener, limit, &hop.shutdown, hop.drain, |stream, stop| {
-        let session = Session { id: ids.fetch_add(1, Ordering::Relaxed) + 1, ..Session::default() };
+        let session = Session { id: accepted.fetch_add(1, Ordering::Relaxed) + 1, ..Session::default() };
         let open = Open::new(&connections);
-        let connection = Connection { stream, session, jobs: jobs.clone(), telemetry: hop.telemetry.clone() };
+        let (jobs, telemetry) = (jobs.clone(), hop.telemetry.clone());
+        let (changes, blocked) = (changes.clone(), Arc::clone(&blocked));
+        let connection = Connection { stream, session, jobs, telemetry, patience, changes, blocked };
         async move {
             if let Err(error) = connection.serve(stop).await {
                 tracing::debug!(%error, "a connection broke off");
@@ -117,6 +122,12 @@ struct Connection {
     session: Session,
     jobs: mpsc::Sender<Job>,
     telemetry: Telemetry,
+    /// How long it may say nothing.
+    patience: Option<Duration>,
+    /// See [`Executor::changes`].
+    changes: watch::Receiver<u64>,
+    /// How many connections wait for a change.
+    blocked: Arc<AtomicUsize>,
 }
 
 impl Connection {
@@ -129,7 +140,7 @@ impl Connection {
         loop {
             let (batch, problem) = take_batch(&mut parser);
             let idle = batch.is_empty();
-            if !idle && !self.answer(batch, parser.offset()).await? {
+            if !idle && !self.answer(batch, &mut parser, &stop).await? {
                 return self.hang_up().await;
             }
             match problem {
@@ -147,6 +158,10 @@ impl Connection {
                     biased;
                     () = stop.cancelled() => return self.stream.shutdown().await,
                     read = input.read_buf(&mut parser.buffer) => read?,
+                    () = silence(self.patience) => {
+                        tracing::debug!("a connection said nothing for too long: closed");
+                        return self.stream.shutdown().await;
+                    }
                 };
                 if read == 0 {
                     return Ok(()); // also after a half-close: everything that was asked is answered
@@ -156,9 +171,14 @@ impl Connection {
     }
 
     /// Executes a batch and writes its replies; false when the connection is to be closed.
-    async fn answer(&mut self, batch: VecDeque<Command>, offset: u64) -> io::Result<bool> {
+    async fn answer(
+        &mut self,
+        batch: VecDeque<Command>,
+        parser: &mut Parser,
+        stop: &CancellationToken,
+    ) -> io::Result<bool> {
         let stamps = self.stream.stamps();
-        let wake = Mark { offset, at: stamps.last_read().at };
+        let wake = Mark { offset: parser.offset(), at: stamps.last_read().at };
         let name = self.telemetry.enabled().then(|| spans::name(&batch));
         let mut times = Vec::new();
         let mut commands = batch;
@@ -170,7 +190,7 @@ impl Connection {
             let Some(done) = (if sent.is_ok() { done.await.ok() } else { None }) else {
                 return Err(io::Error::other("the store is ending"));
             };
-            let Done { output, session, rest, times: part } = done;
+            let Done { output, session, rest, times: part, changes } = done;
             self.session = session;
             times.push(part);
             self.stream.write_all(&output.bytes).await?;
@@ -178,11 +198,44 @@ impl Connection {
                 break;
             }
             commands = rest;
+            if let Some(blocked) = self.session.blocked.take() {
+                self.session.waits_until = Some(blocked.until);
+                let _waiting = Open::new(&self.blocked);
+                if !self.wait(blocked.until, changes, parser, stop).await? {
+                    return Ok(false);
+                }
+            }
         }
         if let Some(name) = name {
             spans::emit(&self.telemetry, name, &stamps, wake, &times);
         }
         Ok(!self.session.closing)
+    }
+
+    /// Waits until something has changed or it is late; false when the client or the store is leaving.
+    async fn wait(
+        &mut self,
+        until: u64,
+        seen: u64,
+        parser: &mut Parser,
+        stop: &CancellationToken,
+    ) -> io::Result<bool> {
+        let patience = Duration::from_millis(until.saturating_sub(clock::now() / 1_000_000));
+        let change = tokio::time::timeout(patience, self.changes.wait_for(|changes| *changes > seen));
+        tokio::pin!(change);
+        loop {
+            let room = READ_SIZE.saturating_sub(parser.buffer.len());
+            // Reading on is how one learns that a client has left; what it says meanwhile waits its turn.
+            let mut input = (&mut self.stream).take(room as u64);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(false),
+                outcome = &mut change => return Ok(!matches!(outcome, Ok(Err(_)))),
+                read = input.read_buf(&mut parser.buffer), if room > 0 => if read? == 0 {
+                    return Ok(false);
+                },
+            }
+        }
     }
 
     /// Closes so that the last reply arrives: closing a socket with unread input would reset it, and the
@@ -194,6 +247,15 @@ impl Connection {
         let drain = tokio::io::copy(&mut unread, &mut nowhere);
         let _ = tokio::time::timeout(GOODBYE, drain).await;
         Ok(())
+    }
+}
+
+/// Ends when a connection has been idle for too long; never when there is no limit.
+async fn silence(limit: Option<Duration>) {
+    match limit {
+        None => std::future::pending().await,
+        // Not a pause: the deadline of the read that it races with.
+        Some(limit) => drop(tokio::time::timeout(limit, std::future::pending::<()>()).await),
     }
 }
 

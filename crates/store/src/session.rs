@@ -18,10 +18,25 @@ pub(crate) struct Session {
     pub(crate) resp3: bool,
     /// Between `MULTI` and `EXEC` or `DISCARD`.
     pub(crate) transaction: Option<Transaction>,
+    /// `EXEC` is running the queued commands.
+    pub(crate) committing: bool,
+    /// `XREAD BLOCK` found nothing and waits.
+    pub(crate) blocked: Option<Box<Blocked>>,
+    /// Until when it waits, when it is tried again; in milliseconds since the Unix epoch.
+    pub(crate) waits_until: Option<u64>,
     /// Watched keys with their versions at that time.
     pub(crate) watched: Vec<(Bytes, u64)>,
     /// `QUIT` was said: answer, then hang up.
     pub(crate) closing: bool,
+}
+
+/// A command that waits for others to write.
+#[derive(Clone, Debug)]
+pub(crate) struct Blocked {
+    /// In milliseconds since the Unix epoch; the greatest number is for ever.
+    pub(crate) until: u64,
+    /// What to try again: `$` has become the id that was last when it was first said.
+    pub(crate) command: Command,
 }
 
 /// Commands that wait for `EXEC`.
@@ -44,8 +59,8 @@ impl Transaction {
         fits
     }
 
-    /// Would `EXEC` change anything?
-    pub(crate) fn writes(&self) -> bool {
-        self.queue.iter().any(|(spec, _)| spec.write)
+    /// Is a command of some kind among them?
+    pub(crate) fn has(&self, kind: fn(&Spec) -> bool) -> bool {
+        self.queue.iter().any(|(spec, _)| kind(spec))
     }
 }

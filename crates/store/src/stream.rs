@@ -71,15 +71,35 @@ pub(crate) struct Stream {
     entries: BTreeMap<StreamId, Vec<Bytes>>,
     /// The greatest id ever given. It outlives its entry: a deleted id is never given again.
     last: StreamId,
+    /// See [`Stream::memory`].
+    memory: usize,
+}
+
+/// What an entry and each of its words cost in memory besides their bytes.
+const ENTRY_COST: usize = 80;
+const WORD_COST: usize = 64;
+
+fn memory(words: &[Bytes]) -> usize {
+    ENTRY_COST + words.iter().map(|word| word.len() + WORD_COST).sum::<usize>()
 }
 
 impl Stream {
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     pub(crate) fn last(&self) -> StreamId {
         self.last
+    }
+
+    /// All entries, in order of id.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&StreamId, &Vec<Bytes>)> {
+        self.entries.iter()
     }
 
     /// The id of the oldest entry.
@@ -90,11 +110,14 @@ impl Stream {
     /// Appends an entry; the caller has checked that `id` is greater than [`Stream::last`].
     pub(crate) fn append(&mut self, id: StreamId, fields: Vec<Bytes>) {
         self.last = id;
+        self.memory += memory(&fields);
         self.entries.insert(id, fields);
     }
 
     pub(crate) fn remove(&mut self, id: StreamId) -> bool {
-        self.entries.remove(&id).is_some()
+        let removed = self.entries.remove(&id);
+        self.memory -= removed.as_deref().map_or(0, memory);
+        removed.is_some()
     }
 
     /// Drops the oldest entries and returns how many.
@@ -102,11 +125,17 @@ impl Stream {
         let before = self.len();
         match trim {
             Trim::Length(length) => {
-                while self.len() as u64 > length {
-                    self.entries.pop_first();
+                while self.len() as u64 > length
+                    && let Some((_, words)) = self.entries.pop_first()
+                {
+                    self.memory -= memory(&words);
                 }
             }
-            Trim::From(id) => self.entries = self.entries.split_off(&id),
+            Trim::From(from) => {
+                while let Some(first) = self.entries.first_entry().filter(|first| *first.key() < from) {
+                    self.memory -= memory(&first.remove());
+                }
+            }
         }
         before - self.len()
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use clap::Parser as _;
 
-use crate::commands::Facts;
+use crate::commands::{Facts, LogFacts};
 use crate::config::Settings;
 use crate::ordered::Ordered;
 use crate::text::{glob, integer};
@@ -16,8 +16,10 @@ pub(crate) fn facts() -> Facts {
         started: 0,
         settings: Settings::try_parse_from(arguments).unwrap_or_else(|error| error.exit()),
         connections: std::sync::Arc::default(),
-        log_length: 0,
-        log_healthy: true,
+        accepted: std::sync::Arc::default(),
+        commands: 0,
+        blocked: std::sync::Arc::default(),
+        log: LogFacts::default(),
     }
 }
 

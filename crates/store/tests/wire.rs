@@ -205,7 +205,95 @@ async fn more_connections_than_allowed_wait_for_a_place() {
     first.write_all(b"PING\r\n").await.expect("it reads");
     expect(&mut first, "+PONG\r\n").await;
     drop(first);
-    expect(&mut second, "$46\r\n# Clients\r\nconnected_clients:1\r\nmaxclients:1\r\n\r\n").await;
+    expect(
+        &mut second,
+        "$65\r\n# Clients\r\nconnected_clients:1\r\nblocked_clients:0\r\nmaxclients:1\r\n\r\n",
+    )
+    .await;
+    store.stop().await.expect("a good end");
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed_and_a_busy_one_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::start_with(folder.path(), &["--timeout", "1"]).await;
+    let (mut silent, mut busy) = (store.connect().await, store.connect().await);
+    let mut end = Vec::new();
+    let talk = async {
+        loop {
+            busy.write_all(b"PING\r\n").await.expect("it reads");
+            expect(&mut busy, "+PONG\r\n").await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        closed = tokio::time::timeout(LIMIT, silent.read_to_end(&mut end)) => {
+            closed.expect("an end within the limit").expect("no reset");
+        }
+        () = talk => {}
+    }
+    busy.write_all(b"PING\r\n").await.expect("it reads");
+    expect(&mut busy, "+PONG\r\n").await;
+    store.stop().await.expect("a good end");
+}
+
+#[tokio::test]
+async fn a_reader_that_blocks_gets_what_comes_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::start(folder.path()).await;
+    let mut reader = store.connect().await;
+    // What it says after it waits its turn; `$` means from now on.
+    reader.write_all(b"XREAD BLOCK 0 STREAMS o p $ 0\r\nPING\r\n").await.expect("it reads");
+    let waiting = async |count: usize| {
+        let line = format!("blocked_clients:{count}\r\n");
+        let look = async || store.exchange(b"INFO clients\r\n").await.contains(&line).then_some(());
+        hop::wait::until(line.clone(), LIMIT, look).await.expect("it waits");
+    };
+    waiting(1).await;
+    // A change elsewhere wakes it for nothing.
+    assert_eq!(store.exchange(b"SET a 1\r\nXADD o 7-1 k v\r\n").await, "+OK\r\n$3\r\n7-1\r\n");
+    let entry = "*1\r\n*2\r\n$1\r\no\r\n*1\r\n*2\r\n$3\r\n7-1\r\n*2\r\n$1\r\nk\r\n$1\r\nv\r\n";
+    expect(&mut reader, &format!("{entry}+PONG\r\n")).await;
+    // Patience ends; and there is none within a transaction.
+    reader.write_all(b"XREAD BLOCK 20 STREAMS o $\r\n").await.expect("it reads");
+    expect(&mut reader, "*-1\r\n").await;
+    reader.write_all(b"MULTI\r\nXREAD BLOCK 0 STREAMS o $\r\nEXEC\r\n").await.expect("it reads");
+    expect(&mut reader, "+OK\r\n+QUEUED\r\n*1\r\n*-1\r\n").await;
+    // Who leaves while waiting is gone.
+    reader.write_all(b"XREAD BLOCK 0 STREAMS o $\r\n").await.expect("it reads");
+    waiting(1).await;
+    drop(reader);
+    waiting(0).await;
+    // And nobody who waits keeps the store from ending.
+    let mut reader = store.connect().await;
+    reader.write_all(b"XREAD BLOCK 0 STREAMS o $\r\n").await.expect("it reads");
+    waiting(1).await;
+    store.stop().await.expect("a good end");
+}
+
+#[tokio::test]
+async fn info_tells_what_people_and_tools_look_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::start_with(folder.path(), &["--max-memory", "1048576"]).await;
+    let text = store.exchange(b"SET a 1\r\nINFO\r\n").await;
+    for line in [
+        "used_memory:",
+        "used_memory_human:",
+        "used_memory_rss:",
+        "maxmemory_human:1.00M",
+        "aof_enabled:1",
+        "aof_current_size:",
+        "aof_base_size:",
+        "aof_rewrite_in_progress:0",
+        "aof_last_bgrewrite_status:ok",
+        "connected_clients:1",
+        "total_connections_received:1",
+        "total_commands_processed:1",
+        "role:master",
+        "db0:keys=1,expires=0,avg_ttl=0",
+    ] {
+        assert!(text.contains(&format!("\r\n{line}")), "no {line} in {text}");
+    }
     store.stop().await.expect("a good end");
 }
 

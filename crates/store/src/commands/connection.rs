@@ -1,7 +1,9 @@
 //! Commands about the connection itself: greeting, naming, leaving.
 
-use super::{Call, NO_KEYS, Spec};
-use crate::reply::{Answer, Failure, Reply, failure};
+use bytes::Bytes;
+
+use super::{Call, NO_KEYS, Spec, accepts, wrong_arity};
+use crate::reply::{Answer, Failure, Reply, SYNTAX, failure};
 use crate::text::integer;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -91,26 +93,43 @@ fn client(call: &mut Call<'_>) -> Answer {
         ("SETNAME", 3) => set_name(call, 2).map(|()| Reply::OK),
         // What a library says of itself, and promises about eviction: nothing here depends on them.
         ("SETINFO", 4) | ("NO-EVICT" | "NO-TOUCH", 3) => Ok(Reply::OK),
-        ("ID" | "GETNAME" | "SETNAME" | "SETINFO" | "NO-EVICT" | "NO-TOUCH", _) => Err(wrong_sub_arity(call)),
-        _ => Err(unknown_sub(call)),
+        _ => Err(SYNTAX), // check_sub let it in
     }
 }
 
-pub(super) fn wrong_sub_arity(call: &Call<'_>) -> Failure {
-    let sub = call.word(1).to_ascii_lowercase();
-    failure(format!("ERR wrong number of arguments for '{}|{sub}' command", call.spec.name))
-}
+/// Subcommands, each with the number of its words; negative means at least so many.
+const SUBCOMMANDS: &[(&str, &[(&str, i64)])] = &[
+    (
+        "client",
+        &[("id", 2), ("getname", 2), ("setname", 3), ("setinfo", 4), ("no-evict", 3), ("no-touch", 3)],
+    ),
+    ("config", &[("get", -3), ("set", -4), ("resetstat", 2)]),
+    ("command", &[("count", 2), ("info", -2), ("docs", -2)]),
+];
 
-pub(super) fn unknown_sub(call: &Call<'_>) -> Failure {
-    let sub = &call.arguments[1];
-    let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]);
-    failure(format!("ERR unknown subcommand '{sub}'. Try {} HELP.", call.spec.name.to_ascii_uppercase()))
+/// Looks at a subcommand's name and number of words. As with commands, that comes before anything runs or
+/// is queued.
+pub(super) fn check_sub(name: &str, command: &[Bytes]) -> Result<(), Failure> {
+    let Some((_, known)) = SUBCOMMANDS.iter().find(|(container, _)| *container == name) else {
+        return Ok(());
+    };
+    let Some(said) = command.get(1) else { return Ok(()) };
+    let found = known.iter().find(|(sub, _)| said.eq_ignore_ascii_case(sub.as_bytes()));
+    let Some((sub, arity)) = found else {
+        let said = String::from_utf8_lossy(&said[..said.len().min(128)]);
+        let text = format!("ERR unknown subcommand '{said}'. Try {} HELP.", name.to_ascii_uppercase());
+        return Err(failure(text));
+    };
+    if accepts(*arity, command.len()) { Ok(()) } else { Err(wrong_arity(&format!("{name}|{sub}"))) }
 }
 
 /// There is one database, number 0.
 fn select(call: &mut Call<'_>) -> Answer {
     match call.integer(1)? {
         0 => Ok(Reply::OK),
+        number if i32::try_from(number).is_err() => {
+            Err(failure("ERR value is out of range, value must between -2147483648 and 2147483647"))
+        }
         _ => Err(failure("ERR DB index is out of range")),
     }
 }

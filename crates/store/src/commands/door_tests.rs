@@ -10,7 +10,7 @@ fn while_writes_are_refused_reads_go_on() {
     database.put(&"a".into(), Value::String("1".into()), None);
     let mut ask = |text: &str| {
         let mut output = Output::default();
-        let refusal = Some("MISCONF full");
+        let refusal = Some(Refusal::Disk("MISCONF full"));
         execute(&mut database, &mut session, &facts, refusal, &crate::tests::command(text), &mut output);
         assert!(database.journal.bytes.is_empty(), "{text} wrote");
         String::from_utf8_lossy(&output.bytes).replace("\r\n", " ")

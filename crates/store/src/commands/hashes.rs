@@ -7,9 +7,6 @@ use super::{Call, ONE_KEY, Spec};
 use crate::reply::{Answer, Failure, Reply, failure};
 use crate::text::integer;
 
-/// Up to so many fields HSCAN answers the whole hash at once, as Redis does for its compact encoding.
-const SMALL: usize = 128;
-
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("hget", 3, ONE_KEY, hget),
     Spec::read("hmget", -3, ONE_KEY, hmget),
@@ -19,10 +16,10 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("hlen", 2, ONE_KEY, hlen),
     Spec::read("hexists", 3, ONE_KEY, hexists),
     Spec::read("hscan", -3, ONE_KEY, hscan),
-    Spec::write("hset", -4, ONE_KEY, hset),
-    Spec::write("hmset", -4, ONE_KEY, hmset),
-    Spec::write("hsetnx", 4, ONE_KEY, hsetnx),
-    Spec::write("hincrby", 4, ONE_KEY, hincrby),
+    Spec::grow("hset", -4, ONE_KEY, hset),
+    Spec::grow("hmset", -4, ONE_KEY, hmset),
+    Spec::grow("hsetnx", 4, ONE_KEY, hsetnx),
+    Spec::grow("hincrby", 4, ONE_KEY, hincrby),
     Spec::write("hdel", -3, ONE_KEY, hdel),
 ];
 
@@ -69,8 +66,8 @@ fn hscan(call: &mut Call<'_>) -> Answer {
     let cursor = scan_cursor(call, 2)?;
     let Some(hash) = call.database.hash(call.key())? else { return Ok(Page::default().reply()) };
     let options = scan_options(call, 3)?;
-    let (next, fields) =
-        if hash.len() <= SMALL { (0, hash.iter().collect()) } else { hash.scan(cursor, options.count) };
+    // A small hash comes at once, as from Redis's compact encoding.
+    let (next, fields) = hash.scan(cursor, options.count);
     let mut page = Page { next, items: Vec::new() };
     for (name, value) in fields.into_iter().filter(|(name, _)| options.wants(name)) {
         page.items.extend([Reply::Bulk(name.clone()), Reply::Bulk(value.clone())]);
@@ -84,7 +81,7 @@ fn hset(call: &mut Call<'_>) -> Answer {
         return Err(call.wrong_arity());
     }
     let added = call.database.edit_hash(call.key(), |hash| {
-        pairs.iter().filter(|[name, value]| hash.insert(name.clone(), value.clone()).is_none()).count()
+        pairs.iter().filter(|[name, value]| hash.insert(name, value)).count()
     })?;
     call.record_as_written();
     Ok(Reply::count(added))
@@ -100,7 +97,7 @@ fn hsetnx(call: &mut Call<'_>) -> Answer {
     if field(call, name)?.is_some() {
         return Ok(Reply::Integer(0));
     }
-    call.database.edit_hash(call.key(), |hash| hash.insert(name.clone(), value.clone()))?;
+    call.database.edit_hash(call.key(), |hash| hash.insert(name, value))?;
     call.record_as_written();
     Ok(Reply::Integer(1))
 }
@@ -113,7 +110,7 @@ fn hincrby(call: &mut Call<'_>) -> Answer {
         Some(text) => integer(&text).ok_or_else(|| failure("ERR hash value is not an integer"))?,
     };
     let sum = number.checked_add(step).ok_or_else(|| failure("ERR increment or decrement would overflow"))?;
-    call.database.edit_hash(call.key(), |hash| hash.insert(name.clone(), sum.to_string().into()))?;
+    call.database.edit_hash(call.key(), |hash| hash.insert(name, sum.to_string().as_bytes()))?;
     call.record_as_written();
     Ok(Reply::Integer(sum))
 }
@@ -124,9 +121,8 @@ fn hdel(call: &mut Call<'_>) -> Answer {
     if !names.iter().any(|name| hash.get(name).is_some()) {
         return Ok(Reply::Integer(0)); // nothing to change: nothing to write down, no WATCH to fail
     }
-    let removed = call
-        .database
-        .edit_hash(call.key(), |hash| names.iter().filter(|name| hash.remove(name).is_some()).count())?;
+    let removed =
+        call.database.edit_hash(call.key(), |hash| names.iter().filter(|name| hash.remove(name)).count())?;
     call.record_as_written();
     Ok(Reply::count(removed))
 }

@@ -5,15 +5,16 @@ use bytes::Bytes;
 use super::{Call, ONE_KEY, Spec};
 use crate::database::Database;
 use crate::reply::{Answer, Failure, Reply, SYNTAX, failure};
+use crate::session::Blocked;
 use crate::stream::{Stream, StreamId, Trim};
-use crate::text::unsigned;
+use crate::text::{integer, unsigned};
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("xlen", 2, ONE_KEY, xlen),
     Spec::read("xrange", -4, ONE_KEY, xrange),
     Spec::read("xrevrange", -4, ONE_KEY, xrevrange),
     Spec::read("xread", -4, (0, 0, 0), xread),
-    Spec::write("xadd", -5, ONE_KEY, xadd),
+    Spec::grow("xadd", -5, ONE_KEY, xadd),
     Spec::write("xdel", -3, ONE_KEY, xdel),
     Spec::write("xtrim", -4, ONE_KEY, xtrim),
 ];
@@ -52,8 +53,10 @@ impl TrimOptions {
 /// Reads `MAXLEN | MINID [= | ~] threshold [LIMIT n]` from word `at` on.
 fn trim_options(call: &Call<'_>, at: usize) -> Result<TrimOptions, Failure> {
     let strategy = call.word(at);
-    let about = call.arguments.get(at + 1).is_some_and(|word| &word[..] == b"~");
-    let exact = call.arguments.get(at + 1).is_some_and(|word| &word[..] == b"=");
+    // As the last word it is no sign but a bad threshold.
+    let sign = call.arguments.get(at + 1).filter(|_| at + 2 < call.arguments.len());
+    let about = sign.is_some_and(|word| &word[..] == b"~");
+    let exact = sign.is_some_and(|word| &word[..] == b"=");
     let mut at = at + 1 + usize::from(about || exact);
     let threshold = call.arguments.get(at).ok_or(SYNTAX)?;
     let trim = if strategy == "MAXLEN" {
@@ -254,18 +257,25 @@ fn bound(text: &[u8], sequence: u64) -> Result<(StreamId, bool), Failure> {
     }
 }
 
-/// XREAD [COUNT n] STREAMS key ... id ...
+/// How long BLOCK waits, in milliseconds; 0 is for ever.
+fn patience(text: &[u8]) -> Result<u64, Failure> {
+    let time = integer(text).ok_or_else(|| failure("ERR timeout is not an integer or out of range"))?;
+    u64::try_from(time).map_err(|_| failure("ERR timeout is negative"))
+}
+
+/// XREAD [COUNT n] [BLOCK milliseconds] STREAMS key ... id ...
 ///
-/// There is no BLOCK: a client that wants to wait asks again.
+/// When it is to wait, it says so in the session, and the connection tries it again after the next change.
 fn xread(call: &mut Call<'_>) -> Answer {
-    let (mut count, mut at) = (usize::MAX, 1);
+    let waits_until = call.session.waits_until.take();
+    let (mut count, mut block, mut at) = (usize::MAX, None, 1);
     loop {
         match (call.word(at).as_str(), at + 1 < call.arguments.len()) {
-            ("STREAMS", _) => break,
+            ("STREAMS", true) => break,
             ("COUNT", true) => {
                 count = usize::try_from(call.integer(at + 1)?).ok().filter(|n| *n > 0).unwrap_or(usize::MAX);
             }
-            ("BLOCK", true) => return Err(failure("ERR XREAD BLOCK is not supported by this store")),
+            ("BLOCK", true) => block = Some(patience(&call.arguments[at + 1])?),
             _ => return Err(SYNTAX),
         }
         at += 2;
@@ -280,17 +290,29 @@ fn xread(call: &mut Call<'_>) -> Answer {
         ));
     }
     let (keys, ids) = rest.split_at(rest.len() / 2);
-    let mut found = Vec::new();
+    let (mut found, mut after_ids) = (Vec::new(), Vec::new());
     for (key, id) in keys.iter().zip(ids) {
         let stream = call.database.stream(key)?;
         let after = match &id[..] {
             b"$" => stream.map_or(StreamId::MIN, Stream::last),
             id => StreamId::parse(id, 0).ok_or(INVALID_ID)?,
         };
+        after_ids.push(after.bytes());
         let (Some(stream), Some(start)) = (stream, after.next()) else { continue };
         let entries: Vec<_> = stream.range(start..=StreamId::MAX).take(count).map(entry).collect();
         if !entries.is_empty() {
             found.push((Reply::Bulk(key.clone()), Reply::Array(entries)));
+        }
+    }
+    // Within a transaction nothing waits: the others' commands would have to wait, too.
+    if let (true, Some(patience), false) = (found.is_empty(), block, call.session.committing) {
+        let now = call.database.now;
+        let end = if patience == 0 { u64::MAX } else { now.saturating_add(patience) };
+        let until = waits_until.unwrap_or(end);
+        if now < until {
+            let head = call.arguments[..call.arguments.len() - ids.len()].iter().cloned();
+            let command = head.chain(after_ids).collect();
+            call.session.blocked = Some(Box::new(Blocked { until, command }));
         }
     }
     // RESP2 shows pairs as arrays of two, not flat.

@@ -15,14 +15,14 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("get", 2, ONE_KEY, get),
     Spec::read("mget", -2, ALL_KEYS, mget),
     Spec::read("strlen", 2, ONE_KEY, strlen),
-    Spec::write("set", -3, ONE_KEY, set),
-    Spec::write("setnx", 3, ONE_KEY, setnx),
-    Spec::write("mset", -3, (1, -1, 2), mset),
-    Spec::write("append", 3, ONE_KEY, append),
-    Spec::write("incr", 2, ONE_KEY, incr),
-    Spec::write("decr", 2, ONE_KEY, decr),
-    Spec::write("incrby", 3, ONE_KEY, incrby),
-    Spec::write("decrby", 3, ONE_KEY, decrby),
+    Spec::grow("set", -3, ONE_KEY, set),
+    Spec::grow("setnx", 3, ONE_KEY, setnx),
+    Spec::grow("mset", -3, (1, -1, 2), mset),
+    Spec::grow("append", 3, ONE_KEY, append),
+    Spec::grow("incr", 2, ONE_KEY, incr),
+    Spec::grow("decr", 2, ONE_KEY, decr),
+    Spec::grow("incrby", 3, ONE_KEY, incrby),
+    Spec::grow("decrby", 3, ONE_KEY, decrby),
 ];
 
 fn get(call: &mut Call<'_>) -> Answer {

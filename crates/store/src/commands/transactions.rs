@@ -77,9 +77,11 @@ pub(super) fn commit(database: &mut Database, session: &mut Session, facts: &Fac
     database.journal.record([&b"MULTI"[..]]);
     let opened = database.journal.bytes.len();
     output.array(transaction.queue.len());
+    session.committing = true;
     for (spec, command) in &transaction.queue {
         run(spec, command, database, session, facts, output);
     }
+    session.committing = false;
     if database.journal.bytes.len() == opened {
         database.journal.bytes.truncate(before); // it only read
     } else {

@@ -57,6 +57,10 @@ impl Disk for TestDisk {
         self.disk.truncate(length)
     }
 
+    fn replace(&mut self, file: std::fs::File) -> std::fs::File {
+        self.disk.replace(file)
+    }
+
     fn probe(&mut self) -> io::Result<()> {
         fails(&self.faults.full)
     }

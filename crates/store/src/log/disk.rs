@@ -15,6 +15,8 @@ pub(crate) trait Disk: Send {
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file, durably.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
+    /// Goes on with another file, which has everything that this one has; returns this one.
+    fn replace(&mut self, file: File) -> File;
     /// Tries whether there is room again, without touching the file.
     fn probe(&mut self) -> io::Result<()>;
 }
@@ -43,6 +45,10 @@ impl Disk for LogFile {
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.file.set_len(length)?;
         self.file.sync_all()
+    }
+
+    fn replace(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
     }
 
     fn probe(&mut self) -> io::Result<()> {

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -40,14 +41,26 @@ pub(crate) fn header(group: &[u8]) -> String {
 /// # Errors
 /// The file can't be read, or it is damaged: the text says at which byte and what to do.
 pub(crate) fn replay(path: &Path, database: &mut Database, facts: &Facts) -> anyhow::Result<Kept> {
+    replay_until(path, u64::MAX, database, facts, &AtomicBool::new(false))
+}
+
+/// [`replay`] of so many bytes at most, and only until it is cancelled.
+pub(crate) fn replay_until(
+    path: &Path,
+    length: u64,
+    database: &mut Database,
+    facts: &Facts,
+    cancelled: &AtomicBool,
+) -> anyhow::Result<Kept> {
     let file = File::open(path)?;
-    let total = file.metadata()?.len();
+    let total = file.metadata()?.len().min(length);
     let mut source = Source { input: BufReader::with_capacity(1 << 16, file), position: 0, end: total };
     let mut replayer = Replayer { database, facts, session: Session::default(), output: Output::default() };
     // Where the last piece ended after which nothing was left open.
     let mut good = 0;
     while source.position < total {
         let start = source.position;
+        anyhow::ensure!(!cancelled.load(Ordering::Acquire), "it was given up at byte {start}");
         match piece(&mut source, &mut replayer) {
             Ok(()) if replayer.session.transaction.is_none() => good = source.position,
             Ok(()) => {} // within MULTI: good only once its EXEC has come
@@ -56,8 +69,10 @@ pub(crate) fn replay(path: &Path, database: &mut Database, facts: &Facts) -> any
                 if zeros_to_the_end(path, start)? {
                     break; // the file had grown, but its new blocks were never written: power was lost
                 }
+                let keys = replayer.database.len();
                 anyhow::bail!(
-                    "damaged at byte {position}: {what}; nothing was changed. \
+                    "damaged at byte {position}: {what}; nothing was changed, and everything before byte {good} is \
+                     whole ({keys} keys). \
                      Restore the file from a copy, or, giving up everything from byte {good} on, cut it: \
                      truncate -s {good} {}",
                     path.display()

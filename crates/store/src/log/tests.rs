@@ -40,6 +40,18 @@ impl Bench {
         }
     }
 
+    /// Rewrites the log and returns its length.
+    fn rewrite(&mut self) -> u64 {
+        let (mut rewriter, mut facts) = (rewrite::Rewriter::default(), facts());
+        facts.log.wanted.set(true);
+        while facts.log.rewrites == 0 {
+            rewriter.step(&mut self.log, &mut facts, 0).expect("a good disk");
+            assert!(facts.log.rewrite_healthy);
+            std::thread::yield_now();
+        }
+        self.log.length()
+    }
+
     fn replay(&self) -> anyhow::Result<(Database, replay::Kept)> {
         let mut database = Database::default();
         let kept = replay::replay(&self.path(), &mut database, &facts())?;
@@ -251,6 +263,45 @@ fn any_command() -> impl Strategy<Value = String> {
         })
 }
 
+#[test]
+fn a_rewrite_takes_what_comes_meanwhile_and_leaves_nothing_behind() {
+    let (mut bench, states) = written();
+    let (mut rewriter, mut facts) = (rewrite::Rewriter::default(), facts());
+    facts.log.wanted.set(true);
+    rewriter.step(&mut bench.log, &mut facts, 0).expect("a good disk");
+    assert!(facts.log.rewriting);
+    bench.group(&["SET meanwhile 1", "HINCRBY cart PROD-1 1"]);
+    let expected = bench.database.clone();
+    while facts.log.rewriting {
+        rewriter.step(&mut bench.log, &mut facts, 0).expect("a good disk");
+        std::thread::yield_now();
+    }
+    assert_eq!(facts.log.rewrites, 1);
+    bench.group(&["SET after 1"]);
+    let (replayed, kept) = bench.replay().expect("a good log");
+    assert_eq!((&replayed, kept.good), (&bench.database, bench.log.length()));
+    assert_ne!((&replayed, &expected), (&states[3].1, &bench.database));
+    assert!(!bench.folder.path().join(rewrite::TEMPORARY_NAME).exists());
+}
+
+#[test]
+fn a_rewrite_that_was_given_up_leaves_the_log_as_it_was() {
+    let (mut bench, states) = written();
+    let (mut rewriter, mut facts) = (rewrite::Rewriter::default(), facts());
+    facts.log.wanted.set(true);
+    rewriter.step(&mut bench.log, &mut facts, 0).expect("a good disk");
+    rewriter.cancel(&mut facts);
+    assert!(!bench.folder.path().join(rewrite::TEMPORARY_NAME).exists());
+    assert_eq!(bench.replay().expect("a good log").0, states[3].1);
+    // One that a crash left behind goes at the next start.
+    std::fs::write(bench.folder.path().join(rewrite::TEMPORARY_NAME), "half").expect("write");
+    let Bench { folder, log, .. } = bench;
+    drop(log);
+    let (_, database) = Log::open(folder.path(), &facts).expect("a good log");
+    assert_eq!(database, states[3].1);
+    assert!(!folder.path().join(rewrite::TEMPORARY_NAME).exists());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
@@ -269,5 +320,11 @@ proptest! {
         // A rewound store is a restarted store.
         let reloaded = bench.log.reload(&bench.database, &facts()).expect("a good log");
         prop_assert_eq!(&reloaded, &bench.database);
+        // And so is a rewritten one, whose next rewrite changes nothing any more.
+        let after = bench.rewrite();
+        let (replayed, kept) = bench.replay().expect("a good log");
+        prop_assert_eq!((kept.good, kept.total), (after, after));
+        prop_assert_eq!(&replayed, &bench.database);
+        prop_assert_eq!(bench.rewrite(), after);
     }
 }

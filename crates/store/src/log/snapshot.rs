@@ -1,0 +1,75 @@
+//! A database as the shortest row of commands that makes it again.
+
+use std::io;
+
+use bytes::Bytes;
+
+use crate::database::{Database, Journal, Slot, Value};
+use crate::hash::Hash;
+use crate::stream::Stream;
+
+/// About so many bytes of commands go into one group, so that a group's checksum stays cheap to verify.
+const GROUP: usize = 64 << 10;
+/// The most fields of one HSET: Redis, which may load this file one day, has a limit too.
+const FIELDS: usize = 64;
+
+/// Hands the commands out, group by group, oldest key first: replay then gives the same order too.
+pub(super) fn write(database: &Database, mut put: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut group = Journal::default();
+    for (key, slot) in database.iter() {
+        match &slot.value {
+            Value::String(text) => string(&mut group, key, text, slot),
+            Value::Hash(hash) => fields(&mut group, key, hash),
+            Value::Stream(stream) => entries(&mut group, key, stream, &mut put)?,
+        }
+        if let (Some(at), Value::Hash(_) | Value::Stream(_)) = (slot.expires, &slot.value) {
+            group.record([b"PEXPIREAT", &key[..], at.to_string().as_bytes()]);
+        }
+        send(&mut group, GROUP, &mut put)?;
+    }
+    send(&mut group, 1, &mut put)
+}
+
+fn send(group: &mut Journal, least: usize, put: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    if group.bytes.len() >= least {
+        put(&group.bytes)?;
+        group.bytes.clear();
+    }
+    Ok(())
+}
+
+fn string(group: &mut Journal, key: &[u8], text: &[u8], slot: &Slot) {
+    match slot.expires {
+        None => group.record([b"SET", key, text]),
+        Some(at) => group.record([b"SET", key, text, b"PXAT", at.to_string().as_bytes()]),
+    }
+}
+
+fn fields(group: &mut Journal, key: &[u8], hash: &Hash) {
+    let pairs: Vec<(&Bytes, &Bytes)> = hash.iter().collect();
+    for some in pairs.chunks(FIELDS) {
+        let words = some.iter().flat_map(|(name, value)| [&name[..], &value[..]]);
+        group.record([b"HSET", key].into_iter().chain(words).collect::<Vec<_>>());
+    }
+}
+
+fn entries(
+    group: &mut Journal,
+    key: &[u8],
+    stream: &Stream,
+    put: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    for (id, words) in stream.iter() {
+        let id = id.bytes();
+        let words = words.iter().map(|word| &word[..]);
+        group.record([b"XADD", key, &id].into_iter().chain(words).collect::<Vec<_>>());
+        send(group, GROUP, put)?; // an outbox can be far larger than a group
+    }
+    // A stream knows its greatest id even when that entry is gone; an entry that comes and goes tells it.
+    if stream.iter().next_back().is_none_or(|(id, _)| *id < stream.last()) {
+        let last = stream.last().bytes();
+        group.record([b"XADD", key, &last, b"", b""]);
+        group.record([b"XDEL", key, &last]);
+    }
+    Ok(())
+}
