@@ -14,9 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hop::http::Exchange;
-use hop::stamped::Side;
-use hop::{CancellationToken, Stamped, Telemetry, clock, trace};
-use hyper::HeaderMap;
+use hop::{CancellationToken, clock, trace};
 use tokio::sync::mpsc;
 
 use crate::outbox::{Entry, Told};
@@ -33,7 +31,7 @@ const TOGETHER: usize = 200;
 
 /// Runs until `stop`, then finishes what this process has told itself.
 pub async fn run(shop: Arc<Shop>, mut told: mpsc::Receiver<Told>, stop: CancellationToken) {
-    let exchange = background();
+    let exchange = Exchange::unrecorded();
     let who = format!("{}-{:016x}", shop.name, rand::random::<u64>());
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -74,7 +72,7 @@ async fn finish(shop: &Shop, exchange: &Exchange, together: Vec<Told>) {
         // Units first: an event that has left the outbox frees none any more.
         let event = &outgoing.event;
         if event.kind == "item-removed" {
-            let returned = shop.inventory.give_back(exchange, event).await;
+            let returned = shop.background.inventory.give_back(exchange, event).await;
             if let Err(refusal) = returned {
                 tracing::warn!(event_id = event.event_id, "return units: {}", refusal.problem.detail);
                 continue;
@@ -83,7 +81,7 @@ async fn finish(shop: &Shop, exchange: &Exchange, together: Vec<Told>) {
         done.push((customer, id.to_string()));
     }
     if !done.is_empty()
-        && let Err(failure) = shop.redis.told(exchange, &done).await
+        && let Err(failure) = shop.background.redis.told(exchange, &done).await
     {
         tracing::debug!("empty an outbox: {}", failure.describe());
     }
@@ -101,21 +99,27 @@ async fn confirm(shop: &Shop, exchange: &Exchange) {
 }
 
 async fn confirm_some(shop: &Shop, exchange: &Exchange, kept: &[String]) -> Result<(), String> {
-    shop.inventory.confirm(exchange, kept).await.map_err(|refusal| refusal.problem.detail)?;
-    shop.redis.forget(exchange, kept).await.map_err(|failure| failure.describe())
+    shop.background.inventory.confirm(exchange, kept).await.map_err(|refusal| refusal.problem.detail)?;
+    shop.background.redis.forget(exchange, kept).await.map_err(|failure| failure.describe())
 }
 
 async fn look_after(shop: &Shop, exchange: &Exchange, who: &str) -> Result<(), String> {
-    if !shop.redis.lease(exchange, who, TURN).await.map_err(|failure| failure.describe())? {
+    if !shop.background.redis.lease(exchange, who, TURN).await.map_err(|failure| failure.describe())? {
         return Ok(());
     }
-    let customers = shop.redis.outboxes(exchange).await.map_err(|failure| failure.describe())?;
+    let customers = shop.background.redis.outboxes(exchange).await.map_err(|failure| failure.describe())?;
     let now = clock::now() / 1_000_000;
     for some in customers.chunks(TOGETHER) {
-        let full = shop.redis.sift(exchange, some).await.map_err(|failure| failure.describe())?;
+        let full = shop.background.redis.sift(exchange, some).await.map_err(|failure| failure.describe())?;
         for (customer, entries) in full {
             if entries.first().is_some_and(|oldest| oldest.id.0 + LEFT_BEHIND <= now) {
-                let told = shop.outbox.tell(&shop.kafka, exchange, trace::new_span_id(), &customer, entries);
+                let told = shop.outbox.tell(
+                    &shop.background.kafka,
+                    exchange,
+                    trace::new_span_id(),
+                    &customer,
+                    entries,
+                );
                 told.await.map_err(|failure| failure.describe())?;
             }
         }
@@ -125,16 +129,18 @@ async fn look_after(shop: &Shop, exchange: &Exchange, who: &str) -> Result<(), S
 
 /// Ends the reservations that nobody ended.
 async fn settle(shop: &Shop, exchange: &Exchange) -> Result<(), String> {
-    let held = shop.inventory.held(exchange, shop.settle_after).await;
+    let held = shop.background.inventory.held(exchange, shop.settle_after).await;
     for some in held.map_err(|refusal| refusal.problem.detail)?.chunks(TOGETHER) {
         let ids: Vec<String> = some.iter().map(|held| held.reservation_id.clone()).collect();
-        let kept = shop.redis.settle(exchange, &ids).await.map_err(|failure| failure.describe())?;
+        let kept =
+            shop.background.redis.settle(exchange, &ids).await.map_err(|failure| failure.describe())?;
         let mut confirmed = Vec::new();
         for (held, kept) in some.iter().zip(kept) {
             if kept {
                 confirmed.push(held.reservation_id.clone());
             } else {
-                let released = shop.inventory.release(exchange, &held.product_id, &held.reservation_id).await;
+                let released =
+                    shop.background.inventory.release(exchange, &held.product_id, &held.reservation_id).await;
                 released.map_err(|refusal| refusal.problem.detail)?;
             }
         }
@@ -143,11 +149,4 @@ async fn settle(shop: &Shop, exchange: &Exchange) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// An exchange that no request began: its calls are in nobody's journey.
-fn background() -> Exchange {
-    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    let stamps = Stamped::new(tokio::io::empty(), Side::Server, nowhere, nowhere).stamps();
-    Exchange::begin(&Telemetry::off(), &HeaderMap::new(), String::new(), stamps)
 }

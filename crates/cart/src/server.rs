@@ -58,23 +58,25 @@ pub struct Shop {
     pub settle_after: Duration,
     /// This pod's name.
     pub name: Arc<str>,
+    /// The relay's own connections: those above are opened by requests alone, so that a cold journey
+    /// shows what they cost.
+    pub(crate) background: Neighbours,
     /// Where told events come out of the outbox, for the relay.
     told: Mutex<Option<mpsc::Receiver<Told>>>,
     workers: Workers,
 }
 
-impl Shop {
-    /// As the settings say. Nothing is connected yet: the first request pays for it, and its journey shows
-    /// what it costs.
-    ///
-    /// # Errors
-    /// The public key cannot be read.
-    pub fn new(settings: &Settings, hop: &Hop) -> anyhow::Result<Arc<Self>> {
+/// Connections to everyone the shop needs.
+pub(crate) struct Neighbours {
+    pub(crate) inventory: Inventory,
+    pub(crate) redis: Redis,
+    pub(crate) kafka: Kafka,
+}
+
+impl Neighbours {
+    fn new(settings: &Settings, hop: &Hop) -> Self {
         let milliseconds = Duration::from_millis;
-        let (outbox, told) = Outbox::new();
-        Ok(Arc::new(Shop {
-            verifier: Verifier::from_file(&settings.jwt_public_key)
-                .map_err(|error| hop::start::Misuse(format!("{error:#}")))?,
+        Neighbours {
             inventory: Inventory::new(settings.inventory_url.0, milliseconds(settings.inventory_timeout_ms)),
             redis: Redis::new(
                 settings.redis_url.clone(),
@@ -87,8 +89,28 @@ impl Shop {
                 settings.kafka_connections.into(),
                 milliseconds(settings.kafka_timeout_ms),
             ),
+        }
+    }
+}
+
+impl Shop {
+    /// As the settings say. Nothing is connected yet: the first request pays for it, and its journey shows
+    /// what it costs.
+    ///
+    /// # Errors
+    /// The public key cannot be read.
+    pub fn new(settings: &Settings, hop: &Hop) -> anyhow::Result<Arc<Self>> {
+        let (outbox, told) = Outbox::new();
+        let Neighbours { inventory, redis, kafka } = Neighbours::new(settings, hop);
+        Ok(Arc::new(Shop {
+            verifier: Verifier::from_file(&settings.jwt_public_key)
+                .map_err(|error| hop::start::Misuse(format!("{error:#}")))?,
+            inventory,
+            redis,
+            kafka,
             outbox,
-            settle_after: milliseconds(settings.settle_after_ms),
+            settle_after: Duration::from_millis(settings.settle_after_ms),
+            background: Neighbours::new(settings, hop),
             name: Arc::clone(&hop.name),
             told: Mutex::new(Some(told)),
             workers: Workers::new(settings.workers.into(), settings.queue.into()),

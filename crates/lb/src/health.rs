@@ -9,15 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
-use hyper::header::{self, HeaderName};
-use hyper::{HeaderMap, Request, Response};
+use hyper::header;
+use hyper::{Request, Response};
 use tokio::time::MissedTickBehavior;
 
 use hop::http::client::ClientLimits;
 use hop::http::{Body, Client, Exchange, empty};
-use hop::stamped::{Side, Stamped};
-use hop::{Telemetry, trace};
-use journey::Traceparent;
 
 use crate::config::Settings;
 use crate::upstreams::Upstream;
@@ -146,7 +143,7 @@ impl Checker {
             .header(header::USER_AGENT, "lb-health-check")
             .body(empty())
             .map_err(|error| error.to_string())?;
-        let sent = self.client.send(upstream.address(), request, &unrecorded(upstream)).await;
+        let sent = self.client.send(upstream.address(), request, &Exchange::unrecorded()).await;
         let response: Response<Body> = sent.map_err(|error| error.problem().detail)?;
         let status = response.status();
         // Read to its end, so that the connection can be used again.
@@ -154,18 +151,6 @@ impl Checker {
         body.collect().await.map_err(|error| error.to_string())?;
         if status.is_success() { Ok(()) } else { Err(format!("it answered {status}")) }
     }
-}
-
-/// An exchange that no one records: its `traceparent` says "not sampled", so checks leave no spans
-/// anywhere on their way.
-fn unrecorded(upstream: &Upstream) -> Exchange {
-    let (trace_id, parent) = (trace::new_trace_id(), trace::new_span_id());
-    let traceparent = Traceparent { trace_id, parent, sampled: false }.to_string();
-    let mut headers = HeaderMap::new();
-    headers.extend(traceparent.parse().map(|value| (HeaderName::from_static(trace::TRACEPARENT), value)));
-    // Nobody asked for a check: there is no connection it came in on.
-    let nowhere = Stamped::new(tokio::io::empty(), Side::Client, upstream.address(), upstream.address());
-    Exchange::begin(&Telemetry::off(), &headers, String::new(), nowhere.stamps())
 }
 
 #[cfg(test)]
