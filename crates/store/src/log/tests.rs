@@ -99,29 +99,18 @@ fn a_log_cut_anywhere_keeps_every_whole_group() {
 }
 
 #[test]
-fn a_changed_byte_anywhere_is_never_silently_a_different_state() {
-    let (bench, states) = written();
+fn a_changed_byte_anywhere_is_noticed() {
+    let (bench, _) = written();
     let whole = std::fs::read(bench.path()).expect("the log");
-    let (mut refused, last) = (0, &states[3].1);
     for at in 0..whole.len() {
         for flip in [0x01, 0x20, 0xff] {
             let mut bytes = whole.clone();
             bytes[at] ^= flip;
             std::fs::write(bench.path(), &bytes).expect("write");
-            match bench.replay() {
-                Err(error) => {
-                    assert!(format!("{error:#}").starts_with("damaged at byte "), "{error:#}");
-                    refused += 1;
-                }
-                // A changed annotation may pass for one of Redis's: its commands are still all there.
-                Ok((database, kept)) => {
-                    assert_eq!(&database, last, "byte {at}");
-                    assert_eq!(kept.good, whole.len() as u64);
-                }
-            }
+            let Err(error) = bench.replay() else { panic!("byte {at} was changed and nobody noticed") };
+            assert!(format!("{error:#}").starts_with("damaged at byte "), "{error:#}");
         }
     }
-    assert!(refused > whole.len() * 2);
 }
 
 #[test]
