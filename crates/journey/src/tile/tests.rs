@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::index::Known;
 use crate::span::SpanId;
 use crate::stamp::Flow;
+use crate::stamp::Stamp;
 
 fn id(n: u64) -> SpanId {
     SpanId(n.to_be_bytes())
