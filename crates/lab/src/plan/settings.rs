@@ -121,15 +121,17 @@ impl Check<'_> {
         Ok(Rule { host, kind, path, service: self.reference(service, &key("rules.service"), services)? })
     }
 
-    /// `sqlite:FILE` below the run folder's data; a program of the user's may understand other URLs.
+    /// `sqlite:FILE` below the run folder's data, or a PostgreSQL that runs; a program of the user's may
+    /// understand other URLs.
     fn database(&self, raw: &RawHop, key: &dyn Fn(&str) -> String) -> Result<String, PlanError> {
         let database = text(&raw.database, "sqlite:inventory.db");
         let scheme = database.split_once(':').filter(|(_, rest)| !rest.is_empty()).map(|(scheme, _)| scheme);
-        if scheme == Some("sqlite") || (scheme.is_some() && raw.command.is_some()) {
+        let ours = matches!(scheme, Some("sqlite" | "postgres" | "postgresql"));
+        if ours || (scheme.is_some() && raw.command.is_some()) {
             return Ok(database);
         }
         let span = raw.database.as_ref().map_or(0..0, Spanned::span);
-        let remedy = "write sqlite:FILE, a file in the run folder; other databases need a `command` that speaks to them";
+        let remedy = "write sqlite:FILE, a file in the run folder, or postgres://USER@IP:PORT/DATABASE; other databases need a `command` that speaks to them";
         Err(self.sources.error(&span, key("database"), format!("`{database}` is no database here"), remedy))
     }
 
