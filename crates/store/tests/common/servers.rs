@@ -1,9 +1,10 @@
-//! Starting a store and a real redis-server, each on a free port of 127.0.0.1, with nothing in common.
+//! Starting a store and a real redis-server, each on a loopback address of its own, with nothing in common.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -52,7 +53,7 @@ impl Server {
     pub(crate) async fn redis_on(data: &Path, more: &[&str]) -> Self {
         let (address, _) = place();
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+        command.args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()]);
         command.args(["--daemonize", "no", "--dir"]).arg(data).args(more);
         Self::start("redis-server", command, address, None).await
     }
@@ -95,8 +96,12 @@ impl Drop for Server {
     }
 }
 
-/// A free port and an empty folder.
+/// An address that nobody else has, and an empty folder. A port of 127.0.0.1 that was free a moment ago may be
+/// another test's by now; all of 127.0.0.0/8 is loopback, so each test process takes an address of its own.
 fn place() -> (SocketAddr, TempDir) {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    (free.local_addr().expect("an address"), tempfile::tempdir().expect("a folder"))
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let port = NEXT.fetch_add(1, Ordering::Relaxed);
+    let address = SocketAddr::from((Ipv4Addr::new(127, 78, high, low.max(1)), port));
+    (address, tempfile::tempdir().expect("a folder"))
 }
