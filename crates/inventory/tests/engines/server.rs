@@ -1,10 +1,11 @@
 //! A real PostgreSQL with a folder and a port of its own.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use inventory::config::DatabaseUrl;
@@ -20,7 +21,7 @@ const NOBODY: u32 = 65534;
 pub(crate) struct Server {
     programs: PathBuf,
     folder: TempDir,
-    port: u16,
+    address: SocketAddr,
     process: Option<Child>,
 }
 
@@ -28,8 +29,12 @@ impl Server {
     /// Makes a database and waits until it answers.
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Server { programs: programs(), folder, port, process: None };
+        // All of 127.0.0.0/8 is loopback: on an address of this test's own no port is anybody else's.
+        static NEXT: AtomicU16 = AtomicU16::new(25_000);
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = SocketAddr::from(([127, 79, high, low.max(1)], port));
+        let mut server = Server { programs: programs(), folder, address, process: None };
         if server.is_root() {
             chown(server.folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
@@ -57,7 +62,14 @@ impl Server {
         let folder = self.folder.path().display().to_string();
         let process = self
             .command("postgres")
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", &folder])
+            .args([
+                "-h",
+                &self.address.ip().to_string(),
+                "-p",
+                &self.address.port().to_string(),
+                "-k",
+                &folder,
+            ])
             .stderr(log)
             .spawn()
             .unwrap();
@@ -75,7 +87,7 @@ impl Server {
 
     /// Where it is.
     pub(crate) fn url(&self) -> DatabaseUrl {
-        format!("postgres://shop@127.0.0.1:{}/postgres", self.port).parse().unwrap()
+        format!("postgres://shop@{}/postgres", self.address).parse().unwrap()
     }
 
     fn is_root(&self) -> bool {
