@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
@@ -33,6 +34,16 @@ pub async fn udp(address: SocketAddr) -> anyhow::Result<UdpSocket> {
         .await
         .map_err(|error| explain(error, address))
         .with_context(|| format!("listen on udp {address}"))
+}
+
+/// A loopback address that nobody else has, for a test that starts a program.
+///
+/// A port of 127.0.0.1 that was free a moment ago may be another test's by now. All of 127.0.0.0/8 is
+/// loopback, so each process takes an address of its own there, and counts ports upwards.
+pub fn own_loopback() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    SocketAddr::from(([127, 77, high, low.max(1)], NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// UDP and TCP on one address, as DNS needs them: what is too large for the one comes by the other.

@@ -140,11 +140,6 @@ impl Collector {
         }
     }
 
-    /// Does a span with this id exist? For tests of the collector itself.
-    pub fn spans(&self) -> usize {
-        self.store().index.len()
-    }
-
     async fn serve(self, listener: std::net::TcpListener) {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         loop {

@@ -5,7 +5,6 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use inventory::config::DatabaseUrl;
@@ -29,11 +28,7 @@ impl Server {
     /// Makes a database and waits until it answers.
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // All of 127.0.0.0/8 is loopback: on an address of this test's own no port is anybody else's.
-        static NEXT: AtomicU16 = AtomicU16::new(25_000);
-        let [_, _, high, low] = std::process::id().to_be_bytes();
-        let port = NEXT.fetch_add(1, Ordering::Relaxed);
-        let address = SocketAddr::from(([127, 79, high, low.max(1)], port));
+        let address = hop::listen::own_loopback();
         let mut server = Server { programs: programs(), folder, address, process: None };
         if server.is_root() {
             chown(server.folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();

@@ -1,10 +1,9 @@
 //! Starting a store and a real redis-server, each on a loopback address of its own, with nothing in common.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -96,12 +95,7 @@ impl Drop for Server {
     }
 }
 
-/// An address that nobody else has, and an empty folder. A port of 127.0.0.1 that was free a moment ago may be
-/// another test's by now; all of 127.0.0.0/8 is loopback, so each test process takes an address of its own.
+/// An address and an empty folder that nobody else has.
 fn place() -> (SocketAddr, TempDir) {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
-    let [_, _, high, low] = std::process::id().to_be_bytes();
-    let port = NEXT.fetch_add(1, Ordering::Relaxed);
-    let address = SocketAddr::from((Ipv4Addr::new(127, 78, high, low.max(1)), port));
-    (address, tempfile::tempdir().expect("a folder"))
+    (hop::listen::own_loopback(), tempfile::tempdir().expect("a folder"))
 }
