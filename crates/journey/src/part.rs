@@ -1,12 +1,12 @@
 //! The result: a journey, its parts, its counts, and what was strange about it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::span::TraceId;
 use crate::stamp::Quality;
 
 /// What a part's time was spent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PartKind {
     /// A program worked.
@@ -36,7 +36,7 @@ impl PartKind {
 }
 
 /// Which line of the chapter's time budget a part belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Before the request: what the browser does on its own.
@@ -84,6 +84,20 @@ impl Stage {
         }
     }
 
+    /// The word used in reports and budgets.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Browser => "browser",
+            Stage::Dns => "dns",
+            Stage::Tcp => "tcp",
+            Stage::Tls => "tls",
+            Stage::ToLoadBalancer => "to-load-balancer",
+            Stage::ToPod => "to-pod",
+            Stage::Application => "application",
+            Stage::Response => "response",
+        }
+    }
+
     /// The chapter's figure in nanoseconds (chapter 7, §10), if it has one.
     pub fn chapter(self) -> Option<u64> {
         let milliseconds = match self {
@@ -101,7 +115,7 @@ impl Stage {
 }
 
 /// A leaf interval of a journey. Parts follow one another without gap or overlap.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// Whose time it is; for a leg, the hop it leads to.
     pub hop: String,
@@ -124,7 +138,7 @@ pub struct Part {
 }
 
 /// Something that cannot be, as it was measured. Shown, never corrected in silence.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
     /// The hop concerned.
     pub hop: String,
@@ -135,7 +149,7 @@ pub struct Anomaly {
 }
 
 /// Exact counts: the same on every machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// TCP connections opened because of this request, by all hops.
     pub connections_opened: u32,
@@ -154,10 +168,9 @@ pub struct Counts {
 }
 
 /// One request, put together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Journey {
     /// Its trace.
-    #[serde(serialize_with = "as_text")]
     pub trace_id: TraceId,
     /// What was asked, such as `POST /cart/items`.
     pub name: String,
@@ -200,8 +213,4 @@ impl Journey {
     pub fn own(&self, hop: &str) -> u64 {
         self.sum(|part| (part.hop == hop || part.role == hop) && part.kind != PartKind::Leg)
     }
-}
-
-fn as_text<S: serde::Serializer>(id: &TraceId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
 }

@@ -28,6 +28,21 @@ macro_rules! hex_id {
             }
         }
 
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                $name::from_hex(&text).ok_or_else(|| {
+                    serde::de::Error::custom(concat!("expected ", $bytes, " bytes in hexadecimal"))
+                })
+            }
+        }
+
         impl $name {
             /// Reads lower-case hexadecimal; all zeroes name nothing and are refused.
             pub fn from_hex(text: &str) -> Option<Self> {

@@ -3,12 +3,12 @@
 //! Percentiles of parts do not add up to the percentile of the total. So the table "at p50" is that
 //! of real journeys: those whose total lies nearest to the total's p50, averaged part by part.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::part::{Journey, PartKind, Stage};
 
 /// One line of a table: the same part of several journeys.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The instance if it was the same in all journeys, else the role.
     pub hop: String,
@@ -27,7 +27,7 @@ pub struct Line {
 }
 
 /// Many journeys of one kind.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// How many.
     pub journeys: usize,

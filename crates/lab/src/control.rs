@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /status` | [`Report`] as JSON |
 //! | `GET /plan` | the checked plan as JSON |
-//! | `POST /measure` with [`measure::Options`] | [`Measurement`] as JSON; one at a time |
+//! | `POST /measure` with [`measure::Options`] | [`measure::Measured`] as JSON; one at a time |
 //! | `POST /stop` | 202; the lab stops |
 
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ use crate::plan::{Plan, Runs};
 use crate::running::Viewer;
 use crate::state::Run;
 use crate::supervise::{Status, usage};
-use crate::{ask, measure, report};
+use crate::{ask, measure};
 
 /// A measurement may take this long.
 const MEASURE_LIMIT: Duration = Duration::from_secs(3600);
@@ -58,15 +58,6 @@ pub struct HopReport {
     pub resident_bytes: Option<u64>,
     /// CPU time in seconds since it was started.
     pub cpu_seconds: Option<f64>,
-}
-
-/// A measurement in both forms.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Measurement {
-    /// The schema `journey/1`.
-    pub json: Value,
-    /// For people.
-    pub table: String,
 }
 
 /// The control server's address and the request to stop.
@@ -116,7 +107,7 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
             };
             let _turn = turn.lock().await;
             match measured(&viewer, &options).await {
-                Ok(measurement) => answer(&measurement),
+                Ok(measured) => answer(&measured),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
             }
         }
@@ -125,9 +116,8 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     Ok(Control { address, stop, task: tokio::spawn(admin.serve(listener)) })
 }
 
-async fn measured(viewer: &Viewer, options: &measure::Options) -> anyhow::Result<Measurement> {
-    let measured = measure::run(&viewer.target()?, &viewer.collector, options, |_, _| {}).await?;
-    Ok(Measurement { json: report::json(&measured), table: report::table(&measured) })
+async fn measured(viewer: &Viewer, options: &measure::Options) -> anyhow::Result<measure::Measured> {
+    measure::run(&viewer.target()?, &viewer.collector, options, |_, _| {}).await
 }
 
 fn answer(value: &impl Serialize) -> Response<Body> {
@@ -205,7 +195,7 @@ pub async fn ask_plan(run: &Run) -> anyhow::Result<Value> {
 ///
 /// # Errors
 /// It could not.
-pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<Measurement> {
+pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
     let reply = ask::request(run.control, Method::POST, "/measure", body.into(), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;

@@ -10,6 +10,8 @@ use crate::collect::Collector;
 use crate::probe::{Ask, Browser};
 use crate::target::{Target, TargetHop};
 
+/// The form in which measurements are written, with its version.
+pub const SCHEMA: &str = "journey/1";
 /// How long the hops may take to report a finished journey.
 const SEAL_LIMIT: Duration = Duration::from_secs(3);
 /// Journeys are put together after this many, so that spans need not be kept for all of them.
@@ -38,7 +40,7 @@ impl Default for Options {
 }
 
 /// Journeys of one kind.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Series {
     /// Over all of them; absent when none could be used.
     pub summary: Option<Summary>,
@@ -47,12 +49,12 @@ pub struct Series {
 }
 
 /// A measurement, in the form of `journey/1`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
     /// `journey/1`.
-    pub schema: &'static str,
+    pub schema: String,
     /// `debug` or `release`: the lab's own build, and the hops' when the lab built them.
-    pub build: &'static str,
+    pub build: String,
     /// `loopback`.
     pub network: String,
     /// What ran.
@@ -61,10 +63,10 @@ pub struct Measured {
     /// they share counted for each; 0 where the system does not say.
     pub memory_bytes: u64,
     /// Cold journeys, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold: Option<Series>,
     /// Warm journeys, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<Series>,
 }
 
@@ -109,8 +111,8 @@ async fn run_here(
     let mut browser = Browser::new(target.clone())?;
     let ask = Ask::add_item(&options.product, options.quantity);
     let mut measured = Measured {
-        schema: "journey/1",
-        build: if cfg!(debug_assertions) { "debug" } else { "release" },
+        schema: SCHEMA.to_owned(),
+        build: crate::binaries::PROFILE.to_owned(),
         network: target.network.clone(),
         hops: target.hops.clone(),
         memory_bytes: memory(target),

@@ -11,11 +11,6 @@ const BAR: usize = 20;
 /// The width of the column that says where the time went.
 const WHERE: usize = 56;
 
-/// The measurement as `journey/1` (see `docs/measuring.md`).
-pub fn json(measured: &Measured) -> serde_json::Value {
-    serde_json::to_value(measured).unwrap_or_default()
-}
-
 /// The measurement as tables: cold, warm, and what the second no longer has.
 pub fn table(measured: &Measured) -> String {
     let mut out = String::new();

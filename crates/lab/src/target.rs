@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use journey::{Known, Roster};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One running program.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetHop {
     /// The instance, such as `cart-pod-def34`.
     pub name: String,

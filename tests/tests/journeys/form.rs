@@ -15,7 +15,7 @@ async fn json_has_the_documented_form_and_adds_up() -> anyhow::Result<()> {
     let lab = Fixture::start("form").await?;
     let measured = measure(&lab, 3, Kind::Both).await?;
     // What a script reads: text, parsed by somebody who knows nothing of our types.
-    let text = serde_json::to_string(&lab::report::json(&measured))?;
+    let text = serde_json::to_string(&measured)?;
     let json: Value = serde_json::from_str(&text)?;
     let page = Documented::read()?;
     form(&json, &page)?;
@@ -29,7 +29,7 @@ async fn json_has_the_documented_form_and_adds_up() -> anyhow::Result<()> {
     ensure!(names == plan, "hops are {names:?}, the plan has {plan:?}");
 
     // Only what was asked for.
-    let warm = lab::report::json(&measure(&lab, 1, Kind::Warm).await?);
+    let warm = serde_json::to_value(measure(&lab, 1, Kind::Warm).await?)?;
     ensure!(warm.get("cold").is_none() && warm["warm"].is_object(), "cold was not asked for");
     // The twins: a key too few, one too many, and a number that is off by one.
     let mut twin = json.clone();

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use journey::{Journey, PartKind};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::cli::{Global, Outcome};
 use crate::measure::Options;
@@ -21,14 +21,14 @@ struct Line {
 
 pub(super) async fn run(global: &Global, number: usize) -> anyhow::Result<Outcome> {
     let options = Options { count: number, cold: true, warm: false, ..Options::default() };
-    let Some(measurement) = super::measure::measurement(global, &options).await? else {
+    let Some(measured) = super::measure::measured(global, &options).await? else {
         return Ok(Outcome::Interrupted);
     };
     let plan = global.options().plan()?;
     anyhow::ensure!(!plan.budget.is_empty(), "{} has no [budget] to check against", plan.source);
-    let journeys = measurement.json["cold"]["journeys"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let journeys: Vec<&Journey> = measured.journeys().collect();
     anyhow::ensure!(!journeys.is_empty(), "no journey could be put together");
-    let lines = compare(&plan, journeys);
+    let lines = compare(&plan, &journeys);
     let over: Vec<&str> = lines.iter().filter(|line| line.over).map(|line| line.name.as_str()).collect();
     let text = if global.json {
         serde_json::to_string_pretty(&serde_json::json!({ "good": over.is_empty(), "lines": lines }))?
@@ -47,7 +47,7 @@ pub(super) async fn run(global: &Global, number: usize) -> anyhow::Result<Outcom
 }
 
 /// Every line of the budget against the median of the journeys.
-fn compare(plan: &Plan, journeys: &[Value]) -> Vec<Line> {
+fn compare(plan: &Plan, journeys: &[&Journey]) -> Vec<Line> {
     let line = |(name, limit_ms): &(String, f64)| {
         let mut times: Vec<u64> = journeys.iter().map(|journey| spent(plan, journey, name)).collect();
         times.sort_unstable();
@@ -58,20 +58,17 @@ fn compare(plan: &Plan, journeys: &[Value]) -> Vec<Line> {
 }
 
 /// What a journey spent on a phase, or on what a hop or all hops of a role did themselves, in nanoseconds.
-fn spent(plan: &Plan, journey: &Value, name: &str) -> u64 {
+fn spent(plan: &Plan, journey: &Journey, name: &str) -> u64 {
     if name == "total" {
-        return journey["total_ns"].as_u64().unwrap_or(0);
+        return journey.total_ns;
     }
-    let parts = journey["parts"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let counts = |part: &&Value| {
+    journey.sum(|part| {
         if BUDGET_PHASES.contains(&name) {
-            return part["stage"] == name;
+            return part.stage.as_str() == name;
         }
-        let hop = part["hop"].as_str().unwrap_or_default();
-        let role = plan.find(hop).map(|hop| hop.role().as_str());
-        part["kind"] != "leg" && (hop == name || role == Some(name))
-    };
-    parts.iter().filter(counts).filter_map(|part| part["duration_ns"].as_u64()).sum()
+        let role = plan.find(&part.hop).map(|hop| hop.role().as_str());
+        part.kind != PartKind::Leg && (part.hop == name || role == Some(name))
+    })
 }
 
 fn table(lines: &[Line], journeys: usize) -> String {
@@ -87,6 +84,8 @@ fn table(lines: &[Line], journeys: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use journey::{Counts, Part, Quality, Stage, TraceId};
+
     use super::*;
 
     fn plan(budget: &str) -> Plan {
@@ -95,16 +94,29 @@ mod tests {
         Plan::parse("lab.toml", &text, std::path::Path::new(""), &[], &[]).expect("a good plan")
     }
 
-    fn journey(cart: u64) -> Value {
-        serde_json::json!({
-            "total_ns": 10_000_000,
-            "parts": [
-                { "hop": "browser", "kind": "self", "stage": "dns", "duration_ns": 2_000_000 },
-                { "hop": "cart-service", "kind": "self", "stage": "to-pod", "duration_ns": 1_000_000 },
-                { "hop": "cart-pod-abc12", "kind": "leg", "stage": "to-pod", "duration_ns": 500_000 },
-                { "hop": "cart-pod-abc12", "kind": "self", "stage": "application", "duration_ns": cart },
+    fn part(hop: &str, kind: PartKind, stage: Stage, duration_ns: u64) -> Part {
+        let (hop, role, name) = (hop.to_owned(), String::new(), String::new());
+        Part { hop, role, kind, name, stage, start_ns: 0, duration_ns, quality: Quality::User, depth: 0 }
+    }
+
+    fn journey(cart: u64) -> Journey {
+        Journey {
+            trace_id: TraceId::default(),
+            name: "POST /cart/items".to_owned(),
+            start_unix_ns: 0,
+            total_ns: 10_000_000,
+            unaccounted_ns: 0,
+            status: Some(201),
+            parts: vec![
+                part("browser", PartKind::Own, Stage::Dns, 2_000_000),
+                part("cart-service", PartKind::Own, Stage::ToPod, 1_000_000),
+                part("cart-pod-abc12", PartKind::Leg, Stage::ToPod, 500_000),
+                part("cart-pod-abc12", PartKind::Own, Stage::Application, cart),
             ],
-        })
+            counts: Counts::default(),
+            silent: Vec::new(),
+            anomalies: Vec::new(),
+        }
     }
 
     #[test]
@@ -112,7 +124,7 @@ mod tests {
         let plan =
             plan("dns = 2.0\nclusterip = 0.5\ncart-pod-abc12 = 4.0\ncart = 4.0\nto-pod = 1.5\ntotal = 9.0\n");
         let journeys = [journey(1_000_000), journey(3_000_000), journey(9_000_000)];
-        let lines = compare(&plan, &journeys);
+        let lines = compare(&plan, &journeys.iter().collect::<Vec<_>>());
         let seen: Vec<(&str, f64, bool)> =
             lines.iter().map(|line| (line.name.as_str(), line.median_ms, line.over)).collect();
         assert_eq!(

@@ -5,18 +5,17 @@ use anyhow::Context as _;
 use super::Signals;
 use super::run::{start, stop, with_deaths};
 use crate::cli::{Format, Global, Misuse, Outcome, Wanted};
-use crate::control::{self, Measurement};
-use crate::measure::{self, Options};
-use crate::{print, report};
+use crate::measure::{self, Measured, Options};
+use crate::{control, print, report};
 
 pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outcome> {
     let options =
         Options { count: wanted.number, cold: !wanted.warm, warm: !wanted.cold, ..Options::default() };
-    let Some(measurement) = measurement(global, &options).await? else { return Ok(Outcome::Interrupted) };
+    let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     let text = if global.json || wanted.format == Format::Json {
-        serde_json::to_string_pretty(&measurement.json)?
+        serde_json::to_string_pretty(&measured)?
     } else {
-        measurement.table
+        report::table(&measured)
     };
     match &wanted.out {
         None => print::result(&text).context("write to stdout")?,
@@ -29,7 +28,7 @@ pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outc
 }
 
 /// Measures; `None` when a signal came first.
-pub(super) async fn measurement(global: &Global, options: &Options) -> anyhow::Result<Option<Measurement>> {
+pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Result<Option<Measured>> {
     let mut signals = Signals::new()?;
     let plan = super::plan(global)?;
     if let Some(run) = super::running(&plan) {
@@ -58,9 +57,7 @@ pub(super) async fn measurement(global: &Global, options: &Options) -> anyhow::R
         _ = signals.next() => None,
     };
     let result = match measured {
-        Some(Ok(measured)) => {
-            Ok(Some(Measurement { json: report::json(&measured), table: report::table(&measured) }))
-        }
+        Some(Ok(measured)) => Ok(Some(measured)),
         Some(Err(error)) => Err(with_deaths(&mut lab, error)),
         None => Ok(None),
     };

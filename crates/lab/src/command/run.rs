@@ -33,7 +33,7 @@ pub(super) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> 
     let outcome = tokio::select! {
         measured = first => {
             let shown = match measured {
-                Ok(measured) if global.json => print::result(&report::json(&measured).to_string()),
+                Ok(measured) if global.json => print::result(&serde_json::to_string(&measured)?),
                 Ok(measured) => print::result(&report::table(&measured)),
                 Err(error) => {
                     let error = with_deaths(&mut lab, error);
