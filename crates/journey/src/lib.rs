@@ -5,6 +5,7 @@
 //!
 //! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/measuring.md`.
 
+mod compare;
 mod index;
 mod part;
 mod span;
@@ -12,6 +13,7 @@ mod stamp;
 mod statistics;
 mod tile;
 
+pub use compare::median_interval;
 pub use index::{Index, Known, Roster};
 pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 pub use span::{Kind, ParseTraceparentError, Span, SpanId, TraceId, Traceparent, Value};
