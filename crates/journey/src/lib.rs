@@ -13,7 +13,7 @@ mod stamp;
 mod statistics;
 mod tile;
 
-pub use compare::median_interval;
+pub use compare::{Comparison, Verdict, compare, median_interval};
 pub use index::{Index, Known, Roster};
 pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 pub use span::{Kind, ParseTraceparentError, Span, SpanId, TraceId, Traceparent, Value};
