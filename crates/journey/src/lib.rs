@@ -5,16 +5,24 @@
 //!
 //! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/measuring.md`.
 
+mod attribution;
+mod example;
 mod index;
 mod part;
+mod query;
 mod span;
 mod stamp;
 mod statistics;
 mod tile;
+mod verdict;
 
+pub use attribution::{Attribution, Misattributed, Place, Shift};
+pub use example::example;
 pub use index::{Index, Known, Roster};
 pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
+pub use query::View;
 pub use span::{Kind, ParseTraceparentError, Span, SpanId, TraceId, Traceparent, Value};
 pub use stamp::{Direction, Event, Flow, ParseFlowError, Quality, Stamp, Transport};
 pub use statistics::{Line, Summary, lines, near, summarize};
 pub use tile::{PART_KIND, REUSED, TOTAL, assemble};
+pub use verdict::{Answer, CONFIDENCE, Quantile, Verdict};
