@@ -83,6 +83,7 @@ impl Global {
             sets: self.set.clone(),
             swaps: self.swap.clone(),
             build: !self.no_build,
+            ..Options::default()
         }
     }
 }

@@ -11,10 +11,12 @@
 //! | `endpoints` | which pods are ready, and who must know? |
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
+//! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
+pub mod asked;
 pub mod binaries;
 pub mod certs;
 pub mod cli;
@@ -29,11 +31,15 @@ mod prepare;
 mod print;
 pub mod probe;
 pub mod report;
+pub mod room;
 pub mod running;
+mod series;
 pub mod state;
 pub mod supervise;
 pub mod target;
 pub mod workspace;
 
+pub use asked::Asked;
 pub use options::Options;
+pub use room::Room;
 pub use running::Lab;
