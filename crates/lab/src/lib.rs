@@ -12,6 +12,7 @@
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
 //! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
+//! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
@@ -30,6 +31,7 @@ pub mod plan;
 mod prepare;
 mod print;
 pub mod probe;
+pub mod relay;
 pub mod report;
 pub mod room;
 pub mod running;
@@ -41,5 +43,6 @@ pub mod workspace;
 
 pub use asked::Asked;
 pub use options::Options;
+pub use relay::Relay;
 pub use room::Room;
 pub use running::Lab;

@@ -1,9 +1,10 @@
 //! The commands, one file each.
 
 mod certs;
-mod check;
+pub(crate) mod check;
 mod curl;
 mod doctor;
+mod junit;
 mod measure;
 mod run;
 mod status;
@@ -21,7 +22,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
         None => run::run(global, cli.once).await,
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
-        Some(Command::Check { number, .. }) => check::run(global, number).await,
+        Some(Command::Check { check, .. }) => check::run(global, &check).await,
         Some(Command::Status { .. }) => status::status(global).await,
         Some(Command::Stop { .. }) => status::stop(global).await,
         Some(Command::Curl { arguments }) => curl::run(global, arguments).await,
