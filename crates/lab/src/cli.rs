@@ -83,6 +83,7 @@ impl Global {
             sets: self.set.clone(),
             swaps: self.swap.clone(),
             build: !self.no_build,
+            ..Options::default()
         }
     }
 }
@@ -127,16 +128,21 @@ Examples:
     },
     /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
     #[command(after_help = "\
-The median of cold journeys is compared with each line of [budget].
+The median of cold journeys is compared with each line of [budget]: a phase, what one hop does itself, or
+what all hops of a role do. A line is over (or within) when the median's whole 95 % interval is. When the
+limit lies inside the interval, the line is inconclusive: it is shown, and counts as good unless --strict.
+
   lab check                           20 journeys
   lab check -n 100 --json             for a script
-  lab check --set budget.total=50.0   a stricter limit, this once")]
+  lab check --junit budget.xml        a report for a CI system; written also when nothing can be measured
+  lab check --set budget.total=50.0   a stricter limit, this once
+
+Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be measured.")]
     Check {
         #[command(flatten)]
         global: Global,
-        /// How many cold journeys
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = count)]
-        number: usize,
+        #[command(flatten)]
+        check: Checked,
     },
     /// What runs, where, since when, how much memory and CPU
     Status {
@@ -237,6 +243,29 @@ pub(crate) enum Format {
     Har,
     /// Trace events, for ui.perfetto.dev and chrome://tracing
     Perfetto,
+}
+
+/// What to check.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Checked {
+    /// How many cold journeys; at least 6, or no median can be told with 95 % confidence
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = enough)]
+    pub(crate) number: usize,
+    /// Fail also when a line is inconclusive
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Write a JUnit report to this file, too: one test case per line of the budget
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+fn enough(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        few @ ..command::check::FEWEST => {
+            Err(format!("{few} journeys cannot tell a median: at least {}", command::check::FEWEST))
+        }
+        count => Ok(count),
+    }
 }
 
 fn count(text: &str) -> Result<usize, String> {
