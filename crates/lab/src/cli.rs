@@ -173,6 +173,26 @@ A first or last argument that begins with / becomes https://api.myshop.com:8443/
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
         arguments: Vec<String>,
     },
+    /// The shop's events, read from Kafka: in order per cart, each once, with the trace that caused it
+    #[command(after_help = "\
+Examples:
+  lab events                       all that Kafka has, the oldest first
+  lab events --follow              and what comes, as it comes, until Ctrl-C
+  lab events --json | jq .traceId  one JSON object a line
+
+A line: when (UTC), what, whose cart, which line of it, which product, how many, and the trace.
+Kafka may hold an event twice, when a pod died at the wrong moment: it has the same eventId then and
+is printed once (among the last 100,000). --follow waits for a Kafka that is gone, and goes on.")]
+    Events {
+        #[command(flatten)]
+        global: Global,
+        /// Print what comes, too, until Ctrl-C
+        #[arg(short, long)]
+        follow: bool,
+        /// Another topic [default: the one in the plan's kafka:// URL, else cart-events]
+        #[arg(long, value_name = "NAME")]
+        topic: Option<String>,
+    },
     /// Show the lab's certificates and until when they are valid; issue them (again)
     Certs {
         #[command(flatten)]
@@ -200,6 +220,7 @@ impl Cli {
                 | Command::Check { global, .. }
                 | Command::Status { global }
                 | Command::Stop { global }
+                | Command::Events { global, .. }
                 | Command::Certs { global, .. }
                 | Command::Doctor { global },
             ) => global,

@@ -15,6 +15,7 @@
 //! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
+//! | [`events`] | what did the shop tell the others? (reads Kafka) |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
@@ -27,6 +28,7 @@ mod command;
 pub mod control;
 mod endpoints;
 pub mod export;
+pub mod events;
 pub mod measure;
 pub mod options;
 pub mod plan;

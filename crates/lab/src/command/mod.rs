@@ -6,6 +6,7 @@ mod curl;
 mod doctor;
 mod export;
 mod junit;
+mod events;
 mod measure;
 mod run;
 mod status;
@@ -28,6 +29,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Some(Command::Status { .. }) => status::status(global).await,
         Some(Command::Stop { .. }) => status::stop(global).await,
         Some(Command::Curl { arguments }) => curl::run(global, arguments).await,
+        Some(Command::Events { follow, topic, .. }) => events::run(global, follow, topic).await,
         Some(Command::Certs { token: true, .. }) => certs::token(global),
         Some(Command::Certs { renew, .. }) => certs::run(global, renew),
         Some(Command::Doctor { .. }) => doctor::run(global),
