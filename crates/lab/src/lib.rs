@@ -12,6 +12,8 @@
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
+//! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
+//! | `durable` | does a foreign engine keep what it acknowledges? |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
@@ -21,6 +23,7 @@ pub mod cli;
 pub mod collect;
 mod command;
 pub mod control;
+mod durable;
 mod endpoints;
 pub mod measure;
 pub mod options;
@@ -28,6 +31,8 @@ pub mod plan;
 mod prepare;
 mod print;
 pub mod probe;
+pub mod programs;
+pub mod recipe;
 pub mod report;
 pub mod running;
 pub mod state;

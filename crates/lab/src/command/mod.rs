@@ -5,6 +5,7 @@ mod check;
 mod curl;
 mod doctor;
 mod measure;
+mod recipes;
 mod run;
 mod status;
 
@@ -27,6 +28,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Some(Command::Curl { arguments }) => curl::run(global, arguments).await,
         Some(Command::Certs { token: true, .. }) => certs::token(global),
         Some(Command::Certs { renew, .. }) => certs::run(global, renew),
+        Some(Command::Recipes { .. }) => recipes::run(global),
         Some(Command::Doctor { .. }) => doctor::run(global),
     }
 }
