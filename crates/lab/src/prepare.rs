@@ -74,7 +74,6 @@ fn launch(
     std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
     let (program, arguments) = match &hop.runs {
         Runs::Command(words) => {
-            installed(hop)?;
             write_files(plan, hop, &env, around)?;
             let mut words: Vec<String> = words.iter().map(|word| fill(word, hop, &env, around)).collect();
             (words.remove(0).into(), words)
@@ -95,15 +94,18 @@ fn launch(
 }
 
 /// A recipe's program must be there; the error says which package has it.
-fn installed(hop: &Hop) -> anyhow::Result<()> {
-    let Some(recipe) = hop.recipe.filter(|recipe| recipe.installed().is_none()) else { return Ok(()) };
-    anyhow::bail!(
-        "{}: the recipe {} needs {}, which is not installed\n  what to do: apt-get install {}",
-        hop.name,
-        recipe.name,
-        recipe.program,
-        recipe.package
-    )
+pub(crate) fn check_programs(plan: &Plan) -> anyhow::Result<()> {
+    for (_, hop) in plan.hops() {
+        let Some(recipe) = hop.recipe.filter(|recipe| recipe.installed().is_none()) else { continue };
+        anyhow::bail!(
+            "{}: the recipe {} needs {}, which is not installed\n  what to do: apt-get install {}",
+            hop.name,
+            recipe.name,
+            recipe.program,
+            recipe.package
+        );
+    }
+    Ok(())
 }
 
 /// Writes a recipe's files and the user's configuration file, with what is in braces filled in.

@@ -21,7 +21,7 @@ macro_rules! files {
         [$(($file, include_str!(concat!("../../../recipes/", $file)))),*]
     };
 }
-const FILES: [(&str, &str); 22] = files![
+const FILES: [(&str, &str); 19] = files![
     "clusterip/haproxy/haproxy.cfg",
     "clusterip/haproxy/recipe.toml",
     "dns/nsd/nsd.conf",
@@ -38,9 +38,6 @@ const FILES: [(&str, &str); 22] = files![
     "lb/haproxy/recipe.toml",
     "lb/nginx/nginx.conf",
     "lb/nginx/recipe.toml",
-    "resolver/bind/named.conf",
-    "resolver/bind/recipe.toml",
-    "resolver/bind/root.hints",
     "resolver/unbound/recipe.toml",
     "resolver/unbound/unbound.conf",
     "store/redis-server/recipe.toml",

@@ -49,6 +49,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::start`].
     pub async fn start_plan(plan: Plan, build: bool) -> anyhow::Result<Lab> {
+        prepare::check_programs(&plan)?;
         let held = crate::state::hold(&states(&plan), &plan.name)?;
         prepare::check_ports(&plan).await?;
         let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
