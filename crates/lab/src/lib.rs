@@ -16,6 +16,8 @@
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
+//! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
+//! | `durable` | does a foreign engine keep what it acknowledges? |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
@@ -26,15 +28,18 @@ pub mod cli;
 pub mod collect;
 mod command;
 pub mod control;
+mod durable;
 mod endpoints;
-pub mod export;
 pub mod events;
+pub mod export;
 pub mod measure;
 pub mod options;
 pub mod plan;
 mod prepare;
 mod print;
 pub mod probe;
+pub mod programs;
+pub mod recipe;
 pub mod relay;
 pub mod report;
 pub mod room;

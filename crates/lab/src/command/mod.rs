@@ -4,10 +4,11 @@ mod certs;
 pub(crate) mod check;
 mod curl;
 mod doctor;
+mod events;
 mod export;
 mod junit;
-mod events;
 mod measure;
+mod recipes;
 mod run;
 mod status;
 
@@ -32,6 +33,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Some(Command::Events { follow, topic, .. }) => events::run(global, follow, topic).await,
         Some(Command::Certs { token: true, .. }) => certs::token(global),
         Some(Command::Certs { renew, .. }) => certs::run(global, renew),
+        Some(Command::Recipes { .. }) => recipes::run(global),
         Some(Command::Doctor { .. }) => doctor::run(global),
     }
 }
