@@ -6,10 +6,10 @@
 //! like one story; what comes later is handed out as it comes.
 //!
 //! Kafka may hold an event twice, because the outbox sends again what it can't know to have arrived. It is the
-//! same event then, with the same `eventId`, and [`once`] drops it.
+//! same event then, with the same `eventId`, and it is dropped.
 //!
 //! **Memory.** Of each partition at most three fetches of 1 MiB are in hand at once, however far one is ahead of
-//! the others: a task fetches on when its last records were taken. What [`once`] remembers is bounded, too.
+//! the others: a task fetches on when its last records were taken. What is remembered to tell repetitions is bounded, too.
 
 mod broker;
 mod once;
