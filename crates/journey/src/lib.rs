@@ -5,6 +5,7 @@
 //!
 //! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/measuring.md`.
 
+mod caused;
 mod index;
 mod part;
 mod span;

@@ -12,6 +12,7 @@
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
+//! | [`witness`] | what the packets on loopback say of the same journeys |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
@@ -33,6 +34,7 @@ pub mod running;
 pub mod state;
 pub mod supervise;
 pub mod target;
+pub mod witness;
 pub mod workspace;
 
 pub use options::Options;

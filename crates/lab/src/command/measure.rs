@@ -11,6 +11,7 @@ use crate::{control, print, report};
 pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outcome> {
     let options =
         Options { count: wanted.number, cold: !wanted.warm, warm: !wanted.cold, ..Options::default() };
+    let options = Options { tap: wanted.tap()?, ..options };
     let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     let text = if global.json || wanted.format == Format::Json {
         serde_json::to_string_pretty(&measured)?
@@ -48,6 +49,9 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
             measured = control::ask_measure(&run, options) => measured.map(Some),
             _ = signals.next() => Ok(None),
         };
+    }
+    if options.tap.is_some() {
+        tap::allowed()?; // before fifteen programs are started in vain
     }
     let Some((mut lab, _control)) = start(global, plan, &mut signals).await? else { return Ok(None) };
     let target = lab.target()?;
