@@ -10,4 +10,5 @@
 pub mod fixture;
 pub mod program;
 pub mod programs;
-pub mod relay;
+
+pub use lab::relay;

@@ -83,6 +83,7 @@ impl Global {
             sets: self.set.clone(),
             swaps: self.swap.clone(),
             build: !self.no_build,
+            ..Options::default()
         }
     }
 }
@@ -99,6 +100,7 @@ Examples:
   lab measure --tap -n 100 --warm     what the packets on loopback say of it, beside what the programs say
   lab measure --tap --pcap journey.pcap --keys journey.keys
                                       then: wireshark -o tls.keylog_file:journey.keys journey.pcap
+  lab measure -n 200 --format html --out journey.html      a page to look at, and to share
   lab measure --cold -n 20 --swap lb='haproxy -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
 
 Cold: empty DNS caches and a new connection. Warm: everything was used before.")]
@@ -108,18 +110,42 @@ Cold: empty DNS caches and a new connection. Warm: everything was used before.")
         #[command(flatten)]
         measure: Wanted,
     },
+    /// Turn a saved measurement (journey/1) into a page, a HAR, a Perfetto trace or a table
+    #[command(after_help = "\
+Examples:
+  lab measure -n 200 --json --out journey.json
+  lab export journey.json --out journey.html            a page: waterfalls, distributions, the table
+  lab export journey.json --format har --out journey.har       developer tools, Network: import HAR file
+  lab export journey.json --format perfetto --out journey.trace.json      ui.perfetto.dev: Open trace file
+  lab measure --json | lab export - --format table")]
+    Export {
+        /// What `lab measure --json` wrote; - reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t = Format::Html)]
+        format: Format,
+        /// Write to this file instead of stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
     #[command(after_help = "\
-The median of cold journeys is compared with each line of [budget].
+The median of cold journeys is compared with each line of [budget]: a phase, what one hop does itself, or
+what all hops of a role do. A line is over (or within) when the median's whole 95 % interval is. When the
+limit lies inside the interval, the line is inconclusive: it is shown, and counts as good unless --strict.
+
   lab check                           20 journeys
   lab check -n 100 --json             for a script
-  lab check --set budget.total=50.0   a stricter limit, this once")]
+  lab check --junit budget.xml        a report for a CI system; written also when nothing can be measured
+  lab check --set budget.total=50.0   a stricter limit, this once
+
+Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be measured.")]
     Check {
         #[command(flatten)]
         global: Global,
-        /// How many cold journeys
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = count)]
-        number: usize,
+        #[command(flatten)]
+        check: Checked,
     },
     /// What runs, where, since when, how much memory and CPU
     Status {
@@ -180,8 +206,8 @@ impl Cli {
                 | Command::Certs { global, .. }
                 | Command::Doctor { global },
             ) => global,
-            // Everything behind `curl` is curl's.
-            Some(Command::Curl { .. }) | None => return self.global.clone(),
+            // Everything behind `curl` is curl's; an export needs no plan.
+            Some(Command::Curl { .. } | Command::Export { .. }) | None => return self.global.clone(),
         };
         self.global.clone().and(later)
     }
@@ -234,6 +260,35 @@ pub(crate) enum Format {
     Table,
     /// The schema journey/1, described in docs/measuring.md
     Json,
+    /// One page for a browser, which needs no network
+    Html,
+    /// HTTP Archive 1.2, for the network panel of a browser's developer tools
+    Har,
+    /// Trace events, for ui.perfetto.dev and chrome://tracing
+    Perfetto,
+}
+
+/// What to check.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Checked {
+    /// How many cold journeys; at least 6, or no median can be told with 95 % confidence
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = enough)]
+    pub(crate) number: usize,
+    /// Fail also when a line is inconclusive
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Write a JUnit report to this file, too: one test case per line of the budget
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+fn enough(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        few @ ..command::check::FEWEST => {
+            Err(format!("{few} journeys cannot tell a median: at least {}", command::check::FEWEST))
+        }
+        count => Ok(count),
+    }
 }
 
 fn count(text: &str) -> Result<usize, String> {

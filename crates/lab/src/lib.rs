@@ -11,11 +11,15 @@
 //! | `endpoints` | which pods are ready, and who must know? |
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
+//! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
+//! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`witness`] | what the packets on loopback say of the same journeys |
+//! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
+pub mod asked;
 pub mod binaries;
 pub mod certs;
 pub mod cli;
@@ -23,19 +27,26 @@ pub mod collect;
 mod command;
 pub mod control;
 mod endpoints;
+pub mod export;
 pub mod measure;
 pub mod options;
 pub mod plan;
 mod prepare;
 mod print;
 pub mod probe;
+pub mod relay;
 pub mod report;
+pub mod room;
 pub mod running;
+mod series;
 pub mod state;
 pub mod supervise;
 pub mod target;
 pub mod witness;
 pub mod workspace;
 
+pub use asked::Asked;
 pub use options::Options;
+pub use relay::Relay;
+pub use room::Room;
 pub use running::Lab;

@@ -206,7 +206,8 @@ fn disappeared(out: &mut String, cold: &Series, warm: &Series) {
     let (Some(cold), Some(warm)) = (cold.journeys.first(), warm.journeys.first()) else { return };
     let _ = writeln!(out, "What the warm journey no longer has:");
     for stage in Stage::ALL {
-        let (before, after) = (cold.stage(stage), warm.stage(stage));
+        let took = |journey: &Journey| journey.sum(|part| part.stage == stage);
+        let (before, after) = (took(cold), took(warm));
         if before > 0 && after == 0 {
             let _ = writeln!(out, "  {:<26} {:>10}   gone", stage.title(), time(before));
         }

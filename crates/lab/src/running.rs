@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
@@ -15,6 +15,8 @@ use crate::collect::Collector;
 use crate::options::Options;
 use crate::plan::{Plan, Role, Runs, Settings, Surroundings};
 use crate::prepare;
+use crate::probe::Apart;
+use crate::room::Room;
 use crate::state::{Held, Run, RunHop};
 use crate::supervise::{Event, Signal, State, Status, Supervisor, Watch, signal};
 use crate::target::{Target, TargetHop};
@@ -26,8 +28,12 @@ pub struct Lab {
     collector: Collector,
     supervisor: Supervisor,
     control_plane: JoinHandle<()>,
-    /// Last, so that the folder is given back when nobody writes there any more.
+    /// The browser of [`Lab::ask`], from the first question on.
+    pub(crate) browser: OnceLock<Apart>,
+    /// Behind all that runs, so that the folder is given back when nobody writes there any more.
     held: Held,
+    /// A test's, which is given back last.
+    room: Option<Room>,
 }
 
 impl Lab {
@@ -38,7 +44,13 @@ impl Lab {
     /// ([`crate::state::AlreadyRuns`]), taken ports, a build that fails, or a program that dies or is
     /// not ready in time ([`crate::supervise::Death`]). Nothing runs then.
     pub async fn start(options: Options) -> anyhow::Result<Lab> {
-        Self::start_plan(options.plan()?, options.build).await
+        let Some(name) = &options.test else {
+            return Self::start_plan(options.plan()?, options.build).await;
+        };
+        let room = Room::take(name).await?;
+        let mut sets = room.options().sets;
+        sets.extend(options.sets);
+        room.start(Options { sets, ..options }).await
     }
 
     /// Starts a plan that is checked already.
@@ -63,7 +75,15 @@ impl Lab {
         let supervisor = Supervisor::start(waves).await?;
         let plan = Arc::new(plan);
         let follow = crate::endpoints::follow(Arc::clone(&plan), supervisor.watch(), supervisor.changed());
-        Ok(Lab { control_plane: tokio::spawn(follow), plan, certs, collector, supervisor, held })
+        let control_plane = tokio::spawn(follow);
+        let browser = OnceLock::new();
+        Ok(Lab { plan, certs, collector, supervisor, control_plane, browser, held, room: None })
+    }
+
+    /// This lab runs in a test's room, which it gives back at its end.
+    pub(crate) fn lives_in(mut self, room: Room) -> Lab {
+        self.room = Some(room);
+        self
     }
 
     /// The plan it runs after.
@@ -152,7 +172,13 @@ impl Lab {
     /// Stops everything, the front door first, and gives running requests time to finish.
     pub async fn stop(mut self) {
         self.control_plane.abort();
+        self.browser.take();
         self.supervisor.stop().await;
+        let room = self.room.take();
+        drop(self);
+        if let Some(room) = room {
+            room.leave();
+        }
     }
 
     pub(crate) fn viewer(&self) -> Viewer {

@@ -13,6 +13,16 @@ pub fn root() -> Option<PathBuf> {
     [exe, package, here].into_iter().flatten().find_map(|start| above(&start))
 }
 
+/// The workspace's source, to build the hops from: as [`root`], else, under cargo, where this library was
+/// compiled from. So a test of another project that depends on this library finds them, too.
+pub fn source() -> Option<PathBuf> {
+    let compiled = || {
+        std::env::var_os("CARGO")?;
+        above(Path::new(env!("CARGO_MANIFEST_DIR")))
+    };
+    root().or_else(compiled)
+}
+
 /// The nearest folder above `start` that is the lab's workspace.
 fn above(start: &Path) -> Option<PathBuf> {
     let is_root = |folder: &&Path| {

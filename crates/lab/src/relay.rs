@@ -1,4 +1,4 @@
-//! A slow wire: passes bytes on, and requests later than they came.
+//! A slow wire, for tests: passes bytes on, and requests later than they came.
 //!
 //! Delay belongs on the wire, never in a component. Plain threads and blocking sockets, because tokio's
 //! timer has steps of a millisecond: a wait here is never shorter than asked, and 0.1 ms longer.
