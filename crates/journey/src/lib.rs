@@ -6,6 +6,7 @@
 //! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/measuring.md`.
 
 mod attribution;
+mod caused;
 mod compare;
 mod example;
 mod histogram;

@@ -98,6 +98,9 @@ Examples:
   lab measure                         one cold journey, one warm
   lab measure -n 500 --warm           500 warm ones: percentiles, and who takes how much at p50
   lab measure --format json --out before.json
+  lab measure --tap -n 100 --warm     what the packets on loopback say of it, beside what the programs say
+  lab measure --tap --pcap journey.pcap --keys journey.keys
+                                      then: wireshark -o tls.keylog_file:journey.keys journey.pcap
   lab measure -n 200 --format html --out journey.html      a page to look at, and to share
   lab measure --cold -n 20 --swap lb=haproxy --swap resolver=unbound
   lab measure --swap lb='haproxy -db -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
@@ -261,6 +264,26 @@ pub(crate) struct Wanted {
     /// Write the result to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Capture the packets on loopback meanwhile (needs CAP_NET_RAW) and print what they say of each
+    /// program and each leg beside what the programs say
+    #[arg(long)]
+    pub(crate) tap: bool,
+    /// Write the captured packets to this file, which Wireshark opens
+    #[arg(long, value_name = "FILE", requires = "tap")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Write the browser's TLS session keys to this file (SSLKEYLOGFILE). Whoever has both files can
+    /// read everything, the bearer token included
+    #[arg(long, value_name = "FILE", requires = "pcap")]
+    pub(crate) keys: Option<PathBuf>,
+}
+
+impl Wanted {
+    /// What the second witness shall do; paths become absolute, for a lab that runs elsewhere.
+    pub(crate) fn tap(&self) -> std::io::Result<Option<crate::witness::Options>> {
+        let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
+        let (pcap, keys) = (absolute(&self.pcap)?, absolute(&self.keys)?);
+        Ok(self.tap.then_some(crate::witness::Options { pcap, keys }))
+    }
 }
 
 /// How a measurement is written.

@@ -14,6 +14,7 @@
 //! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
 //! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
+//! | [`witness`] | what the packets on loopback say of the same journeys |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
 //! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
@@ -48,6 +49,7 @@ mod series;
 pub mod state;
 pub mod supervise;
 pub mod target;
+pub mod witness;
 pub mod workspace;
 
 pub use asked::Asked;

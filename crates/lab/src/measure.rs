@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::collect::Collector;
 use crate::probe::{Ask, Browser};
 use crate::target::{Target, TargetHop};
+use crate::witness::{self, Tap, Watch};
 
 /// The form in which measurements are written, with its version.
 pub const SCHEMA: &str = "journey/1";
@@ -33,11 +34,13 @@ pub struct Options {
     pub product: String,
     /// How many of it.
     pub quantity: u32,
+    /// Capture the packets meanwhile, and compare them with what the programs say.
+    pub tap: Option<witness::Options>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { count: 1, cold: true, warm: true, product: "PROD-123".to_owned(), quantity: 1 }
+        Options { count: 1, cold: true, warm: true, product: "PROD-123".to_owned(), quantity: 1, tap: None }
     }
 }
 
@@ -73,6 +76,9 @@ pub struct Measured {
     /// Warm journeys, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<Series>,
+    /// What the second witness saw, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tap: Option<Tap>,
 }
 
 impl Measured {
@@ -113,7 +119,11 @@ async fn run_here(
 ) -> anyhow::Result<Measured> {
     let kinds = usize::from(options.cold) + usize::from(options.warm);
     let total = options.count * kinds;
+    let watch = options.tap.as_ref().map(|tap| Watch::begin(target, collector, tap)).transpose()?;
     let mut browser = Browser::new(target.clone())?;
+    if let Some(keys) = options.tap.as_ref().and_then(|tap| tap.keys.as_deref()) {
+        browser.write_keys(keys)?;
+    }
     let ask = Ask::add_item(&options.product, options.quantity);
     let mut measured = Measured {
         schema: SCHEMA.to_owned(),
@@ -124,6 +134,7 @@ async fn run_here(
         memory_bytes: memory(target),
         cold: None,
         warm: None,
+        tap: None,
     };
     if options.cold {
         let series =
@@ -139,6 +150,9 @@ async fn run_here(
             progress(before + n, total);
         });
         measured.warm = Some(series.await?);
+    }
+    if let Some(watch) = watch {
+        watch.end(&mut measured)?;
     }
     Ok(measured)
 }

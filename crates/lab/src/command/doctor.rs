@@ -188,19 +188,15 @@ fn recipes(plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-/// Bit 13 of the effective capabilities is CAP_NET_RAW (capabilities(7)).
+/// May packets be captured, for `lab measure --tap`?
 fn raw_sockets() -> Finding {
-    let status = read("/proc/self/status");
-    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    if mask & (1 << 13) != 0 {
-        ok("CAP_NET_RAW", "there: packets can be captured")
-    } else {
-        warn(
-            "CAP_NET_RAW",
-            "not there: packets cannot be captured",
-            "not needed for anything but tcpdump; sudo gives it",
-        )
+    match tap::allowed() {
+        Ok(()) => ok("tap", "packets on loopback can be captured: `lab measure --tap` works"),
+        Err(error) => {
+            let text = error.to_string();
+            let (seen, remedy) = text.split_once("\n  what to do: ").unwrap_or((&text, ""));
+            warn("tap", seen, format!("{remedy}; without it everything but `lab measure --tap` works"))
+        }
     }
 }
 
