@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// How long a first start may take on a slow machine, with jars to be fetched; the usual is seconds.
 const START: Duration = Duration::from_secs(400);
 /// Starts an Apache Kafka: `run IP PORT DATA_DIR`, relative to the workspace.
-const KAFKA: &str = "crates/events/tests/real_kafka/run";
+const KAFKA: &str = "recipes/events/kafka/run";
 /// The user `nobody`: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65534;
 
