@@ -97,6 +97,7 @@ Examples:
   lab measure                         one cold journey, one warm
   lab measure -n 500 --warm           500 warm ones: percentiles, and who takes how much at p50
   lab measure --format json --out before.json
+  lab measure -n 200 --format html --out journey.html      a page to look at, and to share
   lab measure --cold -n 20 --swap lb=haproxy --swap resolver=unbound
   lab measure --swap lb='haproxy -db -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
 
@@ -106,6 +107,25 @@ Cold: empty DNS caches and a new connection. Warm: everything was used before.")
         global: Global,
         #[command(flatten)]
         measure: Wanted,
+    },
+    /// Turn a saved measurement (journey/1) into a page, a HAR, a Perfetto trace or a table
+    #[command(after_help = "\
+Examples:
+  lab measure -n 200 --json --out journey.json
+  lab export journey.json --out journey.html            a page: waterfalls, distributions, the table
+  lab export journey.json --format har --out journey.har       developer tools, Network: import HAR file
+  lab export journey.json --format perfetto --out journey.trace.json      ui.perfetto.dev: Open trace file
+  lab measure --json | lab export - --format table")]
+    Export {
+        /// What `lab measure --json` wrote; - reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t = Format::Html)]
+        format: Format,
+        /// Write to this file instead of stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
     #[command(after_help = "\
@@ -189,8 +209,8 @@ impl Cli {
                 | Command::Recipes { global }
                 | Command::Doctor { global },
             ) => global,
-            // Everything behind `curl` is curl's.
-            Some(Command::Curl { .. }) | None => return self.global.clone(),
+            // Everything behind `curl` is curl's; an export needs no plan.
+            Some(Command::Curl { .. } | Command::Export { .. }) | None => return self.global.clone(),
         };
         self.global.clone().and(later)
     }
@@ -223,6 +243,12 @@ pub(crate) enum Format {
     Table,
     /// The schema journey/1, described in docs/measuring.md
     Json,
+    /// One page for a browser, which needs no network
+    Html,
+    /// HTTP Archive 1.2, for the network panel of a browser's developer tools
+    Har,
+    /// Trace events, for ui.perfetto.dev and chrome://tracing
+    Perfetto,
 }
 
 fn count(text: &str) -> Result<usize, String> {

@@ -14,6 +14,7 @@
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
 //! | `durable` | does a foreign engine keep what it acknowledges? |
+//! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
@@ -25,6 +26,7 @@ mod command;
 pub mod control;
 mod durable;
 mod endpoints;
+pub mod export;
 pub mod measure;
 pub mod options;
 pub mod plan;

@@ -59,6 +59,9 @@ pub struct Measured {
     pub build: String,
     /// `loopback`.
     pub network: String,
+    /// Where the requests went, such as `https://api.myshop.com:8443`.
+    #[serde(default)]
+    pub origin: String,
     /// What ran.
     pub hops: Vec<TargetHop>,
     /// Resident memory of all programs together before anything was measured, in bytes, pages that
@@ -116,6 +119,7 @@ async fn run_here(
         schema: SCHEMA.to_owned(),
         build: crate::binaries::PROFILE.to_owned(),
         network: target.network.clone(),
+        origin: format!("https://{}:{}", target.host, target.port),
         hops: target.hops.clone(),
         memory_bytes: memory(target),
         cold: None,

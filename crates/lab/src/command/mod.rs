@@ -4,6 +4,7 @@ mod certs;
 mod check;
 mod curl;
 mod doctor;
+mod export;
 mod measure;
 mod recipes;
 mod run;
@@ -22,6 +23,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
         None => run::run(global, cli.once).await,
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
+        Some(Command::Export { file, format, out }) => export::run(&file, format, out.as_deref()),
         Some(Command::Check { number, .. }) => check::run(global, number).await,
         Some(Command::Status { .. }) => status::status(global).await,
         Some(Command::Stop { .. }) => status::stop(global).await,

@@ -75,7 +75,8 @@ fn read_configs(answer: &[u8]) -> Option<Result<Settings, String>> {
             let (name, value) = (reader.text()??, reader.text()?);
             reader.take(3)?; // read-only, source, sensitive
             for _ in 0..reader.int()? {
-                (reader.text()?, reader.text()?);
+                reader.text()?;
+                reader.text()?;
                 reader.take(1)?;
             }
             settings.extend(value.map(|value| (name, value)));
