@@ -12,6 +12,7 @@
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
+//! | [`forward`] | the same spans for a collector of the user's own |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
@@ -24,6 +25,7 @@ mod command;
 pub mod control;
 mod endpoints;
 pub mod export;
+pub mod forward;
 pub mod measure;
 pub mod options;
 pub mod plan;

@@ -52,7 +52,7 @@ impl Lab {
         let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
         let (certs, _) = Certs::ensure(&certs_folder(&plan), &plan, hop::clock::now(), false)
             .context("prepare the certificates")?;
-        let collector = Collector::bind(plan.collector)?;
+        let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let around = Surroundings {
             run: held.folder().to_owned(),
             certs: certs.folder().to_owned(),
@@ -153,6 +153,9 @@ impl Lab {
     pub async fn stop(mut self) {
         self.control_plane.abort();
         self.supervisor.stop().await;
+        if let Some(forward) = self.collector.forward() {
+            forward.finish().await;
+        }
     }
 
     pub(crate) fn viewer(&self) -> Viewer {
