@@ -122,6 +122,23 @@ The median of cold journeys is compared with each line of [budget].
         #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = count)]
         number: usize,
     },
+    /// Compare two measurements: what became faster, what slower, and what cannot be said
+    #[command(after_help = "\
+Examples:
+  lab measure -n 500 --warm --format json --out before.json
+  … change something, or swap a hop …
+  lab measure -n 500 --warm --format json --out after.json
+  lab diff before.json after.json
+  lab diff before.json after.json --fail-on-slower        for a script: ends with 1 when a total is slower
+
+A verdict is about medians; the last line says by which statistic. Measure both on the same machine, one
+soon after the other: what changed between them and was the same within each, no statistic can see.")]
+    Diff {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        compared: Compared,
+    },
     /// What runs, where, since when, how much memory and CPU
     Status {
         #[command(flatten)]
@@ -176,6 +193,7 @@ impl Cli {
             Some(
                 Command::Measure { global, .. }
                 | Command::Check { global, .. }
+                | Command::Diff { global, .. }
                 | Command::Status { global }
                 | Command::Stop { global }
                 | Command::Certs { global, .. }
@@ -221,6 +239,23 @@ pub(crate) struct Wanted {
     /// Write the result to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// What to compare.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Compared {
+    /// The first measurement: journey/1, as `lab measure --format json` writes it
+    #[arg(value_name = "BEFORE.json")]
+    pub(crate) before: PathBuf,
+    /// The second one
+    #[arg(value_name = "AFTER.json")]
+    pub(crate) after: PathBuf,
+    /// A smaller difference of medians is none, in percent of the first
+    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "2")]
+    pub(crate) least: f64,
+    /// End with 1 when a total is slower
+    #[arg(long)]
+    pub(crate) fail_on_slower: bool,
 }
 
 impl Wanted {
@@ -278,6 +313,13 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.1..=100_000.0).contains(&rate) => Ok(rate),
         _ => Err("expected requests per second, from 0.1 to 100000".to_owned()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse() {
+        Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent),
+        _ => Err("expected a percentage, from 0 to 1000".to_owned()),
     }
 }
 

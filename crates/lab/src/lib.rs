@@ -12,6 +12,7 @@
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
+//! | [`diff`] | which of two measurements is faster, and can that be said? |
 //! | [`machine`] | what does the machine itself do to the figures? |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod collect;
 mod command;
 pub mod control;
+pub mod diff;
 mod endpoints;
 pub mod machine;
 pub mod measure;

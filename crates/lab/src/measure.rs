@@ -25,7 +25,7 @@ const SEAL_LIMIT: Duration = Duration::from_secs(3);
 /// Journeys are put together after this many, so that spans need not be kept for all of them.
 const CHUNK: usize = 250;
 /// So many journeys of each kind are kept in full, unless asked otherwise.
-pub const KEEP: usize = 2000;
+pub const KEEP: usize = 1000;
 
 /// What to measure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_spread_evenly() {
-        for (of, keep) in [(1, 1), (10, 3), (1000, 7), (5, 5), (5, 9), (10_000, 2000), (10, 0)] {
+        for (of, keep) in [(1, 1), (10, 3), (1000, 7), (5, 5), (5, 9), (10_000, 1000), (10, 0)] {
             let kept: Vec<usize> = (0..of).filter(|at| spread(*at, of, keep)).collect();
             assert_eq!(kept.len(), keep.min(of), "{keep} of {of}");
             let widest = kept.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);

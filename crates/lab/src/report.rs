@@ -1,5 +1,7 @@
-//! What a person reads: the table of one journey, or of [many](series).
+//! What a person reads: the table of one journey, or of many ([`series`]), or two
+//! measurements beside each other ([`diff`]).
 
+pub mod diff;
 mod series;
 
 use std::fmt::Write as _;

@@ -3,6 +3,7 @@
 mod certs;
 mod check;
 mod curl;
+mod diff;
 mod doctor;
 mod measure;
 mod run;
@@ -22,6 +23,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         None => run::run(global, cli.once).await,
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
         Some(Command::Check { number, .. }) => check::run(global, number).await,
+        Some(Command::Diff { compared, .. }) => diff::run(global, &compared),
         Some(Command::Status { .. }) => status::status(global).await,
         Some(Command::Stop { .. }) => status::stop(global).await,
         Some(Command::Curl { arguments }) => curl::run(global, arguments).await,

@@ -107,7 +107,7 @@ fn line(
 }
 
 /// `role: what`, as wide as its column allows.
-fn label(row: &Row) -> String {
+pub(super) fn label(row: &Row) -> String {
     let text = match row.name.as_str() {
         "" => format!("  {}", row.role),
         name if name.contains('→') => format!("  {name}"),
