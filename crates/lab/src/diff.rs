@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use journey::{Comparison, Row, Verdict, compare};
+use journey::{Change, Comparison, Row, compare};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::{Measured, SCHEMA, Series};
@@ -62,7 +62,7 @@ pub struct PartDiff {
 impl Diff {
     /// Is a total slower?
     pub fn slower(&self) -> bool {
-        self.cold.iter().chain(&self.warm).any(|kind| kind.total.verdict == Verdict::Slower)
+        self.cold.iter().chain(&self.warm).any(|kind| kind.total.verdict == Change::Slower)
     }
 }
 

@@ -14,9 +14,10 @@ use journey::{Anomaly, Flagged, Journey, Summary, Tally, TraceId};
 use serde::{Deserialize, Serialize};
 
 use crate::collect::Collector;
-use crate::machine::{Machine, Thefts, Watch};
+use crate::machine::{self, Machine, Thefts};
 use crate::probe::{Answer, Ask, Browser};
 use crate::target::{Target, TargetHop};
+use crate::witness::{self, Tap, Watch};
 
 /// The form in which measurements are written, with its version.
 pub const SCHEMA: &str = "journey/1";
@@ -26,6 +27,8 @@ const SEAL_LIMIT: Duration = Duration::from_secs(3);
 const CHUNK: usize = 250;
 /// So many journeys of each kind are kept in full, unless asked otherwise.
 pub const KEEP: usize = 1000;
+/// How long a foreign resolver's cache may take to be emptied.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
 /// What to measure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +53,16 @@ pub struct Options {
     pub connections: usize,
     /// Measure what measuring costs, too.
     pub overhead: bool,
+    /// Capture the packets meanwhile, and compare them with what the programs say.
+    pub tap: Option<witness::Options>,
+}
+
+impl Options {
+    /// How many journeys of each kind are kept. What packets say can only be held against journeys that are
+    /// still there: with the tap, all.
+    fn kept(&self) -> usize {
+        if self.tap.is_some() { self.count } else { self.keep }
+    }
 }
 
 impl Default for Options {
@@ -64,12 +77,13 @@ impl Default for Options {
             rate: None,
             connections: 16,
             overhead: false,
+            tap: None,
         }
     }
 }
 
 /// Journeys of one kind.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Series {
     /// Over all of them; absent when none could be used.
     pub summary: Option<Summary>,
@@ -82,8 +96,18 @@ pub struct Series {
     pub journeys: Vec<Journey>,
 }
 
+impl Series {
+    /// Sums journeys up, all of which are kept.
+    pub fn of(journeys: Vec<Journey>) -> Series {
+        let mut tally = Tally::default();
+        journeys.iter().for_each(|journey| tally.add(journey));
+        let (summary, flagged) = (tally.summary(&journeys), tally.flagged().to_vec());
+        Series { summary, flagged, open_loop: None, journeys }
+    }
+}
+
 /// A measurement, in the form of `journey/1`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
     /// `journey/1`.
     pub schema: String,
@@ -91,6 +115,9 @@ pub struct Measured {
     pub build: String,
     /// `loopback`.
     pub network: String,
+    /// Where the requests went, such as `https://api.myshop.com:8443`.
+    #[serde(default)]
+    pub origin: String,
     /// What ran.
     pub hops: Vec<TargetHop>,
     /// Resident memory of all programs together before anything was measured, in bytes, pages that
@@ -107,6 +134,9 @@ pub struct Measured {
     /// Warm journeys, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<Series>,
+    /// What the second witness saw, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tap: Option<Tap>,
 }
 
 impl Measured {
@@ -153,17 +183,20 @@ async fn run_here(
     options: &Options,
     progress: &mut (impl FnMut(usize, usize) + Send),
 ) -> anyhow::Result<Measured> {
-    let watch = Watch::begin(target);
+    let watch = machine::Watch::begin(target);
+    let tap = options.tap.as_ref().map(|tap| Watch::begin(target, collector, tap)).transpose()?;
     let mut measured = Measured {
         schema: SCHEMA.to_owned(),
         build: crate::binaries::PROFILE.to_owned(),
         network: target.network.clone(),
+        origin: format!("https://{}:{}", target.host, target.port),
         hops: target.hops.clone(),
         memory_bytes: memory(target),
         machine: Machine::default(),
         overhead: None,
         cold: None,
         warm: None,
+        tap: None,
     };
     let ask = Ask::add_item(&options.product, options.quantity);
     let extra = if options.overhead { overhead::requests(options.count) } else { 0 };
@@ -174,6 +207,9 @@ async fn run_here(
         progress(made, of);
     };
     let mut browser = Browser::new(target.clone())?;
+    if let Some(keys) = options.tap.as_ref().and_then(|tap| tap.keys.as_deref()) {
+        browser.write_keys(keys)?;
+    }
     if options.cold {
         measured.cold =
             Some(series(&mut browser, target, collector, &ask, options, true, &mut progress).await?);
@@ -193,6 +229,9 @@ async fn run_here(
         );
     }
     measured.machine = watch.end();
+    if let Some(tap) = tap {
+        tap.end(&mut measured)?;
+    }
     Ok(measured)
 }
 
@@ -211,7 +250,7 @@ async fn series(
     cold: bool,
     progress: &mut impl FnMut(usize),
 ) -> anyhow::Result<Series> {
-    let mut gathered = Gathered::new(options.count, options.keep);
+    let mut gathered = Gathered::new(options.count, options.kept());
     let mut thefts = Thefts::watch();
     while gathered.made < options.count {
         let mut made = Vec::new();
@@ -303,14 +342,33 @@ fn created(answer: Answer, ask: &Ask) -> anyhow::Result<Answer> {
     Ok(answer)
 }
 
-/// Empties the resolver's cache, so that the next question is walked from the root again.
+/// Empties the resolver's cache, so that the next question is walked from the root again. A foreign
+/// resolver without a command for it keeps its cache.
 ///
 /// # Errors
-/// The resolver's admin endpoint does not answer as it should.
+/// The resolver's admin endpoint does not answer as it should, or the command fails.
 pub async fn flush_resolver(target: &Target) -> anyhow::Result<()> {
-    let Some(admin) = target.resolver_admin else { return Ok(()) };
-    let status = crate::ask::post(admin, "/flush", "").await.context("empty the resolver's cache")?.status;
-    anyhow::ensure!(status.is_success(), "empty the resolver's cache: {admin} answered {status}");
+    if let Some(admin) = target.resolver_admin {
+        let status =
+            crate::ask::post(admin, "/flush", "").await.context("empty the resolver's cache")?.status;
+        anyhow::ensure!(status.is_success(), "empty the resolver's cache: {admin} answered {status}");
+    }
+    let Some((program, arguments)) = target.resolver_flush.split_first() else { return Ok(()) };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).env("PATH", crate::programs::search_path());
+    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+    let said = tokio::time::timeout(FLUSH_LIMIT, command.output()).await;
+    let said = said
+        .with_context(|| format!("empty the resolver's cache: {program} did not end within {FLUSH_LIMIT:?}"))?
+        .with_context(|| format!("empty the resolver's cache: run {program}"))?;
+    let words = [said.stderr, said.stdout].concat();
+    let words = String::from_utf8_lossy(&words);
+    anyhow::ensure!(
+        said.status.success(),
+        "empty the resolver's cache: {program}: {}: {}",
+        said.status,
+        words.trim()
+    );
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 use journey::{Anomaly, Counts, Journey, Part, PartKind, Quality, Stage, TraceId, summarize};
 
 use super::*;
-use crate::machine::Machine;
 
 /// A journey whose lb takes `lb` and whose pod takes `pod` microseconds.
 fn journey(lb: u64, pod: u64) -> Journey {
@@ -33,21 +32,17 @@ fn journey(lb: u64, pod: u64) -> Journey {
 /// Warm journeys whose lb takes about 100 µs and whose pod takes about `pod`.
 fn measured(pod: u64, count: u64) -> Measured {
     let journeys: Vec<Journey> = (0..count).map(|n| journey(100 + n * 7 % 11, pod + n * 5 % 13)).collect();
-    let series = Series { summary: summarize(&journeys), flagged: Vec::new(), open_loop: None, journeys };
+    let series = Series::of(journeys);
     Measured {
         schema: SCHEMA.to_owned(),
         build: "release".to_owned(),
         network: "loopback".to_owned(),
-        hops: Vec::new(),
-        memory_bytes: 0,
-        machine: Machine::default(),
-        overhead: None,
-        cold: None,
         warm: Some(series),
+        ..Measured::default()
     }
 }
 
-fn verdicts(diff: &Diff) -> Vec<(&str, Verdict)> {
+fn verdicts(diff: &Diff) -> Vec<(&str, Change)> {
     let warm = diff.warm.as_ref().expect("both are warm");
     warm.parts.iter().map(|part| (part.row.role.as_str(), part.comparison.verdict)).collect()
 }
@@ -55,7 +50,7 @@ fn verdicts(diff: &Diff) -> Vec<(&str, Verdict)> {
 #[test]
 fn a_slower_part_is_named_and_its_neighbour_is_not() {
     let diff = diff(&measured(500, 200), &measured(560, 200), 0.02).expect("comparable");
-    assert_eq!(verdicts(&diff), [("lb", Verdict::Inconclusive), ("cart", Verdict::Slower)]);
+    assert_eq!(verdicts(&diff), [("lb", Change::Inconclusive), ("cart", Change::Slower)]);
     assert!(diff.slower() && diff.warnings.is_empty(), "{:?}", diff.warnings);
     let total = diff.warm.as_ref().expect("both are warm").total;
     assert_eq!(total.difference_ns, 60_000);
@@ -63,15 +58,15 @@ fn a_slower_part_is_named_and_its_neighbour_is_not() {
     assert!(text.contains("slower") && text.contains("Bonferroni") && text.contains("95 %"), "{text}");
     // The other way round it is faster, and with a least difference above it, nothing.
     let back = super::diff(&measured(560, 200), &measured(500, 200), 0.02).expect("comparable");
-    assert!(!back.slower() && verdicts(&back)[1].1 == Verdict::Faster);
+    assert!(!back.slower() && verdicts(&back)[1].1 == Change::Faster);
     let lenient = super::diff(&measured(500, 200), &measured(560, 200), 0.2).expect("comparable");
-    assert_eq!(verdicts(&lenient)[1].1, Verdict::Inconclusive);
+    assert_eq!(verdicts(&lenient)[1].1, Change::Inconclusive);
 }
 
 #[test]
 fn the_same_twice_or_too_little_is_inconclusive() {
     let same = diff(&measured(500, 200), &measured(500, 200), 0.02).expect("comparable");
-    assert!(verdicts(&same).iter().all(|(_, verdict)| *verdict == Verdict::Inconclusive));
+    assert!(verdicts(&same).iter().all(|(_, verdict)| *verdict == Change::Inconclusive));
     let few = diff(&measured(500, 5), &measured(900, 5), 0.02).expect("comparable");
     assert!(!few.slower() && crate::report::diff::table(&few).contains("too few journeys"));
 }
@@ -87,7 +82,7 @@ fn a_part_that_is_new_is_slower_than_nothing() {
     let diff = diff(&measured(500, 200), &after, 0.02).expect("comparable");
     assert_eq!(
         verdicts(&diff),
-        [("lb", Verdict::Faster), ("lb", Verdict::Slower), ("cart", Verdict::Inconclusive)]
+        [("lb", Change::Faster), ("lb", Change::Slower), ("cart", Change::Inconclusive)]
     );
 }
 

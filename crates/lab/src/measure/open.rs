@@ -153,7 +153,7 @@ pub(super) async fn series(
     let mut recorded = noted.recorded;
     recorded.sort_unstable();
     let made: Vec<TraceId> = recorded.into_iter().map(|(_, trace_id)| trace_id).collect();
-    let mut gathered = Gathered::new(made.len(), options.keep);
+    let mut gathered = Gathered::new(made.len(), options.kept());
     gathered.add(target, collector, &made, &noted.thefts).await;
     Ok(gathered.series(Some(OpenLoop {
         wanted_per_second: rate,
@@ -215,7 +215,7 @@ async fn offer(
                 waiting.push_front(due);
                 break;
             };
-            let sampled = spread(due.at, options.count, options.keep);
+            let sampled = spread(due.at, options.count, options.kept());
             let ask = Ask { sampled, ..ask.clone() };
             noted.sent += 1;
             let claims = collector.clone();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use journey::{Comparison, Verdict};
+use journey::{Change, Comparison};
 
 use super::series::label;
 use super::time;
@@ -50,9 +50,9 @@ fn kind_table(out: &mut String, kind: &str, compared: &KindDiff) {
     let _ = writeln!(
         out,
         "  {} parts faster, {} slower, {} inconclusive; each part's interval has {:.2} %, the total's 95 %\n",
-        said(Verdict::Faster),
-        said(Verdict::Slower),
-        said(Verdict::Inconclusive),
+        said(Change::Faster),
+        said(Change::Slower),
+        said(Change::Inconclusive),
         compared.part_confidence * 100.0,
     );
 }
@@ -63,7 +63,7 @@ fn line(out: &mut String, what: &str, kind: &str, of: &Comparison) {
         (Some(low), Some(high)) => format!("{} … {}", signed(low), signed(high)),
         _ => "too few journeys".to_owned(),
     };
-    let verdict = if of.verdict == Verdict::Inconclusive { "" } else { of.verdict.as_str() };
+    let verdict = if of.verdict == Change::Inconclusive { "" } else { of.verdict.as_str() };
     let line = format!(
         "  {what:<WHERE$} {kind:<6} {:>9.3} {:>9.3} {:>9}   {interval:<20} {:>6}  {verdict}",
         of.before_ns as f64 / 1e6,
