@@ -87,6 +87,11 @@ impl Lab {
         Ok(Lab { control_plane, flush, warnings, browser, room, plan, certs, collector, supervisor, held })
     }
 
+    /// The room it lives in, if it is a test's.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
+    }
+
     /// This lab runs in a test's room, which it gives back at its end.
     pub(crate) fn lives_in(mut self, room: Room) -> Lab {
         self.room = Some(room);
