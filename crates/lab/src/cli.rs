@@ -124,6 +124,19 @@ Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be m
         #[command(flatten)]
         check: Checked,
     },
+    /// Which rows of the chapter's table agree with each other, and which cannot: by counted round trips
+    #[command(after_help = "\
+Counts, on the running lab or on one that is started for this: DNS questions when the browser, the resolver
+or nobody knows the name; the segments of a TCP handshake; the round trips of TLS 1.2, of TLS 1.3 and of a
+request. They are the same on every machine. Each row of the chapter's table then says how long a round trip
+would be if it were right. (The [budget] of lab.toml is another one: `lab check`.)
+
+  lab budget
+  lab budget --json")]
+    Budget {
+        #[command(flatten)]
+        global: Global,
+    },
     /// What runs, where, since when, how much memory and CPU
     Status {
         #[command(flatten)]
@@ -178,6 +191,7 @@ impl Cli {
             Some(
                 Command::Measure { global, .. }
                 | Command::Check { global, .. }
+                | Command::Budget { global }
                 | Command::Status { global }
                 | Command::Stop { global }
                 | Command::Certs { global, .. }

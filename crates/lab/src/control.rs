@@ -5,6 +5,7 @@
 //! | `GET /status` | [`Report`] as JSON |
 //! | `GET /plan` | the checked plan as JSON |
 //! | `POST /measure` with [`measure::Options`] | [`measure::Measured`] as JSON; one at a time |
+//! | `POST /budget` | [`budget::Counted`] as JSON |
 //! | `POST /stop` | 202; the lab stops |
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use hop::Admin;
 use hop::admin::text;
 use hop::http::{Body, full};
@@ -26,7 +28,7 @@ use crate::plan::{Plan, Runs};
 use crate::running::Viewer;
 use crate::state::Run;
 use crate::supervise::{Status, usage};
-use crate::{ask, measure};
+use crate::{ask, budget, measure};
 
 /// A measurement may take this long.
 const MEASURE_LIMIT: Duration = Duration::from_secs(3600);
@@ -91,6 +93,17 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     });
     // Two measurements at once would measure each other.
     let turn = Arc::new(Mutex::new(()));
+    let (seen, its_turn) = (viewer.clone(), Arc::clone(&turn));
+    admin.route(Method::POST, "/budget", move |_| {
+        let (viewer, turn) = (seen.clone(), Arc::clone(&its_turn));
+        async move {
+            let _turn = turn.lock().await;
+            match counted(&viewer).await {
+                Ok(counted) => answer(&counted),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+            }
+        }
+    });
     admin.route(Method::POST, "/measure", move |body| {
         let (viewer, turn) = (viewer.clone(), Arc::clone(&turn));
         async move {
@@ -118,6 +131,10 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
 
 async fn measured(viewer: &Viewer, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     measure::run(&viewer.target()?, &viewer.collector, options, |_, _| {}).await
+}
+
+async fn counted(viewer: &Viewer) -> anyhow::Result<budget::Counted> {
+    budget::count(&viewer.target()?, &viewer.collector).await
 }
 
 fn answer(value: &impl Serialize) -> Response<Body> {
@@ -198,6 +215,17 @@ pub async fn ask_plan(run: &Run) -> anyhow::Result<Value> {
 pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
     let reply = ask::request(run.control, Method::POST, "/measure", body.into(), MEASURE_LIMIT);
+    let reply = reply.await.context("ask the running lab")?;
+    anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
+    serde_json::from_slice(&reply.body).context("understand the running lab's answer")
+}
+
+/// Lets a running lab count round trips.
+///
+/// # Errors
+/// It could not.
+pub async fn ask_budget(run: &Run) -> anyhow::Result<budget::Counted> {
+    let reply = ask::request(run.control, Method::POST, "/budget", Bytes::new(), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;
     anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")

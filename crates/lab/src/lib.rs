@@ -14,11 +14,13 @@
 //! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
 //! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
+//! | [`budget`] | which rows of the chapter's table can be true together? |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
 pub mod asked;
 pub mod binaries;
+pub mod budget;
 pub mod certs;
 pub mod cli;
 pub mod collect;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod budget;
 mod certs;
 pub(crate) mod check;
 mod curl;
@@ -23,6 +24,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         None => run::run(global, cli.once).await,
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
         Some(Command::Check { check, .. }) => check::run(global, &check).await,
+        Some(Command::Budget { .. }) => budget::run(global).await,
         Some(Command::Status { .. }) => status::status(global).await,
         Some(Command::Stop { .. }) => status::stop(global).await,
         Some(Command::Curl { arguments }) => curl::run(global, arguments).await,
