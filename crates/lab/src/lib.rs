@@ -15,6 +15,11 @@
 //! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`budget`] | which rows of the chapter's table can be true together? |
+//! | [`witness`] | what the packets on loopback say of the same journeys |
+//! | [`export`] | the same for other programs: HAR, Perfetto, a page |
+//! | [`events`] | what did the shop tell the others? (reads Kafka) |
+//! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
+//! | `durable` | does a foreign engine keep what it acknowledges? |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
@@ -26,13 +31,18 @@ pub mod cli;
 pub mod collect;
 mod command;
 pub mod control;
+mod durable;
 mod endpoints;
+pub mod events;
+pub mod export;
 pub mod measure;
 pub mod options;
 pub mod plan;
 mod prepare;
 mod print;
 pub mod probe;
+pub mod programs;
+pub mod recipe;
 pub mod relay;
 pub mod report;
 pub mod room;
@@ -41,6 +51,7 @@ mod series;
 pub mod state;
 pub mod supervise;
 pub mod target;
+pub mod witness;
 pub mod workspace;
 
 pub use asked::Asked;

@@ -5,6 +5,7 @@
 
 mod apart;
 mod connect;
+mod keys;
 mod stub;
 
 use std::time::Duration;
@@ -89,6 +90,7 @@ pub struct Browser {
     tls: connect::Tls,
     stub: Stub,
     connection: Option<Connection>,
+    keys: Option<keys::Keys>,
 }
 
 /// Collects the browser's own spans of one journey.
@@ -123,9 +125,18 @@ impl Browser {
     /// # Errors
     /// The lab's CA cannot be read.
     pub fn new(target: Target) -> anyhow::Result<Self> {
-        let tls = connect::Tls::trusting(&target.ca)?;
+        let tls = connect::Tls::trusting(&target.ca, None)?;
         let stub = Stub::new(target.resolver);
-        Ok(Browser { target, tls, stub, connection: None })
+        Ok(Browser { target, tls, stub, connection: None, keys: None })
+    }
+
+    /// From the next connection on, writes the TLS sessions' keys to a file, as browsers do for Wireshark.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_keys(&mut self, file: &std::path::Path) -> anyhow::Result<()> {
+        self.keys = Some(keys::Keys::create(file)?);
+        self.forget()
     }
 
     /// Closes connections and forgets cached names and sessions.
@@ -135,7 +146,7 @@ impl Browser {
     pub fn forget(&mut self) -> anyhow::Result<()> {
         self.connection = None;
         self.stub = Stub::new(self.target.resolver);
-        self.tls = connect::Tls::trusting(&self.target.ca)?;
+        self.tls = connect::Tls::trusting(&self.target.ca, self.keys.as_ref())?;
         Ok(())
     }
 

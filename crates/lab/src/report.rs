@@ -23,6 +23,9 @@ pub fn table(measured: &Measured) -> String {
     if let (Some(cold), Some(warm)) = (&measured.cold, &measured.warm) {
         disappeared(&mut out, cold, warm);
     }
+    if let Some(tap) = &measured.tap {
+        out.push_str(&crate::witness::table(tap));
+    }
     let _ = writeln!(
         out,
         "Measured on {} (no wire: the chapter's network is 15 ms away), {} programs on this machine's cores,\n\

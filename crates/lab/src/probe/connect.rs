@@ -27,16 +27,24 @@ use super::{Recorder, as_leg};
 pub(crate) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Trusts one certificate authority and nothing else.
-    pub(super) fn trusting(ca: &Path) -> anyhow::Result<Self> {
-        Self::speaking(ca, rustls::DEFAULT_VERSIONS)
+    /// Trusts one certificate authority and nothing else; tells the sessions' keys to `keys`.
+    pub(super) fn trusting(ca: &Path, keys: Option<&super::keys::Keys>) -> anyhow::Result<Self> {
+        let mut config = Self::config(ca, rustls::DEFAULT_VERSIONS)?;
+        if let Some(keys) = keys {
+            config.key_log = keys.sink();
+        }
+        Ok(Tls(Arc::new(config)))
     }
 
-    /// As [`Tls::trusting`], with these versions of TLS only.
+    /// Trusts the same, and speaks these versions of TLS only.
     pub(crate) fn speaking(
         ca: &Path,
         versions: &[&'static SupportedProtocolVersion],
     ) -> anyhow::Result<Self> {
+        Ok(Tls(Arc::new(Self::config(ca, versions)?)))
+    }
+
+    fn config(ca: &Path, versions: &[&'static SupportedProtocolVersion]) -> anyhow::Result<ClientConfig> {
         let remedy = || format!("read the lab's certificate authority {} (`lab certs`)", ca.display());
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca).with_context(remedy)? {
@@ -48,7 +56,7 @@ impl Tls {
                 .with_root_certificates(roots)
                 .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Tls(Arc::new(config)))
+        Ok(config)
     }
 
     /// The handshake, over a connection.
