@@ -55,6 +55,7 @@ pub mod witness;
 pub mod workspace;
 
 pub use asked::Asked;
+pub use journey;
 pub use options::Options;
 pub use relay::Relay;
 pub use room::Room;
