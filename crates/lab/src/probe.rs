@@ -19,6 +19,7 @@ use journey::{Kind, PART_KIND, Span, TOTAL, TraceId, Traceparent};
 
 use crate::target::Target;
 pub use apart::Apart;
+pub(crate) use connect::Tls;
 use connect::{Connection, MarkedBody};
 use stub::Stub;
 
