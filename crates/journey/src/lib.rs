@@ -17,4 +17,4 @@ pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 pub use span::{Kind, ParseTraceparentError, Span, SpanId, TraceId, Traceparent, Value};
 pub use stamp::{Direction, Event, Flow, ParseFlowError, Quality, Stamp, Transport};
 pub use statistics::{Line, Summary, lines, near, summarize};
-pub use tile::{PART_KIND, REUSED, TOTAL, assemble};
+pub use tile::{ACCEPT_QUEUE, PART_KIND, REUSED, TOTAL, WAKE_UP, assemble};

@@ -33,6 +33,12 @@ impl PartKind {
             PartKind::Opaque => "opaque",
         }
     }
+
+    /// Is it the time of a message on its way to a hop, or there and not yet read? Such parts are named
+    /// after the hop, but it did nothing in them.
+    pub fn is_arrival(self) -> bool {
+        matches!(self, PartKind::Leg | PartKind::Wake)
+    }
 }
 
 /// Which line of the chapter's time budget a part belongs to.
@@ -209,8 +215,9 @@ impl Journey {
         self.sum(|part| part.stage == stage)
     }
 
-    /// A hop's own time (working, waiting or being opaque, not on legs), in nanoseconds; by name or role.
+    /// A hop's own time (working, waiting or being opaque, not on legs, not until it ran), in
+    /// nanoseconds; by name or role.
     pub fn own(&self, hop: &str) -> u64 {
-        self.sum(|part| (part.hop == hop || part.role == hop) && part.kind != PartKind::Leg)
+        self.sum(|part| (part.hop == hop || part.role == hop) && !part.kind.is_arrival())
     }
 }

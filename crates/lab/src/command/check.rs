@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use journey::{Journey, PartKind};
+use journey::Journey;
 use serde::Serialize;
 
 use crate::cli::{Global, Outcome};
@@ -67,7 +67,7 @@ fn spent(plan: &Plan, journey: &Journey, name: &str) -> u64 {
             return part.stage.as_str() == name;
         }
         let role = plan.find(&part.hop).map(|hop| hop.role().as_str());
-        part.kind != PartKind::Leg && (part.hop == name || role == Some(name))
+        !part.kind.is_arrival() && (part.hop == name || role == Some(name))
     })
 }
 
@@ -84,7 +84,7 @@ fn table(lines: &[Line], journeys: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use journey::{Counts, Part, Quality, Stage, TraceId};
+    use journey::{Counts, Part, PartKind, Quality, Stage, TraceId};
 
     use super::*;
 
