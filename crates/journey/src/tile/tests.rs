@@ -160,7 +160,7 @@ fn an_arrival_is_a_leg_until_the_kernel_has_it_and_then_a_wake_up() {
     assert!(legs.len() == 6 && legs.iter().all(|part| part.quality == Quality::Kernel));
     // Both ways, and it is only a split: the sums are what they were.
     for hop in ["browser", "lb", "cart-service", "pod"] {
-        let arrivals = |journey: &Journey| journey.sum(|part| part.hop == hop && part.kind.is_arrival());
+        let arrivals = |journey: &Journey| journey.sum(|part| part.hop == hop && !part.kind.is_own());
         assert_eq!(arrivals(&split), arrivals(&plain), "{hop}");
         assert_eq!(split.own(hop), plain.own(hop), "{hop}");
     }
@@ -243,6 +243,24 @@ fn a_journey_is_not_complete_while_nobody_behind_an_opaque_hop_has_reported() {
     assert_eq!(assembled(early, &roster).silent, ["pod"]);
     let late: Vec<Span> = three_hops().into_iter().filter(|span| span.name != "relay").collect();
     assert!(assembled(late, &roster).sealed());
+}
+
+#[test]
+fn nobody_behind_an_opaque_load_balancer_is_missed_in_its_handshake() {
+    let mut roster = roster("lb", flow(1), false);
+    roster.add(
+        Known { name: "pod".into(), role: "pod".into(), reports: true, onward: Vec::new() },
+        [flow(2).server],
+    );
+    let journey = |name: &'static str| {
+        let mut asked = client("browser", 2, 1, flow(1), (10, 300));
+        asked.name = name.into();
+        let root = span("browser", 1, None, Kind::Internal, "journey", (0, 1000));
+        assembled(vec![root, asked], &roster)
+    };
+    assert!(journey("TLS handshake").sealed());
+    assert_eq!(journey("TLS handshake").own("lb"), 290);
+    assert_eq!(journey("POST /cart/items").silent, ["pod"], "a request is passed on");
 }
 
 #[test]

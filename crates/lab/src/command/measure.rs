@@ -1,29 +1,18 @@
 //! `lab measure`: on the running lab, or on one that is started for this.
 
-use anyhow::Context as _;
-
 use super::Signals;
 use super::run::{start, stop, with_deaths};
 use crate::cli::{Format, Global, Misuse, Outcome, Wanted};
 use crate::measure::{self, Measured, Options};
-use crate::{control, print, report};
+use crate::{control, print};
 
 pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outcome> {
     let options =
         Options { count: wanted.number, cold: !wanted.warm, warm: !wanted.cold, ..Options::default() };
+    let options = Options { tap: wanted.tap()?, ..options };
     let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
-    let text = if global.json || wanted.format == Format::Json {
-        serde_json::to_string_pretty(&measured)?
-    } else {
-        report::table(&measured)
-    };
-    match &wanted.out {
-        None => print::result(&text).context("write to stdout")?,
-        Some(path) => {
-            std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
-            print::note(format_args!("written to {}", path.display()));
-        }
-    }
+    let format = if global.json { Format::Json } else { wanted.format };
+    super::export::put(&measured, format, wanted.out.as_deref())?;
     Ok(Outcome::Good)
 }
 
@@ -48,6 +37,9 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
             measured = control::ask_measure(&run, options) => measured.map(Some),
             _ = signals.next() => Ok(None),
         };
+    }
+    if options.tap.is_some() {
+        tap::allowed()?; // before fifteen programs are started in vain
     }
     let Some((mut lab, _control)) = start(global, plan, &mut signals).await? else { return Ok(None) };
     let target = lab.target()?;
