@@ -225,7 +225,8 @@ impl Browser {
             .with("http.response.size", read.offset - before_read.offset)
             .with(journey::REUSED, connection.used);
         span.span_id = span_id;
-        span.stamps = vec![connection.stamps.write_stamp(sent), connection.stamps.read_stamp(read)];
+        span.stamps.push(connection.stamps.write_stamp(sent));
+        span.stamps.extend(connection.stamps.read_stamps(read));
         recorder.spans.push(span);
         connection.used = true;
         let turns = connection.stamps.turns() - before_turns;

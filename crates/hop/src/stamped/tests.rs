@@ -24,7 +24,8 @@ async fn counts_bytes_both_ways_and_stamps_them_in_order() {
     let written = stamps.last_write();
     assert_eq!((read.offset, written.offset), (5, 2));
     assert!(written.at >= read.at && read.at >= stamps.opened());
-    assert_eq!(stamps.read_stamp(read).direction, Direction::Request);
+    let told: Vec<_> = stamps.read_stamps(read).map(|stamp| (stamp.direction, stamp.event)).collect();
+    assert_eq!(told, [(Direction::Request, Event::Wake)], "no kernel saw these bytes");
     assert_eq!(stamps.write_stamp(written).event, Event::Tx);
 }
 

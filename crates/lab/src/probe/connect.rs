@@ -104,7 +104,8 @@ pub(super) async fn connect(
         .with("tls.protocol.version", version.trim_start_matches("TLSv").replace('_', "."))
         .with("tls.resumed", resumed);
     let hello = *hello.lock().unwrap_or_else(PoisonError::into_inner);
-    span.stamps = vec![stamps.write_stamp(hello), stamps.read_stamp(flight)];
+    span.stamps.push(stamps.write_stamp(hello));
+    span.stamps.extend(stamps.read_stamps(flight));
     recorder.spans.push(span);
     if !negotiated {
         anyhow::bail!("{address} does not speak HTTP/2 (ALPN h2), which the lab's browser needs");
