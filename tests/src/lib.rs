@@ -12,4 +12,5 @@ pub mod engines;
 pub mod fixture;
 pub mod program;
 pub mod programs;
-pub mod relay;
+
+pub use lab::relay;
