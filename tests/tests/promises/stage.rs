@@ -393,10 +393,7 @@ async fn engines(
     }
     if set == Engines::KafkaRedisAndPostgres {
         let workspace = tests::program::root().map_err(|error| error.to_string())?;
-        // Beside all that is built; the jars are fetched once.
-        let target = events.parent().and_then(|folder| folder.parent());
-        let libs = target.ok_or("a program lies in a folder")?.join("kafka");
-        engines.insert("kafka", Engine::kafka(&workspace, &libs).await?);
+        engines.insert("kafka", Engine::kafka(&workspace).await?);
     } else if keeper == Keeper::Test {
         engines.insert("kafka", Engine::events(events).await?);
     }
