@@ -5,10 +5,11 @@
 //! | `GET /status` | [`Report`] as JSON |
 //! | `GET /plan` | the checked plan as JSON |
 //! | `POST /measure` with [`measure::Options`] | [`measure::Measured`] as JSON; one at a time |
+//! | `GET /measure` | [`Going`] as JSON: how far the measurement is that runs now |
 //! | `POST /stop` | 202; the lab stops |
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -29,7 +30,10 @@ use crate::supervise::{Status, usage};
 use crate::{ask, measure};
 
 /// A measurement may take this long.
-const MEASURE_LIMIT: Duration = Duration::from_secs(3600);
+const MEASURE_LIMIT: Duration = Duration::from_secs(7200);
+
+/// Between two looks at how far a measurement is.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What `lab status` shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +48,9 @@ pub struct Report {
     pub config: String,
     /// `debug` or `release`.
     pub build: String,
+    /// What the user should know about the programs in the slots.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Its programs.
     pub hops: Vec<HopReport>,
 }
@@ -58,6 +65,15 @@ pub struct HopReport {
     pub resident_bytes: Option<u64>,
     /// CPU time in seconds since it was started.
     pub cpu_seconds: Option<f64>,
+}
+
+/// How far a measurement is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Going {
+    /// Requests that were made.
+    pub done: usize,
+    /// Requests that will be; 0 while nothing was ever measured.
+    pub of: usize,
 }
 
 /// The control server's address and the request to stop.
@@ -91,8 +107,11 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     });
     // Two measurements at once would measure each other.
     let turn = Arc::new(Mutex::new(()));
+    let going = Arc::new(std::sync::Mutex::new(Going::default()));
+    let looked = Arc::clone(&going);
+    admin.route(Method::GET, "/measure", move |_| std::future::ready(answer(&*lock(&looked))));
     admin.route(Method::POST, "/measure", move |body| {
-        let (viewer, turn) = (viewer.clone(), Arc::clone(&turn));
+        let (viewer, turn, going) = (viewer.clone(), Arc::clone(&turn), Arc::clone(&going));
         async move {
             let options =
                 if body.is_empty() { Ok(measure::Options::default()) } else { serde_json::from_slice(&body) };
@@ -106,7 +125,7 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
                 }
             };
             let _turn = turn.lock().await;
-            match measured(&viewer, &options).await {
+            match measured(&viewer, &options, going).await {
                 Ok(measured) => answer(&measured),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
             }
@@ -116,8 +135,18 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     Ok(Control { address, stop, task: tokio::spawn(admin.serve(listener)) })
 }
 
-async fn measured(viewer: &Viewer, options: &measure::Options) -> anyhow::Result<measure::Measured> {
-    measure::run(&viewer.target()?, &viewer.collector, options, |_, _| {}).await
+async fn measured(
+    viewer: &Viewer,
+    options: &measure::Options,
+    going: Arc<std::sync::Mutex<Going>>,
+) -> anyhow::Result<measure::Measured> {
+    *lock(&going) = Going::default();
+    let progress = move |done, of| *lock(&going) = Going { done, of };
+    measure::run(&viewer.target()?, &viewer.collector, options, progress).await
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn answer(value: &impl Serialize) -> Response<Body> {
@@ -147,6 +176,7 @@ fn status(viewer: &Viewer, since_unix_ns: u64) -> Report {
         since_unix_ns,
         config: viewer.plan.source.clone(),
         build: crate::binaries::PROFILE.to_owned(),
+        warnings: viewer.warnings.to_vec(),
         hops: hops.collect(),
     }
 }
@@ -191,11 +221,35 @@ pub async fn ask_plan(run: &Run) -> anyhow::Result<Value> {
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")
 }
 
-/// Lets a running lab measure.
+/// Lets a running lab measure; `progress`, if there is anyone to see it, hears now and then how far it is.
 ///
 /// # Errors
 /// It could not.
-pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
+pub async fn ask_measure(
+    run: &Run,
+    options: &measure::Options,
+    progress: Option<impl FnMut(usize, usize)>,
+) -> anyhow::Result<measure::Measured> {
+    let Some(progress) = progress else { return ask_measured(run, options).await };
+    tokio::select! {
+        measured = ask_measured(run, options) => measured,
+        never = follow(run, progress) => match never {},
+    }
+}
+
+/// Asks how far the measurement is, a few times per second: what it costs disturbs less than a stream.
+async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::convert::Infallible {
+    let mut ticks = tokio::time::interval(LOOK);
+    loop {
+        ticks.tick().await;
+        let reply = ask::get(run.control, "/measure").await;
+        if let Some(going) = reply.ok().and_then(|reply| serde_json::from_slice::<Going>(&reply.body).ok()) {
+            progress(going.done, going.of);
+        }
+    }
+}
+
+async fn ask_measured(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
     let reply = ask::request(run.control, Method::POST, "/measure", body.into(), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;

@@ -3,10 +3,12 @@
 //! It has what a browser has (a stub resolver with a cache, a TLS session cache, kept connections)
 //! and names everything it does, so that time between its own spans is nobody's: *unaccounted*.
 
+mod apart;
 mod connect;
+mod keys;
 mod stub;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use hyper::{Method, Request, StatusCode};
 use journey::{Kind, PART_KIND, Span, TOTAL, TraceId, Traceparent};
 
 use crate::target::Target;
+pub use apart::Apart;
 use connect::{Connection, MarkedBody};
 use stub::Stub;
 
@@ -45,10 +48,15 @@ impl Ask {
     /// `POST /cart/items`, as in the chapter.
     pub fn add_item(product: &str, quantity: u32) -> Self {
         let body = serde_json::json!({ "productId": product, "quantity": quantity }).to_string();
+        Ask { method: Method::POST, path: "/cart/items".to_owned(), body: Bytes::from(body), ..Ask::cart() }
+    }
+
+    /// `GET /cart`.
+    pub fn cart() -> Self {
         Ask {
-            method: Method::POST,
-            path: "/cart/items".to_owned(),
-            body: Bytes::from(body),
+            method: Method::GET,
+            path: "/cart".to_owned(),
+            body: Bytes::new(),
             headers: HeaderMap::new(),
             sampled: true,
         }
@@ -66,8 +74,13 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// From nothing to the last byte, by the monotonic clock, in nanoseconds.
+    /// From nothing (or from when it was due) to the last byte, by the monotonic clock, in nanoseconds.
     pub total_ns: u64,
+    /// Likewise, but without the time for which it was overdue when the browser began.
+    pub service_ns: u64,
+    /// How often the browser, having written, had to wait for the peer until the response was complete:
+    /// round trips on its connection, those of a handshake included.
+    pub turns: u32,
     /// What the browser did; give it to the collector.
     pub spans: Vec<Span>,
 }
@@ -78,6 +91,7 @@ pub struct Browser {
     tls: connect::Tls,
     stub: Stub,
     connection: Option<Connection>,
+    keys: Option<keys::Keys>,
 }
 
 /// Collects the browser's own spans of one journey.
@@ -112,9 +126,18 @@ impl Browser {
     /// # Errors
     /// The lab's CA cannot be read.
     pub fn new(target: Target) -> anyhow::Result<Self> {
-        let tls = connect::Tls::trusting(&target.ca)?;
+        let tls = connect::Tls::trusting(&target.ca, None)?;
         let stub = Stub::new(target.resolver);
-        Ok(Browser { target, tls, stub, connection: None })
+        Ok(Browser { target, tls, stub, connection: None, keys: None })
+    }
+
+    /// From the next connection on, writes the TLS sessions' keys to a file, as browsers do for Wireshark.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_keys(&mut self, file: &std::path::Path) -> anyhow::Result<()> {
+        self.keys = Some(keys::Keys::create(file)?);
+        self.forget()
     }
 
     /// Closes connections and forgets cached names and sessions.
@@ -124,7 +147,7 @@ impl Browser {
     pub fn forget(&mut self) -> anyhow::Result<()> {
         self.connection = None;
         self.stub = Stub::new(self.target.resolver);
-        self.tls = connect::Tls::trusting(&self.target.ca)?;
+        self.tls = connect::Tls::trusting(&self.target.ca, self.keys.as_ref())?;
         Ok(())
     }
 
@@ -133,7 +156,16 @@ impl Browser {
     /// # Errors
     /// Says which step failed and what to look at; an HTTP error status is an answer, not an error.
     pub async fn ask(&mut self, ask: &Ask) -> anyhow::Result<Answer> {
-        match tokio::time::timeout(LIMIT, self.ask_unlimited(ask)).await {
+        self.ask_due(ask, None).await
+    }
+
+    /// As [`Browser::ask`], but the journey began when it was due, at a moment that has passed: what it
+    /// waited since is a part of it.
+    ///
+    /// # Errors
+    /// As [`Browser::ask`].
+    pub async fn ask_due(&mut self, ask: &Ask, due: Option<Instant>) -> anyhow::Result<Answer> {
+        match tokio::time::timeout(LIMIT, self.ask_unlimited(ask, due)).await {
             Ok(answer) => {
                 if answer.is_err() {
                     self.connection = None;
@@ -147,18 +179,25 @@ impl Browser {
         }
     }
 
-    async fn ask_unlimited(&mut self, ask: &Ask) -> anyhow::Result<Answer> {
+    async fn ask_unlimited(&mut self, ask: &Ask, due: Option<Instant>) -> anyhow::Result<Answer> {
         let mut recorder = Recorder {
             trace_id: hop::trace::new_trace_id(),
             root: hop::trace::new_span_id(),
             spans: Vec::with_capacity(8),
         };
-        let (bracket, start) = hop::clock::both();
+        let (bracket, begun) = hop::clock::both();
+        let overdue = due.map_or(Duration::ZERO, |due| bracket.saturating_duration_since(due));
+        let start = begun.saturating_sub(nanoseconds(overdue));
+        if due.is_some() {
+            let span = recorder.span(Kind::Internal, "send queue", (start, begun));
+            recorder.spans.push(span.with(PART_KIND, "wait"));
+        }
         self.be_connected(&mut recorder).await?;
         let request_begun = hop::clock::now();
         let span_id = hop::trace::new_span_id();
         let connection = self.connection.as_mut().context("a connection that was just made")?;
         let (before_sent, before_read) = (connection.stamps.last_write(), connection.stamps.last_read());
+        let before_turns = if connection.used { connection.stamps.turns() } else { 0 };
         let (body, sent) = MarkedBody::new(ask.body.clone(), connection.stamps.clone());
         let parent = Traceparent { trace_id: recorder.trace_id, parent: span_id, sampled: ask.sampled };
         let request = self.target.request(ask, parent, body)?;
@@ -173,8 +212,8 @@ impl Browser {
         let (head, body) = response.into_parts();
         let body = body.collect().await.with_context(asked)?.to_bytes();
         let (closed, end) = hop::clock::both();
-        let total = closed.saturating_duration_since(bracket);
-        let total_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
+        let service_ns = nanoseconds(closed.saturating_duration_since(bracket));
+        let total_ns = service_ns + nanoseconds(overdue);
         let (sent, read) = (sent.mark(), connection.stamps.last_read());
 
         let name = format!("{} {}", ask.method, ask.path);
@@ -188,6 +227,7 @@ impl Browser {
         span.stamps = vec![connection.stamps.write_stamp(sent), connection.stamps.read_stamp(read)];
         recorder.spans.push(span);
         connection.used = true;
+        let turns = connection.stamps.turns() - before_turns;
 
         let mut root = Span::new(recorder.trace_id, recorder.root, None, Kind::Internal, name, (start, end))
             .with(TOTAL, total_ns);
@@ -199,6 +239,8 @@ impl Browser {
             headers: head.headers,
             body,
             total_ns,
+            service_ns,
+            turns,
             spans: recorder.spans,
         })
     }
@@ -259,6 +301,10 @@ impl Target {
         }
         Ok(request)
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Marks a span as the time of bytes on their way.

@@ -1,29 +1,18 @@
 //! `lab measure`: on the running lab, or on one that is started for this.
 
-use anyhow::Context as _;
-
 use super::Signals;
 use super::run::{start, stop, with_deaths};
 use crate::cli::{Format, Global, Misuse, Outcome, Wanted};
 use crate::measure::{self, Measured, Options};
-use crate::{control, print, report};
+use crate::print::Progress;
+use crate::state::Run;
+use crate::{control, print};
 
 pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outcome> {
-    let options =
-        Options { count: wanted.number, cold: !wanted.warm, warm: !wanted.cold, ..Options::default() };
+    let options = Options { tap: wanted.tap()?, ..wanted.options()? };
     let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
-    let text = if global.json || wanted.format == Format::Json {
-        serde_json::to_string_pretty(&measured)?
-    } else {
-        report::table(&measured)
-    };
-    match &wanted.out {
-        None => print::result(&text).context("write to stdout")?,
-        Some(path) => {
-            std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
-            print::note(format_args!("written to {}", path.display()));
-        }
-    }
+    let format = if global.json { Format::Json } else { wanted.format };
+    super::export::put(&measured, format, wanted.out.as_deref())?;
     Ok(Outcome::Good)
 }
 
@@ -45,15 +34,18 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
         }
         print::note(format_args!("measuring on the running lab (pid {})", run.pid));
         return tokio::select! {
-            measured = control::ask_measure(&run, options) => measured.map(Some),
+            measured = asked(&run, options) => measured.map(Some),
             _ = signals.next() => Ok(None),
         };
+    }
+    if options.tap.is_some() {
+        tap::allowed()?; // before fifteen programs are started in vain
     }
     let Some((mut lab, _control)) = start(global, plan, &mut signals).await? else { return Ok(None) };
     let target = lab.target()?;
     let collector = lab.collector().clone();
     let measured = tokio::select! {
-        measured = measure::run(&target, &collector, options, print::progress) => Some(measured),
+        measured = measure::run(&target, &collector, options, shown()) => Some(measured),
         _ = signals.next() => None,
     };
     let result = match measured {
@@ -63,4 +55,19 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
     };
     stop(lab, &mut signals).await;
     result
+}
+
+/// Lets a running lab measure, and shows how far it is to whoever can see it.
+async fn asked(run: &Run, options: &Options) -> anyhow::Result<Measured> {
+    if Progress::is_seen() {
+        control::ask_measure(run, options, Some(shown())).await
+    } else {
+        control::ask_measure(run, options, None::<fn(usize, usize)>).await
+    }
+}
+
+/// Shows progress.
+pub(super) fn shown() -> impl FnMut(usize, usize) + Send + 'static {
+    let mut progress = Progress::new();
+    move |done, of| progress.show(done, of)
 }

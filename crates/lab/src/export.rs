@@ -1,0 +1,38 @@
+//! What was measured, in forms that other programs open: pure functions of [`Measured`].
+//!
+//! | module | the form | opened by |
+//! |---|---|---|
+//! | [`har`] | HTTP Archive 1.2 | the network panel of a browser's developer tools |
+//! | [`perfetto`] | trace events | ui.perfetto.dev, `chrome://tracing` |
+//! | [`html`] | one page, no network needed | any browser |
+
+pub mod har;
+pub mod html;
+pub mod perfetto;
+#[cfg(test)]
+mod sample;
+mod time;
+
+use journey::{Journey, near};
+
+use crate::measure::{Measured, Series};
+
+/// The kinds that were measured, cold before warm, each with its name.
+fn kinds(measured: &Measured) -> impl Iterator<Item = (&'static str, &Series)> {
+    let cold = measured.cold.as_ref().map(|series| ("cold", series));
+    let warm = measured.warm.as_ref().map(|series| ("warm", series));
+    cold.into_iter().chain(warm)
+}
+
+/// The journey in the middle: a real one, whose total is the median of those that nothing was strange
+/// about; the first one where all were strange.
+fn typical(series: &Series) -> Option<&Journey> {
+    let middle = near(&series.journeys, 50.0);
+    middle.get(middle.len() / 2).copied().or(series.journeys.first())
+}
+
+/// Where the browser sent its requests.
+fn origin(measured: &Measured) -> &str {
+    // Files of earlier versions do not say.
+    if measured.origin.is_empty() { "https://api.myshop.com" } else { &measured.origin }
+}
