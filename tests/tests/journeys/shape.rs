@@ -82,8 +82,16 @@ fn every_program_says_what_it_did(journey: &journey::Journey) -> anyhow::Result<
         "redis did {redis:?}\n{}",
         shown(journey)
     );
-    ensure!(kafka == ["parse", "queue", "append", "fsync", "answer"], "kafka did {kafka:?}\n{}", shown(journey));
-    ensure!(deeds(journey, "inventory") == ["sqlite", "queue", "execute", "fsync", "sqlite"], "{}", shown(journey));
+    ensure!(
+        kafka == ["parse", "queue", "append", "fsync", "answer"],
+        "kafka did {kafka:?}\n{}",
+        shown(journey)
+    );
+    ensure!(
+        deeds(journey, "inventory") == ["sqlite", "queue", "execute", "fsync", "sqlite"],
+        "{}",
+        shown(journey)
+    );
     for (role, waits) in
         [("cart", &["queue"][..]), ("store", &["queue", "fsync"]), ("events", &["queue", "fsync"])]
     {
