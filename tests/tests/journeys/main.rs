@@ -10,6 +10,7 @@ mod diff;
 mod form;
 mod names;
 mod outside;
+mod parts;
 mod rate;
 mod relations;
 mod shape;
