@@ -275,7 +275,7 @@ impl Stream {
     fn passed(&self, offset: u64) -> Passed {
         let mut passed = Passed::default();
         let (Some(shift), Ok(offset)) = (self.shift, i64::try_from(offset)) else { return passed };
-        let place = offset - shift;
+        let place = offset.saturating_sub(shift);
         let from = self.pieces.partition_point(|piece| piece.end < place);
         // Some bytes may have passed more than once, in pieces cut otherwise; the first passing counts.
         for piece in self.pieces[from..].iter().take(16).filter(|piece| piece.start < place) {
@@ -299,7 +299,7 @@ impl Stream {
             };
             for piece in &self.pieces {
                 let Some(at) = at(piece) else { continue };
-                let (count, distances) = votes.entry(offset - piece.end).or_default();
+                let (count, distances) = votes.entry(offset.saturating_sub(piece.end)).or_default();
                 *count += 1;
                 distances.push(at.abs_diff(stamp.at));
             }
