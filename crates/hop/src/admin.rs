@@ -2,45 +2,31 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{Body, full};
+use crate::metrics::{Metrics, OPEN_METRICS, PLAIN};
 
 /// No admin request has a larger body.
 const BODY_LIMIT: usize = 1 << 20;
 /// No admin request takes longer to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// Bucket bounds in seconds: loopback hops live between 20 µs and some milliseconds.
-const BUCKETS: [f64; 12] =
-    [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 type Route = Arc<dyn Fn(Bytes) -> Answer + Send + Sync>;
-
-/// The labels of the request metrics, under OpenTelemetry's names in Prometheus spelling.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct RequestLabels {
-    /// `http.response.status_code`.
-    pub http_response_status_code: u16,
-}
 
 /// Liveness, readiness, metrics, and what a hop adds (routes, its own metrics). Cheap to clone.
 #[derive(Clone)]
@@ -49,34 +35,16 @@ pub struct Admin(Arc<Shared>);
 struct Shared {
     ready: AtomicBool,
     routes: Mutex<HashMap<(Method, String), Route>>,
-    registry: Mutex<Registry>,
-    requests: Family<RequestLabels, Counter>,
-    duration: Histogram,
-    active: Gauge<i64, AtomicI64>,
+    metrics: Metrics,
 }
 
 impl Admin {
     /// An endpoint that is not yet ready.
     pub fn new(hop: &str) -> Self {
-        let labels = vec![("hop".into(), hop.to_owned().into())];
-        let mut registry = Registry::with_labels(labels.into_iter());
-        let requests = Family::<RequestLabels, Counter>::default();
-        let duration = Histogram::new(BUCKETS);
-        let active = Gauge::<i64, AtomicI64>::default();
-        registry.register("http_server_requests", "Requests answered", requests.clone());
-        registry.register(
-            "http_server_request_duration_seconds",
-            "From the request's head read to the response's head ready",
-            duration.clone(),
-        );
-        registry.register("http_server_active_requests", "Requests being answered now", active.clone());
         Admin(Arc::new(Shared {
             ready: AtomicBool::new(false),
             routes: Mutex::default(),
-            registry: Mutex::new(registry),
-            requests,
-            duration,
-            active,
+            metrics: Metrics::new(hop),
         }))
     }
 
@@ -103,17 +71,11 @@ impl Admin {
 
     /// Adds a hop's own metrics.
     pub fn register(&self, add: impl FnOnce(&mut Registry)) {
-        add(&mut self.0.registry.lock().unwrap_or_else(PoisonError::into_inner));
+        add(&mut self.0.metrics.registry());
     }
 
-    pub(crate) fn request_began(&self) {
-        self.0.active.inc();
-    }
-
-    pub(crate) fn request_ended(&self, status: StatusCode, took: Duration) {
-        self.0.active.dec();
-        self.0.duration.observe(took.as_secs_f64());
-        self.0.requests.get_or_create(&RequestLabels { http_response_status_code: status.as_u16() }).inc();
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// Serves until the process ends.
@@ -144,7 +106,7 @@ impl Admin {
             (&Method::GET, "/livez") => text(StatusCode::OK, "alive\n"),
             (&Method::GET, "/readyz") if self.is_ready() => text(StatusCode::OK, "ready\n"),
             (&Method::GET, "/readyz") => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-            (&Method::GET, "/metrics") => self.metrics(),
+            (&Method::GET, "/metrics") => self.show_metrics(&parts.headers),
             (method, path) => {
                 let key = (method.clone(), path.to_owned());
                 let route = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
@@ -174,20 +136,22 @@ impl Admin {
             known.iter().filter(|(_, known)| known == path).map(|(method, _)| method.as_str()).collect();
         let status = if allowed.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::METHOD_NOT_ALLOWED };
         let mut response = text(status, format!("known here: {}\n", list.join(", ")));
-        if let (false, Ok(value)) = (allowed.is_empty(), header::HeaderValue::try_from(allowed.join(", "))) {
+        if let (false, Ok(value)) = (allowed.is_empty(), HeaderValue::try_from(allowed.join(", "))) {
             response.headers_mut().insert(header::ALLOW, value);
         }
         response
     }
 
-    fn metrics(&self) -> Response<Body> {
-        let mut out = String::new();
-        let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        match encode(&mut out, &registry) {
-            Ok(()) => {
+    /// In the format that the `Accept` header asks for: Prometheus itself names OpenMetrics there.
+    fn show_metrics(&self, headers: &HeaderMap) -> Response<Body> {
+        let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let open = accepted.any(|value| value.contains("application/openmetrics-text"));
+        match self.0.metrics.text(open) {
+            Ok(out) => {
                 let mut response = text(StatusCode::OK, out);
-                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+                let kind = HeaderValue::from_static(if open { OPEN_METRICS } else { PLAIN });
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
                 response
             }
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("encode metrics: {error}\n")),

@@ -8,7 +8,7 @@
 //! | [`stamped`] | when did which byte pass this socket? |
 //! | [`telemetry`], [`otlp`] | where do spans go, and in which form? |
 //! | [`http`] | how are requests answered and forwarded with `traceparent`, `Server-Timing` and problem JSON? |
-//! | [`admin`] | is it alive, is it ready, what are its metrics? |
+//! | [`admin`], `metrics` | is it alive, is it ready, what are its metrics? |
 //! | [`clock`], [`wait`], [`pace`] | the only places that read a clock, wait for a condition or for a moment |
 
 pub mod accept;
@@ -16,6 +16,7 @@ pub mod admin;
 pub mod clock;
 pub mod http;
 pub mod listen;
+mod metrics;
 pub mod otlp;
 pub mod pace;
 mod settings;

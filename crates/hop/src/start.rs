@@ -34,7 +34,9 @@ impl Hop {
 
     /// A hop for tests: no admin endpoint, spans to `telemetry`, stopped by `shutdown`.
     pub fn for_tests(name: &str, telemetry: Telemetry, shutdown: CancellationToken) -> Self {
-        Hop { name: name.into(), telemetry, shutdown, drain: Duration::from_secs(2), admin: Admin::new(name) }
+        let admin = Admin::new(name);
+        telemetry.timed_by(&admin);
+        Hop { name: name.into(), telemetry, shutdown, drain: Duration::from_secs(2), admin }
     }
 }
 
@@ -94,6 +96,7 @@ where
     let telemetry = Telemetry::from_settings(&name, &common).map_err(|error| Misuse(format!("{error:#}")))?;
     let shutdown = CancellationToken::new();
     let admin = Admin::new(&name);
+    telemetry.timed_by(&admin);
     let admin_task = match common.admin {
         Some(address) => Some(tokio::spawn(admin.clone().serve(crate::listen::tcp(address)?))),
         None => None,

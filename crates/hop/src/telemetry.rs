@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use journey::{Span, Traceparent};
 use tokio::sync::Notify;
 
-use crate::{Common, clock};
+use crate::{Admin, Common, clock};
 
 mod export;
 
@@ -29,6 +29,8 @@ pub struct Telemetry(Option<Arc<Sink>>);
 struct Sink {
     service: &'static str,
     sampler: Sampler,
+    /// Whose metrics time what the spans report.
+    timed_by: OnceLock<Admin>,
     /// Is there a task that sends?
     exported: bool,
     spans: Mutex<Vec<Span>>,
@@ -106,6 +108,13 @@ impl Telemetry {
         Ok(Telemetry(Some(sink)))
     }
 
+    /// Lets a hop's metrics time what its spans report.
+    pub(crate) fn timed_by(&self, admin: &Admin) {
+        if let Some(sink) = &self.0 {
+            let _once = sink.timed_by.set(admin.clone());
+        }
+    }
+
     /// Is anything recorded at all? Programs that see no header ask this.
     pub fn enabled(&self) -> bool {
         self.0.is_some()
@@ -130,6 +139,9 @@ impl Telemetry {
     pub fn emit(&self, mut span: Span) {
         let Some(sink) = &self.0 else { return };
         span.hop = Cow::Borrowed(sink.service);
+        if let Some(admin) = sink.timed_by.get() {
+            admin.metrics().span(&span);
+        }
         let mut spans = sink.spans();
         if spans.len() + sink.in_flight.load(Ordering::Relaxed) >= CAPACITY {
             drop(spans);
@@ -179,6 +191,7 @@ impl Sink {
             // Once per process, and then every span names it without a copy.
             service: Box::leak(service.to_owned().into_boxed_str()),
             sampler,
+            timed_by: OnceLock::new(),
             exported,
             spans: Mutex::default(),
             lost: AtomicU64::new(0),

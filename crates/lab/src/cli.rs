@@ -24,8 +24,8 @@ Examples:
   lab                                     the whole stack; Ctrl-C stops it
   lab curl -i /cart                       in another terminal: curl, with the lab's DNS, CA and token
   lab measure -n 200 --warm               200 warm journeys: where the time goes, with percentiles
-  lab --swap redis='redis-server --bind {IP} --port {PORT} --dir {DATA_DIR} --appendonly yes'
-                                          the same with a real Redis in its place
+  lab --swap store=redis-server --swap ingress=nginx      the same with real programs in their place
+  lab recipes                             which real programs fit which slot, and what to install
   lab --set hop.cart-pod-abc12.workers=1  the same with another setting
   lab --set lab.name=two --set network.port_offset=100      a second lab beside the first
 
@@ -54,9 +54,10 @@ pub(crate) struct Global {
     /// Change a key of the plan, such as hop.lb.balance=round-robin; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Start your own program in the place of a hop, or of all hops of a role; {LISTEN}, {IP}, {PORT},
-    /// {DATA_DIR} and every variable of its environment are filled in; may be repeated
-    #[arg(long, value_name = "NAME_OR_ROLE=COMMAND")]
+    /// Start another program in the place of a hop, or of all hops of a role: a recipe (`lab recipes`), or a
+    /// command of your own, in which {LISTEN}, {IP}, {PORT}, {DATA_DIR} and every variable of its environment
+    /// are filled in; may be repeated
+    #[arg(long, value_name = "NAME_OR_ROLE=RECIPE_OR_COMMAND")]
     pub(crate) swap: Vec<String>,
     /// Print results as JSON
     #[arg(long)]
@@ -101,7 +102,8 @@ Examples:
   lab measure --tap --pcap journey.pcap --keys journey.keys
                                       then: wireshark -o tls.keylog_file:journey.keys journey.pcap
   lab measure -n 200 --format html --out journey.html      a page to look at, and to share
-  lab measure --cold -n 20 --swap lb='haproxy -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
+  lab measure --cold -n 20 --swap lb=haproxy --swap resolver=unbound
+  lab measure --swap lb='haproxy -db -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
 
 Cold: empty DNS caches and a new connection. Warm: everything was used before.")]
     Measure {
@@ -176,6 +178,26 @@ A first or last argument that begins with / becomes https://api.myshop.com:8443/
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
         arguments: Vec<String>,
     },
+    /// The shop's events, read from Kafka: in order per cart, each once, with the trace that caused it
+    #[command(after_help = "\
+Examples:
+  lab events                       all that Kafka has, the oldest first
+  lab events --follow              and what comes, as it comes, until Ctrl-C
+  lab events --json | jq .traceId  one JSON object a line
+
+A line: when (UTC), what, whose cart, which line of it, which product, how many, and the trace.
+Kafka may hold an event twice, when a pod died at the wrong moment: it has the same eventId then and
+is printed once (among the last 100,000). --follow waits for a Kafka that is gone, and goes on.")]
+    Events {
+        #[command(flatten)]
+        global: Global,
+        /// Print what comes, too, until Ctrl-C
+        #[arg(short, long)]
+        follow: bool,
+        /// Another topic [default: the one in the plan's kafka:// URL, else cart-events]
+        #[arg(long, value_name = "NAME")]
+        topic: Option<String>,
+    },
     /// Show the lab's certificates and until when they are valid; issue them (again)
     Certs {
         #[command(flatten)]
@@ -186,6 +208,15 @@ A first or last argument that begins with / becomes https://api.myshop.com:8443/
         /// Print a bearer token instead, good for an hour: curl -H "authorization: Bearer $(lab certs --token)"
         #[arg(long, conflicts_with = "renew")]
         token: bool,
+    },
+    /// Real programs that fit the slots: which, whether they are installed, what to install
+    #[command(after_help = "\
+A recipe starts a real program in a slot, with the settings that make it fit:
+  lab --swap store=redis-server --swap ingress=nginx     for one run
+  recipe = \"nginx\"                                      for good, below [hop.ingress] in lab.toml")]
+    Recipes {
+        #[command(flatten)]
+        global: Global,
     },
     /// What this machine can and cannot do, why, and what to do about it
     Doctor {
@@ -203,7 +234,9 @@ impl Cli {
                 | Command::Check { global, .. }
                 | Command::Status { global }
                 | Command::Stop { global }
+                | Command::Events { global, .. }
                 | Command::Certs { global, .. }
+                | Command::Recipes { global }
                 | Command::Doctor { global },
             ) => global,
             // Everything behind `curl` is curl's; an export needs no plan.

@@ -17,6 +17,8 @@ pub const SCHEMA: &str = "journey/1";
 const SEAL_LIMIT: Duration = Duration::from_secs(3);
 /// Journeys are put together after this many, so that spans need not be kept for all of them.
 const CHUNK: usize = 250;
+/// How long a foreign resolver's cache may take to be emptied.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
 /// What to measure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -206,13 +208,32 @@ async fn one(browser: &mut Browser, collector: &Collector, ask: &Ask) -> anyhow:
     Ok(trace_id)
 }
 
-/// Empties the resolver's cache, so that the next question is walked from the root again.
+/// Empties the resolver's cache, so that the next question is walked from the root again. A foreign
+/// resolver without a command for it keeps its cache.
 ///
 /// # Errors
-/// The resolver's admin endpoint does not answer as it should.
+/// The resolver's admin endpoint does not answer as it should, or the command fails.
 pub async fn flush_resolver(target: &Target) -> anyhow::Result<()> {
-    let Some(admin) = target.resolver_admin else { return Ok(()) };
-    let status = crate::ask::post(admin, "/flush", "").await.context("empty the resolver's cache")?.status;
-    anyhow::ensure!(status.is_success(), "empty the resolver's cache: {admin} answered {status}");
+    if let Some(admin) = target.resolver_admin {
+        let status =
+            crate::ask::post(admin, "/flush", "").await.context("empty the resolver's cache")?.status;
+        anyhow::ensure!(status.is_success(), "empty the resolver's cache: {admin} answered {status}");
+    }
+    let Some((program, arguments)) = target.resolver_flush.split_first() else { return Ok(()) };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).env("PATH", crate::programs::search_path());
+    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+    let said = tokio::time::timeout(FLUSH_LIMIT, command.output()).await;
+    let said = said
+        .with_context(|| format!("empty the resolver's cache: {program} did not end within {FLUSH_LIMIT:?}"))?
+        .with_context(|| format!("empty the resolver's cache: run {program}"))?;
+    let words = [said.stderr, said.stdout].concat();
+    let words = String::from_utf8_lossy(&words);
+    anyhow::ensure!(
+        said.status.success(),
+        "empty the resolver's cache: {program}: {}: {}",
+        said.status,
+        words.trim()
+    );
     Ok(())
 }

@@ -30,6 +30,9 @@ pub struct Lab {
     control_plane: JoinHandle<()>,
     /// The browser of [`Lab::ask`], from the first question on.
     pub(crate) browser: OnceLock<Apart>,
+    /// The command that empties a foreign resolver's cache.
+    flush: Arc<[String]>,
+    warnings: Arc<[String]>,
     /// Behind all that runs, so that the folder is given back when nobody writes there any more.
     held: Held,
     /// A test's, which is given back last.
@@ -58,6 +61,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::start`].
     pub async fn start_plan(plan: Plan, build: bool) -> anyhow::Result<Lab> {
+        prepare::check_programs(&plan)?;
         let held = crate::state::hold(&states(&plan), &plan.name)?;
         prepare::check_ports(&plan).await?;
         let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
@@ -73,11 +77,14 @@ impl Lab {
         let waves = prepare::prepare(&plan, &around, &held, &binaries)?;
         prepare::await_external(&plan).await?;
         let supervisor = Supervisor::start(waves).await?;
+        let flush = prepare::flush(&plan, &around).into();
+        let warnings = crate::durable::warnings(&plan).await.into();
         let plan = Arc::new(plan);
         let follow = crate::endpoints::follow(Arc::clone(&plan), supervisor.watch(), supervisor.changed());
         let control_plane = tokio::spawn(follow);
         let browser = OnceLock::new();
-        Ok(Lab { plan, certs, collector, supervisor, control_plane, browser, held, room: None })
+        let room = None;
+        Ok(Lab { control_plane, flush, warnings, browser, room, plan, certs, collector, supervisor, held })
     }
 
     /// This lab runs in a test's room, which it gives back at its end.
@@ -94,6 +101,11 @@ impl Lab {
     /// The lab's folder: `logs/`, `data/`, `zones/`.
     pub fn folder(&self) -> &Path {
         self.held.folder()
+    }
+
+    /// What the user should know about the programs in the slots: each says who, what, and what to do.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Receives the hops' spans.
@@ -137,7 +149,8 @@ impl Lab {
     /// It did not happen within the plan's limit; the error has the last lines of its log.
     pub async fn ready_again(&self, hop: &str, not: Option<u32>) -> anyhow::Result<()> {
         let what = format!("{hop} to be ready again");
-        let limit = self.plan.supervise.ready * 2;
+        let limit =
+            self.plan.find(hop).map_or(self.plan.supervise.ready, |hop| self.plan.ready_limit(hop)) * 2;
         hop::wait::until(what, limit, async || {
             let status = self.supervisor.statuses().into_iter().find(|status| status.name == hop)?;
             (status.state == State::Ready && status.pid != not).then_some(())
@@ -151,7 +164,7 @@ impl Lab {
     /// # Errors
     /// The signing key cannot be read.
     pub fn target(&self) -> anyhow::Result<Target> {
-        target(&self.plan, &self.certs, &self.supervisor.statuses())
+        target(&self.plan, &self.certs, &self.flush, &self.supervisor.statuses())
     }
 
     /// Waits until something happens to a program.
@@ -187,6 +200,8 @@ impl Lab {
             certs: self.certs.clone(),
             collector: self.collector.clone(),
             watch: self.supervisor.watch(),
+            flush: Arc::clone(&self.flush),
+            warnings: Arc::clone(&self.warnings),
             folder: self.held.folder().to_owned(),
         }
     }
@@ -224,6 +239,8 @@ pub(crate) struct Viewer {
     certs: Certs,
     pub(crate) collector: Collector,
     watch: Watch,
+    flush: Arc<[String]>,
+    pub(crate) warnings: Arc<[String]>,
     folder: PathBuf,
 }
 
@@ -234,7 +251,7 @@ impl Viewer {
     }
 
     pub(crate) fn target(&self) -> anyhow::Result<Target> {
-        target(&self.plan, &self.certs, &self.statuses())
+        target(&self.plan, &self.certs, &self.flush, &self.statuses())
     }
 }
 
@@ -268,7 +285,7 @@ fn in_plan_order(plan: &Plan, folder: &Path, statuses: Vec<Status>) -> Vec<Statu
     plan.hops().map(|(_, hop)| of(hop)).collect()
 }
 
-fn target(plan: &Plan, certs: &Certs, statuses: &[Status]) -> anyhow::Result<Target> {
+fn target(plan: &Plan, certs: &Certs, flush: &[String], statuses: &[Status]) -> anyhow::Result<Target> {
     let resolver = plan.first(Role::Resolver).context("a plan has a resolver")?;
     let lb = plan.first(Role::Lb).context("a plan has an lb")?;
     let hops = plan.hops().map(|(_, hop)| {
@@ -296,6 +313,7 @@ fn target(plan: &Plan, certs: &Certs, statuses: &[Status]) -> anyhow::Result<Tar
     Ok(Target {
         resolver: resolver.listen,
         resolver_admin: resolver.admin.filter(|_| resolver.runs == Runs::Own),
+        resolver_flush: flush.to_vec(),
         host: plan.host.clone(),
         port: lb.listen.port(),
         ca: certs.authority(),

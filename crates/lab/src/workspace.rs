@@ -47,6 +47,15 @@ pub fn certs() -> PathBuf {
     }
 }
 
+/// The folder for what is fetched once and used by every lab: `target/downloads` in a workspace, else below
+/// `$XDG_CACHE_HOME`.
+pub fn downloads() -> PathBuf {
+    match root() {
+        Some(root) => root.join("target/downloads"),
+        None => home("XDG_CACHE_HOME", ".cache").join("request-journey-lab"),
+    }
+}
+
 fn home(variable: &str, usual: &str) -> PathBuf {
     let given = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     given.unwrap_or_else(|| {

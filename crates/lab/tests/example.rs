@@ -63,14 +63,15 @@ async fn a_slow_wire_is_where_the_time_goes() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn one_journey_after_the_other() -> anyhow::Result<()> {
-    let lab = Lab::start(Options::for_test("one-by-one").set("hop.cart-service.mode", "round-robin")).await?;
+    let lab = Lab::start(Options::for_test("one-by-one")).await?;
 
-    // Presence and order. Both Services, and whichever pods they chose.
+    // Presence and order, by role: whichever of the pods it was.
     let j = lab.post_cart_item("PROD-123", 2).await?;
     assert!(j.try_hop("cdn").is_none(), "there is none in this plan");
     let roles = j.roles();
     let at = |hop: &str| roles.iter().position(|role| *role == hop);
-    assert!(at("inventory") < at("store") && at("store") < at("events"), "{roles:?}");
+    assert!(at("inventory").is_some() && at("inventory") < at("store"), "{roles:?}");
+    assert!(at("store") < at("events"), "{roles:?}");
     // What lies between two hops, and what a hop waited for.
     assert!(j.between("lb", "ingress").leg() > Duration::ZERO);
     assert!(!j.hop("redis").named("fsync").is_empty(), "the item is on disk before the answer");
@@ -82,7 +83,7 @@ async fn one_journey_after_the_other() -> anyhow::Result<()> {
 
     // Whatever else there is to ask, and the answer.
     let cart = lab.get_cart().await?;
-    assert_eq!(cart.json()?["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(cart.json()?["items"][0]["quantity"], 2 + 1);
     assert!(cart.try_hop("kafka").is_none(), "looking tells nobody");
     let refused = lab.post_cart_item("no such product", 1).await?;
     assert!(refused.answer.status.is_client_error() && refused.try_hop("redis").is_none());

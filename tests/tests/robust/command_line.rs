@@ -18,11 +18,12 @@ fn json(ended: &Ended) -> Value {
 #[tokio::test]
 async fn help_names_every_option() {
     for (command, options) in [
-        (None, &["--once", "measure", "check", "status", "stop", "curl", "certs", "doctor"][..]),
+        (None, &["--once", "measure", "check", "status", "stop", "curl", "events", "certs", "doctor"][..]),
         (Some("measure"), &["-n", "--cold", "--warm", "--format", "table", "json", "--out"]),
         (Some("check"), &["-n", "budget", "--strict", "--junit"]),
         (Some("status"), &[]),
         (Some("stop"), &[]),
+        (Some("events"), &["--follow", "--topic", "eventId", "Ctrl-C"]),
         (Some("certs"), &["--renew"]),
         (Some("doctor"), &[]),
     ] {
@@ -94,6 +95,16 @@ async fn a_running_lab_answers_scripts() {
     let cart = lab(&["curl", "-sS", "-i", "/cart"]).await.code(0);
     assert!(cart.stdout.starts_with("HTTP/2 200") && cart.stdout.contains("cartId"), "{}", cart.stdout);
 
+    let told = lab(&["events", "--json"]).await.code(0);
+    let event = |line: &str| serde_json::from_str::<Value>(line).expect("a line is an event");
+    let events: Vec<Value> = told.stdout.lines().map(event).collect();
+    for journey in ["cold", "warm"].iter().flat_map(|kind| measured[kind]["journeys"].as_array()).flatten() {
+        let caused = events.iter().filter(|event| event["traceId"] == journey["trace_id"]);
+        assert_eq!(caused.count(), 1, "{} and the events\n{}", journey["trace_id"], told.stdout);
+    }
+    let lines = lab(&["events"]).await.code(0).says(&[&format!("{} events", events.len())]);
+    assert_eq!(lines.stdout.lines().count(), events.len(), "{}", lines.stdout);
+
     let good = json(&lab(&["check", "-n", "6", "--json"]).await.code(0));
     assert_eq!(good["good"], true, "{good}");
 
@@ -123,6 +134,7 @@ async fn a_running_lab_answers_scripts() {
     let status = program::lab(spot.arguments(["status", "--json"])).await.code(1).says(&["does not run"]);
     assert_eq!(json(&status), Value::Null);
     program::lab(spot.arguments(["curl", "/cart"])).await.code(3).says(&["does not run", "what to do"]);
+    program::lab(spot.arguments(["events"])).await.code(3).says(&["does not run", "what to do"]);
     spot.leave();
 }
 

@@ -84,6 +84,11 @@ impl Exchange {
         self.0.sampled
     }
 
+    /// The trace that this request is recorded in, if it is.
+    pub(crate) fn recorded(&self) -> Option<TraceId> {
+        self.0.sampled.then_some(self.0.trace_id)
+    }
+
     /// The connection it came in on.
     pub fn stamps(&self) -> &Stamps {
         &self.0.stamps

@@ -178,7 +178,7 @@ impl Server {
             exchange.attribute("network.protocol.version", version(request.version()));
         }
         let mut watch = Watch { server: self, exchange: Some(exchange.clone()), begun: clock::monotonic() };
-        self.admin.request_began();
+        self.admin.metrics().request_began();
         let without_body = request.method() == Method::HEAD;
         let http1 = request.version() <= Version::HTTP_11;
         let mut response = if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
@@ -195,7 +195,8 @@ impl Server {
             }
         };
         watch.exchange = None;
-        self.admin.request_ended(response.status(), clock::since(watch.begun));
+        let took = clock::since(watch.begun);
+        self.admin.metrics().request_ended(response.status(), took, exchange.recorded());
         exchange.attribute("http.response.status_code", response.status().as_u16());
         exchange.server_timing(&self.name, response.headers_mut());
         let without_body = without_body
@@ -269,7 +270,8 @@ impl Drop for Watch<'_> {
         if let Some(exchange) = self.exchange.take() {
             // 499 is nginx's code for this; no client sees it.
             let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
-            self.server.admin.request_ended(status, clock::since(self.begun));
+            let took = clock::since(self.begun);
+            self.server.admin.metrics().request_ended(status, took, exchange.recorded());
             exchange.cut_off("cancelled");
         }
     }

@@ -4,9 +4,11 @@ mod certs;
 pub(crate) mod check;
 mod curl;
 mod doctor;
+mod events;
 mod export;
 mod junit;
 mod measure;
+mod recipes;
 mod run;
 mod status;
 
@@ -28,8 +30,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Some(Command::Status { .. }) => status::status(global).await,
         Some(Command::Stop { .. }) => status::stop(global).await,
         Some(Command::Curl { arguments }) => curl::run(global, arguments).await,
+        Some(Command::Events { follow, topic, .. }) => events::run(global, follow, topic).await,
         Some(Command::Certs { token: true, .. }) => certs::token(global),
         Some(Command::Certs { renew, .. }) => certs::run(global, renew),
+        Some(Command::Recipes { .. }) => recipes::run(global),
         Some(Command::Doctor { .. }) => doctor::run(global),
     }
 }

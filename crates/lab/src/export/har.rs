@@ -121,8 +121,7 @@ impl Times {
         let times = Times {
             // What the browser does before it can ask, and what nobody accounts for: the format has
             // no other place for it.
-            blocked: spent(Stage::Browser)
-                + u64::try_from(journey.unaccounted_ns).unwrap_or_default(),
+            blocked: spent(Stage::Browser) + u64::try_from(journey.unaccounted_ns).unwrap_or_default(),
             dns: step(Stage::Dns),
             tcp: step(Stage::Tcp),
             tls: step(Stage::Tls),
