@@ -304,16 +304,13 @@ impl Stream {
                 distances.push(at.abs_diff(stamp.at));
             }
         }
+        let first = self.pieces.first().map_or(0, |piece| piece.start);
         let rank = |(shift, (count, mut distances)): (i64, (usize, Vec<u64>))| {
             distances.sort_unstable();
             // The lower quartile: one of the two ends may be wrong about time.
-            let nearness = distances[distances.len() / 4];
-            // Bytes before the capture are counted, bytes before the first are not.
-            (shift + self.pieces.first().map_or(0, |piece| piece.start) >= 0).then_some((
-                count,
-                std::cmp::Reverse(nearness),
-                shift,
-            ))
+            let nearness = std::cmp::Reverse(distances[distances.len() / 4]);
+            // No bytes passed before a connection's first.
+            (first.saturating_add(shift) >= 0).then_some((count, nearness, shift))
         };
         votes.into_iter().filter_map(rank).max().map(|(_, _, shift)| shift)
     }

@@ -19,7 +19,10 @@ fn json(ended: &Ended) -> Value {
 async fn help_names_every_option() {
     for (command, options) in [
         (None, &["--once", "measure", "check", "status", "stop", "curl", "events", "certs", "doctor"][..]),
-        (Some("measure"), &["-n", "--cold", "--warm", "--format", "table", "json", "--out"]),
+        (
+            Some("measure"),
+            &["-n", "--cold", "--warm", "--format", "table", "json", "--out", "--tap", "--pcap", "--keys"],
+        ),
         (Some("check"), &["-n", "budget", "--strict", "--junit"]),
         (Some("status"), &[]),
         (Some("stop"), &[]),
