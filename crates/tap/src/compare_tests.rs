@@ -134,6 +134,7 @@ fn honest_programs_and_the_tap_agree() {
     assert_eq!((leg.to.as_str(), leg.messages, leg.woken), ("role of ingress", 10, true));
     assert_eq!((leg.inside_ns, leg.tap_ns), (Some(us(48)), Some(us(3))));
     assert_eq!((leg.disagreement_ns, leg.wake_ns), (Some(45_000), Some(us(40))));
+    assert_eq!(leg.sent_ns, Some(5_000));
     assert_eq!(compared.legs.len(), 4);
 }
 
