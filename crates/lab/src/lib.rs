@@ -15,6 +15,7 @@
 //! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`witness`] | what the packets on loopback say of the same journeys |
+//! | [`forward`] | the same spans for a collector of the user's own |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
 //! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
@@ -33,6 +34,7 @@ mod durable;
 mod endpoints;
 pub mod events;
 pub mod export;
+pub mod forward;
 pub mod measure;
 pub mod options;
 pub mod plan;

@@ -68,7 +68,7 @@ impl Lab {
         let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
         let (certs, _) = Certs::ensure(&certs_folder(&plan), &plan, hop::clock::now(), false)
             .context("prepare the certificates")?;
-        let collector = Collector::bind(plan.collector)?;
+        let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let around = Surroundings {
             run: held.folder().to_owned(),
             certs: certs.folder().to_owned(),
@@ -85,6 +85,11 @@ impl Lab {
         let browser = OnceLock::new();
         let room = None;
         Ok(Lab { control_plane, flush, warnings, browser, room, plan, certs, collector, supervisor, held })
+    }
+
+    /// The room it lives in, if it is a test's.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
     }
 
     /// This lab runs in a test's room, which it gives back at its end.
@@ -187,6 +192,9 @@ impl Lab {
         self.control_plane.abort();
         self.browser.take();
         self.supervisor.stop().await;
+        if let Some(forward) = self.collector.forward() {
+            forward.finish().await;
+        }
         let room = self.room.take();
         drop(self);
         if let Some(room) = room {

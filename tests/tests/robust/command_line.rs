@@ -18,7 +18,7 @@ fn json(ended: &Ended) -> Value {
 #[tokio::test]
 async fn help_names_every_option() {
     for (command, options) in [
-        (None, &["--once", "measure", "check", "status", "stop", "curl", "events", "certs", "doctor"][..]),
+        (None, &["--once", "measure", "check", "status", "stop", "curl", "events", "recipes", "doctor"][..]),
         (
             Some("measure"),
             &["-n", "--cold", "--warm", "--format", "table", "json", "--out", "--tap", "--pcap", "--keys"],
