@@ -221,6 +221,11 @@ fn two_in_a_row_that_report_nothing_are_told_apart_by_packets_alone() {
         let (name, role) = (name.to_owned(), name.to_owned());
         roster.add(Known { reports: false, name, role, onward: vec![] }, [socket(listen)]);
     }
+    // Someone else asks the pod something at the same time: the ingress does not wait for it longer.
+    let mut other = flow(1);
+    other.client = socket("127.0.0.1:50000");
+    world.packets.extend(data(other, Direction::Request, (0, 10), (us(EVERY + 150), us(EVERY + 153))));
+    world.packets.extend(data(other, Direction::Response, (0, 10), (us(EVERY + 200), us(EVERY + 203))));
     let own: Own = [socket(INGRESS), socket(POD)].into_iter().collect();
     let streams = Streams::new(&world.packets, &own);
     let compared = compare(&world.testimonies, &streams, &roster);

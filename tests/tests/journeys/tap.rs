@@ -13,6 +13,7 @@ use journey::{Counts, Journey, PartKind};
 use lab::collect::Collector;
 use lab::measure::{Measured, Options};
 use lab::witness::{self, Tap};
+use tap::compare::Compared;
 use tests::fixture::{Fixture, Room};
 use tests::{program, programs};
 
@@ -193,75 +194,69 @@ impl Liar {
     }
 }
 
-/// Three programs that report nothing, two of them in a row: nginx, HAProxy behind it, and redis-server.
+/// Real programs that report nothing in six slots, three of them in a row.
 #[tokio::test]
 async fn programs_that_report_nothing_get_their_time_from_packets() -> anyhow::Result<()> {
     if !may_capture("programs_that_report_nothing_get_their_time_from_packets") {
         return Ok(());
     }
-    let (nginx, haproxy) = (programs::find("nginx")?, programs::find("haproxy")?);
-    programs::find("redis-server")?;
+    let recipes = [
+        ("resolver", "unbound"),
+        ("myshop", "nsd"),
+        ("lb", "haproxy"),
+        ("ingress", "nginx"),
+        ("cart-service", "haproxy"),
+        ("redis", "redis-server"),
+    ];
     let room = Room::take("tap-opaque").await?;
-    let service = format!("127.96.50.100:{}", room.port(8080));
-    let web = format!(
-        "daemon off; master_process off; error_log stderr; pid {{DATA_DIR}}/nginx.pid;\n\
-         events {{}}\n\
-         http {{\n access_log off; client_body_temp_path {{DATA_DIR}}; proxy_temp_path {{DATA_DIR}};\n\
-         fastcgi_temp_path {{DATA_DIR}}; uwsgi_temp_path {{DATA_DIR}}; scgi_temp_path {{DATA_DIR}};\n\
-         upstream service {{ server {service}; keepalive 8; }}\n\
-         server {{ listen {{LISTEN}}; location = /healthz {{ return 200 \"ok\"; }}\n\
-         location / {{ proxy_pass http://service;\n\
-         proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host; }} }}\n}}\n"
-    );
-    let pods = ["127.244.1.15", "127.244.2.23", "127.244.3.8"];
-    let pods = pods.map(|ip| format!("  server pod-{ip} {ip}:{}\n", room.port(8080))).concat();
-    let balance = format!(
-        "global\n  maxconn 100\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
-         listen cart-service\n  bind {{LISTEN}}\n  balance roundrobin\n{pods}"
-    );
-    let (web_file, balance_file) = (room.path("nginx.conf"), room.path("haproxy.cfg"));
-    std::fs::write(&web_file, web)?;
-    std::fs::write(&balance_file, balance)?;
-    let text = |path: &std::path::Path| serde_json::Value::from(path.to_string_lossy());
-    let options = room
-        .options()
-        .set("hop.ingress.command", format!("[{}, \"-e\", \"stderr\", \"-c\", \"{{CONFIG}}\"]", text(&nginx)))
-        .set("hop.ingress.config", text(&web_file))
-        .set("hop.cart-service.command", format!("[{}, \"-db\", \"-f\", \"{{CONFIG}}\"]", text(&haproxy)))
-        .set("hop.cart-service.config", text(&balance_file))
-        .swap("redis", "redis-server --bind {IP} --port {PORT} --dir {DATA_DIR} --save ''");
+    let options = recipes.iter().fold(room.options(), |options, (who, recipe)| options.swap(who, recipe));
     let lab = room.start(options).await?;
-    measure(&lab, 2, Kind::Warm).await?;
-    let opaque = ["ingress", "cart-service", "redis"];
+    measure(&lab, 1, Kind::Both).await?;
     for _ in 0..5 {
-        // One journey at a time: then a median is a journey's own.
-        let (measured, tap) = tapped(&lab, 1, Kind::Warm, witness::Options::default()).await?;
-        let journey = measured.journeys().next().context("a journey")?;
-        let compared = tap.warm.as_ref().context("warm")?;
-        let line = |hop: &str| compared.hops.iter().find(|line| line.hop == hop);
-        let mut by_packets = 0;
-        for hop in opaque {
-            let line = line(hop).with_context(|| format!("{hop} is not in {compared:?}"))?;
-            ensure!(line.opaque && line.inside_ns.is_none() && line.stamps == 0, "{line:?}");
-            let tap = line.tap_ns.with_context(|| format!("no packets for {hop}"))?;
-            ensure!(tap > 0, "{line:?}");
-            by_packets += tap;
+        // One journey of each kind: then a median is a journey's own.
+        let (measured, tap) = tapped(&lab, 1, Kind::Both, witness::Options::default()).await?;
+        for (series, compared) in [(&measured.cold, &tap.cold), (&measured.warm, &tap.warm)] {
+            let journey = series.as_ref().and_then(|series| series.journeys.first()).context("a journey")?;
+            let compared = compared.as_ref().context("compared")?;
+            apart(journey, compared, &recipes.map(|(who, _)| who))
+                .with_context(|| format!("{}\n{compared:?}", shown(journey)))?;
         }
-        // What the neighbours leave over holds every wake-up and system call in between, too.
-        let inferred = journey.sum(|part| part.kind == PartKind::Opaque);
-        ensure!(
-            by_packets <= inferred,
-            "{by_packets} ns by packets, {inferred} ns inferred\n{}",
-            shown(journey)
-        );
-        let redis = line("redis").and_then(|line| line.tap_ns).context("redis")?;
-        ensure!(redis <= journey.own("redis"), "redis: {redis} ns\n{}", shown(journey));
-        ensure!(accused(&tap).is_empty(), "{compared:?}");
-        for hop in compared.hops.iter().filter(|line| !opaque.contains(&line.hop.as_str())) {
-            ensure!(!hop.opaque && hop.unseen == 0, "{hop:?}");
-        }
+        ensure!(accused(&tap).is_empty(), "{:?}", tap.misreporting().collect::<Vec<_>>());
     }
     lab.finish().await;
+    Ok(())
+}
+
+/// Each of them has a time of its own, and together no more than what their neighbours leave over: that
+/// holds every wake-up and system call in between, too.
+fn apart(journey: &Journey, compared: &Compared, opaque: &[&str]) -> anyhow::Result<()> {
+    let mut by_packets = 0;
+    for hop in opaque {
+        let Some(line) = compared.hops.iter().find(|line| line.hop == *hop) else {
+            // A warm journey asks for no name.
+            ensure!(
+                ["resolver", "myshop"].contains(hop) && journey.counts.dns_queries == 0,
+                "{hop} is missing"
+            );
+            continue;
+        };
+        ensure!(line.opaque && line.inside_ns.is_none() && line.stamps == 0, "{line:?}");
+        let tap = line.tap_ns.with_context(|| format!("no packets for {hop}"))?;
+        ensure!(tap > 0, "{line:?}");
+        by_packets += tap;
+    }
+    let inferred = journey.sum(|part| part.kind == PartKind::Opaque);
+    ensure!(by_packets <= inferred, "{by_packets} ns by packets, {inferred} ns inferred");
+    let redis = compared.hops.iter().find(|line| line.hop == "redis").and_then(|line| line.tap_ns);
+    ensure!(
+        redis <= Some(journey.own("redis")),
+        "redis: {redis:?} by packets, {} inferred",
+        journey.own("redis")
+    );
+    let reporting = compared.hops.iter().filter(|line| !opaque.contains(&line.hop.as_str()));
+    for line in reporting {
+        ensure!(!line.opaque && line.unseen == 0, "{line:?}");
+    }
     Ok(())
 }
 
@@ -296,10 +291,11 @@ async fn wireshark_reads_the_file_and_with_the_keys_the_request() -> anyhow::Res
     // The twin: without the keys nothing of it can be read.
     let asked = read("tls.keylog_file:", "http2.headers.method == \"POST\"", path).await?;
     ensure!(asked.trim().is_empty(), "not encrypted: {asked:?}");
-    // Each packet once: nothing looks as if it had been sent again, or lost.
-    let strange =
-        read(&with_keys, "tcp.analysis.retransmission || tcp.analysis.lost_segment", "frame.number").await?;
-    ensure!(strange.trim().is_empty(), "strange frames: {strange}");
+    // Each packet once: if both halves were there, every other one would look as if it were sent again.
+    // On a busy machine a few really are (RFC 8985 §7).
+    let all = read(&with_keys, "tcp.len > 0", "frame.number").await?.lines().count();
+    let again = read(&with_keys, "tcp.analysis.retransmission", "frame.number").await?.lines().count();
+    ensure!(all > 20 && again * 5 < all, "{again} of {all} were sent again");
     let names = read(&with_keys, "dns.flags.response == 0", "dns.qry.name").await?;
     ensure!(names.lines().any(|name| name == "api.myshop.com"), "{names}");
     lab.finish().await;
