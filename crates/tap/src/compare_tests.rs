@@ -270,7 +270,7 @@ fn lost_packets_accuse_nobody() {
     let compared = world.compare("");
     assert_eq!(accused(&compared), Vec::<&str>::new());
     assert!(compared.hops.iter().any(|hop| hop.unseen > 0), "the gaps are counted");
-    assert_eq!(hop(&compared, "ingress").tap_ns.is_some(), true);
+    assert!(hop(&compared, "ingress").tap_ns.is_some());
 }
 
 #[test]

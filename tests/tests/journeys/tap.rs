@@ -57,7 +57,7 @@ fn accused(tap: &Tap) -> BTreeSet<&str> {
 
 /// Counts but for bytes, of which a header more or less is compressed.
 fn counts(journey: &Journey) -> Counts {
-    Counts { request_bytes: 0, response_bytes: 0, ..journey.counts.clone() }
+    Counts { request_bytes: 0, response_bytes: 0, ..journey.counts }
 }
 
 #[tokio::test]
