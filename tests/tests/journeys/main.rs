@@ -16,3 +16,4 @@ mod relations;
 mod shape;
 mod spread;
 mod swap;
+mod tap;
