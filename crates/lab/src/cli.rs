@@ -170,6 +170,19 @@ soon after the other: what changed between them and was the same within each, no
         #[command(flatten)]
         compared: Compared,
     },
+    /// Which rows of the chapter's table agree with each other, and which cannot: by counted round trips
+    #[command(after_help = "\
+Counts, on the running lab or on one that is started for this: DNS questions when the browser, the resolver
+or nobody knows the name; the segments of a TCP handshake; the round trips of TLS 1.2, of TLS 1.3 and of a
+request. They are the same on every machine. Each row of the chapter's table then says how long a round trip
+would be if it were right. (The [budget] of lab.toml is another one: `lab check`.)
+
+  lab budget
+  lab budget --json")]
+    Budget {
+        #[command(flatten)]
+        global: Global,
+    },
     /// What runs, where, since when, how much memory and CPU
     Status {
         #[command(flatten)]
@@ -254,6 +267,7 @@ impl Cli {
                 Command::Measure { global, .. }
                 | Command::Check { global, .. }
                 | Command::Diff { global, .. }
+                | Command::Budget { global }
                 | Command::Status { global }
                 | Command::Stop { global }
                 | Command::Events { global, .. }

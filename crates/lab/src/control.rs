@@ -6,6 +6,7 @@
 //! | `GET /plan` | the checked plan as JSON |
 //! | `POST /measure` with [`measure::Options`] | [`measure::Measured`] as JSON; one at a time |
 //! | `GET /measure` | [`Going`] as JSON: how far the measurement is that runs now |
+//! | `POST /budget` | [`budget::Counted`] as JSON |
 //! | `POST /stop` | 202; the lab stops |
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use hop::Admin;
 use hop::admin::text;
 use hop::http::{Body, full};
@@ -27,7 +29,7 @@ use crate::plan::{Plan, Runs};
 use crate::running::Viewer;
 use crate::state::Run;
 use crate::supervise::{Status, usage};
-use crate::{ask, measure};
+use crate::{ask, budget, measure};
 
 /// A measurement may take this long.
 const MEASURE_LIMIT: Duration = Duration::from_secs(7200);
@@ -110,6 +112,17 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     let going = Arc::new(std::sync::Mutex::new(Going::default()));
     let looked = Arc::clone(&going);
     admin.route(Method::GET, "/measure", move |_| std::future::ready(answer(&*lock(&looked))));
+    let (seen, its_turn) = (viewer.clone(), Arc::clone(&turn));
+    admin.route(Method::POST, "/budget", move |_| {
+        let (viewer, turn) = (seen.clone(), Arc::clone(&its_turn));
+        async move {
+            let _turn = turn.lock().await;
+            match counted(&viewer).await {
+                Ok(counted) => answer(&counted),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+            }
+        }
+    });
     admin.route(Method::POST, "/measure", move |body| {
         let (viewer, turn, going) = (viewer.clone(), Arc::clone(&turn), Arc::clone(&going));
         async move {
@@ -147,6 +160,10 @@ async fn measured(
 
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn counted(viewer: &Viewer) -> anyhow::Result<budget::Counted> {
+    budget::count(&viewer.target()?, &viewer.collector).await
 }
 
 fn answer(value: &impl Serialize) -> Response<Body> {
@@ -255,6 +272,17 @@ async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::conve
 pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
     let reply = ask::request(run.control, Method::POST, "/measure", body.into(), MEASURE_LIMIT);
+    let reply = reply.await.context("ask the running lab")?;
+    anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
+    serde_json::from_slice(&reply.body).context("understand the running lab's answer")
+}
+
+/// Lets a running lab count round trips.
+///
+/// # Errors
+/// It could not.
+pub async fn ask_budget(run: &Run) -> anyhow::Result<budget::Counted> {
+    let reply = ask::request(run.control, Method::POST, "/budget", Bytes::new(), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;
     anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")

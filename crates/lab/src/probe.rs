@@ -19,6 +19,7 @@ use journey::{Kind, PART_KIND, Span, TOTAL, TraceId, Traceparent};
 
 use crate::target::Target;
 pub use apart::Apart;
+pub(crate) use connect::Tls;
 use connect::{Connection, MarkedBody};
 use stub::Stub;
 
@@ -224,7 +225,8 @@ impl Browser {
             .with("http.response.size", read.offset - before_read.offset)
             .with(journey::REUSED, connection.used);
         span.span_id = span_id;
-        span.stamps = vec![connection.stamps.write_stamp(sent), connection.stamps.read_stamp(read)];
+        span.stamps.push(connection.stamps.write_stamp(sent));
+        span.stamps.extend(connection.stamps.read_stamps(read));
         recorder.spans.push(span);
         connection.used = true;
         let turns = connection.stamps.turns() - before_turns;

@@ -2,6 +2,7 @@
 //! the wire; `check` holds the checkers, and `check/broken.rs` feeds each of them what it must catch.
 
 mod ask;
+mod budget;
 mod check;
 mod counts;
 mod delay;
