@@ -12,3 +12,4 @@ mod relations;
 mod shape;
 mod spread;
 mod swap;
+mod waits;
