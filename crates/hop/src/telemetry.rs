@@ -14,6 +14,8 @@ use crate::{Admin, Common, clock};
 
 mod export;
 
+pub use export::{Exporter, SendError};
+
 /// How many spans one program holds back (some 30 MB) before it drops new ones (and counts them).
 const CAPACITY: usize = 32_768;
 /// How many spans go in one message: encoding them takes well under a millisecond of the only thread.

@@ -21,7 +21,7 @@ mod tile;
 mod verdict;
 
 pub use attribution::{Attribution, Misattributed, Place, Shift};
-pub use compare::{Comparison, Verdict as Change, compare, median_interval};
+pub use compare::{Change, Comparison, compare, median_interval};
 pub use example::example;
 pub use histogram::Histogram;
 pub use index::{Index, Known, Roster};

@@ -17,6 +17,8 @@ use tap::testimony::Testimony;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use crate::forward::Forward;
+
 /// A batch of spans is never larger.
 const BODY_LIMIT: usize = 32 << 20;
 /// With more spans than this, those older than [`KEEP`] are forgotten.
@@ -30,6 +32,7 @@ pub struct Collector(Arc<Shared>);
 
 struct Shared {
     address: SocketAddr,
+    forward: Option<Forward>,
     store: Mutex<Store>,
     arrived: Notify,
 }
@@ -47,17 +50,20 @@ struct Store {
 }
 
 impl Collector {
-    /// Listens for OTLP/HTTP on a loopback address; port 0 takes a free one.
+    /// Listens for OTLP/HTTP on a loopback address; port 0 takes a free one. What comes in is passed on to
+    /// `forward` as well.
     ///
     /// # Errors
-    /// The address cannot be bound.
-    pub fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+    /// The address cannot be bound, or `forward` is this very address.
+    pub fn bind(address: SocketAddr, forward: Option<SocketAddr>) -> anyhow::Result<Self> {
         let listener =
             std::net::TcpListener::bind(address).with_context(|| format!("listen for spans on {address}"))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        anyhow::ensure!(forward != Some(address), "telemetry.forward is {address}, the lab's own collector");
+        let forward = forward.map(Forward::start).transpose()?;
         let store = Mutex::new(Store { next_sweep: MANY, ..Store::default() });
-        let collector = Collector(Arc::new(Shared { address, store, arrived: Notify::new() }));
+        let collector = Collector(Arc::new(Shared { address, forward, store, arrived: Notify::new() }));
         let served = collector.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new()
@@ -76,8 +82,20 @@ impl Collector {
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds spans, as the network side does and the lab's own browser.
+    /// Where spans are passed on to, if anywhere.
+    pub fn forward(&self) -> Option<&Forward> {
+        self.0.forward.as_ref()
+    }
+
+    /// Adds what the lab's own browser did.
     pub fn insert(&self, spans: Vec<Span>) {
+        if let Some(forward) = &self.0.forward {
+            forward.browser(spans.clone());
+        }
+        self.add(spans);
+    }
+
+    fn add(&self, spans: Vec<Span>) {
         let mut store = self.store();
         for span in spans {
             let begins_a_trace = span.kind == Kind::Server
@@ -191,9 +209,13 @@ impl Collector {
         let Ok(body) = Limited::new(request.into_body(), BODY_LIMIT).collect().await else {
             return say(StatusCode::PAYLOAD_TOO_LARGE, "more than 32 MiB in one batch");
         };
-        match hop::otlp::decode(&body.to_bytes()) {
+        let body = body.to_bytes();
+        match hop::otlp::decode(&body) {
             Ok(spans) => {
-                self.insert(spans);
+                if let Some(forward) = &self.0.forward {
+                    forward.message(body, spans.len());
+                }
+                self.add(spans);
                 say(StatusCode::OK, "")
             }
             Err(error) => say(StatusCode::BAD_REQUEST, &format!("not an ExportTraceServiceRequest: {error}")),

@@ -68,7 +68,7 @@ impl Lab {
         let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
         let (certs, _) = Certs::ensure(&certs_folder(&plan), &plan, hop::clock::now(), false)
             .context("prepare the certificates")?;
-        let collector = Collector::bind(plan.collector)?;
+        let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let around = Surroundings {
             run: held.folder().to_owned(),
             certs: certs.folder().to_owned(),
@@ -192,6 +192,9 @@ impl Lab {
         self.control_plane.abort();
         self.browser.take();
         self.supervisor.stop().await;
+        if let Some(forward) = self.collector.forward() {
+            forward.finish().await;
+        }
         let room = self.room.take();
         drop(self);
         if let Some(room) = room {

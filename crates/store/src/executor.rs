@@ -192,6 +192,7 @@ impl Executor {
             // Whoever waits for a change may look now: it is durable.
             self.changes.send_modify(|changes| *changes += 1);
         }
+        let changes = *self.changes.borrow();
         for (mut request, run) in group.into_iter().zip(runs) {
             request.commands.drain(..run.count);
             if let (Some(first), Some(blocked)) = (request.commands.front_mut(), &mut request.session.blocked)
@@ -201,7 +202,7 @@ impl Executor {
             let times =
                 Times { queue: (request.submitted, run.begin), execute: (run.begin, run.end), append, fsync };
             let (session, rest) = (request.session, request.commands);
-            let done = Done { output: run.output, session, rest, times, changes: *self.changes.borrow() };
+            let done = Done { output: run.output, session, rest, times, changes };
             // The connection may be gone; what it asked for is done all the same.
             let _ = request.reply.send(done);
         }

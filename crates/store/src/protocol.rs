@@ -46,11 +46,22 @@ pub(crate) struct Parser {
 
 #[derive(Debug)]
 struct Partial {
-    arguments: Command,
+    /// The arguments so far, one after the other, and where each ends.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
     missing: usize,
     /// The announced length of the argument that comes next.
     length: Option<usize>,
     size: usize,
+}
+
+impl Partial {
+    /// All arguments are parts of one piece of memory: whoever keeps one for long copies it.
+    fn command(self) -> Command {
+        let bytes = Bytes::from(self.bytes);
+        let mut start = 0;
+        self.ends.into_iter().map(|end| bytes.slice(std::mem::replace(&mut start, end)..end)).collect()
+    }
 }
 
 impl Parser {
@@ -90,8 +101,8 @@ impl Parser {
                         // An empty or null array is no command; Redis skips it.
                         let Some(missing) = usize::try_from(count).ok().filter(|n| *n > 0) else { continue };
                         // The announced count reserves little: a count costs the client nothing.
-                        let arguments = Vec::with_capacity(missing.min(64));
-                        self.partial = Some(Partial { arguments, missing, length: None, size: 0 });
+                        let (bytes, ends) = (Vec::with_capacity(128), Vec::with_capacity(missing.min(64)));
+                        self.partial = Some(Partial { bytes, ends, missing, length: None, size: 0 });
                     }
                     Some(_) => {
                         let Some(line) = self.line("too big inline request")? else { return Ok(None) };
@@ -107,7 +118,7 @@ impl Parser {
                 return Ok(None);
             }
             if self.partial.as_ref().is_some_and(|partial| partial.missing == 0) {
-                return Ok(self.partial.take().map(|partial| partial.arguments));
+                return Ok(self.partial.take().map(Partial::command));
             }
         }
     }
@@ -140,8 +151,8 @@ impl Parser {
         if !argument.ends_with(b"\r\n") {
             return fail("expected CRLF after bulk string");
         }
-        // A copy of its own: a small value kept for years must not keep a whole read buffer alive.
-        partial.arguments.push(Bytes::copy_from_slice(&argument[..length]));
+        partial.bytes.extend_from_slice(&argument[..length]);
+        partial.ends.push(partial.bytes.len());
         partial.missing -= 1;
         partial.length = None;
         self.start += length + 2;

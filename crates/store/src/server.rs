@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -133,6 +134,8 @@ impl Connection {
     /// replies is not read from either, and its pipeline waits in its own socket buffer.
     async fn serve(mut self, stop: CancellationToken) -> io::Result<()> {
         let mut parser = Parser::default();
+        // Asked anew for each request they would cost more than the request's own commands.
+        let mut stopped = pin!(stop.cancelled());
         loop {
             let (batch, problem) = take_batch(&mut parser);
             let idle = batch.is_empty();
@@ -151,7 +154,7 @@ impl Connection {
                 let mut input = (&mut self.stream).take(READ_SIZE as u64);
                 let read = tokio::select! {
                     biased;
-                    () = stop.cancelled() => return self.stream.shutdown().await,
+                    () = &mut stopped => return self.stream.shutdown().await,
                     read = input.read_buf(parser.room(READ_SIZE)) => read?,
                     () = silence(self.patience) => {
                         tracing::debug!("a connection said nothing for too long: closed");
@@ -266,7 +269,9 @@ fn take_batch(parser: &mut Parser) -> (VecDeque<Command>, Option<Problem>) {
     let (mut batch, mut size) = (VecDeque::new(), 0);
     while batch.len() < BATCH_COMMANDS && size < BATCH_BYTES {
         match parser.next() {
-            Ok(Some(command)) if [&b"post"[..], b"host:"].contains(&&command[0].to_ascii_lowercase()[..]) => {
+            Ok(Some(command))
+                if [b"post", &b"host:"[..]].iter().any(|http| command[0].eq_ignore_ascii_case(http)) =>
+            {
                 tracing::warn!("a client speaks HTTP to the store: connection closed");
                 return (batch, Some(Problem::NotRedis));
             }

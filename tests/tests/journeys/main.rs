@@ -2,12 +2,15 @@
 //! the wire; `check` holds the checkers, and `check/broken.rs` feeds each of them what it must catch.
 
 mod ask;
+mod budget;
 mod check;
 mod counts;
 mod delay;
+mod diff;
 mod form;
 mod names;
 mod outside;
+mod rate;
 mod relations;
 mod shape;
 mod spread;

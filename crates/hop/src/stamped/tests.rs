@@ -30,6 +30,28 @@ async fn counts_bytes_both_ways_and_stamps_them_in_order() {
 }
 
 #[tokio::test]
+async fn a_turn_is_a_read_after_a_write() {
+    let (mut ours, mut theirs) = pair();
+    let stamps = ours.stamps();
+    let mut buffer = [0; 16];
+    theirs.write_all(b"unasked").await.unwrap();
+    ours.read_exact(&mut buffer[..7]).await.unwrap();
+    assert_eq!(stamps.turns(), 0, "nobody waited for it");
+    ours.write_all(b"a question").await.unwrap();
+    ours.write_all(b" in two pieces").await.unwrap();
+    assert_eq!(stamps.turns(), 0);
+    theirs.write_all(b"an answer").await.unwrap();
+    for _ in 0..3 {
+        ours.read_exact(&mut buffer[..3]).await.unwrap();
+    }
+    assert_eq!(stamps.turns(), 1, "in three pieces");
+    ours.write_all(b"again").await.unwrap();
+    theirs.write_all(b"yes").await.unwrap();
+    ours.read_exact(&mut buffer[..3]).await.unwrap();
+    assert_eq!(stamps.turns(), 2);
+}
+
+#[tokio::test]
 async fn after_flush_sees_the_bytes_written_after_it_was_asked() {
     let (mut ours, _theirs) = pair();
     let seen = Arc::new(AtomicU64::new(0));

@@ -24,7 +24,7 @@ const ANSWER_LIMIT: usize = 64 << 10;
 /// Sends spans as they come due. A collector that is not there costs one warning and a connection
 /// attempt now and then; what it has not seen is kept for it.
 pub(super) async fn send_forever(sink: Arc<Sink>, collector: SocketAddr, longest: Duration) {
-    let mut exporter = Exporter { collector, connection: None };
+    let mut exporter = Exporter::new(collector);
     let mut pause = BACKOFF.0;
     loop {
         if sink.spans().is_empty() {
@@ -81,7 +81,8 @@ async fn send_all(sink: &Sink, exporter: &mut Exporter) -> Result<(), anyhow::Er
 }
 
 /// Why a batch was not accepted.
-enum SendError {
+#[derive(Debug)]
+pub enum SendError {
     /// The collector has not seen it, or asks for it again later: it can be sent again.
     Unseen(anyhow::Error),
     /// It may have been seen, or was refused: sending it again would be wrong.
@@ -90,14 +91,23 @@ enum SendError {
 
 type Connection = SendRequest<Full<Bytes>>;
 
-/// One connection to the collector, kept between batches.
-struct Exporter {
+/// One connection to a collector, kept between batches.
+pub struct Exporter {
     collector: SocketAddr,
     connection: Option<Connection>,
 }
 
 impl Exporter {
-    async fn send(&mut self, body: Bytes) -> Result<(), SendError> {
+    /// For a collector that need not be there yet.
+    pub fn new(collector: SocketAddr) -> Self {
+        Exporter { collector, connection: None }
+    }
+
+    /// Sends one `ExportTraceServiceRequest`, which takes four seconds at most.
+    ///
+    /// # Errors
+    /// See [`SendError`]: it may be sent again, or must not be.
+    pub async fn send(&mut self, body: Bytes) -> Result<(), SendError> {
         let late = || anyhow::anyhow!("no answer in {SEND_LIMIT:?}");
         let ready = tokio::time::timeout(SEND_LIMIT, self.ready()).await.unwrap_or_else(|_| Err(late()));
         let mut connection = ready.map_err(SendError::Unseen)?;

@@ -57,6 +57,31 @@ impl Check<'_> {
         }
     }
 
+    /// A receiver of spans on this machine: `http://IP:PORT`; nothing, or `""`, is none.
+    pub(super) fn receiver(
+        &self,
+        value: &Option<Spanned<String>>,
+        key: &str,
+    ) -> Result<Option<SocketAddr>, PlanError> {
+        let Some(value) = value.as_ref().filter(|value| !value.get_ref().is_empty()) else { return Ok(None) };
+        let text = value.get_ref();
+        let address = text.strip_prefix("http://").and_then(|rest| {
+            rest.trim_end_matches('/').replace("localhost", "127.0.0.1").parse::<SocketAddr>().ok()
+        });
+        let (problem, remedy) = match address {
+            Some(address) if address.ip().is_loopback() => return Ok(Some(address)),
+            Some(address) => (
+                format!("{} is not a loopback address", address.ip()),
+                "spans go to this machine only; run a collector here that passes them on, and name it",
+            ),
+            None => (
+                format!("`{text}` is not http://IP:PORT"),
+                "write where your collector takes OTLP over HTTP, such as \"http://127.0.0.1:4318\"",
+            ),
+        };
+        Err(self.sources.error(&value.span(), key, problem, remedy))
+    }
+
     /// The address in an external program's URL.
     pub(super) fn external(
         &self,

@@ -46,6 +46,7 @@ pub(super) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> R
             sampler: choice(&raw.telemetry.sampler, "telemetry.sampler", &SAMPLERS, sources)?,
             delay_ms: whole(&raw.telemetry.delay_ms, "telemetry.delay_ms", 1..=60_000, 200, sources)? as u64,
             log: text(&raw.telemetry.log, "info"),
+            forward: check.receiver(&raw.telemetry.forward, "telemetry.forward")?,
         },
         supervise: Supervision {
             ready: seconds(&raw.supervise.ready_seconds, "supervise.ready_seconds", 10.0, sources)?,

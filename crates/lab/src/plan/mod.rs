@@ -82,6 +82,8 @@ pub struct TelemetryPlan {
     pub delay_ms: u64,
     /// `RUST_LOG`.
     pub log: String,
+    /// A collector of the user's own, which gets every span as well.
+    pub forward: Option<SocketAddr>,
 }
 
 /// How programs are watched.

@@ -57,6 +57,7 @@ pub(crate) struct RawTelemetry {
     pub(crate) sampler: Option<Spanned<String>>,
     pub(crate) delay_ms: Option<Spanned<i64>>,
     pub(crate) log: Option<Spanned<String>>,
+    pub(crate) forward: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -319,3 +319,22 @@ fn distances() {
     assert_eq!(closest("elast", ["listen", "least"]), Some("least"));
     assert_eq!(closest("xyzzy", ["listen", "least"]), None);
 }
+
+#[test]
+fn spans_are_passed_on_to_this_machine_only() {
+    let set = |value: &str| parse(&[&format!("telemetry.forward={value}")], &[]);
+    let to = |value: &str| set(value).expect("a good plan").telemetry.forward;
+    assert_eq!(to("http://127.0.0.1:4318"), "127.0.0.1:4318".parse().ok());
+    assert_eq!(to("http://localhost:4318/"), "127.0.0.1:4318".parse().ok());
+    assert_eq!(to("http://[::1]:4318"), "[::1]:4318".parse().ok());
+    assert_eq!(to(""), None);
+    for (wrong, said) in [
+        ("http://192.0.2.1:4318", "192.0.2.1 is not a loopback address"),
+        ("https://127.0.0.1:4318", "is not http://IP:PORT"),
+        ("127.0.0.1:4318", "is not http://IP:PORT"),
+        ("http://collector:4318", "is not http://IP:PORT"),
+    ] {
+        let error = set(wrong).expect_err("a wrong receiver").to_string();
+        assert!(error.contains(said) && error.contains("telemetry.forward"), "{error}");
+    }
+}

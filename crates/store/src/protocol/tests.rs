@@ -77,7 +77,7 @@ fn announced_sizes_cost_nothing_until_the_bytes_come() {
     parser.room(0).extend_from_slice(b"*1048576\r\n$16777216\r\nabc");
     assert_eq!(parser.next(), Ok(None));
     assert!(parser.buffer.capacity() < 1024);
-    assert!(parser.partial.is_some_and(|partial| partial.arguments.capacity() <= 64));
+    assert!(parser.partial.is_some_and(|partial| partial.ends.capacity() <= 64));
 }
 
 #[test]
