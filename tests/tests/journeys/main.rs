@@ -17,3 +17,4 @@ mod shape;
 mod spread;
 mod swap;
 mod tap;
+mod waits;
