@@ -2,12 +2,15 @@
 //!
 //! | module | answers |
 //! |---|---|
+//! | [`engines`] | how does it get a real Redis, PostgreSQL or Kafka, and end it? |
 //! | [`fixture`] | how does a test get a lab that disturbs nobody else's? |
 //! | [`program`] | how does it start the `lab` program as a user does? |
 //! | [`programs`] | how does it run curl, dig, kcat and friends? |
 //! | [`relay`] | how does it make one wire slow, and no program? |
 
+pub mod engines;
 pub mod fixture;
 pub mod program;
 pub mod programs;
-pub mod relay;
+
+pub use lab::relay;

@@ -9,7 +9,7 @@
 //! | [`telemetry`], [`otlp`] | where do spans go, and in which form? |
 //! | [`http`] | how are requests answered and forwarded with `traceparent`, `Server-Timing` and problem JSON? |
 //! | [`admin`], `metrics` | is it alive, is it ready, what are its metrics? |
-//! | [`clock`], [`wait`] | the only places that read a clock or wait for a condition |
+//! | [`clock`], [`wait`], [`pace`] | the only places that read a clock, wait for a condition or for a moment |
 
 pub mod accept;
 pub mod admin;
@@ -18,6 +18,7 @@ pub mod http;
 pub mod listen;
 mod metrics;
 pub mod otlp;
+pub mod pace;
 mod settings;
 pub mod stamped;
 pub mod start;

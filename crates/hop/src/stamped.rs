@@ -45,6 +45,10 @@ type AfterFlush = Box<dyn FnOnce(Mark) + Send>;
 struct Log {
     read: Mark,
     written: Mark,
+    /// How often something was read after something had been written.
+    turns: u32,
+    /// Nothing was read since the last write.
+    waits: bool,
     /// Called with the last write at the first flush by which that many bytes have been written.
     after_flush: Vec<(u64, AfterFlush)>,
     /// The socket is gone: nothing will ever be flushed again.
@@ -93,6 +97,12 @@ impl Stamps {
         self.log().written
     }
 
+    /// How often bytes came after bytes had gone: on a client's connection, its round trips. A message that
+    /// arrives in pieces counts once, unless something is written between the pieces.
+    pub fn turns(&self) -> u32 {
+        self.log().turns
+    }
+
     /// What [`Stamps::last_read`] says, as a stamp in the right direction.
     pub fn read_stamp(&self, mark: Mark) -> Stamp {
         let direction = match self.0.side {
@@ -137,11 +147,13 @@ impl Stamps {
     fn note_read(&self, count: usize, at: u64) {
         let mut log = self.log();
         log.read = Mark { offset: log.read.offset + count as u64, at };
+        log.turns += u32::from(std::mem::take(&mut log.waits));
     }
 
     fn note_write(&self, count: usize, at: u64) {
         let mut log = self.log();
         log.written = Mark { offset: log.written.offset + count as u64, at };
+        log.waits = true;
     }
 
     fn note_flush(&self, ending: bool) {
@@ -196,8 +208,14 @@ impl<S> Stamped<S> {
     /// Wraps any byte stream, for tests.
     pub fn new(inner: S, side: Side, client: SocketAddr, server: SocketAddr) -> Self {
         let flow = Flow { transport: Transport::Tcp, client, server };
-        let log =
-            Log { read: Mark::default(), written: Mark::default(), after_flush: Vec::new(), closed: false };
+        let log = Log {
+            read: Mark::default(),
+            written: Mark::default(),
+            turns: 0,
+            waits: false,
+            after_flush: Vec::new(),
+            closed: false,
+        };
         let shared = Shared { flow, side, opened: clock::now(), log: Mutex::new(log) };
         Stamped { inner, stamps: Stamps(Arc::new(shared)) }
     }

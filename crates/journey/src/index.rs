@@ -41,6 +41,12 @@ impl Roster {
         self.by_address.get(&address)
     }
 
+    /// An opaque hop that passes requests on to another one, directly.
+    pub fn opaque_before(&self, name: &str) -> Option<&Known> {
+        let before = |known: &&Known| !known.reports && known.onward.iter().any(|onward| onward == name);
+        self.by_name.values().filter(before).min_by_key(|known| &known.name)
+    }
+
     /// The hops behind an opaque one that should report, through opaque ones in between.
     pub(crate) fn reporters_behind(&self, opaque: &Known) -> Vec<&Known> {
         self.behind(opaque, |known| !known.reports).into_iter().filter(|known| known.reports).collect()
@@ -153,6 +159,11 @@ impl Index {
         spans
             .filter(|span| span.parent.is_none_or(|parent| !self.by_id.contains_key(&parent)))
             .min_by_key(|span| (span.start, std::cmp::Reverse(span.end)))
+    }
+
+    /// The spans that carry a trace's id.
+    pub(crate) fn of_trace(&self, trace_id: TraceId) -> impl Iterator<Item = &Span> {
+        self.by_trace.get(&trace_id).into_iter().flatten().map(|&at| &self.spans[at])
     }
 
     /// The spans that a span caused directly.

@@ -5,16 +5,34 @@
 //!
 //! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/measuring.md`.
 
+mod attribution;
+mod caused;
+mod compare;
+mod example;
+mod histogram;
 mod index;
 mod part;
+mod query;
 mod span;
 mod stamp;
 mod statistics;
+mod tally;
 mod tile;
+mod verdict;
 
+pub use attribution::{Attribution, Misattributed, Place, Shift};
+pub use compare::{Comparison, Verdict as Change, compare, median_interval};
+pub use example::example;
+pub use histogram::Histogram;
 pub use index::{Index, Known, Roster};
 pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
+pub use query::View;
 pub use span::{Kind, ParseTraceparentError, Span, SpanId, TraceId, Traceparent, Value};
 pub use stamp::{Direction, Event, Flow, ParseFlowError, Quality, Stamp, Transport};
-pub use statistics::{Line, Summary, lines, near, summarize};
+pub use statistics::{
+    CountsShared, Decomposition, Decompositions, Flagged, Line, PartMean, PartSummary, Summary, lines, near,
+    summarize,
+};
+pub use tally::{Row, Tally};
 pub use tile::{PART_KIND, REUSED, TOTAL, assemble};
+pub use verdict::{Answer, CONFIDENCE, Quantile, Verdict};

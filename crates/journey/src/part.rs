@@ -23,6 +23,12 @@ pub enum PartKind {
 }
 
 impl PartKind {
+    /// Is it a program's own time: working, waiting for something of its own, or opaque? Neither the way
+    /// to a program nor its waiting for a processor is.
+    pub fn is_own(self) -> bool {
+        matches!(self, PartKind::Own | PartKind::Wait | PartKind::Opaque)
+    }
+
     /// The word used in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -204,13 +210,8 @@ impl Journey {
         self.parts.iter().filter(|part| wanted(part)).map(|part| part.duration_ns).sum()
     }
 
-    /// The time of one line of the chapter's budget, in nanoseconds.
-    pub fn stage(&self, stage: Stage) -> u64 {
-        self.sum(|part| part.stage == stage)
-    }
-
-    /// A hop's own time (working, waiting or being opaque, not on legs), in nanoseconds; by name or role.
+    /// A hop's own time ([`PartKind::is_own`]), in nanoseconds; by name or role, 0 when it was not met.
     pub fn own(&self, hop: &str) -> u64 {
-        self.sum(|part| (part.hop == hop || part.role == hop) && part.kind != PartKind::Leg)
+        self.sum(|part| (part.hop == hop || part.role == hop) && part.kind.is_own())
     }
 }

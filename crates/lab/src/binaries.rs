@@ -29,10 +29,14 @@ impl Binaries {
         // Labs of one process (tests) take turns, and build what is built already only once.
         static BUILT: Mutex<BTreeSet<Role>> = Mutex::const_new(BTreeSet::new());
         let exe = std::env::current_exe().context("find this program's own file")?;
-        let folder = beside(&exe);
+        let source = crate::workspace::source();
+        let folder = match &source {
+            Some(root) if is_example_of_a_document(&exe) => target(root).join(PROFILE),
+            _ => beside(&exe),
+        };
         let mut built = BUILT.lock().await;
         let missing: Vec<Role> = roles.difference(&built).copied().collect();
-        let root = crate::workspace::root().filter(|root| is_built_in(&folder, root));
+        let root = source.filter(|root| is_built_in(&folder, root));
         if let Some(root) = root.filter(|_| build && !missing.is_empty()) {
             cargo_build(&root, &folder, &missing).await?;
             built.extend(missing);
@@ -63,6 +67,16 @@ fn beside(exe: &Path) -> PathBuf {
         Some("deps" | "examples") => folder.parent().unwrap_or(folder).to_path_buf(),
         _ => folder.to_path_buf(),
     }
+}
+
+/// rustdoc puts the examples that it runs into a folder of its own, where no programs lie.
+fn is_example_of_a_document(exe: &Path) -> bool {
+    std::env::var_os("CARGO").is_some() && !beside(exe).join("deps").is_dir()
+}
+
+/// Where cargo builds, as far as the environment tells.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |target| root.join(target))
 }
 
 /// Was this put there by cargo? Under `cargo run` always, else when it lies in the workspace's target.

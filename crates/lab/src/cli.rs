@@ -24,8 +24,8 @@ Examples:
   lab                                     the whole stack; Ctrl-C stops it
   lab curl -i /cart                       in another terminal: curl, with the lab's DNS, CA and token
   lab measure -n 200 --warm               200 warm journeys: where the time goes, with percentiles
-  lab --swap redis='redis-server --bind {IP} --port {PORT} --dir {DATA_DIR} --appendonly yes'
-                                          the same with a real Redis in its place
+  lab --swap store=redis-server --swap ingress=nginx      the same with real programs in their place
+  lab recipes                             which real programs fit which slot, and what to install
   lab --set hop.cart-pod-abc12.workers=1  the same with another setting
   lab --set lab.name=two --set network.port_offset=100      a second lab beside the first
 
@@ -54,9 +54,10 @@ pub(crate) struct Global {
     /// Change a key of the plan, such as hop.lb.balance=round-robin; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Start your own program in the place of a hop, or of all hops of a role; {LISTEN}, {IP}, {PORT},
-    /// {DATA_DIR} and every variable of its environment are filled in; may be repeated
-    #[arg(long, value_name = "NAME_OR_ROLE=COMMAND")]
+    /// Start another program in the place of a hop, or of all hops of a role: a recipe (`lab recipes`), or a
+    /// command of your own, in which {LISTEN}, {IP}, {PORT}, {DATA_DIR} and every variable of its environment
+    /// are filled in; may be repeated
+    #[arg(long, value_name = "NAME_OR_ROLE=RECIPE_OR_COMMAND")]
     pub(crate) swap: Vec<String>,
     /// Print results as JSON
     #[arg(long)]
@@ -83,6 +84,7 @@ impl Global {
             sets: self.set.clone(),
             swaps: self.swap.clone(),
             build: !self.no_build,
+            ..Options::default()
         }
     }
 }
@@ -96,8 +98,12 @@ Examples:
   lab measure                         one cold journey, one warm
   lab measure -n 500 --warm           500 warm ones: percentiles, and who takes how much at p50
   lab measure --format json --out before.json
+  lab measure --tap -n 100 --warm     what the packets on loopback say of it, beside what the programs say
+  lab measure --tap --pcap journey.pcap --keys journey.keys
+                                      then: wireshark -o tls.keylog_file:journey.keys journey.pcap
   lab measure -n 200 --format html --out journey.html      a page to look at, and to share
-  lab measure --cold -n 20 --swap lb='haproxy -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
+  lab measure --cold -n 20 --swap lb=haproxy --swap resolver=unbound
+  lab measure --swap lb='haproxy -db -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
 
 Cold: empty DNS caches and a new connection. Warm: everything was used before.")]
     Measure {
@@ -127,16 +133,21 @@ Examples:
     },
     /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
     #[command(after_help = "\
-The median of cold journeys is compared with each line of [budget].
+The median of cold journeys is compared with each line of [budget]: a phase, what one hop does itself, or
+what all hops of a role do. A line is over (or within) when the median's whole 95 % interval is. When the
+limit lies inside the interval, the line is inconclusive: it is shown, and counts as good unless --strict.
+
   lab check                           20 journeys
   lab check -n 100 --json             for a script
-  lab check --set budget.total=50.0   a stricter limit, this once")]
+  lab check --junit budget.xml        a report for a CI system; written also when nothing can be measured
+  lab check --set budget.total=50.0   a stricter limit, this once
+
+Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be measured.")]
     Check {
         #[command(flatten)]
         global: Global,
-        /// How many cold journeys
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = count)]
-        number: usize,
+        #[command(flatten)]
+        check: Checked,
     },
     /// What runs, where, since when, how much memory and CPU
     Status {
@@ -167,6 +178,26 @@ A first or last argument that begins with / becomes https://api.myshop.com:8443/
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
         arguments: Vec<String>,
     },
+    /// The shop's events, read from Kafka: in order per cart, each once, with the trace that caused it
+    #[command(after_help = "\
+Examples:
+  lab events                       all that Kafka has, the oldest first
+  lab events --follow              and what comes, as it comes, until Ctrl-C
+  lab events --json | jq .traceId  one JSON object a line
+
+A line: when (UTC), what, whose cart, which line of it, which product, how many, and the trace.
+Kafka may hold an event twice, when a pod died at the wrong moment: it has the same eventId then and
+is printed once (among the last 100,000). --follow waits for a Kafka that is gone, and goes on.")]
+    Events {
+        #[command(flatten)]
+        global: Global,
+        /// Print what comes, too, until Ctrl-C
+        #[arg(short, long)]
+        follow: bool,
+        /// Another topic [default: the one in the plan's kafka:// URL, else cart-events]
+        #[arg(long, value_name = "NAME")]
+        topic: Option<String>,
+    },
     /// Show the lab's certificates and until when they are valid; issue them (again)
     Certs {
         #[command(flatten)]
@@ -177,6 +208,15 @@ A first or last argument that begins with / becomes https://api.myshop.com:8443/
         /// Print a bearer token instead, good for an hour: curl -H "authorization: Bearer $(lab certs --token)"
         #[arg(long, conflicts_with = "renew")]
         token: bool,
+    },
+    /// Real programs that fit the slots: which, whether they are installed, what to install
+    #[command(after_help = "\
+A recipe starts a real program in a slot, with the settings that make it fit:
+  lab --swap store=redis-server --swap ingress=nginx     for one run
+  recipe = \"nginx\"                                      for good, below [hop.ingress] in lab.toml")]
+    Recipes {
+        #[command(flatten)]
+        global: Global,
     },
     /// What this machine can and cannot do, why, and what to do about it
     Doctor {
@@ -194,7 +234,9 @@ impl Cli {
                 | Command::Check { global, .. }
                 | Command::Status { global }
                 | Command::Stop { global }
+                | Command::Events { global, .. }
                 | Command::Certs { global, .. }
+                | Command::Recipes { global }
                 | Command::Doctor { global },
             ) => global,
             // Everything behind `curl` is curl's; an export needs no plan.
@@ -222,6 +264,26 @@ pub(crate) struct Wanted {
     /// Write the result to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Capture the packets on loopback meanwhile (needs CAP_NET_RAW) and print what they say of each
+    /// program and each leg beside what the programs say
+    #[arg(long)]
+    pub(crate) tap: bool,
+    /// Write the captured packets to this file, which Wireshark opens
+    #[arg(long, value_name = "FILE", requires = "tap")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Write the browser's TLS session keys to this file (SSLKEYLOGFILE). Whoever has both files can
+    /// read everything, the bearer token included
+    #[arg(long, value_name = "FILE", requires = "pcap")]
+    pub(crate) keys: Option<PathBuf>,
+}
+
+impl Wanted {
+    /// What the second witness shall do; paths become absolute, for a lab that runs elsewhere.
+    pub(crate) fn tap(&self) -> std::io::Result<Option<crate::witness::Options>> {
+        let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
+        let (pcap, keys) = (absolute(&self.pcap)?, absolute(&self.keys)?);
+        Ok(self.tap.then_some(crate::witness::Options { pcap, keys }))
+    }
 }
 
 /// How a measurement is written.
@@ -237,6 +299,29 @@ pub(crate) enum Format {
     Har,
     /// Trace events, for ui.perfetto.dev and chrome://tracing
     Perfetto,
+}
+
+/// What to check.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Checked {
+    /// How many cold journeys; at least 6, or no median can be told with 95 % confidence
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = enough)]
+    pub(crate) number: usize,
+    /// Fail also when a line is inconclusive
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Write a JUnit report to this file, too: one test case per line of the budget
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+fn enough(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        few @ ..command::check::FEWEST => {
+            Err(format!("{few} journeys cannot tell a median: at least {}", command::check::FEWEST))
+        }
+        count => Ok(count),
+    }
 }
 
 fn count(text: &str) -> Result<usize, String> {

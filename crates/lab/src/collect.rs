@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use journey::{Index, Journey, Kind, Roster, Span, TraceId, assemble};
+use tap::testimony::Testimony;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
@@ -44,6 +45,8 @@ struct Store {
     /// Requests from outside, in the order in which their first hop reported them.
     outside: Vec<TraceId>,
     next_sweep: usize,
+    /// What was said of each journey that was put together, while someone compares it.
+    kept: Option<Vec<Testimony>>,
 }
 
 impl Collector {
@@ -89,10 +92,10 @@ impl Collector {
         if let Some(forward) = &self.0.forward {
             forward.browser(spans.clone());
         }
-        self.keep(spans);
+        self.take_in(spans);
     }
 
-    fn keep(&self, spans: Vec<Span>) {
+    fn take_in(&self, spans: Vec<Span>) {
         let mut store = self.store();
         for span in spans {
             let begins_a_trace = span.kind == Kind::Server
@@ -119,7 +122,22 @@ impl Collector {
 
     /// Forgets a claim; call it when the journey is put together.
     pub fn release(&self, trace_id: TraceId) {
-        self.store().ours.remove(&trace_id);
+        let mut store = self.store();
+        store.ours.remove(&trace_id);
+        let Store { index, kept, .. } = &mut *store;
+        if let Some(kept) = kept {
+            kept.push(Testimony::of(trace_id, &index.caused(trace_id)));
+        }
+    }
+
+    /// From now on, keeps what was said of each journey when it is [released](Collector::release).
+    pub(crate) fn keep(&self) {
+        self.store().kept = Some(Vec::new());
+    }
+
+    /// What was kept; keeps nothing more.
+    pub(crate) fn kept(&self) -> Vec<Testimony> {
+        self.store().kept.take().unwrap_or_default()
     }
 
     /// A journey as far as it is known now.
@@ -197,7 +215,7 @@ impl Collector {
                 if let Some(forward) = &self.0.forward {
                     forward.message(body, spans.len());
                 }
-                self.keep(spans);
+                self.take_in(spans);
                 say(StatusCode::OK, "")
             }
             Err(error) => say(StatusCode::BAD_REQUEST, &format!("not an ExportTraceServiceRequest: {error}")),

@@ -44,6 +44,9 @@ pub struct Report {
     pub config: String,
     /// `debug` or `release`.
     pub build: String,
+    /// What the user should know about the programs in the slots.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Its programs.
     pub hops: Vec<HopReport>,
 }
@@ -147,6 +150,7 @@ fn status(viewer: &Viewer, since_unix_ns: u64) -> Report {
         since_unix_ns,
         config: viewer.plan.source.clone(),
         build: crate::binaries::PROFILE.to_owned(),
+        warnings: viewer.warnings.to_vec(),
         hops: hops.collect(),
     }
 }

@@ -33,7 +33,8 @@ pub(crate) async fn follow(plan: Arc<Plan>, watch: Watch, changed: Arc<Notify>) 
     let mut services: Vec<Service> = plan
         .hops()
         .filter_map(|(_, hop)| match &hop.settings {
-            Settings::Clusterip { endpoints, .. } => Some(Service {
+            // A recipe's program asks the pods itself.
+            Settings::Clusterip { endpoints, .. } if hop.recipe.is_none() => Some(Service {
                 name: hop.name.clone(),
                 admin: hop.admin?,
                 pods: endpoints.clone(),

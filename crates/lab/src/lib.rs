@@ -11,19 +11,28 @@
 //! | `endpoints` | which pods are ready, and who must know? |
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
+//! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
+//! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`forward`] | the same spans for a collector of the user's own |
+//! | [`witness`] | what the packets on loopback say of the same journeys |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
+//! | [`events`] | what did the shop tell the others? (reads Kafka) |
+//! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
+//! | `durable` | does a foreign engine keep what it acknowledges? |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
 pub mod ask;
+pub mod asked;
 pub mod binaries;
 pub mod certs;
 pub mod cli;
 pub mod collect;
 mod command;
 pub mod control;
+mod durable;
 mod endpoints;
+pub mod events;
 pub mod export;
 pub mod forward;
 pub mod measure;
@@ -32,12 +41,21 @@ pub mod plan;
 mod prepare;
 mod print;
 pub mod probe;
+pub mod programs;
+pub mod recipe;
+pub mod relay;
 pub mod report;
+pub mod room;
 pub mod running;
+mod series;
 pub mod state;
 pub mod supervise;
 pub mod target;
+pub mod witness;
 pub mod workspace;
 
+pub use asked::Asked;
 pub use options::Options;
+pub use relay::Relay;
+pub use room::Room;
 pub use running::Lab;

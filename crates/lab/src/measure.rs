@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::collect::Collector;
 use crate::probe::{Ask, Browser};
 use crate::target::{Target, TargetHop};
+use crate::witness::{self, Tap, Watch};
 
 /// The form in which measurements are written, with its version.
 pub const SCHEMA: &str = "journey/1";
@@ -16,6 +17,8 @@ pub const SCHEMA: &str = "journey/1";
 const SEAL_LIMIT: Duration = Duration::from_secs(3);
 /// Journeys are put together after this many, so that spans need not be kept for all of them.
 const CHUNK: usize = 250;
+/// How long a foreign resolver's cache may take to be emptied.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
 /// What to measure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,11 +34,13 @@ pub struct Options {
     pub product: String,
     /// How many of it.
     pub quantity: u32,
+    /// Capture the packets meanwhile, and compare them with what the programs say.
+    pub tap: Option<witness::Options>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { count: 1, cold: true, warm: true, product: "PROD-123".to_owned(), quantity: 1 }
+        Options { count: 1, cold: true, warm: true, product: "PROD-123".to_owned(), quantity: 1, tap: None }
     }
 }
 
@@ -71,6 +76,9 @@ pub struct Measured {
     /// Warm journeys, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<Series>,
+    /// What the second witness saw, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tap: Option<Tap>,
 }
 
 impl Measured {
@@ -111,7 +119,11 @@ async fn run_here(
 ) -> anyhow::Result<Measured> {
     let kinds = usize::from(options.cold) + usize::from(options.warm);
     let total = options.count * kinds;
+    let watch = options.tap.as_ref().map(|tap| Watch::begin(target, collector, tap)).transpose()?;
     let mut browser = Browser::new(target.clone())?;
+    if let Some(keys) = options.tap.as_ref().and_then(|tap| tap.keys.as_deref()) {
+        browser.write_keys(keys)?;
+    }
     let ask = Ask::add_item(&options.product, options.quantity);
     let mut measured = Measured {
         schema: SCHEMA.to_owned(),
@@ -122,6 +134,7 @@ async fn run_here(
         memory_bytes: memory(target),
         cold: None,
         warm: None,
+        tap: None,
     };
     if options.cold {
         let series =
@@ -137,6 +150,9 @@ async fn run_here(
             progress(before + n, total);
         });
         measured.warm = Some(series.await?);
+    }
+    if let Some(watch) = watch {
+        watch.end(&mut measured)?;
     }
     Ok(measured)
 }
@@ -192,13 +208,32 @@ async fn one(browser: &mut Browser, collector: &Collector, ask: &Ask) -> anyhow:
     Ok(trace_id)
 }
 
-/// Empties the resolver's cache, so that the next question is walked from the root again.
+/// Empties the resolver's cache, so that the next question is walked from the root again. A foreign
+/// resolver without a command for it keeps its cache.
 ///
 /// # Errors
-/// The resolver's admin endpoint does not answer as it should.
+/// The resolver's admin endpoint does not answer as it should, or the command fails.
 pub async fn flush_resolver(target: &Target) -> anyhow::Result<()> {
-    let Some(admin) = target.resolver_admin else { return Ok(()) };
-    let status = crate::ask::post(admin, "/flush", "").await.context("empty the resolver's cache")?.status;
-    anyhow::ensure!(status.is_success(), "empty the resolver's cache: {admin} answered {status}");
+    if let Some(admin) = target.resolver_admin {
+        let status =
+            crate::ask::post(admin, "/flush", "").await.context("empty the resolver's cache")?.status;
+        anyhow::ensure!(status.is_success(), "empty the resolver's cache: {admin} answered {status}");
+    }
+    let Some((program, arguments)) = target.resolver_flush.split_first() else { return Ok(()) };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).env("PATH", crate::programs::search_path());
+    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+    let said = tokio::time::timeout(FLUSH_LIMIT, command.output()).await;
+    let said = said
+        .with_context(|| format!("empty the resolver's cache: {program} did not end within {FLUSH_LIMIT:?}"))?
+        .with_context(|| format!("empty the resolver's cache: run {program}"))?;
+    let words = [said.stderr, said.stdout].concat();
+    let words = String::from_utf8_lossy(&words);
+    anyhow::ensure!(
+        said.status.success(),
+        "empty the resolver's cache: {program}: {}: {}",
+        said.status,
+        words.trim()
+    );
     Ok(())
 }

@@ -15,11 +15,13 @@ pub struct Options {
     pub swaps: Vec<String>,
     /// Build the hops first, where that is possible.
     pub build: bool,
+    /// The name of a test that gets ports and a folder of its own.
+    pub test: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { config: Config::Found, sets: Vec::new(), swaps: Vec::new(), build: true }
+        Options { config: Config::Found, sets: Vec::new(), swaps: Vec::new(), build: true, test: None }
     }
 }
 
@@ -27,6 +29,15 @@ impl Options {
     /// The default stack.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The default stack for a test: with free ports, a folder of its own, and a turn among the labs that
+    /// run at once, so that any number of tests can run side by side. `name` is letters, digits and `-`.
+    ///
+    /// What is set afterwards is set in addition. When the lab is stopped, its folder is removed; when the
+    /// test fails before, it is kept, and its path is printed.
+    pub fn for_test(name: &str) -> Self {
+        Options { test: Some(name.to_owned()), ..Self::default() }
     }
 
     /// A plan's text instead of a file.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::binaries::Binaries;
-use crate::plan::{Hop, Plan, Role, Runs, Settings, Surroundings, fill};
+use crate::plan::{Hop, Plan, Role, Runs, Settings, Surroundings, fill, fill_file};
 use crate::state::Held;
 use crate::supervise::{Launch, Readiness, ports};
 
@@ -74,7 +74,7 @@ fn launch(
     std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
     let (program, arguments) = match &hop.runs {
         Runs::Command(words) => {
-            fill_config(plan, hop, &env, around)?;
+            write_files(plan, hop, &env, around)?;
             let mut words: Vec<String> = words.iter().map(|word| fill(word, hop, &env, around)).collect();
             (words.remove(0).into(), words)
         }
@@ -88,24 +88,55 @@ fn launch(
         env,
         log: held.log(&hop.name),
         ready: readiness(hop),
-        ready_limit: plan.supervise.ready,
-        drain: plan.supervise.drain,
+        ready_limit: plan.ready_limit(hop),
+        drain: plan.drain_limit(hop),
     })
 }
 
-/// Writes the user's configuration file with its `{NAMES}` filled in.
-fn fill_config(
+/// A recipe's program must be there; the error says which package has it.
+pub(crate) fn check_programs(plan: &Plan) -> anyhow::Result<()> {
+    for (_, hop) in plan.hops() {
+        let Some(recipe) = hop.recipe.filter(|recipe| recipe.installed().is_none()) else { continue };
+        anyhow::bail!(
+            "{}: the recipe {} needs {}, which is not installed\n  what to do: apt-get install {}",
+            hop.name,
+            recipe.name,
+            recipe.program,
+            recipe.package
+        );
+    }
+    Ok(())
+}
+
+/// Writes a recipe's files and the user's configuration file, with what is in braces filled in.
+fn write_files(
     plan: &Plan,
     hop: &Hop,
     env: &BTreeMap<String, String>,
     around: &Surroundings,
 ) -> anyhow::Result<()> {
+    let write = |name: &Path, text: &str| {
+        let to = around.data(hop).join(name);
+        let text = fill_file(text, hop, env, around)
+            .map_err(anyhow::Error::msg)
+            .with_context(|| format!("fill in hop.{}'s file {}", hop.name, name.display()))?;
+        std::fs::write(&to, text).with_context(|| format!("write {}", to.display()))
+    };
+    for (name, text) in hop.recipe.iter().flat_map(|recipe| &recipe.files) {
+        write(Path::new(name), text)?;
+    }
     let Some(config) = &hop.config else { return Ok(()) };
     let from = plan.folder.join(config);
     let text = std::fs::read_to_string(&from)
         .with_context(|| format!("read hop.{}.config, {}", hop.name, from.display()))?;
-    let to = around.data(hop).join(config.file_name().unwrap_or_default());
-    std::fs::write(&to, fill(&text, hop, env, around)).with_context(|| format!("write {}", to.display()))
+    write(Path::new(config.file_name().unwrap_or_default()), &text)
+}
+
+/// The command that empties the resolver's cache, if another program than ours plays it and has one.
+pub(crate) fn flush(plan: &Plan, around: &Surroundings) -> Vec<String> {
+    let Some(resolver) = plan.first(Role::Resolver) else { return Vec::new() };
+    let env = plan.environment(resolver, around);
+    resolver.flush.iter().flatten().map(|word| fill(word, resolver, &env, around)).collect()
 }
 
 /// Copies a zone file; where the plan's load balancer is elsewhere, the copy says so.
@@ -163,7 +194,7 @@ pub(crate) async fn await_external(plan: &Plan) -> anyhow::Result<()> {
     for (_, hop) in plan.hops() {
         let Runs::External(_) = &hop.runs else { continue };
         let ready = readiness(hop);
-        hop::wait::until(format!("hop.{} to answer", hop.name), plan.supervise.ready, async || {
+        hop::wait::until(format!("hop.{} to answer", hop.name), plan.ready_limit(hop), async || {
             ready.holds().await.then_some(())
         })
         .await

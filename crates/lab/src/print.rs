@@ -4,11 +4,17 @@ use std::io::{ErrorKind, Write as _};
 
 /// Writes a result to stdout. A reader that has gone away (`lab status | head -1`) is no error.
 pub(crate) fn result(text: &str) -> std::io::Result<()> {
+    line(text).map(drop)
+}
+
+/// Writes one of many results to stdout; `false` says that the reader has gone away.
+pub(crate) fn line(text: &str) -> std::io::Result<bool> {
     let mut out = std::io::stdout().lock();
     let line_end = if text.ends_with('\n') { "" } else { "\n" };
     match write!(out, "{text}{line_end}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,7 +3,9 @@
 //! It has what a browser has (a stub resolver with a cache, a TLS session cache, kept connections)
 //! and names everything it does, so that time between its own spans is nobody's: *unaccounted*.
 
+mod apart;
 mod connect;
+mod keys;
 mod stub;
 
 use std::time::Duration;
@@ -16,6 +18,7 @@ use hyper::{Method, Request, StatusCode};
 use journey::{Kind, PART_KIND, Span, TOTAL, TraceId, Traceparent};
 
 use crate::target::Target;
+pub use apart::Apart;
 use connect::{Connection, MarkedBody};
 use stub::Stub;
 
@@ -45,10 +48,15 @@ impl Ask {
     /// `POST /cart/items`, as in the chapter.
     pub fn add_item(product: &str, quantity: u32) -> Self {
         let body = serde_json::json!({ "productId": product, "quantity": quantity }).to_string();
+        Ask { method: Method::POST, path: "/cart/items".to_owned(), body: Bytes::from(body), ..Ask::cart() }
+    }
+
+    /// `GET /cart`.
+    pub fn cart() -> Self {
         Ask {
-            method: Method::POST,
-            path: "/cart/items".to_owned(),
-            body: Bytes::from(body),
+            method: Method::GET,
+            path: "/cart".to_owned(),
+            body: Bytes::new(),
             headers: HeaderMap::new(),
             sampled: true,
         }
@@ -68,6 +76,9 @@ pub struct Answer {
     pub body: Bytes,
     /// From nothing to the last byte, by the monotonic clock, in nanoseconds.
     pub total_ns: u64,
+    /// How often the browser, having written, had to wait for the peer until the response was complete:
+    /// round trips on its connection, those of a handshake included.
+    pub turns: u32,
     /// What the browser did; give it to the collector.
     pub spans: Vec<Span>,
 }
@@ -78,6 +89,7 @@ pub struct Browser {
     tls: connect::Tls,
     stub: Stub,
     connection: Option<Connection>,
+    keys: Option<keys::Keys>,
 }
 
 /// Collects the browser's own spans of one journey.
@@ -112,9 +124,18 @@ impl Browser {
     /// # Errors
     /// The lab's CA cannot be read.
     pub fn new(target: Target) -> anyhow::Result<Self> {
-        let tls = connect::Tls::trusting(&target.ca)?;
+        let tls = connect::Tls::trusting(&target.ca, None)?;
         let stub = Stub::new(target.resolver);
-        Ok(Browser { target, tls, stub, connection: None })
+        Ok(Browser { target, tls, stub, connection: None, keys: None })
+    }
+
+    /// From the next connection on, writes the TLS sessions' keys to a file, as browsers do for Wireshark.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_keys(&mut self, file: &std::path::Path) -> anyhow::Result<()> {
+        self.keys = Some(keys::Keys::create(file)?);
+        self.forget()
     }
 
     /// Closes connections and forgets cached names and sessions.
@@ -124,7 +145,7 @@ impl Browser {
     pub fn forget(&mut self) -> anyhow::Result<()> {
         self.connection = None;
         self.stub = Stub::new(self.target.resolver);
-        self.tls = connect::Tls::trusting(&self.target.ca)?;
+        self.tls = connect::Tls::trusting(&self.target.ca, self.keys.as_ref())?;
         Ok(())
     }
 
@@ -159,6 +180,7 @@ impl Browser {
         let span_id = hop::trace::new_span_id();
         let connection = self.connection.as_mut().context("a connection that was just made")?;
         let (before_sent, before_read) = (connection.stamps.last_write(), connection.stamps.last_read());
+        let before_turns = if connection.used { connection.stamps.turns() } else { 0 };
         let (body, sent) = MarkedBody::new(ask.body.clone(), connection.stamps.clone());
         let parent = Traceparent { trace_id: recorder.trace_id, parent: span_id, sampled: ask.sampled };
         let request = self.target.request(ask, parent, body)?;
@@ -188,6 +210,7 @@ impl Browser {
         span.stamps = vec![connection.stamps.write_stamp(sent), connection.stamps.read_stamp(read)];
         recorder.spans.push(span);
         connection.used = true;
+        let turns = connection.stamps.turns() - before_turns;
 
         let mut root = Span::new(recorder.trace_id, recorder.root, None, Kind::Internal, name, (start, end))
             .with(TOTAL, total_ns);
@@ -199,6 +222,7 @@ impl Browser {
             headers: head.headers,
             body,
             total_ns,
+            turns,
             spans: recorder.spans,
         })
     }

@@ -23,6 +23,9 @@ pub fn table(measured: &Measured) -> String {
     if let (Some(cold), Some(warm)) = (&measured.cold, &measured.warm) {
         disappeared(&mut out, cold, warm);
     }
+    if let Some(tap) = &measured.tap {
+        out.push_str(&crate::witness::table(tap));
+    }
     let _ = writeln!(
         out,
         "Measured on {} (no wire: the chapter's network is 15 ms away), {} programs on this machine's cores,\n\
@@ -203,7 +206,8 @@ fn disappeared(out: &mut String, cold: &Series, warm: &Series) {
     let (Some(cold), Some(warm)) = (cold.journeys.first(), warm.journeys.first()) else { return };
     let _ = writeln!(out, "What the warm journey no longer has:");
     for stage in Stage::ALL {
-        let (before, after) = (cold.stage(stage), warm.stage(stage));
+        let took = |journey: &Journey| journey.sum(|part| part.stage == stage);
+        let (before, after) = (took(cold), took(warm));
         if before > 0 && after == 0 {
             let _ = writeln!(out, "  {:<26} {:>10}   gone", stage.title(), time(before));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
@@ -15,6 +15,8 @@ use crate::collect::Collector;
 use crate::options::Options;
 use crate::plan::{Plan, Role, Runs, Settings, Surroundings};
 use crate::prepare;
+use crate::probe::Apart;
+use crate::room::Room;
 use crate::state::{Held, Run, RunHop};
 use crate::supervise::{Event, Signal, State, Status, Supervisor, Watch, signal};
 use crate::target::{Target, TargetHop};
@@ -26,8 +28,15 @@ pub struct Lab {
     collector: Collector,
     supervisor: Supervisor,
     control_plane: JoinHandle<()>,
-    /// Last, so that the folder is given back when nobody writes there any more.
+    /// The browser of [`Lab::ask`], from the first question on.
+    pub(crate) browser: OnceLock<Apart>,
+    /// The command that empties a foreign resolver's cache.
+    flush: Arc<[String]>,
+    warnings: Arc<[String]>,
+    /// Behind all that runs, so that the folder is given back when nobody writes there any more.
     held: Held,
+    /// A test's, which is given back last.
+    room: Option<Room>,
 }
 
 impl Lab {
@@ -38,7 +47,13 @@ impl Lab {
     /// ([`crate::state::AlreadyRuns`]), taken ports, a build that fails, or a program that dies or is
     /// not ready in time ([`crate::supervise::Death`]). Nothing runs then.
     pub async fn start(options: Options) -> anyhow::Result<Lab> {
-        Self::start_plan(options.plan()?, options.build).await
+        let Some(name) = &options.test else {
+            return Self::start_plan(options.plan()?, options.build).await;
+        };
+        let room = Room::take(name).await?;
+        let mut sets = room.options().sets;
+        sets.extend(options.sets);
+        room.start(Options { sets, ..options }).await
     }
 
     /// Starts a plan that is checked already.
@@ -46,6 +61,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::start`].
     pub async fn start_plan(plan: Plan, build: bool) -> anyhow::Result<Lab> {
+        prepare::check_programs(&plan)?;
         let held = crate::state::hold(&states(&plan), &plan.name)?;
         prepare::check_ports(&plan).await?;
         let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
@@ -61,9 +77,25 @@ impl Lab {
         let waves = prepare::prepare(&plan, &around, &held, &binaries)?;
         prepare::await_external(&plan).await?;
         let supervisor = Supervisor::start(waves).await?;
+        let flush = prepare::flush(&plan, &around).into();
+        let warnings = crate::durable::warnings(&plan).await.into();
         let plan = Arc::new(plan);
         let follow = crate::endpoints::follow(Arc::clone(&plan), supervisor.watch(), supervisor.changed());
-        Ok(Lab { control_plane: tokio::spawn(follow), plan, certs, collector, supervisor, held })
+        let control_plane = tokio::spawn(follow);
+        let browser = OnceLock::new();
+        let room = None;
+        Ok(Lab { control_plane, flush, warnings, browser, room, plan, certs, collector, supervisor, held })
+    }
+
+    /// The room it lives in, if it is a test's.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
+    }
+
+    /// This lab runs in a test's room, which it gives back at its end.
+    pub(crate) fn lives_in(mut self, room: Room) -> Lab {
+        self.room = Some(room);
+        self
     }
 
     /// The plan it runs after.
@@ -74,6 +106,11 @@ impl Lab {
     /// The lab's folder: `logs/`, `data/`, `zones/`.
     pub fn folder(&self) -> &Path {
         self.held.folder()
+    }
+
+    /// What the user should know about the programs in the slots: each says who, what, and what to do.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Receives the hops' spans.
@@ -117,7 +154,8 @@ impl Lab {
     /// It did not happen within the plan's limit; the error has the last lines of its log.
     pub async fn ready_again(&self, hop: &str, not: Option<u32>) -> anyhow::Result<()> {
         let what = format!("{hop} to be ready again");
-        let limit = self.plan.supervise.ready * 2;
+        let limit =
+            self.plan.find(hop).map_or(self.plan.supervise.ready, |hop| self.plan.ready_limit(hop)) * 2;
         hop::wait::until(what, limit, async || {
             let status = self.supervisor.statuses().into_iter().find(|status| status.name == hop)?;
             (status.state == State::Ready && status.pid != not).then_some(())
@@ -131,7 +169,7 @@ impl Lab {
     /// # Errors
     /// The signing key cannot be read.
     pub fn target(&self) -> anyhow::Result<Target> {
-        target(&self.plan, &self.certs, &self.supervisor.statuses())
+        target(&self.plan, &self.certs, &self.flush, &self.supervisor.statuses())
     }
 
     /// Waits until something happens to a program.
@@ -152,9 +190,15 @@ impl Lab {
     /// Stops everything, the front door first, and gives running requests time to finish.
     pub async fn stop(mut self) {
         self.control_plane.abort();
+        self.browser.take();
         self.supervisor.stop().await;
         if let Some(forward) = self.collector.forward() {
             forward.finish().await;
+        }
+        let room = self.room.take();
+        drop(self);
+        if let Some(room) = room {
+            room.leave();
         }
     }
 
@@ -164,6 +208,8 @@ impl Lab {
             certs: self.certs.clone(),
             collector: self.collector.clone(),
             watch: self.supervisor.watch(),
+            flush: Arc::clone(&self.flush),
+            warnings: Arc::clone(&self.warnings),
             folder: self.held.folder().to_owned(),
         }
     }
@@ -201,6 +247,8 @@ pub(crate) struct Viewer {
     certs: Certs,
     pub(crate) collector: Collector,
     watch: Watch,
+    flush: Arc<[String]>,
+    pub(crate) warnings: Arc<[String]>,
     folder: PathBuf,
 }
 
@@ -211,7 +259,7 @@ impl Viewer {
     }
 
     pub(crate) fn target(&self) -> anyhow::Result<Target> {
-        target(&self.plan, &self.certs, &self.statuses())
+        target(&self.plan, &self.certs, &self.flush, &self.statuses())
     }
 }
 
@@ -245,7 +293,7 @@ fn in_plan_order(plan: &Plan, folder: &Path, statuses: Vec<Status>) -> Vec<Statu
     plan.hops().map(|(_, hop)| of(hop)).collect()
 }
 
-fn target(plan: &Plan, certs: &Certs, statuses: &[Status]) -> anyhow::Result<Target> {
+fn target(plan: &Plan, certs: &Certs, flush: &[String], statuses: &[Status]) -> anyhow::Result<Target> {
     let resolver = plan.first(Role::Resolver).context("a plan has a resolver")?;
     let lb = plan.first(Role::Lb).context("a plan has an lb")?;
     let hops = plan.hops().map(|(_, hop)| {
@@ -273,6 +321,7 @@ fn target(plan: &Plan, certs: &Certs, statuses: &[Status]) -> anyhow::Result<Tar
     Ok(Target {
         resolver: resolver.listen,
         resolver_admin: resolver.admin.filter(|_| resolver.runs == Runs::Own),
+        resolver_flush: flush.to_vec(),
         host: plan.host.clone(),
         port: lb.listen.port(),
         ca: certs.authority(),

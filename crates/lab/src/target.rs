@@ -30,6 +30,8 @@ pub struct Target {
     pub resolver: SocketAddr,
     /// The resolver's admin endpoint, for `POST /flush`; `None` when another program plays it.
     pub resolver_admin: Option<SocketAddr>,
+    /// The command that empties another program's cache, its words; none for ours.
+    pub resolver_flush: Vec<String>,
     /// The host in the URL: `api.myshop.com`.
     pub host: String,
     /// The port in the URL.

@@ -13,6 +13,16 @@ pub fn root() -> Option<PathBuf> {
     [exe, package, here].into_iter().flatten().find_map(|start| above(&start))
 }
 
+/// The workspace's source, to build the hops from: as [`root`], else, under cargo, where this library was
+/// compiled from. So a test of another project that depends on this library finds them, too.
+pub fn source() -> Option<PathBuf> {
+    let compiled = || {
+        std::env::var_os("CARGO")?;
+        above(Path::new(env!("CARGO_MANIFEST_DIR")))
+    };
+    root().or_else(compiled)
+}
+
 /// The nearest folder above `start` that is the lab's workspace.
 fn above(start: &Path) -> Option<PathBuf> {
     let is_root = |folder: &&Path| {
@@ -34,6 +44,15 @@ pub fn certs() -> PathBuf {
     match root() {
         Some(root) => root.join("certs"),
         None => states().join("certs"),
+    }
+}
+
+/// The folder for what is fetched once and used by every lab: `target/downloads` in a workspace, else below
+/// `$XDG_CACHE_HOME`.
+pub fn downloads() -> PathBuf {
+    match root() {
+        Some(root) => root.join("target/downloads"),
+        None => home("XDG_CACHE_HOME", ".cache").join("request-journey-lab"),
     }
 }
 

@@ -14,11 +14,11 @@ mod streams;
 mod strings;
 mod transactions;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
 use crate::database::Database;
 use crate::protocol::Command;
@@ -100,16 +100,17 @@ const FAMILIES: [&[Spec]; 7] = [
     transactions::COMMANDS,
 ];
 
-static TABLE: LazyLock<HashMap<&'static str, &'static Spec>> =
-    LazyLock::new(|| FAMILIES.iter().copied().flatten().map(|spec| (spec.name, spec)).collect());
+static TABLE: LazyLock<HashMap<&'static [u8], &'static Spec>> =
+    LazyLock::new(|| FAMILIES.iter().copied().flatten().map(|spec| (spec.name.as_bytes(), spec)).collect());
 
 /// Finds a command by its name in any case.
 fn find(name: &[u8]) -> Option<&'static Spec> {
-    // No command's name is longer; this also keeps a client's 16 MiB "name" from being copied.
-    if name.len() > 16 {
-        return None;
-    }
-    TABLE.get(String::from_utf8_lossy(name).to_ascii_lowercase().as_str()).copied()
+    // No command's name is longer.
+    let mut small = [0; 16];
+    let small = small.get_mut(..name.len())?;
+    small.copy_from_slice(name);
+    small.make_ascii_lowercase();
+    TABLE.get(&*small).copied()
 }
 
 /// The name under which a command appears in spans: known names in capitals, others as "unknown", so that

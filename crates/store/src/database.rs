@@ -12,6 +12,7 @@ use crate::hash::Hash;
 use crate::ordered::Ordered;
 use crate::reply::{Failure, WRONG_TYPE};
 use crate::stream::Stream;
+use crate::text::decimal;
 
 /// What a key costs in memory besides its name and value: its places in the map, in the order, and its slot.
 const KEY_COST: usize = 300;
@@ -21,7 +22,8 @@ const KEY_COST: usize = 300;
 pub(crate) enum Value {
     String(Bytes),
     Hash(Hash),
-    Stream(Stream),
+    /// Boxed, because it is large and rare: the map of all keys has room for every value.
+    Stream(Box<Stream>),
 }
 
 impl Value {
@@ -64,6 +66,8 @@ impl PartialEq for Slot {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
     pub(crate) bytes: Vec<u8>,
+    /// What is replayed is written down already.
+    pub(crate) muted: bool,
 }
 
 impl Journal {
@@ -73,10 +77,25 @@ impl Journal {
         arguments: impl IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
     ) {
         let arguments = arguments.into_iter();
-        self.bytes.extend_from_slice(format!("*{}\r\n", arguments.len()).as_bytes());
-        for argument in arguments {
-            self.bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
-            self.bytes.extend_from_slice(argument);
+        self.begin(arguments.len());
+        arguments.for_each(|argument| self.word(argument));
+    }
+
+    /// Begins a command of so many words, each of which follows by [`Journal::word`].
+    pub(crate) fn begin(&mut self, words: usize) {
+        if !self.muted {
+            self.bytes.push(b'*');
+            decimal(words as u64, &mut self.bytes);
+            self.bytes.extend_from_slice(b"\r\n");
+        }
+    }
+
+    pub(crate) fn word(&mut self, word: &[u8]) {
+        if !self.muted {
+            self.bytes.push(b'$');
+            decimal(word.len() as u64, &mut self.bytes);
+            self.bytes.extend_from_slice(b"\r\n");
+            self.bytes.extend_from_slice(word);
             self.bytes.extend_from_slice(b"\r\n");
         }
     }
@@ -169,12 +188,16 @@ impl Database {
     }
 
     /// Puts a whole value in the key's place.
-    pub(crate) fn put(&mut self, key: &Bytes, value: Value, expires: Option<u64>) {
+    pub(crate) fn put(&mut self, key: &Bytes, mut value: Value, expires: Option<u64>) {
         self.purge(key);
+        if let Value::String(text) = &mut value {
+            *text = Bytes::copy_from_slice(text); // it came as a part of a command
+        }
         self.version += 1;
         self.memory += value.memory();
         let slot = Slot { value, expires, version: self.version };
-        match self.keys.insert(key.clone(), slot) {
+        // A name of its own: sharing the command's would keep more alive, and costs as much.
+        match self.keys.insert(Bytes::copy_from_slice(key), slot) {
             None => self.memory += KEY_COST + key.len(),
             Some(before) => {
                 self.memory -= before.value.memory();
@@ -184,7 +207,7 @@ impl Database {
             }
         }
         if let Some(at) = expires {
-            self.expiries.insert((at, key.clone()));
+            self.expiries.insert((at, Bytes::copy_from_slice(key)));
         }
     }
 
@@ -216,7 +239,7 @@ impl Database {
         edit: impl FnOnce(&mut Stream) -> T,
     ) -> Result<T, Failure> {
         if self.stream(key)?.is_none() {
-            self.put(key, Value::Stream(Stream::default()), None);
+            self.put(key, Value::Stream(Box::default()), None);
         }
         let slot = self.touch(key).ok_or(WRONG_TYPE)?;
         let Value::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
@@ -235,7 +258,7 @@ impl Database {
             self.expiries.remove(&(at, key.clone()));
         }
         if let Some(at) = expires {
-            self.expiries.insert((at, key.clone()));
+            self.expiries.insert((at, Bytes::copy_from_slice(key)));
         }
     }
 

@@ -1,126 +1,163 @@
-//! A hash: a cart is one. Most have a handful of fields, and there are very many of them, so a small one is
-//! a plain list: it takes a tenth of the memory of a map, and looking through it is as fast.
+//! A hash: a cart is one. Most have a handful of short fields, and there are very many of them, so a small one
+//! is a plain list in one piece: it takes a tenth of the memory of a map, and looking through it is as fast.
 
 use bytes::Bytes;
 
 use crate::ordered::Ordered;
+use crate::words::Words;
 
-/// The most fields of a list; a hash that outgrew it stays a map. Redis's limit is the same kind of number.
+/// The most fields of a list, and its longest word; a hash that outgrew it stays a map. Redis's limits.
 const SMALL: usize = 128;
-/// What a field costs in memory besides its bytes: two handles and two allocations.
-const FIELD_COST: usize = 112;
-/// The same within a map, which also holds the name twice.
+const SHORT: usize = 64;
+/// What a list costs in memory besides its words, and what a field of a map does: handles and allocations.
+const LIST_COST: usize = 16;
 const MAP_FIELD_COST: usize = 320;
 
 /// Field → value, in insertion order.
+#[derive(Clone, Debug)]
+pub(crate) enum Hash {
+    /// Names and values in turn.
+    List(Words),
+    Map(Box<Map>),
+}
+
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Hash {
-    fields: Fields,
+pub(crate) struct Map {
+    fields: Ordered<Bytes>,
     /// Bytes of all names and values.
     bytes: usize,
 }
 
-#[derive(Clone, Debug)]
-enum Fields {
-    List(Vec<(Bytes, Bytes)>),
-    Map(Ordered<Bytes>),
-}
-
-impl Default for Fields {
+impl Default for Hash {
     fn default() -> Self {
-        Self::List(Vec::new())
+        Self::List(Words::default())
     }
 }
 
 impl Hash {
     pub(crate) fn len(&self) -> usize {
-        match &self.fields {
-            Fields::List(list) => list.len(),
-            Fields::Map(map) => map.len(),
+        match self {
+            Self::List(list) => list.iter().count() / 2,
+            Self::Map(map) => map.fields.len(),
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        match self {
+            Self::List(list) => list.size() == 0,
+            Self::Map(map) => map.fields.len() == 0,
+        }
     }
 
     /// About how much memory it takes, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        let cost = if matches!(self.fields, Fields::List(_)) { FIELD_COST } else { MAP_FIELD_COST };
-        self.bytes + cost * self.len()
+        match self {
+            Self::List(list) => list.size() + LIST_COST,
+            Self::Map(map) => map.bytes + MAP_FIELD_COST * map.fields.len(),
+        }
     }
 
-    pub(crate) fn get(&self, name: &[u8]) -> Option<&Bytes> {
-        match &self.fields {
-            Fields::List(list) => list.iter().find(|(known, _)| known == name).map(|(_, value)| value),
-            Fields::Map(map) => map.get(name),
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::List(_) => self.iter().find(|(known, _)| *known == name).map(|(_, value)| value),
+            Self::Map(map) => map.fields.get(name).map(|value| &value[..]),
         }
     }
 
     /// Sets a field; says whether it is new.
     ///
-    /// The bytes are copied, so that each is one allocation with one owner: what a client sent is also in
-    /// the hands of the command that brought it, and sharing costs more than such short words.
+    /// The bytes are copied: what a client sent is also in the hands of the command that brought it, and
+    /// sharing costs more than such short words.
     pub(crate) fn insert(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let value = Bytes::copy_from_slice(value);
-        self.bytes += value.len();
-        let before = match &mut self.fields {
-            Fields::List(list) => match list.iter_mut().find(|(known, _)| known == name) {
-                Some((_, known)) => Some(std::mem::replace(known, value)),
-                None => {
-                    // Grown by hand: doubling would leave half of a hundred thousand carts empty.
-                    list.reserve_exact(1);
-                    list.push((Bytes::copy_from_slice(name), value));
-                    None
+        if let Self::List(list) = self {
+            if name.len() <= SHORT && value.len() <= SHORT {
+                if let Some((_, at)) = field(list, name) {
+                    list.replace(at, value);
+                    return false;
                 }
-            },
-            Fields::Map(map) => map.insert(Bytes::copy_from_slice(name), value),
-        };
-        match &before {
-            Some(before) => self.bytes -= before.len(),
-            None => self.bytes += name.len(),
-        }
-        if let Fields::List(list) = &mut self.fields
-            && list.len() > SMALL
-        {
-            let mut map = Ordered::default();
-            for (name, value) in list.drain(..) {
+                if list.iter().count() < 2 * SMALL {
+                    list.push(name);
+                    list.push(value);
+                    return true;
+                }
+            }
+            let mut map = Map::default();
+            for (name, value) in self.iter() {
                 map.insert(name, value);
             }
-            self.fields = Fields::Map(map);
+            *self = Self::Map(Box::new(map));
         }
-        before.is_none()
+        match self {
+            Self::List(_) => false, // it has just become a map
+            Self::Map(map) => map.insert(name, value),
+        }
     }
 
     /// Removes a field; says whether there was one.
     pub(crate) fn remove(&mut self, name: &[u8]) -> bool {
-        let removed = match &mut self.fields {
-            Fields::List(list) => {
-                list.iter().position(|(known, _)| known == name).map(|at| list.remove(at).1)
+        match self {
+            Self::List(list) => {
+                let place = field(list, name);
+                place.inspect(|(at, _)| list.remove(*at, 2)).is_some()
             }
-            Fields::Map(map) => map.remove(name),
-        };
-        self.bytes -= removed.as_ref().map_or(0, |value| name.len() + value.len());
-        removed.is_some()
+            Self::Map(map) => {
+                let removed = map.fields.remove(name);
+                map.bytes -= removed.as_ref().map_or(0, |value| name.len() + value.len());
+                removed.is_some()
+            }
+        }
     }
 
     /// All fields, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
-        let (list, map) = match &self.fields {
-            Fields::List(list) => (Some(list), None),
-            Fields::Map(map) => (None, Some(map)),
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (list, map) = match self {
+            Self::List(list) => (Some(list), None),
+            Self::Map(map) => (None, Some(map)),
         };
-        let list = list.into_iter().flatten().map(|(name, value)| (name, value));
-        list.chain(map.into_iter().flat_map(|map| map.iter()))
+        let mut words = list.into_iter().flat_map(Words::iter);
+        let list = std::iter::from_fn(move || Some((words.next()?, words.next()?)));
+        list.chain(
+            map.into_iter().flat_map(|map| map.fields.iter().map(|(name, value)| (&name[..], &value[..]))),
+        )
     }
 
     /// A page of fields; see [`Ordered::scan`]. A list is one page.
-    pub(crate) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<(&Bytes, &Bytes)>) {
-        match &self.fields {
-            Fields::List(_) => (0, self.iter().collect()),
-            Fields::Map(map) => map.scan(cursor, count),
+    pub(crate) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<(&[u8], &[u8])>) {
+        match self {
+            Self::List(_) => (0, self.iter().collect()),
+            Self::Map(map) => {
+                let (next, page) = map.fields.scan(cursor, count);
+                (next, page.into_iter().map(|(name, value)| (&name[..], &value[..])).collect())
+            }
         }
     }
+}
+
+impl Map {
+    fn insert(&mut self, name: &[u8], value: &[u8]) -> bool {
+        self.bytes += value.len();
+        match self.fields.insert(Bytes::copy_from_slice(name), Bytes::copy_from_slice(value)) {
+            Some(before) => {
+                self.bytes -= before.len();
+                false
+            }
+            None => {
+                self.bytes += name.len();
+                true
+            }
+        }
+    }
+}
+
+/// Where a field's name and value stand.
+fn field(list: &Words, name: &[u8]) -> Option<(usize, usize)> {
+    let mut places = list.places();
+    while let (Some((at, known)), Some((value, _))) = (places.next(), places.next()) {
+        if known == name {
+            return Some((at, value));
+        }
+    }
+    None
 }
 
 impl PartialEq for Hash {

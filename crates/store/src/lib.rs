@@ -12,7 +12,7 @@
 //! | `protocol` | bytes become commands (RESP requests, inline commands), within limits |
 //! | `executor` | the commands of all connections run as a group; nothing leaves before the flush |
 //! | `commands` | the table of commands; each reads its arguments, changes the data, writes the journal |
-//! | `database` | keys, values (in order, `hash`es, `stream`s), expiry, versions for WATCH |
+//! | `database` | keys, values (in order, `hash`es, `stream`s, packed as `words`), expiry, versions for WATCH |
 //! | `log` | the append-only file: group by group with checksums, replay, torn tails, damage |
 //! | `reply` | answers become bytes, in RESP2 or RESP3 |
 //! | `session` | what is remembered of a connection: protocol, transaction, watched keys |
@@ -32,6 +32,7 @@ mod session;
 mod spans;
 mod stream;
 mod text;
+mod words;
 
 pub use config::{Fsync, Settings};
 pub use server::run;

@@ -4,9 +4,10 @@
 //! Redis shows for small hashes, and it gives `SCAN` and `HSCAN` a cursor that needs no memory in
 //! the server: a key keeps its sequence number for as long as it lives.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
 /// An insertion-ordered map from byte strings to `V`.
 #[derive(Clone, Debug)]

@@ -5,13 +5,17 @@
 //! error texts. Requests are a small part of RESP: arrays of bulk strings. The crate reads our *replies* in
 //! the tests, as an independent witness.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
+
+use crate::text::integer;
 
 /// One command: its name and its arguments.
 pub(crate) type Command = Vec<Bytes>;
 
 /// The longest line: an inline command or a length. Redis's own limit.
 const LINE_LIMIT: usize = 64 << 10;
+/// A buffer of this size, in bytes, is kept when it is empty.
+const KEEP: usize = 64 << 10;
 /// The longest single argument, in bytes.
 const ARGUMENT_LIMIT: usize = 16 << 20;
 /// The most arguments of one command.
@@ -29,11 +33,12 @@ pub(crate) struct ProtocolError(pub(crate) String);
 /// slowly they come, and memory grows only with bytes that really came.
 #[derive(Debug, Default)]
 pub(crate) struct Parser {
-    /// Received and not yet understood.
-    pub(crate) buffer: BytesMut,
-    /// How much of the buffer was searched for a line's end in vain.
+    /// Received, and from `start` on not yet understood.
+    buffer: Vec<u8>,
+    start: usize,
+    /// How much of what is not understood was searched for a line's end in vain.
     searched: usize,
-    /// Bytes taken out of the buffer since the connection began.
+    /// Bytes understood since the connection began.
     consumed: u64,
     /// The array that is being read.
     partial: Option<Partial>,
@@ -41,11 +46,22 @@ pub(crate) struct Parser {
 
 #[derive(Debug)]
 struct Partial {
-    arguments: Command,
+    /// The arguments so far, one after the other, and where each ends.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
     missing: usize,
     /// The announced length of the argument that comes next.
     length: Option<usize>,
     size: usize,
+}
+
+impl Partial {
+    /// All arguments are parts of one piece of memory: whoever keeps one for long copies it.
+    fn command(self) -> Command {
+        let bytes = Bytes::from(self.bytes);
+        let mut start = 0;
+        self.ends.into_iter().map(|end| bytes.slice(std::mem::replace(&mut start, end)..end)).collect()
+    }
 }
 
 impl Parser {
@@ -54,28 +70,43 @@ impl Parser {
         self.consumed
     }
 
+    /// Where to put what is received next, with room for so many bytes. What is understood makes room first, so
+    /// that a connection's requests come to the same few bytes of memory, which the processor has at hand.
+    pub(crate) fn room(&mut self, size: usize) -> &mut Vec<u8> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        if self.buffer.is_empty() && self.buffer.capacity() > KEEP {
+            self.buffer = Vec::new(); // one large request does not keep its memory for ever
+        }
+        self.buffer.reserve(size);
+        &mut self.buffer
+    }
+
+    /// How many bytes were received and not yet understood.
+    pub(crate) fn waiting(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
     /// The next complete command, or none until more bytes come.
     pub(crate) fn next(&mut self) -> Result<Option<Command>, ProtocolError> {
         loop {
             if self.partial.is_none() {
-                match self.buffer.first() {
+                match self.rest().first() {
                     None => return Ok(None),
                     Some(b'*') => {
                         let Some(line) = self.line("too big mbulk count string")? else { return Ok(None) };
-                        let Some(count) =
-                            crate::text::integer(&line[1..]).filter(|n| *n <= ARGUMENTS_LIMIT as i64)
-                        else {
+                        let Some(count) = integer(&line[1..]).filter(|n| *n <= ARGUMENTS_LIMIT as i64) else {
                             return fail("invalid multibulk length");
                         };
                         // An empty or null array is no command; Redis skips it.
                         let Some(missing) = usize::try_from(count).ok().filter(|n| *n > 0) else { continue };
                         // The announced count reserves little: a count costs the client nothing.
-                        let arguments = Vec::with_capacity(missing.min(64));
-                        self.partial = Some(Partial { arguments, missing, length: None, size: 0 });
+                        let (bytes, ends) = (Vec::with_capacity(128), Vec::with_capacity(missing.min(64)));
+                        self.partial = Some(Partial { bytes, ends, missing, length: None, size: 0 });
                     }
                     Some(_) => {
                         let Some(line) = self.line("too big inline request")? else { return Ok(None) };
-                        match inline(&line) {
+                        match inline(line) {
                             None => return fail("unbalanced quotes in request"),
                             Some(words) if words.is_empty() => continue,
                             Some(words) => return Ok(Some(words)),
@@ -87,7 +118,7 @@ impl Parser {
                 return Ok(None);
             }
             if self.partial.as_ref().is_some_and(|partial| partial.missing == 0) {
-                return Ok(self.partial.take().map(|partial| partial.arguments));
+                return Ok(self.partial.take().map(Partial::command));
             }
         }
     }
@@ -95,11 +126,11 @@ impl Parser {
     /// Reads one argument of the current array; false until it is complete.
     fn argument(&mut self) -> Result<bool, ProtocolError> {
         if self.partial.as_ref().is_some_and(|partial| partial.length.is_none()) {
-            if let Some(other) = self.buffer.first().filter(|byte| **byte != b'$') {
+            if let Some(other) = self.rest().first().filter(|byte| **byte != b'$') {
                 return fail(format!("expected '$', got '{}'", char::from(*other)));
             }
             let Some(line) = self.line("too big bulk count string")? else { return Ok(false) };
-            let length = crate::text::integer(&line[1..])
+            let length = integer(&line[1..])
                 .and_then(|length| usize::try_from(length).ok())
                 .filter(|length| *length <= ARGUMENT_LIMIT);
             let (Some(length), Some(partial)) = (length, &mut self.partial) else {
@@ -112,48 +143,45 @@ impl Parser {
             partial.length = Some(length);
         }
         let Some(partial) = &mut self.partial else { return Ok(false) };
-        let Some(length) = partial.length.filter(|length| self.buffer.len() >= length + 2) else {
+        let Some(length) = partial.length.filter(|length| self.buffer.len() - self.start >= length + 2)
+        else {
             return Ok(false);
         };
-        if self.buffer[length..length + 2] != *b"\r\n" {
+        let argument = &self.buffer[self.start..self.start + length + 2];
+        if !argument.ends_with(b"\r\n") {
             return fail("expected CRLF after bulk string");
         }
-        // A copy of its own: a small value kept for years must not keep a whole read buffer alive.
-        partial.arguments.push(Bytes::copy_from_slice(&self.buffer[..length]));
+        partial.bytes.extend_from_slice(&argument[..length]);
+        partial.ends.push(partial.bytes.len());
         partial.missing -= 1;
         partial.length = None;
-        self.take(length + 2);
+        self.start += length + 2;
+        self.consumed += (length + 2) as u64;
         Ok(true)
     }
 
     /// Takes a line without its end (`\r\n` or, for people with netcat, `\n`).
-    fn line(&mut self, too_long: &'static str) -> Result<Option<BytesMut>, ProtocolError> {
-        match self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
+    fn line(&mut self, too_long: &'static str) -> Result<Option<&[u8]>, ProtocolError> {
+        let from = self.start + self.searched;
+        match self.buffer[from..].iter().position(|byte| *byte == b'\n') {
             Some(at) if self.searched + at <= LINE_LIMIT => {
                 let length = self.searched + at + 1;
+                let line = &self.buffer[self.start..self.start + length - 1];
                 self.searched = 0;
+                self.start += length;
                 self.consumed += length as u64;
-                let mut line = self.buffer.split_to(length);
-                line.truncate(length - 1);
-                if line.last() == Some(&b'\r') {
-                    line.truncate(length - 2);
-                }
-                Ok(Some(line))
+                Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
             }
-            None if self.buffer.len() <= LINE_LIMIT => {
-                self.searched = self.buffer.len();
+            None if self.waiting() <= LINE_LIMIT => {
+                self.searched = self.waiting();
                 Ok(None)
             }
             _ => fail(too_long),
         }
     }
 
-    fn take(&mut self, length: usize) {
-        self.buffer.advance(length);
-        self.consumed += length as u64;
-        if self.buffer.is_empty() && self.buffer.capacity() > LINE_LIMIT {
-            self.buffer = BytesMut::new(); // one large request does not keep its memory for ever
-        }
+    fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..]
     }
 }
 

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::text::decimal;
+
 /// The largest reply to one command, in bytes. A request of a few bytes can ask for the same large value
 /// a million times (`MGET k k k ...`), so the answer needs a bound of its own.
 pub(crate) const REPLY_LIMIT: usize = 64 << 20;
@@ -124,7 +126,10 @@ impl Output {
                 self.line(b'-', text.replace(['\r', '\n'], " ").as_bytes());
             }
             Reply::Error(text) => self.line(b'-', text.as_bytes()),
-            Reply::Integer(number) => self.number(b':', number),
+            Reply::Integer(number) => match usize::try_from(*number) {
+                Ok(number) => self.number(b':', number),
+                Err(_) => self.line(b':', number.to_string().as_bytes()),
+            },
             Reply::Bulk(bytes) => self.string(b'$', b"", bytes),
             Reply::Text(text) if resp3 => self.string(b'=', b"txt:", text.as_bytes()),
             Reply::Text(text) => self.string(b'$', b"", text.as_bytes()),
@@ -153,8 +158,10 @@ impl Output {
         self.bytes.len() - self.start > REPLY_LIMIT
     }
 
-    fn number(&mut self, kind: u8, number: impl ToString) {
-        self.line(kind, number.to_string().as_bytes());
+    fn number(&mut self, kind: u8, number: usize) {
+        self.bytes.push(kind);
+        decimal(number as u64, &mut self.bytes);
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {

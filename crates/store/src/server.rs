@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -50,13 +51,9 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     let limit = usize::try_from(settings.max_connections)?;
     // A connection has one request at a time with the executor, so the queue never makes one wait.
     let (jobs, queue) = mpsc::channel(limit + 1);
-    let (ending, mut ended) = oneshot::channel();
     let executor = Executor::new(database, log, facts);
     let (changes, blocked) = (executor.changes(), executor.blocked());
-    std::thread::Builder::new()
-        .name("executor".into())
-        .spawn(move || ending.send(executor.run(queue)))
-        .context("start the executor's thread")?;
+    let mut executor = tokio::spawn(executor.run(queue));
     let ticker = tokio::spawn(tick(jobs.clone()));
     hop.ready();
 
@@ -76,7 +73,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     });
     let early = tokio::select! {
         () = accept => None,
-        outcome = &mut ended => Some(outcome),
+        outcome = &mut executor => Some(outcome),
     };
     ticker.abort();
     let outcome = match early {
@@ -84,10 +81,10 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         None => {
             // Connections that outlived the drain limit may still hold the queue open.
             let _ = jobs.send(Job::End).await;
-            ended.await
+            executor.await
         }
     };
-    outcome.context("the executor's thread ended without a word")?
+    outcome.context("run the commands")?
 }
 
 async fn tick(jobs: mpsc::Sender<Job>) {
@@ -137,6 +134,8 @@ impl Connection {
     /// replies is not read from either, and its pipeline waits in its own socket buffer.
     async fn serve(mut self, stop: CancellationToken) -> io::Result<()> {
         let mut parser = Parser::default();
+        // Asked anew for each request they would cost more than the request's own commands.
+        let mut stopped = pin!(stop.cancelled());
         loop {
             let (batch, problem) = take_batch(&mut parser);
             let idle = batch.is_empty();
@@ -152,12 +151,11 @@ impl Connection {
                 }
             }
             if idle {
-                parser.buffer.reserve(READ_SIZE);
                 let mut input = (&mut self.stream).take(READ_SIZE as u64);
                 let read = tokio::select! {
                     biased;
-                    () = stop.cancelled() => return self.stream.shutdown().await,
-                    read = input.read_buf(&mut parser.buffer) => read?,
+                    () = &mut stopped => return self.stream.shutdown().await,
+                    read = input.read_buf(parser.room(READ_SIZE)) => read?,
                     () = silence(self.patience) => {
                         tracing::debug!("a connection said nothing for too long: closed");
                         return self.stream.shutdown().await;
@@ -224,14 +222,14 @@ impl Connection {
         let change = tokio::time::timeout(patience, self.changes.wait_for(|changes| *changes > seen));
         tokio::pin!(change);
         loop {
-            let room = READ_SIZE.saturating_sub(parser.buffer.len());
+            let room = READ_SIZE.saturating_sub(parser.waiting());
             // Reading on is how one learns that a client has left; what it says meanwhile waits its turn.
             let mut input = (&mut self.stream).take(room as u64);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(false),
                 outcome = &mut change => return Ok(!matches!(outcome, Ok(Err(_)))),
-                read = input.read_buf(&mut parser.buffer), if room > 0 => if read? == 0 {
+                read = input.read_buf(parser.room(room)), if room > 0 => if read? == 0 {
                     return Ok(false);
                 },
             }
@@ -271,7 +269,9 @@ fn take_batch(parser: &mut Parser) -> (VecDeque<Command>, Option<Problem>) {
     let (mut batch, mut size) = (VecDeque::new(), 0);
     while batch.len() < BATCH_COMMANDS && size < BATCH_BYTES {
         match parser.next() {
-            Ok(Some(command)) if [&b"post"[..], b"host:"].contains(&&command[0].to_ascii_lowercase()[..]) => {
+            Ok(Some(command))
+                if [b"post", &b"host:"[..]].iter().any(|http| command[0].eq_ignore_ascii_case(http)) =>
+            {
                 tracing::warn!("a client speaks HTTP to the store: connection closed");
                 return (batch, Some(Problem::NotRedis));
             }

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 
 use crate::text::unsigned;
+use crate::words::Words;
 
 /// Milliseconds since the Unix epoch and a sequence number within that millisecond: `1526919030474-55`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,19 +69,18 @@ pub(crate) enum Trim {
 /// One stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Stream {
-    entries: BTreeMap<StreamId, Vec<Bytes>>,
+    entries: BTreeMap<StreamId, Words>,
     /// The greatest id ever given. It outlives its entry: a deleted id is never given again.
     last: StreamId,
     /// See [`Stream::memory`].
     memory: usize,
 }
 
-/// What an entry and each of its words cost in memory besides their bytes.
-const ENTRY_COST: usize = 80;
-const WORD_COST: usize = 64;
+/// What an entry costs in memory besides its words.
+const ENTRY_COST: usize = 96;
 
-fn memory(words: &[Bytes]) -> usize {
-    ENTRY_COST + words.iter().map(|word| word.len() + WORD_COST).sum::<usize>()
+fn memory(words: &Words) -> usize {
+    ENTRY_COST + words.size()
 }
 
 impl Stream {
@@ -98,7 +98,7 @@ impl Stream {
     }
 
     /// All entries, in order of id.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&StreamId, &Vec<Bytes>)> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&StreamId, &Words)> {
         self.entries.iter()
     }
 
@@ -108,7 +108,7 @@ impl Stream {
     }
 
     /// Appends an entry; the caller has checked that `id` is greater than [`Stream::last`].
-    pub(crate) fn append(&mut self, id: StreamId, fields: Vec<Bytes>) {
+    pub(crate) fn append(&mut self, id: StreamId, fields: Words) {
         self.last = id;
         self.memory += memory(&fields);
         self.entries.insert(id, fields);
@@ -116,7 +116,7 @@ impl Stream {
 
     pub(crate) fn remove(&mut self, id: StreamId) -> bool {
         let removed = self.entries.remove(&id);
-        self.memory -= removed.as_deref().map_or(0, memory);
+        self.memory -= removed.as_ref().map_or(0, memory);
         removed.is_some()
     }
 
@@ -144,7 +144,7 @@ impl Stream {
     pub(crate) fn range(
         &self,
         ids: RangeInclusive<StreamId>,
-    ) -> impl DoubleEndedIterator<Item = (&StreamId, &Vec<Bytes>)> {
+    ) -> impl DoubleEndedIterator<Item = (&StreamId, &Words)> {
         // BTreeMap::range panics when the start lies after the end; clients may well ask for that.
         (!ids.is_empty()).then(|| self.entries.range(ids)).into_iter().flatten()
     }

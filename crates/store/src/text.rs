@@ -11,6 +11,19 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     if canonical { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
 }
 
+/// Appends a number as text.
+pub(crate) fn decimal(mut number: u64, into: &mut Vec<u8>) {
+    let (mut digits, mut at) = ([0; 20], 20);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return into.extend_from_slice(&digits[at..]);
+        }
+    }
+}
+
 /// An unsigned integer of decimal digits only.
 pub(crate) fn unsigned(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod broken;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail, ensure};
 use journey::{Journey, Part, PartKind};
 use lab::plan::{Plan, Role, Settings};
@@ -64,8 +66,8 @@ pub(crate) fn tiled(journey: &Journey) -> anyhow::Result<()> {
         "parts and unaccounted make {accounted} ns, the total is {} ns",
         journey.total_ns
     );
-    let stages: u64 = journey::Stage::ALL.into_iter().map(|stage| journey.stage(stage)).sum();
-    ensure!(stages == sum, "the stages make {stages} ns, the parts {sum} ns");
+    let stages: Duration = journey::Stage::ALL.into_iter().map(|stage| journey.stage(stage).total()).sum();
+    ensure!(stages == Duration::from_nanos(sum), "the stages make {stages:?}, the parts {sum} ns");
     let clocks = clocks(journey.total_ns);
     ensure!(journey.unaccounted_ns >= -clocks, "unaccounted is {} ns", journey.unaccounted_ns);
     let (gaps, unaccounted) = (i64::try_from(gaps)?, journey.unaccounted_ns);

@@ -1,15 +1,14 @@
 //! A wire that is slower by D makes its own time longer by D, and nobody else's.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::ensure;
-use journey::Journey;
+use journey::{Attribution, Journey};
 use lab::target::{Target, TargetHop};
 use tests::fixture::{Fixture, Room};
 use tests::relay::Relay;
 
-use crate::ask::{Kind, measure_at, median};
+use crate::ask::{Kind, measure_at};
 use crate::check::{shown, sound};
 
 /// The name of the slow wire.
@@ -91,18 +90,13 @@ async fn attributed(
     // The twin: on a wire that is not slow the same check must fail.
     ensure!(at_least(&without, delay).is_err(), "the check does not notice a wire without delay");
 
-    let (before, after) = (medians(&without), medians(&with));
-    ensure!(before.keys().eq(after.keys()), "not the same hops: {before:?}, {after:?}");
-    let noise = DELAY.as_nanos() as u64 / 2;
-    for (hop, before) in &before {
-        let moved = before.abs_diff(after[hop]);
-        if hop == WIRE {
-            let floor = delay - noise;
-            ensure!(moved >= floor, "{hop} moved by {moved} ns, the delay is {delay} ns");
-        } else {
-            ensure!(moved < noise, "{hop} moved by {moved} ns when the wire got slower by {delay} ns");
-        }
-    }
+    let series = |journeys: &[&Journey]| -> Vec<Journey> { journeys.iter().copied().cloned().collect() };
+    let attribution = Attribution::between(&series(&without), &series(&with));
+    let (delay, noise) = (DELAY * times, DELAY / 2);
+    attribution.only(WIRE, delay, noise)?;
+    // Its twins: another hop is not to blame, and more than the delay cannot be claimed.
+    ensure!(attribution.only("lb", delay, noise).is_err(), "the delay is not in the load balancer");
+    ensure!(attribution.only(WIRE, delay * 2, noise).is_err(), "the delay is not twice as long");
     Ok(())
 }
 
@@ -117,22 +111,4 @@ fn at_least(journeys: &[&Journey], delay: u64) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Each hop's median time, legs to it included; pods together, and without the disk.
-fn medians(journeys: &[&Journey]) -> BTreeMap<String, u64> {
-    let of = |journey: &Journey| {
-        let mut times: BTreeMap<String, u64> = BTreeMap::new();
-        for part in journey.parts.iter().filter(|part| part.name != "fsync") {
-            let pods = ["cart", "inventory"].contains(&part.role.as_str());
-            let hop = if pods { &part.role } else { &part.hop };
-            *times.entry(hop.clone()).or_default() += part.duration_ns;
-        }
-        times
-    };
-    let mut all: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for (hop, time) in journeys.iter().flat_map(|journey| of(journey)) {
-        all.entry(hop).or_default().push(time);
-    }
-    all.into_iter().map(|(hop, times)| (hop, median(times))).collect()
 }

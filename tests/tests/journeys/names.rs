@@ -142,7 +142,7 @@ async fn the_resolver_by_hand() -> anyhow::Result<()> {
     ensure!(outside.status == "NXDOMAIN", "{}", outside.text);
 
     // DNS over HTTPS, from a program that has it built in: no --resolve, no hosts file.
-    let (doh, lb) = (lab.room().port(5443), lab.listen("lb").port());
+    let (doh, lb) = (lab.plan().port_offset + 5443, lab.listen("lb").port());
     let doh = format!("https://127.0.53.53:{doh}/dns-query");
     let url = format!("https://api.myshop.com:{lb}/healthz");
     let ca = lab.certs().authority();

@@ -33,8 +33,9 @@ async fn what_is_warm_is_faster_and_nothing_goes_missing() -> anyhow::Result<()>
         ] {
             ensure!(journey.own(hop) > 0, "{hop} took no time\n{}", shown(journey));
         }
-        let stages: u64 = Stage::ALL.into_iter().map(|stage| journey.stage(stage)).sum();
-        let total = i64::try_from(stages)? + journey.unaccounted_ns;
+        let stages: std::time::Duration =
+            Stage::ALL.into_iter().map(|stage| journey.stage(stage).total()).sum();
+        let total = i64::try_from(stages.as_nanos())? + journey.unaccounted_ns;
         ensure!(total == i64::try_from(journey.total_ns)?, "{}", shown(journey));
         ensure!(journey.unaccounted_ns >= -clocks(journey.total_ns), "{}", shown(journey));
     }

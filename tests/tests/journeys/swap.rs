@@ -1,4 +1,8 @@
-//! Real programs in the lab's slots: the same request works, and they are timed by their neighbours.
+//! Real programs in the lab's slots, by the recipes that ship with it: the same request works, and they are
+//! timed by their neighbours although nothing inside them reports.
+
+use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use journey::{Journey, PartKind, Quality};
@@ -6,22 +10,49 @@ use lab::Options;
 use lab::measure::Measured;
 use tests::fixture::{Fixture, Room};
 use tests::programs;
+use tests::relay::Relay;
 
-use crate::ask::{Kind, measure};
+use crate::ask::{Kind, cold, measure, warm};
 use crate::check::{handed_on, once, shown, sound, way};
 
-/// Those that report nothing here.
-async fn measured_with(room: Room, options: Options, opaque: &[&str]) -> anyhow::Result<(Fixture, Measured)> {
+/// The browser's question, and the resolver's to root, com, and twice to myshop.
+const WALKED: u32 = 1 + 4;
+/// A resolver that reports nothing keeps its own questions to itself.
+const ASKED: u32 = 1;
+/// Journeys of each kind.
+const EACH: usize = 5;
+
+/// Measures with these recipes, and returns the lab with what was measured when all of it is as it should.
+async fn measured_with(
+    name: &str,
+    recipes: &[(&str, &str)],
+    opaque: &[&str],
+    questions: u32,
+) -> anyhow::Result<(Fixture, Measured)> {
+    let room = Room::take(name).await?;
+    let mut options = room.options();
+    for (who, recipe) in recipes {
+        options = options.swap(who, recipe);
+    }
+    measured(room, options, opaque, questions).await
+}
+
+/// `opaque` are those that report nothing here.
+async fn measured(
+    room: Room,
+    options: Options,
+    opaque: &[&str],
+    questions: u32,
+) -> anyhow::Result<(Fixture, Measured)> {
     let lab = room.start(options).await?;
-    let measured = measure(&lab, 5, Kind::Both).await?;
+    let measured = measure(&lab, EACH, Kind::Both).await?;
     for journey in measured.journeys() {
         sound(journey)?;
-        for hop in opaque {
-            inferred(journey, hop)?;
-        }
-        for hop in lab.plan().hops().map(|(_, hop)| &hop.name).filter(|hop| !opaque.contains(&hop.as_str())) {
-            let all = || journey.parts.iter().filter(|part| part.hop == *hop);
-            ensure!(all().all(|part| part.kind != PartKind::Opaque), "{hop} reports\n{}", shown(journey));
+        let is_opaque = |hop: &str| opaque.contains(&hop);
+        let exact = journey.parts.iter().filter(|part| !is_opaque(&part.hop));
+        for part in exact {
+            let measured = part.kind != PartKind::Opaque && part.quality != Quality::Inferred;
+            ensure!(measured, "{} reports, but its part is {:?}\n{}", part.hop, part.quality, shown(journey));
         }
         // Everything behind and before a swapped program still reports.
         for role in
@@ -30,6 +61,25 @@ async fn measured_with(room: Room, options: Options, opaque: &[&str]) -> anyhow:
             ensure!(journey.own(role) > 0, "{role} took no time\n{}", shown(journey));
         }
     }
+    // A warm journey asks no name server, nor whom only the DNS knows.
+    let of_dns = ["resolver", "root", "com", "myshop"];
+    for journey in cold(&measured) {
+        for hop in opaque {
+            inferred(journey, hop)?;
+        }
+        counted(journey, 1, questions)?;
+    }
+    for journey in warm(&measured) {
+        for hop in opaque.iter().filter(|hop| !of_dns.contains(hop)) {
+            inferred(journey, hop)?;
+        }
+        counted(journey, 0, 0)?;
+        ensure!(journey.counts.connections_opened == 0, "a warm journey connects\n{}", shown(journey));
+    }
+    let silent: Vec<&str> =
+        measured.hops.iter().filter(|hop| hop.opaque).map(|hop| hop.name.as_str()).collect();
+    ensure!(silent.len() == opaque.len(), "opaque are {silent:?}, expected {opaque:?}");
+    ensure!(lab.warnings().is_empty(), "a recipe needs no warning: {:?}", lab.warnings());
     Ok((lab, measured))
 }
 
@@ -45,45 +95,82 @@ fn inferred(journey: &Journey, hop: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The nginx configuration of the page on swapping, for this room's ports; `directive` goes into its
-/// location.
-fn nginx(room: &Room, directive: &str) -> anyhow::Result<Options> {
-    let nginx = programs::find("nginx")?;
-    let page = lab::workspace::root().context("the workspace")?.join("docs/swapping.md");
-    let page = std::fs::read_to_string(page)?;
-    let (_, block) = page.split_once("```nginx\n").context("the page has an nginx configuration")?;
-    let (config, _) = block.split_once("```").context("a block ends")?;
-    let service = "127.96.50.100:8080";
-    ensure!(config.contains(service), "the page's configuration names cart-service");
-    let config = config.replace(service, &format!("127.96.50.100:{}", room.port(8080)));
-    let config = config.replace("proxy_http_version 1.1;", &format!("proxy_http_version 1.1; {directive}"));
-    let file = room.path("nginx.conf");
-    std::fs::write(&file, config)?;
-    let text = |path: &std::path::Path| serde_json::Value::from(path.to_string_lossy());
-    let command = format!("[{}, \"-e\", \"stderr\", \"-c\", \"{{CONFIG}}\"]", text(&nginx));
-    Ok(room.options().set("hop.ingress.command", command).set("hop.ingress.config", text(&file)))
+/// Handshakes and questions are seen from outside, whoever is asked.
+fn counted(journey: &Journey, handshakes: u32, questions: u32) -> anyhow::Result<()> {
+    let seen = (journey.counts.tls_handshakes, journey.counts.dns_queries);
+    ensure!(
+        seen == (handshakes, questions),
+        "{seen:?} handshakes and questions, expected {:?}\n{}",
+        (handshakes, questions),
+        shown(journey)
+    );
+    Ok(())
 }
 
 #[tokio::test]
 async fn nginx_is_the_ingress() -> anyhow::Result<()> {
-    let room = Room::take("swap-nginx").await?;
-    let options = nginx(&room, "")?;
-    let (lab, measured) = measured_with(room, options, &["ingress"]).await?;
+    let (lab, measured) = measured_with("swap-nginx", &[("ingress", "nginx")], &["ingress"], WALKED).await?;
     for journey in measured.journeys() {
         let way = way(journey, lab.plan())?;
         let way = once(&way);
         let at = way.iter().rposition(|hop| *hop == "cart").context("a pod")?;
         ensure!(way[at..] == ["cart", "cart-service", "ingress", "lb", "browser"], "{way:?}");
     }
+    rules_hold(&lab).await?;
     lab.finish().await;
     Ok(())
 }
 
-/// The twin of the above: an nginx that swallows `traceparent` cuts the journey off, and the shape shows it.
+#[tokio::test]
+async fn haproxy_is_the_ingress() -> anyhow::Result<()> {
+    let (lab, _) = measured_with("swap-haproxy-7", &[("ingress", "haproxy")], &["ingress"], WALKED).await?;
+    rules_hold(&lab).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+/// `Prefix` means path elements, and what no rule matches is 404.
+async fn rules_hold(lab: &Fixture) -> anyhow::Result<()> {
+    let ingress = lab.listen("ingress");
+    for (host, path, status) in [
+        ("api.myshop.com", "/cart", "401"),
+        ("api.myshop.com:8443", "/cart?x=1", "401"),
+        ("API.myshop.com", "/cart/items", "404"),
+        ("api.myshop.com", "/cartoon", "404"),
+        ("api.myshop.com", "/", "404"),
+        ("shop.example", "/cart", "404"),
+        ("shop.example", "/healthz", "200"),
+    ] {
+        let (url, host) = (format!("http://{ingress}{path}"), format!("host: {host}"));
+        let arguments =
+            ["-s", "-o", "/dev/null", "-w", "%{http_code} %header{server-timing}", "-H", &host, &url];
+        let said = programs::output("curl", arguments).await?;
+        // A 404 of the cart, which serves only POST there, is not one of the ingress.
+        let reached = said.contains("cart-pod");
+        let expected = path == "/cart/items" || status == "401";
+        ensure!(said.starts_with(status) || expected, "{host} {path}: {said}, expected {status}");
+        ensure!(
+            reached == expected,
+            "{host} {path}: a cart pod {}",
+            if reached { "answered" } else { "did not" }
+        );
+    }
+    Ok(())
+}
+
+/// A recipe's program with a configuration of one's own. It is the twin of the above: an nginx that swallows
+/// `traceparent` cuts the journey off, and the shape shows it.
 #[tokio::test]
 async fn an_ingress_that_swallows_the_trace_is_noticed() -> anyhow::Result<()> {
     let room = Room::take("swap-forgetful").await?;
-    let options = nginx(&room, "proxy_set_header traceparent \"\";")?;
+    let recipe = lab::workspace::root().context("the workspace")?.join("recipes/ingress/nginx/nginx.conf");
+    let config = std::fs::read_to_string(recipe)?;
+    let line = "proxy_http_version 1.1;";
+    ensure!(config.contains(line), "the recipe says {line}");
+    let file = room.path("nginx.conf");
+    std::fs::write(&file, config.replace(line, &format!("{line} proxy_set_header traceparent \"\";")))?;
+    let file = serde_json::Value::from(file.to_string_lossy());
+    let options = room.options().swap("ingress", "nginx").set("hop.ingress.config", file);
     let lab = room.start(options).await?;
     let measured = measure(&lab, 1, Kind::Warm).await?;
     for journey in measured.journeys() {
@@ -100,55 +187,223 @@ async fn an_ingress_that_swallows_the_trace_is_noticed() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn haproxy_is_a_layer_4_service() -> anyhow::Result<()> {
-    let haproxy = programs::find("haproxy")?;
-    let room = Room::take("swap-haproxy").await?;
-    let pods = [("abc12", "127.244.1.15"), ("def34", "127.244.2.23"), ("ghi56", "127.244.3.8")];
-    let servers = pods.map(|(name, ip)| format!("  server {name} {ip}:{}\n", room.port(8080))).concat();
-    let config = format!(
-        "global\n  maxconn 100\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
-         listen cart-service\n  bind {{LISTEN}}\n  balance roundrobin\n{servers}"
+async fn haproxy_is_the_load_balancer() -> anyhow::Result<()> {
+    let (lab, _) = measured_with("swap-haproxy-lb", &[("lb", "haproxy")], &["lb"], WALKED).await?;
+    edge_holds(&lab).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn nginx_is_the_load_balancer() -> anyhow::Result<()> {
+    let (lab, _) = measured_with("swap-nginx-lb", &[("lb", "nginx")], &["lb"], WALKED).await?;
+    edge_holds(&lab).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+/// HTTP/2 and HTTP/1.1 by ALPN, with the lab's own certificate.
+async fn edge_holds(lab: &Fixture) -> anyhow::Result<()> {
+    let lb = lab.listen("lb");
+    let (url, resolve) = (
+        format!("https://api.myshop.com:{}/cart", lb.port()),
+        format!("api.myshop.com:{}:{}", lb.port(), lb.ip()),
     );
-    let file = room.path("haproxy.cfg");
-    std::fs::write(&file, config)?;
-    let text = |path: &std::path::Path| serde_json::Value::from(path.to_string_lossy());
-    let options = room
-        .options()
-        .set("hop.cart-service.command", format!("[{}, \"-db\", \"-f\", \"{{CONFIG}}\"]", text(&haproxy)))
-        .set("hop.cart-service.config", text(&file));
-    let (lab, _) = measured_with(room, options, &["cart-service"]).await?;
+    let ca = lab.certs().authority().to_string_lossy().into_owned();
+    for (version, expected) in [("--http2", "2 401"), ("--http1.1", "1.1 401")] {
+        let said = programs::output(
+            "curl",
+            [
+                "-s",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_version} %{http_code}",
+                "--cacert",
+                &ca,
+                "--resolve",
+                &resolve,
+            ]
+            .into_iter()
+            .chain([version, url.as_str()]),
+        );
+        let said = said.await?;
+        ensure!(said == expected, "{version}: {said}, expected {expected}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn haproxy_is_a_layer_4_service() -> anyhow::Result<()> {
+    let recipes = [("cart-service", "haproxy"), ("inventory-service", "haproxy")];
+    let opaque = ["cart-service", "inventory-service"];
+    let (lab, _) = measured_with("swap-haproxy-4", &recipes, &opaque, WALKED).await?;
+    // Its own health checks replace the lab's: a pod that is gone is not asked, and nothing fails.
+    let pid = lab.pid("cart-pod-def34");
+    lab.kill("cart-pod-def34")?;
+    for _ in 0..3 {
+        for journey in measure(&lab, 1, Kind::Cold).await?.journeys() {
+            ensure!(journey.status == Some(201), "{}", shown(journey));
+        }
+    }
+    lab.ready_again("cart-pod-def34", pid).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn unbound_is_the_resolver() -> anyhow::Result<()> {
+    let (lab, _) = measured_with("swap-unbound", &[("resolver", "unbound")], &["resolver"], ASKED).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+/// Cold means cold: for each cold journey the name server is asked again, and for none that is warm. The twin
+/// whose cache is not emptied is asked once.
+#[tokio::test]
+async fn unbound_is_emptied_before_each_cold_journey() -> anyhow::Result<()> {
+    for (flush, name, again) in [(None, "swap-unbound-cold", EACH), (Some("true"), "swap-unbound-full", 0)] {
+        let room = Room::take(name).await?;
+        let myshop: SocketAddr = format!("127.0.53.3:{}", room.port(5300)).parse()?;
+        let wire = Relay::udp(format!("127.0.53.9:{}", room.port(5300)).parse()?, myshop)?;
+        let mut options = room.options().swap("resolver", "unbound");
+        options = options.set("hop.resolver.env.NAME_SERVERS", format!("\"myshop.com. {}\"", wire.address()));
+        if let Some(flush) = flush {
+            options = options.set("hop.resolver.flush", flush);
+        }
+        let lab = room.start(options).await?;
+        measure(&lab, 1, Kind::Cold).await?;
+        let first = wire.passed();
+        ensure!(first > 0, "unbound asks where it is told to");
+        measure(&lab, EACH, Kind::Cold).await?;
+        let cold = wire.passed() - first;
+        ensure!(cold == again as u64, "{EACH} cold journeys made {cold} questions, expected {again}");
+        measure(&lab, EACH, Kind::Warm).await?;
+        ensure!(wire.passed() - first <= cold + 1, "warm journeys ask nobody, but for the one that warms up");
+        lab.finish().await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nsd_is_every_name_server() -> anyhow::Result<()> {
+    let opaque = ["root", "com", "myshop"];
+    let (lab, _) = measured_with("swap-nsd", &[("dns", "nsd")], &opaque, WALKED).await?;
     lab.finish().await;
     Ok(())
 }
 
 #[tokio::test]
 async fn redis_server_is_the_store() -> anyhow::Result<()> {
-    programs::find("redis-server")?;
-    let room = Room::take("swap-redis").await?;
-    // The command of the page on swapping.
-    let page = lab::workspace::root().context("the workspace")?.join("docs/swapping.md");
-    let page = std::fs::read_to_string(page)?;
-    let (_, rest) = page.split_once("--swap redis='").context("the page swaps redis")?;
-    let (command, _) = rest.split_once('\'').context("a quote ends")?;
-    let options = room.options().swap("redis", command);
-    let (lab, _) = measured_with(room, options, &["redis"]).await?;
+    let (lab, _) = measured_with("swap-redis", &[("store", "redis-server")], &["redis"], WALKED).await?;
     let redis = lab.listen("redis");
     let (ip, port) = (redis.ip().to_string(), redis.port().to_string());
-    let server = programs::output("redis-cli", ["-h", &ip, "-p", &port, "INFO", "server"]).await?;
+    let ask = async |words: &[&str]| {
+        programs::output("redis-cli", ["-h", &ip, "-p", &port].into_iter().chain(words.iter().copied())).await
+    };
+    let server = ask(&["INFO", "server"]).await?;
     ensure!(server.contains("redis_version:") && server.contains("run_id:"), "a real Redis: {server}");
-    let cart = programs::output("redis-cli", ["-h", &ip, "-p", &port, "HGETALL", "cart:789"]).await?;
-    ensure!(cart.lines().collect::<Vec<_>>() == ["PROD-123", "10"], "HGETALL cart:789 says {cart:?}");
+    // What was acknowledged is there when it comes back after `kill -9`.
+    for restarted in [false, true] {
+        if restarted {
+            let pid = lab.pid("redis");
+            lab.kill("redis")?;
+            lab.ready_again("redis", pid).await?;
+        }
+        let cart = ask(&["HGETALL", "cart:789"]).await?;
+        ensure!(cart.lines().collect::<Vec<_>>() == ["PROD-123", "10"], "HGETALL cart:789 says {cart:?}");
+    }
     lab.finish().await;
     Ok(())
 }
 
+/// Started, supervised and restarted by the lab; the first start on a machine fetches the jars.
 #[tokio::test]
-async fn two_swaps_at_once() -> anyhow::Result<()> {
-    let room = Room::take("swap-two").await?;
-    let options = nginx(&room, "")?
-        .swap("store", "redis-server --bind {IP} --port {PORT} --dir {DATA_DIR} --appendonly yes --save ''");
-    let (lab, measured) = measured_with(room, options, &["ingress", "redis"]).await?;
-    ensure!(measured.hops.iter().filter(|hop| hop.opaque).count() == 2, "{:?}", measured.hops);
+async fn apache_kafka_is_the_event_log() -> anyhow::Result<()> {
+    programs::find("mvn")?;
+    let (lab, _) = measured_with("swap-kafka", &[("events", "kafka")], &["kafka"], WALKED).await?;
+    let broker = lab.listen("kafka").to_string();
+    let events = async || {
+        let arguments = ["-q", "-b", &broker, "-t", "cart-events", "-C", "-e", "-f", "%k %h\n"];
+        anyhow::Ok(programs::output("kcat", arguments).await?.lines().map(str::to_owned).collect::<Vec<_>>())
+    };
+    let before = events().await?;
+    ensure!(before.len() == 2 * EACH, "one event for each journey: {before:?}");
+    ensure!(
+        before.iter().all(|event| event.starts_with("789 ") && event.contains("traceparent=")),
+        "{before:?}"
+    );
+    // What was acknowledged is there when it comes back after `kill -9`, and it goes on.
+    let pid = lab.pid("kafka");
+    lab.kill("kafka")?;
+    lab.ready_again("kafka", pid).await?;
+    let mut kept = events().await?;
+    kept.truncate(before.len());
+    let sorted = |mut list: Vec<String>| {
+        list.sort();
+        list
+    };
+    ensure!(sorted(kept) == sorted(before), "what was acknowledged is kept");
+    measure(&lab, 1, Kind::Warm).await?;
     lab.finish().await;
+    Ok(())
+}
+
+/// Seven slots, five programs, none of which reports anything.
+#[tokio::test]
+async fn all_of_them_at_once() -> anyhow::Result<()> {
+    let recipes = [
+        ("resolver", "unbound"),
+        ("dns", "nsd"),
+        ("lb", "haproxy"),
+        ("ingress", "nginx"),
+        ("clusterip", "haproxy"),
+        ("store", "redis-server"),
+    ];
+    let opaque = ["resolver", "lb", "ingress", "cart-service", "inventory-service", "redis"];
+    let room = Room::take("swap-all").await?;
+    let mut options = room.options();
+    for (who, recipe) in recipes {
+        options = options.swap(who, recipe);
+    }
+    let lab = room.start(options).await?;
+    let measured = measure(&lab, EACH, Kind::Both).await?;
+    for journey in measured.journeys() {
+        sound(journey)?;
+        ensure!(journey.own("cart") > 0 && journey.own("inventory") > 0, "{}", shown(journey));
+    }
+    let _ = opaque;
+    for journey in cold(&measured) {
+        println!("{}", shown(journey));
+    }
+    lab.finish().await;
+    Ok(())
+}
+
+/// An engine whose settings lose what it acknowledges is named when the lab starts.
+#[tokio::test]
+async fn a_store_that_forgets_is_warned_of() -> anyhow::Result<()> {
+    let room = Room::take("swap-forgets").await?;
+    let base = "redis-server --bind {IP} --port {PORT} --dir {DATA_DIR} --save ''";
+    let options = room.options().swap("store", &format!("{base} --appendonly no"));
+    let lab = room.start(options).await?;
+    let [warning] = lab.warnings() else { anyhow::bail!("one warning, not {:?}", lab.warnings()) };
+    for words in ["redis at", "appendonly is no", "what to do", "--swap redis=redis-server"] {
+        ensure!(warning.contains(words), "{warning:?} does not say {words:?}");
+    }
+    lab.finish().await;
+    Ok(())
+}
+
+/// The page on swapping and the recipes name the same programs.
+#[test]
+fn the_page_on_swapping_names_every_recipe() -> anyhow::Result<()> {
+    let page = lab::workspace::root().context("the workspace")?.join(Path::new("docs/swapping.md"));
+    let page = std::fs::read_to_string(page)?;
+    for recipe in lab::recipe::all() {
+        let name = format!("`{}`", recipe.name);
+        let line = page.lines().find(|line| line.starts_with(&format!("| `{}`", recipe.role)));
+        ensure!(line.is_some_and(|line| line.contains(&name)), "no line of {} names {name}", recipe.role);
+    }
     Ok(())
 }

@@ -18,11 +18,12 @@ fn json(ended: &Ended) -> Value {
 #[tokio::test]
 async fn help_names_every_option() {
     for (command, options) in [
-        (None, &["--once", "measure", "check", "status", "stop", "curl", "certs", "doctor"][..]),
+        (None, &["--once", "measure", "check", "status", "stop", "curl", "events", "recipes", "doctor"][..]),
         (Some("measure"), &["-n", "--cold", "--warm", "--format", "table", "json", "--out"]),
-        (Some("check"), &["-n", "budget"]),
+        (Some("check"), &["-n", "budget", "--strict", "--junit"]),
         (Some("status"), &[]),
         (Some("stop"), &[]),
+        (Some("events"), &["--follow", "--topic", "eventId", "Ctrl-C"]),
         (Some("certs"), &["--renew"]),
         (Some("doctor"), &[]),
     ] {
@@ -94,7 +95,17 @@ async fn a_running_lab_answers_scripts() {
     let cart = lab(&["curl", "-sS", "-i", "/cart"]).await.code(0);
     assert!(cart.stdout.starts_with("HTTP/2 200") && cart.stdout.contains("cartId"), "{}", cart.stdout);
 
-    let good = json(&lab(&["check", "-n", "2", "--json"]).await.code(0));
+    let told = lab(&["events", "--json"]).await.code(0);
+    let event = |line: &str| serde_json::from_str::<Value>(line).expect("a line is an event");
+    let events: Vec<Value> = told.stdout.lines().map(event).collect();
+    for journey in ["cold", "warm"].iter().flat_map(|kind| measured[kind]["journeys"].as_array()).flatten() {
+        let caused = events.iter().filter(|event| event["traceId"] == journey["trace_id"]);
+        assert_eq!(caused.count(), 1, "{} and the events\n{}", journey["trace_id"], told.stdout);
+    }
+    let lines = lab(&["events"]).await.code(0).says(&[&format!("{} events", events.len())]);
+    assert_eq!(lines.stdout.lines().count(), events.len(), "{}", lines.stdout);
+
+    let good = json(&lab(&["check", "-n", "6", "--json"]).await.code(0));
     assert_eq!(good["good"], true, "{good}");
 
     // Whoever finds the control port and speaks nonsense is told so.
@@ -123,6 +134,7 @@ async fn a_running_lab_answers_scripts() {
     let status = program::lab(spot.arguments(["status", "--json"])).await.code(1).says(&["does not run"]);
     assert_eq!(json(&status), Value::Null);
     program::lab(spot.arguments(["curl", "/cart"])).await.code(3).says(&["does not run", "what to do"]);
+    program::lab(spot.arguments(["events"])).await.code(3).says(&["does not run", "what to do"]);
     spot.leave();
 }
 
@@ -144,16 +156,24 @@ async fn stdout_holds_results_and_nothing_else() {
 async fn check_ends_with_1_when_over_budget_and_3_when_it_cannot_tell() {
     let spot = Spot::take("check").await;
     let lab = async |arguments: &[&str]| program::lab(spot.arguments(arguments.iter().copied())).await;
-    let over = lab(&["check", "-n", "2", "--json", "--set", "budget.cart=0.000001"]).await.code(1);
+    let file = spot.folder().join("budget.xml");
+    let junit = || std::fs::read_to_string(&file).expect("a report was written");
+    let to = file.to_str().expect("a plain path");
+    let over =
+        lab(&["check", "-n", "6", "--json", "--junit", to, "--set", "budget.cart=0.000001"]).await.code(1);
     let over = over.says(&["over budget: cart", "lab measure"]);
     let lines = json(&over)["lines"].as_array().expect("lines").clone();
     let verdicts = lines.iter().filter(|line| line["over"] == true).map(|line| line["name"].as_str());
     assert_eq!(verdicts.collect::<Vec<_>>(), [Some("cart")], "only that line is over");
+    let cases = format!("tests=\"{}\" failures=\"1\" errors=\"0\"", lines.len());
+    assert!(junit().contains(&cases) && junit().contains("name=\"cart\""), "{}", junit());
+    lab(&["check", "-n", "5"]).await.code(2).says(&["at least 6"]);
 
     // The request finds no route: there is an answer, but nothing to compare.
     let rules =
         "hop.ingress.rules=[{ host = \"api.myshop.com\", path = \"/other\", service = \"cart-service\" }]";
-    let untold = lab(&["check", "-n", "2", "--set", rules]).await.code(3);
+    let untold = lab(&["check", "-n", "6", "--junit", to, "--set", rules]).await.code(3);
+    assert!(junit().contains("errors=\"1\"") && junit().contains("404"), "{}", junit());
     assert_eq!(untold.stdout, "");
     untold.says(&["404", "ingress"]);
     assert_eq!(taken(&spot.plan()), Vec::<String>::new(), "also then everything is stopped");

@@ -1,8 +1,7 @@
 //! A real Apache Kafka, for tests and benchmarks: fetched once with Maven, started on free ports.
 //!
-//! The script `run` beside this file does it, and says what is missing; it also runs Kafka by hand:
-//! `crates/events/tests/real_kafka/run 127.0.0.1 9092 /tmp/kafka`. The jars (43 MiB) are kept in the target
-//! folder; `KAFKA_LIBS` names a folder that has them already.
+//! The recipe with which the lab starts one (`recipes/events/kafka`) does it, and says what is missing; it also
+//! runs Kafka by hand: `recipes/events/kafka/run 127.0.0.1 9092 /tmp/kafka`.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "shared by several binaries")]
 
 use std::fs::{self, File};
@@ -37,14 +36,13 @@ impl Kafka {
         let data = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let log = data.path().join("said");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_kafka/run");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/events/kafka/run");
         let mut command = Command::new(&script);
         command.args([address.ip().to_string(), address.port().to_string()]).arg(data.path());
         command.env("CONTROLLER_PORT", free_port().to_string()).stdin(Stdio::null());
-        if std::env::var_os("KAFKA_LIBS").is_none() {
-            // Another list of jars, another folder.
-            let jars = crc32c::crc32c(include_bytes!("pom.xml"));
-            command.env("KAFKA_LIBS", format!("{}/kafka-{jars:08x}", env!("CARGO_TARGET_TMPDIR")));
+        if std::env::var_os("DOWNLOADS").is_none() {
+            // As the lab does, so that both fetch the jars once.
+            command.env("DOWNLOADS", concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/downloads"));
         }
         command.stderr(File::create(&log).expect("a file for its log"));
         let process = command.spawn().map_err(|error| format!("start {}: {error}", script.display()))?;

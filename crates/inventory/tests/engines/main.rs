@@ -1,13 +1,18 @@
 //! The same promises on each database: SQLite, and a real PostgreSQL.
 
-mod server;
+#[path = "../../../../tests/src/engines.rs"]
+mod engines;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use inventory::config::DatabaseUrl;
 use inventory::stock::{Change, Item, Released, Reservation, Stock, StockError, Taken};
 
-use server::Server;
+use engines::{Engine, did_not_run};
+
+/// How long a server may take.
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn item(id: &str, available: u32) -> Item {
     Item { product_id: id.parse().unwrap(), available }
@@ -25,25 +30,42 @@ async fn sqlite_keeps_the_promises() {
     never_too_many(&url).await;
 }
 
+/// A real server, unless there is none here.
+async fn postgres(test: &str) -> Option<(Engine, DatabaseUrl)> {
+    match Engine::postgres().await {
+        Ok(server) => {
+            let url = server.url().parse().unwrap();
+            Some((server, url))
+        }
+        Err(why) => {
+            did_not_run(test, &why);
+            None
+        }
+    }
+}
+
 #[tokio::test]
 async fn postgres_keeps_the_promises() {
-    let server = Server::start().await;
-    promises(&server.url()).await;
-    never_too_many(&server.url()).await;
+    let Some((_server, url)) = postgres("the stock in PostgreSQL").await else { return };
+    // It answers a little before it takes logins.
+    let opened = hop::wait::until("a login", LIMIT, async || Stock::open(&url, &[]).await.ok());
+    opened.await.unwrap();
+    promises(&url).await;
+    never_too_many(&url).await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_dies_comes_back_with_what_it_acknowledged() {
-    let mut server = Server::start().await;
-    let stock = Stock::open(&server.url(), &[item("A", 5)]).await.unwrap();
+    let Some((mut server, url)) = postgres("the stock in a PostgreSQL that dies").await else { return };
+    let opened = hop::wait::until("a login", LIMIT, async || Stock::open(&url, &[item("A", 5)]).await.ok());
+    let stock = opened.await.unwrap();
     assert_eq!(stock.reserve(of_a("r1", 2), 1).await.unwrap(), Taken::Now);
     server.crash();
     let error = stock.reserve(of_a("r2", 2), 1).await.unwrap_err();
     assert!(matches!(error, StockError::Unavailable(_)), "{error:?}");
-    server.run();
-    let again = hop::wait::until("PostgreSQL to be back", server::LIMIT, async || {
-        stock.reserve(of_a("r1", 2), 1).await.ok()
-    });
+    server.run().await.unwrap();
+    let again =
+        hop::wait::until("PostgreSQL to be back", LIMIT, async || stock.reserve(of_a("r1", 2), 1).await.ok());
     assert_eq!(again.await.unwrap(), Taken::Before);
     assert_eq!(stock.find(&"A".parse().unwrap()).await.unwrap(), Some(3));
 }

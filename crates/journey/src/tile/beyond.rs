@@ -207,7 +207,10 @@ impl<'a> Tiler<'a> {
     fn nobody(&mut self, sent: &Stamp, back: u64) {
         self.expect(sent);
         let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
-        if let Some(behind) = opaque.and_then(|known| self.roster.reporters_behind(known).first().copied()) {
+        // A handshake is never passed on: nobody behind has anything to say about it.
+        let passed_on = opaque.filter(|_| self.stage != Stage::Tls);
+        if let Some(behind) = passed_on.and_then(|known| self.roster.reporters_behind(known).first().copied())
+        {
             self.miss(behind);
         }
         let hop = self.opaque_name(sent);

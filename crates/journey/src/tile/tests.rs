@@ -175,6 +175,24 @@ fn a_journey_is_not_complete_while_nobody_behind_an_opaque_hop_has_reported() {
 }
 
 #[test]
+fn nobody_behind_an_opaque_load_balancer_is_missed_in_its_handshake() {
+    let mut roster = roster("lb", flow(1), false);
+    roster.add(
+        Known { name: "pod".into(), role: "pod".into(), reports: true, onward: Vec::new() },
+        [flow(2).server],
+    );
+    let journey = |name: &'static str| {
+        let mut asked = client("browser", 2, 1, flow(1), (10, 300));
+        asked.name = name.into();
+        let root = span("browser", 1, None, Kind::Internal, "journey", (0, 1000));
+        assembled(vec![root, asked], &roster)
+    };
+    assert!(journey("TLS handshake").sealed());
+    assert_eq!(journey("TLS handshake").own("lb"), 290);
+    assert_eq!(journey("POST /cart/items").silent, ["pod"], "a request is passed on");
+}
+
+#[test]
 fn an_opaque_program_in_front_of_a_relay_ends_where_the_relay_begins() {
     // lb → nginx (reports nothing, passes traceparent on) → layer 4 → pod
     let mut spans = three_hops();

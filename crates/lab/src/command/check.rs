@@ -1,14 +1,21 @@
 //! `lab check`: are the journeys within the budget?
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
 
-use journey::{Journey, PartKind};
+use anyhow::Context as _;
+use journey::{Answer, CONFIDENCE, Journey, Quantile};
 use serde::Serialize;
 
-use crate::cli::{Global, Outcome};
-use crate::measure::Options;
+use super::junit::{self, Case, Ended};
+use crate::cli::{Checked, Global, Outcome};
+use crate::measure::{Measured, Options};
 use crate::plan::{BUDGET_PHASES, Plan};
 use crate::print;
+
+/// Fewer journeys cannot tell a median with 95 % confidence: 2 · ½⁵ is more than 5 %.
+pub(crate) const FEWEST: usize = 6;
 
 /// One line of the budget and what was measured.
 #[derive(Debug, PartialEq, Serialize)]
@@ -16,43 +23,106 @@ struct Line {
     name: String,
     limit_ms: f64,
     median_ms: f64,
+    /// Between these the true median lies, with 95 % confidence.
+    low_ms: Option<f64>,
+    high_ms: Option<f64>,
+    verdict: Answer,
     over: bool,
+    #[serde(skip)]
+    statement: String,
 }
 
-pub(super) async fn run(global: &Global, number: usize) -> anyhow::Result<Outcome> {
-    let options = Options { count: number, cold: true, warm: false, ..Options::default() };
+/// What is compared, and what was left out.
+#[derive(Serialize)]
+struct Report {
+    good: bool,
+    strict: bool,
+    journeys: usize,
+    flagged: usize,
+    confidence: f64,
+    lines: Vec<Line>,
+}
+
+pub(super) async fn run(global: &Global, wanted: &Checked) -> anyhow::Result<Outcome> {
+    match checked(global, wanted).await {
+        Err(error) => {
+            // A CI system that finds no report takes it for "nothing to say".
+            if let Some(path) = &wanted.junit {
+                let ended = Ended::Error(format!("{error:#}"));
+                write(path, &[Case { name: "measure".to_owned(), seconds: 0.0, ended }], &[])?;
+            }
+            Err(error)
+        }
+        ended => ended,
+    }
+}
+
+async fn checked(global: &Global, wanted: &Checked) -> anyhow::Result<Outcome> {
+    let options = Options { count: wanted.number, cold: true, warm: false, ..Options::default() };
     let Some(measured) = super::measure::measured(global, &options).await? else {
         return Ok(Outcome::Interrupted);
     };
     let plan = global.options().plan()?;
     anyhow::ensure!(!plan.budget.is_empty(), "{} has no [budget] to check against", plan.source);
-    let journeys: Vec<&Journey> = measured.journeys().collect();
-    anyhow::ensure!(!journeys.is_empty(), "no journey could be put together");
-    let lines = compare(&plan, &journeys);
-    let over: Vec<&str> = lines.iter().filter(|line| line.over).map(|line| line.name.as_str()).collect();
+    let series = measured.cold.as_ref().context("cold journeys were asked for")?;
+    let clean: Vec<&Journey> = series.clean().collect();
+    let flagged = series.journeys.len() - clean.len();
+    anyhow::ensure!(
+        clean.len() >= FEWEST,
+        "only {} of {} journeys can be used, {FEWEST} are needed: `lab measure --cold` shows what was strange",
+        clean.len(),
+        series.journeys.len()
+    );
+    let lines = compare(&plan, &clean);
+    let of = |answer| names(&lines, answer);
+    let (over, untold) = (of(Answer::Over), of(Answer::Inconclusive));
+    let good = over.is_empty() && (untold.is_empty() || !wanted.strict);
+    if let Some(path) = &wanted.junit {
+        write(path, &cases(&lines, wanted.strict), &properties(&measured, clean.len()))?;
+    }
+    if !over.is_empty() {
+        print::note(format_args!(
+            "over budget: {}; `lab measure --cold -n {}` shows where",
+            over.join(", "),
+            wanted.number
+        ));
+    }
+    if !untold.is_empty() {
+        let names = untold.join(", ");
+        print::note(format_args!("inconclusive: {names}; more journeys tell (-n), or another limit"));
+    }
+    let (strict, journeys) = (wanted.strict, clean.len());
     let text = if global.json {
-        serde_json::to_string_pretty(&serde_json::json!({ "good": over.is_empty(), "lines": lines }))?
+        let all = Report { good, strict, journeys, flagged, confidence: CONFIDENCE, lines };
+        serde_json::to_string_pretty(&all)?
     } else {
-        table(&lines, journeys.len())
+        table(&lines, journeys, flagged)
     };
     print::result(&text)?;
-    if over.is_empty() {
-        return Ok(Outcome::Good);
-    }
-    print::note(format_args!(
-        "over budget: {}; `lab measure --cold -n {number}` shows where",
-        over.join(", ")
-    ));
-    Ok(Outcome::CheckFailed)
+    Ok(if good { Outcome::Good } else { Outcome::CheckFailed })
+}
+
+fn names(lines: &[Line], answer: Answer) -> Vec<String> {
+    lines.iter().filter(|line| line.verdict == answer).map(|line| line.name.clone()).collect()
 }
 
 /// Every line of the budget against the median of the journeys.
 fn compare(plan: &Plan, journeys: &[&Journey]) -> Vec<Line> {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let line = |(name, limit_ms): &(String, f64)| {
-        let mut times: Vec<u64> = journeys.iter().map(|journey| spent(plan, journey, name)).collect();
-        times.sort_unstable();
-        let median_ms = times[times.len() / 2] as f64 / 1e6;
-        Line { name: name.clone(), limit_ms: *limit_ms, median_ms, over: median_ms > *limit_ms }
+        let times = journeys.iter().map(|journey| Duration::from_nanos(spent(plan, journey, name)));
+        let median = Quantile::of(times, 50.0);
+        let verdict = median.within(Duration::from_secs_f64(limit_ms / 1e3));
+        Line {
+            name: name.clone(),
+            limit_ms: *limit_ms,
+            median_ms: milliseconds(median.estimate),
+            low_ms: median.least.map(milliseconds),
+            high_ms: median.most.map(milliseconds),
+            over: verdict.is_over(),
+            verdict: verdict.answer,
+            statement: verdict.statement,
+        }
     };
     plan.budget.iter().map(line).collect()
 }
@@ -67,77 +137,54 @@ fn spent(plan: &Plan, journey: &Journey, name: &str) -> u64 {
             return part.stage.as_str() == name;
         }
         let role = plan.find(&part.hop).map(|hop| hop.role().as_str());
-        part.kind != PartKind::Leg && (part.hop == name || role == Some(name))
+        part.kind.is_own() && (part.hop == name || role == Some(name))
     })
 }
 
-fn table(lines: &[Line], journeys: usize) -> String {
-    let mut out = format!("median of {journeys} cold journeys, in ms\n");
-    let _ = writeln!(out, "  {:<24} {:>10} {:>10}", "", "measured", "budget");
+fn table(lines: &[Line], journeys: usize, flagged: usize) -> String {
+    let mut out = format!("median of {journeys} cold journeys and its 95 % interval, in ms\n");
+    let _ = writeln!(out, "  {:<24} {:>10} {:>21} {:>10}", "", "measured", "interval", "budget");
     for line in lines {
-        let verdict = if line.over { "over" } else { "" };
-        let _ =
-            writeln!(out, "  {:<24} {:>10.3} {:>10.3}  {verdict}", line.name, line.median_ms, line.limit_ms);
+        let verdict = if line.verdict == Answer::Within { "" } else { line.verdict.as_str() };
+        let bound = |bound: Option<f64>| bound.map_or_else(|| "?".to_owned(), |bound| format!("{bound:.3}"));
+        let interval = format!("{} to {}", bound(line.low_ms), bound(line.high_ms));
+        let row = format!(
+            "  {:<24} {:>10.3} {interval:>21} {:>10.3}  {verdict}",
+            line.name, line.median_ms, line.limit_ms
+        );
+        let _ = writeln!(out, "{}", row.trim_end());
+    }
+    if flagged > 0 {
+        let _ = writeln!(out, "  {flagged} more were strange and are left out");
     }
     out
 }
 
-#[cfg(test)]
-mod tests {
-    use journey::{Counts, Part, Quality, Stage, TraceId};
-
-    use super::*;
-
-    fn plan(budget: &str) -> Plan {
-        let text = crate::plan::DEFAULT.split("[budget]").next().unwrap_or_default();
-        let text = format!("{text}[budget]\n{budget}");
-        Plan::parse("lab.toml", &text, std::path::Path::new(""), &[], &[]).expect("a good plan")
-    }
-
-    fn part(hop: &str, kind: PartKind, stage: Stage, duration_ns: u64) -> Part {
-        let (hop, role, name) = (hop.to_owned(), String::new(), String::new());
-        Part { hop, role, kind, name, stage, start_ns: 0, duration_ns, quality: Quality::User, depth: 0 }
-    }
-
-    fn journey(cart: u64) -> Journey {
-        Journey {
-            trace_id: TraceId::default(),
-            name: "POST /cart/items".to_owned(),
-            start_unix_ns: 0,
-            total_ns: 10_000_000,
-            unaccounted_ns: 0,
-            status: Some(201),
-            parts: vec![
-                part("browser", PartKind::Own, Stage::Dns, 2_000_000),
-                part("cart-service", PartKind::Own, Stage::ToPod, 1_000_000),
-                part("cart-pod-abc12", PartKind::Leg, Stage::ToPod, 500_000),
-                part("cart-pod-abc12", PartKind::Own, Stage::Application, cart),
-            ],
-            counts: Counts::default(),
-            silent: Vec::new(),
-            anomalies: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn phases_hops_and_roles_are_compared_by_their_median() {
-        let plan =
-            plan("dns = 2.0\nclusterip = 0.5\ncart-pod-abc12 = 4.0\ncart = 4.0\nto-pod = 1.5\ntotal = 9.0\n");
-        let journeys = [journey(1_000_000), journey(3_000_000), journey(9_000_000)];
-        let lines = compare(&plan, &journeys.iter().collect::<Vec<_>>());
-        let seen: Vec<(&str, f64, bool)> =
-            lines.iter().map(|line| (line.name.as_str(), line.median_ms, line.over)).collect();
-        assert_eq!(
-            seen,
-            [
-                ("dns", 2.0, false),
-                ("clusterip", 1.0, true),
-                ("cart-pod-abc12", 3.0, false),
-                ("cart", 3.0, false),
-                ("to-pod", 1.5, false),
-                ("total", 10.0, true),
-            ]
-        );
-        assert!(table(&lines, 3).contains("over"));
-    }
+fn cases(lines: &[Line], strict: bool) -> Vec<Case> {
+    let case = |line: &Line| {
+        let why = line.statement.clone();
+        let ended = match line.verdict {
+            Answer::Within => Ended::Passed(why),
+            Answer::Inconclusive if !strict => Ended::Skipped(format!("inconclusive: {why}")),
+            Answer::Over | Answer::Inconclusive => Ended::Failed(format!("{}: {why}", line.verdict.as_str())),
+        };
+        Case { name: line.name.clone(), seconds: line.median_ms / 1e3, ended }
+    };
+    lines.iter().map(case).collect()
 }
+
+fn properties(measured: &Measured, journeys: usize) -> [(&'static str, String); 3] {
+    [
+        ("build", measured.build.clone()),
+        ("network", measured.network.clone()),
+        ("journeys", format!("{journeys} cold")),
+    ]
+}
+
+fn write(path: &Path, cases: &[Case], properties: &[(&str, String)]) -> anyhow::Result<()> {
+    std::fs::write(path, junit::report(cases, properties, hop::clock::now()))
+        .with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests;

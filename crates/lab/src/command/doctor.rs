@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::cli::{Global, Outcome};
+use crate::plan::Plan;
 use crate::print;
+use crate::recipe;
 use crate::supervise::ports;
 
 /// What was found out about one thing.
@@ -33,8 +35,9 @@ enum Verdict {
 }
 
 pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
+    let plan = global.options().plan()?;
     let mut findings = vec![system(), loopback(), clock(), stamps(), descriptors()];
-    findings.push(port_findings(global)?);
+    findings.push(port_findings(&plan));
     findings.extend([
         program(
             "cargo",
@@ -44,6 +47,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
         program("curl", "`lab curl`", "install it: apt install curl"),
         program("dig", "asking the name servers by hand", "install it: apt install bind9-dnsutils"),
     ]);
+    findings.extend(recipes(&plan));
     findings.extend([raw_sockets(), namespaces()]);
     let text = if global.json { serde_json::to_string_pretty(&findings)? } else { table(&findings) };
     print::result(&text)?;
@@ -141,10 +145,9 @@ fn descriptors() -> Finding {
     }
 }
 
-fn port_findings(global: &Global) -> anyhow::Result<Finding> {
-    let plan = global.options().plan()?;
-    if let Some(run) = super::running(&plan) {
-        return Ok(ok("ports", format!("held by the running lab \"{}\" (pid {})", plan.name, run.pid)));
+fn port_findings(plan: &Plan) -> Finding {
+    if let Some(run) = super::running(plan) {
+        return ok("ports", format!("held by the running lab \"{}\" (pid {})", plan.name, run.pid));
     }
     let mut taken = Vec::new();
     let mut count = 0;
@@ -156,37 +159,44 @@ fn port_findings(global: &Global) -> anyhow::Result<Finding> {
         }
     }
     if taken.is_empty() {
-        return Ok(ok("ports", format!("all {count} addresses of the plan are free")));
+        return ok("ports", format!("all {count} addresses of the plan are free"));
     }
     let list: Vec<String> = taken.iter().map(ToString::to_string).collect();
-    Ok(fail("ports", list.join("; "), "stop those programs, or --set network.port_offset=100"))
+    fail("ports", list.join("; "), "stop those programs, or --set network.port_offset=100")
 }
 
 fn program(name: &'static str, what_for: &str, remedy: &str) -> Finding {
-    match find(name) {
+    match crate::programs::find(name) {
         Some(path) => ok(name, path.display().to_string()),
         None => warn(name, format!("not found; it is for {what_for}"), remedy),
     }
 }
 
-fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file: &PathBuf| file.is_file())
+/// What the recipes of this plan need.
+fn recipes(plan: &Plan) -> Vec<Finding> {
+    let missing = plan.hops().filter_map(|(_, hop)| {
+        let recipe = hop.recipe.filter(|recipe| recipe.installed().is_none())?;
+        let seen = format!("hop.{} needs {}, which is not installed", hop.name, recipe.program);
+        Some(fail("recipe", seen, format!("apt-get install {}", recipe.package)))
+    });
+    let mut findings: Vec<Finding> = missing.collect();
+    let (here, all) =
+        (recipe::all().iter().filter(|recipe| recipe.installed().is_some()), recipe::all().len());
+    let seen =
+        format!("the programs of {} out of {all} are installed; `lab recipes` lists them", here.count());
+    findings.push(ok("recipes", seen));
+    findings
 }
 
-/// Bit 13 of the effective capabilities is CAP_NET_RAW (capabilities(7)).
+/// May packets be captured, for `lab measure --tap`?
 fn raw_sockets() -> Finding {
-    let status = read("/proc/self/status");
-    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    if mask & (1 << 13) != 0 {
-        ok("CAP_NET_RAW", "there: packets can be captured")
-    } else {
-        warn(
-            "CAP_NET_RAW",
-            "not there: packets cannot be captured",
-            "not needed for anything but tcpdump; sudo gives it",
-        )
+    match tap::allowed() {
+        Ok(()) => ok("tap", "packets on loopback can be captured: `lab measure --tap` works"),
+        Err(error) => {
+            let text = error.to_string();
+            let (seen, remedy) = text.split_once("\n  what to do: ").unwrap_or((&text, ""));
+            warn("tap", seen, format!("{remedy}; without it everything but `lab measure --tap` works"))
+        }
     }
 }
 

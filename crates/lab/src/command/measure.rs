@@ -9,6 +9,7 @@ use crate::{control, print};
 pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outcome> {
     let options =
         Options { count: wanted.number, cold: !wanted.warm, warm: !wanted.cold, ..Options::default() };
+    let options = Options { tap: wanted.tap()?, ..options };
     let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     let format = if global.json { Format::Json } else { wanted.format };
     super::export::put(&measured, format, wanted.out.as_deref())?;
@@ -36,6 +37,9 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
             measured = control::ask_measure(&run, options) => measured.map(Some),
             _ = signals.next() => Ok(None),
         };
+    }
+    if options.tap.is_some() {
+        tap::allowed()?; // before fifteen programs are started in vain
     }
     let Some((mut lab, _control)) = start(global, plan, &mut signals).await? else { return Ok(None) };
     let target = lab.target()?;

@@ -1,11 +1,14 @@
 //! The commands, one file each.
 
 mod certs;
-mod check;
+pub(crate) mod check;
 mod curl;
 mod doctor;
+mod events;
 mod export;
+mod junit;
 mod measure;
+mod recipes;
 mod run;
 mod status;
 
@@ -23,12 +26,14 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         None => run::run(global, cli.once).await,
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
         Some(Command::Export { file, format, out }) => export::run(&file, format, out.as_deref()),
-        Some(Command::Check { number, .. }) => check::run(global, number).await,
+        Some(Command::Check { check, .. }) => check::run(global, &check).await,
         Some(Command::Status { .. }) => status::status(global).await,
         Some(Command::Stop { .. }) => status::stop(global).await,
         Some(Command::Curl { arguments }) => curl::run(global, arguments).await,
+        Some(Command::Events { follow, topic, .. }) => events::run(global, follow, topic).await,
         Some(Command::Certs { token: true, .. }) => certs::token(global),
         Some(Command::Certs { renew, .. }) => certs::run(global, renew),
+        Some(Command::Recipes { .. }) => recipes::run(global),
         Some(Command::Doctor { .. }) => doctor::run(global),
     }
 }

@@ -68,6 +68,9 @@ pub(super) async fn start(
             return Ok(None);
         }
     };
+    for warning in lab.warnings() {
+        print::note(format_args!("! {warning}"));
+    }
     let control = control::serve(lab.viewer(), since)?;
     lab.announce(control.address, since)?;
     Ok(Some((lab, control)))

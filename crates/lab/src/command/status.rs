@@ -90,6 +90,9 @@ fn table(report: &Report) -> String {
             let _ = writeln!(out, "      {death}; log: {}", crate::workspace::shown(&status.log));
         }
     }
+    for warning in &report.warnings {
+        let _ = writeln!(out, "  ! {warning}");
+    }
     let memory: u64 = report.hops.iter().filter_map(|hop| hop.resident_bytes).sum();
     let cpu: f64 = report.hops.iter().filter_map(|hop| hop.cpu_seconds).sum();
     let _ = writeln!(out, "  {:<93} {:>9} {:>8}", "together", mebibytes(memory), format!("{cpu:.2} s"));

@@ -114,21 +114,21 @@ struct Times {
 
 impl Times {
     fn of(journey: &Journey) -> Times {
-        let step = |stage| Some(journey.stage(stage)).filter(|ns| *ns > 0);
+        let spent = |stage| journey.sum(|part| part.stage == stage);
+        let step = |stage| Some(spent(stage)).filter(|ns| *ns > 0);
         let at_the_browser = |part: &journey::Part| part.stage == Stage::Response && part.hop == "browser";
         let receive = journey.sum(at_the_browser);
         let times = Times {
             // What the browser does before it can ask, and what nobody accounts for: the format has
             // no other place for it.
-            blocked: journey.stage(Stage::Browser)
-                + u64::try_from(journey.unaccounted_ns).unwrap_or_default(),
+            blocked: spent(Stage::Browser) + u64::try_from(journey.unaccounted_ns).unwrap_or_default(),
             dns: step(Stage::Dns),
             tcp: step(Stage::Tcp),
             tls: step(Stage::Tls),
-            send: journey.stage(Stage::ToLoadBalancer),
-            wait: journey.stage(Stage::ToPod)
-                + journey.stage(Stage::Application)
-                + journey.stage(Stage::Response).saturating_sub(receive),
+            send: spent(Stage::ToLoadBalancer),
+            wait: spent(Stage::ToPod)
+                + spent(Stage::Application)
+                + spent(Stage::Response).saturating_sub(receive),
             receive,
         };
         debug_assert!(journey.unaccounted_ns < 0 || times.sum() == journey.total_ns, "parts tile a journey");

@@ -96,7 +96,7 @@ fn head(out: &mut String, measured: &Measured, name: &str, shown: &[Shown<'_>]) 
 fn glance(out: &mut String, shown: &[Shown<'_>]) {
     out.push_str("<section aria-labelledby=\"glance\">\n<h2 id=\"glance\">Where the time goes</h2>\n<div class=\"glance\">\n");
     for shown in shown {
-        let stages = Stage::ALL.map(|stage| (stage, shown.journey.stage(stage)));
+        let stages = Stage::ALL.map(|stage| (stage, shown.journey.sum(|part| part.stage == stage)));
         bar(out, shown.kind, &report::time(shown.median()), &stages);
     }
     let chapter = Stage::ALL.map(|stage| (stage, stage.chapter().unwrap_or_default()));

@@ -20,6 +20,7 @@ pub(super) fn measured() -> Measured {
         memory_bytes: 100 << 20,
         cold: series(vec![cold(1, 30), cold(2, -40)]),
         warm: series(vec![warm(3), strange(4)]),
+        tap: None,
     }
 }
 

@@ -13,6 +13,7 @@ use super::hop::{Hop, Role, Runs};
 use super::raw::{Raw, RawCommand, RawHop};
 use super::values::{choice, path, plain_name, seconds, text, whole};
 use super::{Plan, Supervision, TelemetryPlan, words};
+use crate::recipe::{self, Recipe};
 
 /// The samplers of OpenTelemetry that hops understand.
 const SAMPLERS: [&str; 4] = ["parentbased_always_on", "parentbased_always_off", "always_on", "always_off"];
@@ -111,7 +112,7 @@ impl Check<'_> {
 
     fn hop(&self, name: &str, role: Role, raw: &RawHop, span: &Range<usize>) -> Result<Hop, PlanError> {
         let key = |last: &str| format!("hop.{name}.{last}");
-        let runs = self.runs(raw, &key)?;
+        let (runs, recipe) = self.runs(role, raw, &key)?;
         let listen = match (&runs, &raw.listen) {
             (Runs::External(url), _) => {
                 let place = raw.external.as_ref().map_or(span.clone(), Spanned::span);
@@ -132,10 +133,12 @@ impl Check<'_> {
         }
         let env = raw.env.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().to_string()));
         Ok(Hop {
+            flush: self.flush(raw, &runs, recipe, &key)?,
             name: name.to_owned(),
             listen,
             admin,
             runs,
+            recipe,
             reports: raw.reports.as_ref().map_or(own, |reports| *reports.get_ref()),
             config: path(&raw.config),
             env: env.collect(),
@@ -143,27 +146,98 @@ impl Check<'_> {
         })
     }
 
-    fn runs(&self, raw: &RawHop, key: &dyn Fn(&str) -> String) -> Result<Runs, PlanError> {
-        match (&raw.command, &raw.external) {
-            (Some(_), Some(external)) => {
+    /// Who plays it, and the recipe that says how.
+    fn runs(
+        &self,
+        role: Role,
+        raw: &RawHop,
+        key: &dyn Fn(&str) -> String,
+    ) -> Result<(Runs, Option<&'static Recipe>), PlanError> {
+        let both = |what: &str, span: Range<usize>, last: &str, remedy: &str| {
+            self.sources.error(&span, key(last), format!("a hop has {what}, not both"), remedy)
+        };
+        match (&raw.command, &raw.recipe, &raw.external) {
+            (Some(_), _, Some(external)) => {
                 let remedy = "keep `command` if the lab shall start it, `external` if it runs already";
-                let problem = "a hop has a command or is external, not both";
-                Err(self.sources.error(&external.span(), key("external"), problem, remedy))
+                Err(both("a command or is external", external.span(), "external", remedy))
             }
-            (None, Some(external)) => Ok(Runs::External(external.get_ref().clone())),
-            (Some(command), None) => {
-                let words = match command.get_ref() {
-                    RawCommand::Line(line) => words::split(line),
-                    RawCommand::Words(words) if words.is_empty() => Err("there is no command".to_owned()),
-                    RawCommand::Words(words) => Ok(words.clone()),
-                };
-                words.map(Runs::Command).map_err(|problem| {
-                    let remedy =
-                        "write the program and its arguments, such as \"redis-server --port {PORT}\"";
-                    self.sources.error(&command.span(), key("command"), problem, remedy)
-                })
+            (_, Some(_), Some(external)) => {
+                let remedy = "keep `recipe` if the lab shall start it, `external` if it runs already";
+                Err(both("a recipe or is external", external.span(), "external", remedy))
             }
-            (None, None) => Ok(Runs::Own),
+            (Some(_), Some(recipe), _) => {
+                let remedy = "keep `recipe` for a program that the lab knows, `command` for one of your own";
+                Err(both("a recipe or a command", recipe.span(), "recipe", remedy))
+            }
+            (None, None, Some(external)) => Ok((Runs::External(external.get_ref().clone()), None)),
+            (Some(command), None, None) => {
+                let remedy = "write the program and its arguments, such as \"redis-server --port {PORT}\"";
+                Ok((Runs::Command(self.words(command, &key("command"), remedy)?), None))
+            }
+            (None, Some(name), None) => {
+                let recipe = self.recipe(role, name, key)?;
+                Ok((Runs::Command(recipe.command.clone()), Some(recipe)))
+            }
+            (None, None, None) => Ok((Runs::Own, None)),
         }
+    }
+
+    fn recipe(
+        &self,
+        role: Role,
+        name: &Spanned<String>,
+        key: &dyn Fn(&str) -> String,
+    ) -> Result<&'static Recipe, PlanError> {
+        let text = name.get_ref().as_str();
+        if let Some(recipe) = recipe::find(role, text) {
+            return Ok(recipe);
+        }
+        let others: Vec<&str> = recipe::all()
+            .iter()
+            .filter(|recipe| recipe.name == text)
+            .map(|recipe| recipe.role.as_str())
+            .collect();
+        let problem = match others.as_slice() {
+            [] => format!("there is no recipe `{text}`, and no program of this name is installed"),
+            roles => format!("the recipe `{text}` plays {}, and this hop has role {role}", roles.join(", ")),
+        };
+        let fitting = recipe::names(role);
+        let own = "a program of your own is given by its path";
+        let remedy = match closest(text, recipe::of(role).map(|recipe| recipe.name)) {
+            Some(meant) => format!("did you mean `{meant}`? Recipes for {role}: {fitting}; {own}"),
+            None => format!("recipes for {role}: {fitting}; {own}"),
+        };
+        Err(self.sources.error(&name.span(), key("recipe"), problem, remedy))
+    }
+
+    /// How a foreign resolver's cache is emptied: as the plan says, or else as its recipe does.
+    fn flush(
+        &self,
+        raw: &RawHop,
+        runs: &Runs,
+        recipe: Option<&'static Recipe>,
+        key: &dyn Fn(&str) -> String,
+    ) -> Result<Option<Vec<String>>, PlanError> {
+        let Some(flush) = &raw.flush else { return Ok(recipe.and_then(|recipe| recipe.flush.clone())) };
+        if *runs == Runs::Own {
+            let problem = "the lab's own resolver is emptied by its admin endpoint";
+            return Err(self.sources.error(&flush.span(), key("flush"), problem, "remove the line"));
+        }
+        let remedy = "write the command that empties its cache, such as \"unbound-control flush_zone .\"";
+        self.words(flush, &key("flush"), remedy).map(Some)
+    }
+
+    fn words(
+        &self,
+        command: &Spanned<RawCommand>,
+        key: &str,
+        remedy: &str,
+    ) -> Result<Vec<String>, PlanError> {
+        let words = match command.get_ref() {
+            RawCommand::Line(line) => words::split(line),
+            RawCommand::Words(words) if words.is_empty() => Err("there is no command".to_owned()),
+            RawCommand::Words(words) => Ok(words.clone()),
+        };
+        words.map_err(|problem| self.sources.error(&command.span(), key, problem, remedy))
     }
 }

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::hop::{Hop, HopId, Runs, Settings};
-use super::{Plan, words};
+use super::routes::routes;
+use super::{Plan, template, words};
+use crate::programs;
 
 /// What a program's environment needs beyond the plan.
 #[derive(Clone, Debug)]
@@ -22,9 +24,10 @@ impl Surroundings {
     /// The folder that a hop may fill. A program of the user's gets another than ours in the same
     /// place: neither must find the other's files.
     pub fn data(&self, hop: &Hop) -> PathBuf {
-        let folder = match &hop.runs {
-            Runs::Command(_) => format!("{}-swapped", hop.name),
-            Runs::Own | Runs::External(_) => hop.name.clone(),
+        let folder = match (&hop.runs, hop.recipe) {
+            (Runs::Command(_), Some(recipe)) => format!("{}-{}", hop.name, recipe.name),
+            (Runs::Command(_), None) => format!("{}-swapped", hop.name),
+            (Runs::Own | Runs::External(_), _) => hop.name.clone(),
         };
         self.run.join("data").join(folder)
     }
@@ -46,11 +49,15 @@ impl Plan {
         set("OTEL_TRACES_SAMPLER", self.telemetry.sampler.clone());
         set("OTEL_BSP_SCHEDULE_DELAY", self.telemetry.delay_ms.to_string());
         set("RUST_LOG", self.telemetry.log.clone());
-        set("DRAIN_SECONDS", self.supervise.drain.as_secs().to_string());
+        set("DRAIN_SECONDS", self.drain_limit(hop).as_secs().to_string());
         set("DATA_DIR", text(&around.data(hop)));
         set("LISTEN", hop.listen.to_string());
         if let Some(admin) = hop.admin {
             set("ADMIN", admin.to_string());
+        }
+        if matches!(hop.runs, Runs::Command(_)) {
+            set("PATH", programs::search_path().to_string_lossy().into_owned());
+            set("DOWNLOADS", text(&crate::workspace::downloads()));
         }
         for (key, value) in self.role_environment(&hop.settings, around) {
             set(key, value);
@@ -82,6 +89,7 @@ impl Plan {
                     ("ROOTS", ips.join(",")),
                     ("NAME_SERVER_PORT", port.to_string()),
                     ("DOH_LISTEN", doh.to_string()),
+                    ("NAME_SERVERS", self.name_servers()),
                 ];
                 env.extend(identity("resolver"));
                 env
@@ -101,7 +109,11 @@ impl Plan {
                         rule.host, rule.kind, rule.path, service.name, service.listen
                     );
                 }
-                let mut env = vec![("RULES", lines)];
+                let mut patterns = String::new();
+                for (pattern, service) in routes(rules, *default) {
+                    let _ = writeln!(patterns, "{pattern} {}", self.hop(service).listen);
+                }
+                let mut env = vec![("RULES", lines), ("ROUTES", patterns)];
                 if let Some(default) = default {
                     let service = self.hop(*default);
                     env.push(("DEFAULT_BACKEND", format!("{}={}", service.name, service.listen)));
@@ -130,6 +142,19 @@ impl Plan {
         }
     }
 
+    /// Every zone and who serves it, a line each.
+    fn name_servers(&self) -> String {
+        let mut lines = String::new();
+        for (_, hop) in self.hops() {
+            if let Settings::Dns { zones } = &hop.settings {
+                for (zone, _) in zones {
+                    let _ = writeln!(lines, "{zone} {}", hop.listen);
+                }
+            }
+        }
+        lines
+    }
+
     /// An external program's own URL (it may hold a password and a database), or its address.
     fn url(&self, id: HopId, scheme: &str) -> String {
         let hop = self.hop(id);
@@ -140,17 +165,36 @@ impl Plan {
     }
 }
 
-/// Fills `{NAME}`: every variable of the hop's environment, and `{IP}`, `{PORT}` and `{CONFIG}`.
+/// Fills `{NAME}` in a word of a command: every variable of the hop's environment, and `{IP}`, `{PORT}`
+/// and `{CONFIG}`.
 pub(crate) fn fill(text: &str, hop: &Hop, env: &BTreeMap<String, String>, around: &Surroundings) -> String {
-    words::fill(text, |name| match name {
+    words::fill(text, |name| template::known(name, &|name: &str| value(name, hop, env, around)))
+}
+
+/// The same in a configuration file, which may also have blocks: `{each UPSTREAMS}server {IT};{end}`.
+///
+/// # Errors
+/// A block that is wrong.
+pub(crate) fn fill_file(
+    text: &str,
+    hop: &Hop,
+    env: &BTreeMap<String, String>,
+    around: &Surroundings,
+) -> Result<String, String> {
+    template::expand(text, |name| value(name, hop, env, around))
+}
+
+fn value(name: &str, hop: &Hop, env: &BTreeMap<String, String>, around: &Surroundings) -> Option<String> {
+    match name {
         "IP" => Some(hop.listen.ip().to_string()),
         "PORT" => Some(hop.listen.port().to_string()),
-        "CONFIG" => hop.config.as_ref().map(|config| {
-            let file = config.file_name().unwrap_or_default();
-            self::text(&around.data(hop).join(file))
-        }),
+        "CONFIG" => {
+            let own = hop.config.as_deref().and_then(Path::file_name).map(Path::new);
+            let file = own.or_else(|| Some(Path::new(&hop.recipe?.files.first()?.0)))?;
+            Some(self::text(&around.data(hop).join(file)))
+        }
         name => env.get(name).cloned(),
-    })
+    }
 }
 
 fn text(path: &Path) -> String {

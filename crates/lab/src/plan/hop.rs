@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::recipe::Recipe;
+
 /// What a program does in the stack. Each is also the name of the crate that plays it by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are the design's own words")]
@@ -86,6 +88,10 @@ pub struct Hop {
     pub runs: Runs,
     /// Does it send spans? If not, its time is inferred from its neighbours'.
     pub reports: bool,
+    /// The recipe that its command comes from.
+    pub recipe: Option<&'static Recipe>,
+    /// How a foreign resolver's cache is emptied: a command, its words with `{NAMES}`.
+    pub flush: Option<Vec<String>>,
     /// A file that is filled in and handed to a foreign command as `{CONFIG}`.
     pub config: Option<PathBuf>,
     /// Variables that lab.toml adds to its environment; they win over the lab's own.

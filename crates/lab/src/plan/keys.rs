@@ -17,8 +17,8 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
 ];
 
 /// What every hop may say.
-pub(crate) const EVERY_HOP: [&str; 8] =
-    ["role", "listen", "admin", "command", "config", "external", "reports", "env"];
+pub(crate) const EVERY_HOP: [&str; 9] =
+    ["role", "listen", "admin", "command", "recipe", "config", "external", "reports", "env"];
 /// What an ingress rule may say.
 const RULE: [&str; 4] = ["host", "path", "type", "service"];
 
@@ -26,7 +26,7 @@ const RULE: [&str; 4] = ["host", "path", "type", "service"];
 pub(crate) fn of_role(role: Role) -> &'static [&'static str] {
     match role {
         Role::Dns => &["zones"],
-        Role::Resolver => &["roots", "doh"],
+        Role::Resolver => &["roots", "doh", "flush"],
         Role::Lb => &["upstreams", "balance"],
         Role::Ingress => &["rules", "default"],
         Role::Clusterip => &["endpoints", "mode"],

@@ -13,12 +13,14 @@ mod keys;
 mod overrides;
 mod raw;
 mod references;
+mod routes;
 mod settings;
+mod template;
 #[cfg(test)]
 mod tests;
 mod together;
 mod values;
-mod words;
+pub(crate) mod words;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,7 +29,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 
 pub use environment::Surroundings;
-pub(crate) use environment::fill;
+pub(crate) use environment::{fill, fill_file};
 pub use error::PlanError;
 use error::Sources;
 pub use hop::{Hop, HopId, Role, Rule, Runs, Settings};
@@ -165,6 +167,16 @@ impl Plan {
     /// The first hop of this role. A plan always has a resolver and an lb.
     pub fn first(&self, role: Role) -> Option<&Hop> {
         self.hops.iter().find(|hop| hop.role() == role)
+    }
+
+    /// How long a program may take until it is ready.
+    pub fn ready_limit(&self, hop: &Hop) -> Duration {
+        self.supervise.ready.max(hop.recipe.map_or(Duration::ZERO, |recipe| recipe.ready))
+    }
+
+    /// How long a program may take to finish running work when told to stop.
+    pub fn drain_limit(&self, hop: &Hop) -> Duration {
+        self.supervise.drain.max(hop.recipe.map_or(Duration::ZERO, |recipe| recipe.drain))
     }
 
     /// Hops in waves: each needs only hops of earlier waves.

@@ -76,6 +76,7 @@ pub(crate) struct RawHop {
     pub(crate) listen: Option<Spanned<String>>,
     pub(crate) admin: Option<Spanned<String>>,
     pub(crate) command: Option<Spanned<RawCommand>>,
+    pub(crate) recipe: Option<Spanned<String>>,
     pub(crate) config: Option<Spanned<String>>,
     pub(crate) external: Option<Spanned<String>>,
     pub(crate) reports: Option<Spanned<bool>>,
@@ -87,6 +88,7 @@ pub(crate) struct RawHop {
     // resolver
     pub(crate) roots: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) doh: Option<Spanned<String>>,
+    pub(crate) flush: Option<Spanned<RawCommand>>,
     // lb
     pub(crate) upstreams: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) balance: Option<Spanned<String>>,

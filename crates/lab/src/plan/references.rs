@@ -6,15 +6,16 @@ use super::distance::closest;
 use super::error::{PlanError, Sources};
 use super::hop::{Hop, HopId, Role};
 use super::raw::{Raw, RawCommand};
+use crate::recipe;
 
-/// Puts commands in the place of hops: `NAME_OR_ROLE=COMMAND`, a name going before a role.
+/// Puts programs in the place of hops: `NAME_OR_ROLE=RECIPE` or `=COMMAND`, a name going before a role.
 pub(super) fn swap(raw: &mut Raw, swaps: &[String], sources: &mut Sources) -> Result<(), PlanError> {
     for typed in swaps {
         let start = sources.option(format!("--swap {typed}"), typed.len());
         let span = start..start;
-        let Some((who, command)) = typed.split_once('=') else {
-            let remedy = "write --swap NAME_OR_ROLE=COMMAND, such as --swap redis='redis-server --bind {IP} --port {PORT}'";
-            return Err(sources.error(&span, "", "expected NAME_OR_ROLE=COMMAND", remedy));
+        let Some((who, program)) = typed.split_once('=') else {
+            let remedy = "write --swap store=redis-server (`lab recipes` lists more), or a command: --swap ingress='python3 my_ingress.py'";
+            return Err(sources.error(&span, "", "expected NAME_OR_ROLE=RECIPE_OR_COMMAND", remedy));
         };
         let who = who.trim();
         let role_of = |name: &str, role: &Option<Spanned<String>>| {
@@ -27,8 +28,14 @@ pub(super) fn swap(raw: &mut Raw, swaps: &[String], sources: &mut Sources) -> Re
                 if by_name { name.get_ref() == who } else { role_of(name.get_ref(), &hop.role) == who };
             if matches {
                 found = true;
-                hop.command = Some(Spanned::new(span.clone(), RawCommand::Line(command.to_owned())));
-                hop.external = None;
+                let role = role_of(name.get_ref(), &hop.role).parse::<Role>();
+                let recipe = role.is_ok_and(|role| recipe::is_meant(role, program.trim()));
+                (hop.external, hop.recipe, hop.command, hop.flush) = (None, None, None, None);
+                if recipe {
+                    hop.recipe = Some(Spanned::new(span.clone(), program.trim().to_owned()));
+                } else {
+                    hop.command = Some(Spanned::new(span.clone(), RawCommand::Line(program.to_owned())));
+                }
             }
         }
         if !found {

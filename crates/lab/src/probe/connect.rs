@@ -25,8 +25,8 @@ use super::{Recorder, as_leg};
 pub(super) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Trusts one certificate authority and nothing else.
-    pub(super) fn trusting(ca: &Path) -> anyhow::Result<Self> {
+    /// Trusts one certificate authority and nothing else; tells the sessions' keys to `keys`.
+    pub(super) fn trusting(ca: &Path, keys: Option<&super::keys::Keys>) -> anyhow::Result<Self> {
         let remedy = || format!("read the lab's certificate authority {} (`lab certs`)", ca.display());
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca).with_context(remedy)? {
@@ -38,6 +38,9 @@ impl Tls {
                 .with_root_certificates(roots)
                 .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
+        if let Some(keys) = keys {
+            config.key_log = keys.sink();
+        }
         Ok(Tls(Arc::new(config)))
     }
 }

@@ -23,34 +23,37 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::write("hdel", -3, ONE_KEY, hdel),
 ];
 
-fn field(call: &Call<'_>, name: &[u8]) -> Result<Option<Bytes>, Failure> {
-    Ok(call.database.hash(call.key())?.and_then(|hash| hash.get(name)).cloned())
+fn field<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<Option<&'c [u8]>, Failure> {
+    Ok(call.database.hash(call.key())?.and_then(|hash| hash.get(name)))
+}
+
+fn copy(word: &[u8]) -> Reply {
+    Reply::Bulk(Bytes::copy_from_slice(word))
 }
 
 fn hget(call: &mut Call<'_>) -> Answer {
-    Ok(Reply::or_null(field(call, &call.arguments[2])?))
+    Ok(field(call, &call.arguments[2])?.map_or(Reply::Null, copy))
 }
 
 fn hmget(call: &mut Call<'_>) -> Answer {
     let hash = call.database.hash(call.key())?;
-    let value = |name: &Bytes| Reply::or_null(hash.and_then(|hash| hash.get(name)).cloned());
+    let value = |name: &Bytes| hash.and_then(|hash| hash.get(name)).map_or(Reply::Null, copy);
     Ok(Reply::Array(call.arguments[2..].iter().map(value).collect()))
 }
 
 fn hgetall(call: &mut Call<'_>) -> Answer {
     let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
-    let pair = |(name, value): (&Bytes, &Bytes)| (Reply::Bulk(name.clone()), Reply::Bulk(value.clone()));
-    Ok(Reply::Map(fields.map(pair).collect()))
+    Ok(Reply::Map(fields.map(|(name, value)| (copy(name), copy(value))).collect()))
 }
 
 fn hkeys(call: &mut Call<'_>) -> Answer {
     let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
-    Ok(Reply::Array(fields.map(|(name, _)| Reply::Bulk(name.clone())).collect()))
+    Ok(Reply::Array(fields.map(|(name, _)| copy(name)).collect()))
 }
 
 fn hvals(call: &mut Call<'_>) -> Answer {
     let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
-    Ok(Reply::Array(fields.map(|(_, value)| Reply::Bulk(value.clone())).collect()))
+    Ok(Reply::Array(fields.map(|(_, value)| copy(value)).collect()))
 }
 
 fn hlen(call: &mut Call<'_>) -> Answer {
@@ -70,7 +73,7 @@ fn hscan(call: &mut Call<'_>) -> Answer {
     let (next, fields) = hash.scan(cursor, options.count);
     let mut page = Page { next, items: Vec::new() };
     for (name, value) in fields.into_iter().filter(|(name, _)| options.wants(name)) {
-        page.items.extend([Reply::Bulk(name.clone()), Reply::Bulk(value.clone())]);
+        page.items.extend([copy(name), copy(value)]);
     }
     Ok(page.reply())
 }
@@ -107,7 +110,7 @@ fn hincrby(call: &mut Call<'_>) -> Answer {
     let name = &call.arguments[2];
     let number = match field(call, name)? {
         None => 0,
-        Some(text) => integer(&text).ok_or_else(|| failure("ERR hash value is not an integer"))?,
+        Some(text) => integer(text).ok_or_else(|| failure("ERR hash value is not an integer"))?,
     };
     let sum = number.checked_add(step).ok_or_else(|| failure("ERR increment or decrement would overflow"))?;
     call.database.edit_hash(call.key(), |hash| hash.insert(name, sum.to_string().as_bytes()))?;

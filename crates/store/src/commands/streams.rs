@@ -8,6 +8,7 @@ use crate::reply::{Answer, Failure, Reply, SYNTAX, failure};
 use crate::session::Blocked;
 use crate::stream::{Stream, StreamId, Trim};
 use crate::text::{integer, unsigned};
+use crate::words::Words;
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("xlen", 2, ONE_KEY, xlen),
@@ -22,8 +23,8 @@ pub(super) const COMMANDS: &[Spec] = &[
 const INVALID_ID: Failure =
     Failure(std::borrow::Cow::Borrowed("ERR Invalid stream ID specified as stream command argument"));
 
-fn entry((id, fields): (&StreamId, &Vec<Bytes>)) -> Reply {
-    let fields = fields.iter().cloned().map(Reply::Bulk).collect();
+fn entry((id, fields): (&StreamId, &Words)) -> Reply {
+    let fields = fields.iter().map(|word| Reply::Bulk(Bytes::copy_from_slice(word))).collect();
     Reply::Array(vec![Reply::Bulk(id.bytes()), Reply::Array(fields)])
 }
 
@@ -142,12 +143,14 @@ fn xadd(call: &mut Call<'_>) -> Answer {
         stream => stream.map_or(StreamId::MIN, Stream::last),
     };
     let id = wish.resolve(last, call.database.now)?;
-    call.database.edit_stream(key, |stream| stream.append(id, fields.to_vec()))?;
+    call.database.edit_stream(key, |stream| {
+        stream.append(id, fields.iter().map(|word| &word[..]).collect());
+    })?;
     let text = id.bytes();
-    let head = [&b"XADD"[..], key, &text];
-    call.database
-        .journal
-        .record(Vec::from(head).into_iter().chain(fields.iter().map(|f| &f[..])).collect::<Vec<_>>());
+    let journal = &mut call.database.journal;
+    journal.begin(3 + fields.len());
+    [&b"XADD"[..], key, &text].into_iter().for_each(|word| journal.word(word));
+    fields.iter().for_each(|word| journal.word(word));
     if let Some(options) = trimming {
         trim(call.database, key, options)?;
     }

@@ -15,8 +15,8 @@ fn check(script: &str) {
             continue;
         }
         let mut parser = Parser::default();
-        parser.buffer.extend_from_slice(line.strip_prefix('>').expect("a command").as_bytes());
-        parser.buffer.extend_from_slice(b"\r\n");
+        parser.room(0).extend_from_slice(line.strip_prefix('>').expect("a command").as_bytes());
+        parser.room(0).extend_from_slice(b"\r\n");
         let command = parser.next().expect("a valid line").expect("a whole line");
         let mut output = Output::default();
         execute(&mut database, &mut session, &facts, None, &command, &mut output);

@@ -86,7 +86,10 @@ impl Bench {
             jobs.try_send(Job::Request(request)).expect("room");
         }
         let executor = Executor::new(database, log, facts());
-        let thread = std::thread::spawn(move || executor.run(queue));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(executor.run(queue))
+        });
         Self { folder, faults, jobs, thread }
     }
 

@@ -57,6 +57,7 @@ pub(crate) fn replay_until(
     let file = File::open(path)?;
     let total = file.metadata()?.len().min(length);
     let mut source = Source { input: BufReader::with_capacity(1 << 16, file), position: 0, end: total };
+    database.journal.muted = true;
     let mut replayer = Replayer { database, facts, session: Session::default(), output: Output::default() };
     // Where the last piece ended after which nothing was left open.
     let mut good = 0;
@@ -85,7 +86,7 @@ pub(crate) fn replay_until(
             }
         }
     }
-    replayer.database.journal.bytes.clear();
+    replayer.database.journal.muted = false;
     Ok(Kept { good, total })
 }
 
@@ -112,7 +113,7 @@ fn piece(source: &mut Source<impl BufRead>, replayer: &mut Replayer<'_>) -> Resu
     let start = source.position;
     match source.peek()? {
         Some(b'*') => {
-            let command = source.command()?;
+            let command = source.command(None)?;
             replayer.run(start, &command)
         }
         Some(b'#') => {
@@ -131,7 +132,7 @@ fn piece(source: &mut Source<impl BufRead>, replayer: &mut Replayer<'_>) -> Resu
                 return damaged(start, "the group's annotation is not what was written");
             };
             let begin = source.position;
-            let group = source.take(length)?;
+            let group = Bytes::from(source.take(length)?);
             if crc32c::crc32c(&group) != checksum {
                 return damaged(start, format!("the group of {length} bytes is not what was written"));
             }
@@ -187,6 +188,15 @@ impl<R: BufRead> Source<R> {
     }
 
     fn number(&mut self, kind: u8) -> Result<u64, Stop> {
+        // Nearly always the whole line is there.
+        let seen = self.input.fill_buf()?;
+        let line = seen.iter().take(24).position(|byte| *byte == b'\n').map(|end| &seen[..end]);
+        let digits = line.and_then(|line| line.strip_prefix(&[kind])?.strip_suffix(b"\r"));
+        if let Some((digits, number)) = digits.and_then(|digits| Some((digits.len(), unsigned(digits)?))) {
+            self.input.consume(digits + 3);
+            self.position += digits as u64 + 3;
+            return Ok(number);
+        }
         let start = self.position;
         let line = self.line()?;
         match line.strip_prefix(&[kind]).and_then(unsigned) {
@@ -195,21 +205,31 @@ impl<R: BufRead> Source<R> {
         }
     }
 
-    fn command(&mut self) -> Result<Command, Stop> {
+    /// A command; its words are parts of the group that holds it, if one does: which, and where it begins.
+    fn command(&mut self, group: Option<(&Bytes, u64)>) -> Result<Command, Stop> {
         let start = self.position;
         let words = self.number(b'*')?;
         if words == 0 {
             return damaged(start, "a command without a name");
         }
-        let mut command = Command::new();
+        let mut command = Command::with_capacity(words.min(64) as usize);
         for _ in 0..words {
             let length = self.number(b'$')?;
-            let mut word = self.take(length.saturating_add(2))?;
+            let whole = length.saturating_add(2);
+            let mut word = match group {
+                Some((group, begin)) if whole <= self.end.saturating_sub(self.position) => {
+                    let from = (self.position - begin) as usize;
+                    self.input.consume(whole as usize);
+                    self.position += whole;
+                    group.slice(from..from + whole as usize)
+                }
+                _ => Bytes::from(self.take(whole)?),
+            };
             if !word.ends_with(b"\r\n") {
                 return damaged(self.position - 2, "a word does not end where its length says");
             }
             word.truncate(word.len() - 2);
-            command.push(Bytes::from(word));
+            command.push(word);
         }
         Ok(command)
     }
@@ -228,7 +248,6 @@ impl Replayer<'_> {
     fn run(&mut self, position: u64, command: &Command) -> Result<(), Stop> {
         self.output.clear();
         execute(self.database, &mut self.session, self.facts, None, command, &mut self.output);
-        self.database.journal.bytes.clear();
         if self.output.errors() > 0 {
             let name = String::from_utf8_lossy(&command[0][..command[0].len().min(32)]).into_owned();
             let reply = String::from_utf8_lossy(&self.output.bytes[..self.output.bytes.len().min(256)]);
@@ -238,12 +257,12 @@ impl Replayer<'_> {
     }
 
     /// Runs a group whose checksum is right, so it is whole: whatever ends early in it is damage.
-    fn group(&mut self, begin: u64, group: &[u8]) -> Result<(), Stop> {
+    fn group(&mut self, begin: u64, group: &Bytes) -> Result<(), Stop> {
         let end = begin + group.len() as u64;
-        let mut source = Source { input: group, position: begin, end };
+        let mut source = Source { input: &group[..], position: begin, end };
         while source.position < end {
             let start = source.position;
-            match source.command() {
+            match source.command(Some((group, begin))) {
                 Ok(command) => self.run(start, &command)?,
                 Err(Stop::Torn) => return damaged(start, "the group ends within a command"),
                 Err(other) => return Err(other),

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use bytes::Bytes;
-
 use crate::database::{Database, Journal, Slot, Value};
 use crate::hash::Hash;
 use crate::stream::Stream;
@@ -46,10 +44,11 @@ fn string(group: &mut Journal, key: &[u8], text: &[u8], slot: &Slot) {
 }
 
 fn fields(group: &mut Journal, key: &[u8], hash: &Hash) {
-    let pairs: Vec<(&Bytes, &Bytes)> = hash.iter().collect();
+    let pairs: Vec<(&[u8], &[u8])> = hash.iter().collect();
     for some in pairs.chunks(FIELDS) {
-        let words = some.iter().flat_map(|(name, value)| [&name[..], &value[..]]);
-        group.record([b"HSET", key].into_iter().chain(words).collect::<Vec<_>>());
+        group.begin(2 + 2 * some.len());
+        [b"HSET", key].into_iter().for_each(|word| group.word(word));
+        some.iter().flat_map(|(name, value)| [name, value]).for_each(|word| group.word(word));
     }
 }
 
@@ -61,8 +60,8 @@ fn entries(
 ) -> io::Result<()> {
     for (id, words) in stream.iter() {
         let id = id.bytes();
-        let words = words.iter().map(|word| &word[..]);
-        group.record([b"XADD", key, &id].into_iter().chain(words).collect::<Vec<_>>());
+        group.begin(3 + words.iter().count());
+        [b"XADD", key, &id[..]].into_iter().chain(words.iter()).for_each(|word| group.word(word));
         send(group, GROUP, put)?; // an outbox can be far larger than a group
     }
     // A stream knows its greatest id even when that entry is gone; an entry that comes and goes tells it.

@@ -1,4 +1,4 @@
-//! A slow wire: passes bytes on, and requests later than they came.
+//! A slow wire, for tests: passes bytes on, and requests later than they came.
 //!
 //! Delay belongs on the wire, never in a component. Plain threads and blocking sockets, because tokio's
 //! timer has steps of a millisecond: a wait here is never shorter than asked, and 0.1 ms longer.
@@ -26,6 +26,7 @@ pub struct Relay {
 struct Wire {
     to: SocketAddr,
     delay_ns: AtomicU64,
+    passed: AtomicU64,
     cut: AtomicBool,
 }
 
@@ -33,6 +34,7 @@ impl Wire {
     /// Holds the caller back for the delay that is set now.
     #[allow(clippy::disallowed_methods, reason = "this is the wire's length, not a wait for something")]
     fn pass(&self) {
+        self.passed.fetch_add(1, Ordering::Relaxed);
         let delay = self.delay_ns.load(Ordering::Relaxed);
         if delay > 0 {
             std::thread::sleep(Duration::from_nanos(delay));
@@ -91,13 +93,19 @@ impl Relay {
     }
 
     fn new(listen: SocketAddr, to: SocketAddr, udp: bool) -> Relay {
-        let wire = Wire { to, delay_ns: AtomicU64::new(0), cut: AtomicBool::new(false) };
+        let wire =
+            Wire { to, delay_ns: AtomicU64::new(0), passed: AtomicU64::new(0), cut: AtomicBool::new(false) };
         Relay { listen, wire: Arc::new(wire), udp }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.listen
+    }
+
+    /// How many chunks (or datagrams) came from clients so far.
+    pub fn passed(&self) -> u64 {
+        self.wire.passed.load(Ordering::Relaxed)
     }
 
     /// From now on, every chunk from client to server arrives this much later; answers are not delayed.

@@ -1,0 +1,184 @@
+//! Are these faster than those? Statistics of two sets of times, and what they allow one to say.
+//!
+//! Everything here is about the *median*, without any assumption about the shape of the distribution:
+//!
+//! * the interval of one median comes from order statistics: of `n` independent values the number below
+//!   the true median is binomial (n, ½), so the k-th smallest and the k-th largest enclose it with a
+//!   probability that can be counted ([`median_interval`]);
+//! * the interval of a difference of two medians is that of Price and Bonett (2002, "Distribution-free
+//!   confidence intervals for difference and ratio of medians"): each median's standard error is read
+//!   off its own order statistics ([`compare`]).
+
+use serde::{Deserialize, Serialize};
+
+/// What two sets of times allow one to say about the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Its median is lower, by more than the least difference that counts.
+    Faster,
+    /// Its median is higher, by more than the least difference that counts.
+    Slower,
+    /// Neither can be said: no such difference, or too few or too scattered samples to see it.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The word used in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Faster => "faster",
+            Verdict::Slower => "slower",
+            Verdict::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// Two sets of times beside each other, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The first one's median.
+    pub before_ns: u64,
+    /// The second one's median.
+    pub after_ns: u64,
+    /// The second median less the first.
+    pub difference_ns: i64,
+    /// The interval that holds the true difference with the confidence asked for: from …
+    pub low_ns: Option<i64>,
+    /// … to; absent when there are too few samples for that confidence.
+    pub high_ns: Option<i64>,
+    /// The second median divided by the first; absent when the first is 0.
+    pub ratio: Option<f64>,
+    /// What that allows one to say.
+    pub verdict: Verdict,
+}
+
+/// The interval that holds the median with at least this confidence (0 to 1), from the k-th smallest to
+/// the k-th largest of the samples, which need no order; `None` when there are too few of them (95 % needs
+/// six).
+///
+/// The samples must be independent of each other; where neighbours resemble each other, the true
+/// confidence is lower ([`compare`] allows for that, this does not).
+pub fn median_interval(samples: &[u64], confidence: f64) -> Option<(u64, u64)> {
+    let cut = cut(samples.len(), 1.0 - confidence)?;
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable();
+    Some((sorted[cut], sorted[sorted.len() - 1 - cut]))
+}
+
+/// Compares two sets of times by their medians; `None` when one is empty.
+///
+/// The second is *faster* or *slower* when the whole interval of the difference lies beyond `least_ns`
+/// on that side. Samples stand in the order in which they were taken: where neighbours resemble each
+/// other (a machine that is busy for a while), the interval becomes wider.
+/// What changed between the two measurements and was the same within each, nothing here can see.
+pub fn compare(before: &[u64], after: &[u64], confidence: f64, least_ns: u64) -> Option<Comparison> {
+    let (one, other) = (Median::of(before)?, Median::of(after)?);
+    let difference = other.at - one.at;
+    let miss = 1.0 - confidence;
+    let enough = cut(before.len(), miss).is_some() && cut(after.len(), miss).is_some();
+    let half =
+        one.error.zip(other.error).filter(|_| enough).map(|(one, other)| z(miss / 2.0) * one.hypot(other));
+    let (low, high) = (half.map(|half| difference - half), half.map(|half| difference + half));
+    let least = least_ns as f64;
+    let verdict = match (low, high) {
+        (Some(low), _) if low > least => Verdict::Slower,
+        (_, Some(high)) if high < -least => Verdict::Faster,
+        _ => Verdict::Inconclusive,
+    };
+    Some(Comparison {
+        before_ns: one.at.round() as u64,
+        after_ns: other.at.round() as u64,
+        difference_ns: difference.round() as i64,
+        low_ns: low.map(|low| low.floor() as i64),
+        high_ns: high.map(|high| high.ceil() as i64),
+        ratio: (one.at > 0.0).then(|| other.at / one.at),
+        verdict,
+    })
+}
+
+/// A median and its standard error.
+struct Median {
+    at: f64,
+    error: Option<f64>,
+}
+
+impl Median {
+    fn of(samples: &[u64]) -> Option<Median> {
+        let mut sorted = samples.to_vec();
+        sorted.sort_unstable();
+        let n = sorted.len();
+        let at = (*sorted.get(n.checked_sub(1)? / 2)? as f64 + sorted[n / 2] as f64) / 2.0;
+        // Price and Bonett: the c-th from both ends, about two standard errors out; how many exactly is
+        // counted, as in `median_interval`.
+        let c = ((n as f64 + 1.0) / 2.0 - (n as f64).sqrt()).round().max(1.0) as usize;
+        let error = (2 * c <= n).then(|| {
+            let width = (sorted[n - c] - sorted[c - 1]) as f64;
+            let independent = width / (2.0 * z(chance_below(n, c)));
+            scatter(samples).map_or(independent, |scatter| scatter.max(independent))
+        });
+        Some(Median { at, error })
+    }
+}
+
+/// The standard error of the median as the series itself shows it: cut into stretches, whose medians
+/// scatter more than those of independent samples would when the machine is slow for a while ("batch
+/// means" in the literature on simulations). `None` when the stretches would be too short.
+fn scatter(samples: &[u64]) -> Option<f64> {
+    const STRETCHES: usize = 25;
+    const SHORTEST: usize = 5;
+    let length = samples.len() / STRETCHES;
+    if length < SHORTEST {
+        return None;
+    }
+    let medians: Vec<f64> = samples
+        .chunks_exact(length)
+        .take(STRETCHES)
+        .map(|stretch| {
+            let mut stretch = stretch.to_vec();
+            let (_, median, _) = stretch.select_nth_unstable(length / 2);
+            *median as f64
+        })
+        .collect();
+    let mean = medians.iter().sum::<f64>() / STRETCHES as f64;
+    let squares: f64 = medians.iter().map(|median| (median - mean).powi(2)).sum();
+    Some((squares / (STRETCHES * (STRETCHES - 1)) as f64).sqrt())
+}
+
+/// The chance that fewer than `c` of `n` values lie below their true median.
+fn chance_below(n: usize, c: usize) -> f64 {
+    binomial(n).take(c).sum()
+}
+
+/// The standard normal value that is exceeded with this chance (below one half).
+///
+/// Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.2.23: wrong by less than 0.00045.
+fn z(chance: f64) -> f64 {
+    let t = (-2.0 * chance.clamp(1e-300, 0.5).ln()).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    (t - above / below).max(0.001)
+}
+
+/// How many of `n` values may be cut off at each end so that both ends together miss the median with a
+/// probability of at most `miss`.
+fn cut(n: usize, miss: f64) -> Option<usize> {
+    let mut below = 0.0;
+    let fits = |chance: f64| {
+        below += chance;
+        2.0 * below <= miss
+    };
+    binomial(n).take(n.div_ceil(2)).map(fits).take_while(|fits| *fits).count().checked_sub(1)
+}
+
+/// The chances that exactly 0, 1, 2 … of `n` values lie below their true median, each from the one
+/// before; as logarithms, because ½ⁿ is too small for a float when n is 2000.
+fn binomial(n: usize) -> impl Iterator<Item = f64> {
+    let first = -(n as f64) * std::f64::consts::LN_2;
+    let next = move |log: &f64, at: usize| log + ((n - at) as f64).ln() - ((at + 1) as f64).ln();
+    let logs = std::iter::successors(Some((0, first)), move |(at, log)| Some((at + 1, next(log, *at))));
+    logs.take(n + 1).map(|(_, log)| log.exp())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Adding journeys up, one by one, in bounded memory.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::histogram::Histogram;
+use crate::part::{Counts, Journey, Part, PartKind, Stage};
+use crate::statistics::{
+    CountsShared, Decomposition, Decompositions, Flagged, PartMean, PartSummary, Summary, near, percentile,
+};
+
+/// What makes parts of different journeys the same: a row of the table. What occurs more than once in a
+/// journey (a proxy works before and after it waits) counts together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Row {
+    /// The chapter's line.
+    pub stage: Stage,
+    /// The hop's role, the same for all replicas.
+    pub role: String,
+    /// What the time was spent on.
+    pub kind: PartKind,
+    /// What was done; a leg's ends by their roles.
+    pub name: String,
+}
+
+/// How many flagged journeys are listed; all of them are counted.
+const LISTED: usize = 100;
+
+/// Adds journeys up one by one, so that not all of them need to be kept.
+#[derive(Debug, Default)]
+pub struct Tally {
+    journeys: usize,
+    totals: Vec<u64>,
+    unaccounted: Vec<u64>,
+    rows: Rows,
+    spent: Vec<(Histogram, u64)>,
+    counts: Vec<CountsShared>,
+    flagged: Vec<Flagged>,
+}
+
+impl Tally {
+    /// Adds a journey. A flagged one counts, but nothing is read from it.
+    pub fn add(&mut self, journey: &Journey) {
+        self.journeys += 1;
+        if !journey.clean() {
+            if self.flagged.len() < LISTED {
+                self.flagged.push(Flagged { trace_id: journey.trace_id, what: journey.flaws() });
+            }
+            return;
+        }
+        self.totals.push(journey.total_ns);
+        self.unaccounted.push(journey.unaccounted_ns.unsigned_abs());
+        let spent = self.rows.spent(journey);
+        self.spent.resize_with(self.rows.rows.len(), Default::default);
+        for (at, duration) in spent {
+            self.spent[at].0.record(duration);
+            self.spent[at].1 += duration;
+        }
+        let bare = |counts: &Counts| Counts { request_bytes: 0, response_bytes: 0, ..*counts };
+        match self.counts.iter_mut().find(|shared| bare(&shared.counts) == bare(&journey.counts)) {
+            Some(shared) => shared.journeys += 1,
+            None => self.counts.push(CountsShared { journeys: 1, counts: journey.counts }),
+        }
+    }
+
+    /// The first hundred flagged journeys.
+    pub fn flagged(&self) -> &[Flagged] {
+        &self.flagged
+    }
+
+    /// The sum of all; `None` when there is no clean journey. The decompositions are those of `kept`, which
+    /// should be all journeys, or a fair sample of them.
+    pub fn summary(&self, kept: &[Journey]) -> Option<Summary> {
+        let (mut totals, mut unaccounted) = (self.totals.clone(), self.unaccounted.clone());
+        totals.sort_unstable();
+        unaccounted.sort_unstable();
+        let clean = totals.len();
+        let everything = totals.iter().sum::<u64>().max(1) as f64;
+        let part = |at: usize| {
+            let (histogram, sum) = &self.spent[at];
+            let row = &self.rows.rows[at];
+            let at = |percent| histogram.percentile_among(percent, clean);
+            PartSummary {
+                row: row.clone(),
+                journeys: histogram.len(),
+                share: *sum as f64 / everything,
+                p50_ns: at(50.0),
+                p90_ns: at(90.0),
+                p99_ns: at(99.0),
+                max_ns: histogram.max(),
+            }
+        };
+        let mut counts = self.counts.clone();
+        counts.sort_by_key(|shared| std::cmp::Reverse(shared.journeys));
+        Some(Summary {
+            journeys: self.journeys,
+            min_ns: *totals.first()?,
+            p50_ns: percentile(&totals, 50.0)?,
+            p90_ns: percentile(&totals, 90.0)?,
+            p99_ns: percentile(&totals, 99.0)?,
+            max_ns: *totals.last()?,
+            unaccounted_p50_ns: percentile(&unaccounted, 50.0)?,
+            flagged: self.journeys - clean,
+            parts: self.rows.in_order().into_iter().map(part).collect(),
+            decomposition: Decompositions {
+                p50: decompose(&near(kept, 50.0), &self.rows),
+                p99: decompose(&near(kept, 99.0), &self.rows),
+            },
+            counts,
+        })
+    }
+}
+
+/// All rows met so far, in the order in which a journey passes them.
+#[derive(Debug, Default)]
+struct Rows {
+    rows: Vec<Row>,
+    known: HashMap<Row, usize>,
+    order: Vec<usize>,
+}
+
+impl Rows {
+    /// What a journey spent on each row; rows that are new are put behind the one that came before.
+    fn spent(&mut self, journey: &Journey) -> HashMap<usize, u64> {
+        let mut spent = HashMap::new();
+        let mut before = None;
+        for part in &journey.parts {
+            let row = Row::of(part, journey);
+            let at = match self.known.get(&row) {
+                Some(at) => *at,
+                None => self.add(row, before),
+            };
+            before = Some(at);
+            *spent.entry(at).or_default() += part.duration_ns;
+        }
+        spent
+    }
+
+    fn add(&mut self, row: Row, before: Option<usize>) -> usize {
+        let at = self.rows.len();
+        let behind = before.and_then(|before| self.order.iter().position(|at| *at == before));
+        self.order.insert(behind.map_or(0, |behind| behind + 1), at);
+        self.known.insert(row.clone(), at);
+        self.rows.push(row);
+        at
+    }
+
+    fn in_order(&self) -> Vec<usize> {
+        let mut order = self.order.clone();
+        order.sort_by_key(|at| self.rows[*at].stage);
+        order
+    }
+}
+
+impl Row {
+    /// The row of a part in its journey.
+    pub fn of(part: &Part, journey: &Journey) -> Row {
+        let role = |end: &str| {
+            let known = journey.parts.iter().find(|part| part.hop == end);
+            known.map_or_else(|| end.to_owned(), |part| part.role.clone())
+        };
+        let name = match part.name.split_once(" → ") {
+            Some((from, to)) if part.kind == PartKind::Leg => format!("{} → {}", role(from), role(to)),
+            _ => part.name.clone(),
+        };
+        Row { stage: part.stage, role: part.role.clone(), kind: part.kind, name }
+    }
+}
+
+/// The mean of some journeys, row by row.
+fn decompose(journeys: &[&Journey], rows: &Rows) -> Decomposition {
+    let count = journeys.len().max(1) as u64;
+    let mut sums: HashMap<Row, u64> = HashMap::new();
+    for journey in journeys {
+        for part in &journey.parts {
+            *sums.entry(Row::of(part, journey)).or_default() += part.duration_ns;
+        }
+    }
+    let total_ns = journeys.iter().map(|journey| journey.total_ns).sum::<u64>() / count;
+    let mean = |at: usize| {
+        let row = rows.rows[at].clone();
+        let duration_ns = sums.get(&row)? / count;
+        Some(PartMean { row, duration_ns })
+    };
+    let parts: Vec<PartMean> = rows.in_order().into_iter().filter_map(mean).collect();
+    let sum: u64 = parts.iter().map(|part| part.duration_ns).sum();
+    let unaccounted_ns = total_ns.cast_signed() - sum.cast_signed();
+    Decomposition { journeys: journeys.len(), total_ns, unaccounted_ns, parts }
+}

@@ -1,0 +1,185 @@
+//! Statistical budgets: is a percentile within a limit? *Inconclusive* is an answer.
+//!
+//! Of `n` independent samples the number below the true percentile is binomial, whatever the
+//! distribution. So two of the sorted samples enclose it with a probability that can be counted: that is
+//! the interval. A budget is *within* when the whole interval is, *over* when the whole interval is
+//! above it, and *inconclusive* when the limit lies inside: more journeys make the interval narrower.
+//!
+//! ```
+//! use std::time::Duration;
+//! use journey::{Answer, Quantile};
+//!
+//! # let journeys: Vec<_> = (0..40).map(|at| journey::example(100 + at)).collect();
+//! let p50 = Quantile::of(journeys.iter().map(|j| j.hop("cart").own()), 50.0);
+//! assert_eq!(p50.within(Duration::from_millis(1)).answer, Answer::Within);
+//! assert_eq!(p50.within(Duration::from_micros(100)).answer, Answer::Over);
+//! let close = p50.within(Duration::from_micros(120));
+//! assert_eq!(close.answer, Answer::Inconclusive, "{close}");
+//! ```
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How sure an interval is, unless something else is asked for: of 20 intervals 19 hold the true value.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Is it within the limit?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// Yes, with the stated confidence.
+    Within,
+    /// No, with the stated confidence.
+    Over,
+    /// These samples do not tell.
+    Inconclusive,
+}
+
+impl Answer {
+    /// The word used in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Answer::Within => "within",
+            Answer::Over => "over",
+            Answer::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// An answer and the statistic behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The answer.
+    pub answer: Answer,
+    /// What was measured, how sure it is, what the limit is.
+    pub statement: String,
+}
+
+impl Verdict {
+    /// Is it over for certain? What a test should fail for: `assert!(!verdict.is_over(), "{verdict}")`.
+    pub fn is_over(&self) -> bool {
+        self.answer == Answer::Over
+    }
+
+    /// Is it within for certain? A stricter test fails without.
+    pub fn is_within(&self) -> bool {
+        self.answer == Answer::Within
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.answer.as_str(), self.statement)
+    }
+}
+
+/// A percentile of some times, and between which values it truly lies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantile {
+    /// Which: 50 is the median.
+    pub percent: f64,
+    /// Of so many samples.
+    pub samples: usize,
+    /// The sample at this rank (nearest rank); zero of no samples.
+    pub estimate: Duration,
+    /// It is truly not less than this; `None` when there are too few samples to tell.
+    pub least: Option<Duration>,
+    /// It is truly not more than this.
+    pub most: Option<Duration>,
+    /// How sure the interval is, 0 to 1.
+    pub confidence: f64,
+}
+
+impl Quantile {
+    /// The percentile of these times, with an interval of [`CONFIDENCE`].
+    pub fn of(times: impl IntoIterator<Item = Duration>, percent: f64) -> Quantile {
+        let mut sorted: Vec<Duration> = times.into_iter().collect();
+        sorted.sort_unstable();
+        let n = sorted.len();
+        let share = (percent / 100.0).clamp(0.0, 1.0);
+        let rank = (share * n as f64).ceil() as usize;
+        let (least, most) = ranks(n, share, CONFIDENCE);
+        let at = |index: Option<usize>| index.and_then(|index| sorted.get(index)).copied();
+        Quantile {
+            percent,
+            samples: n,
+            estimate: at(Some(rank.max(1) - 1)).unwrap_or_default(),
+            least: at(least),
+            most: at(most),
+            confidence: CONFIDENCE,
+        }
+    }
+
+    /// Is it at most `limit`?
+    pub fn within(&self, limit: Duration) -> Verdict {
+        let answer = match (self.least, self.most) {
+            (_, Some(most)) if most <= limit => Answer::Within,
+            (Some(least), _) if least > limit => Answer::Over,
+            _ => Answer::Inconclusive,
+        };
+        let Quantile { percent, samples, estimate, .. } = self;
+        let bound = |bound: Option<Duration>| bound.map_or_else(|| "?".to_owned(), milliseconds);
+        let mut statement = format!(
+            "p{percent} of {samples} is {} ms, {} % sure from {} to {} ms; the limit is {} ms",
+            milliseconds(*estimate),
+            self.confidence * 100.0,
+            bound(self.least),
+            bound(self.most),
+            milliseconds(limit),
+        );
+        if answer == Answer::Inconclusive {
+            let enough = enough(percent / 100.0, self.confidence);
+            let why = if *samples < enough {
+                format!(" (too few: it takes at least {enough})")
+            } else {
+                " (more journeys make the interval narrower)".to_owned()
+            };
+            statement.push_str(&why);
+        }
+        Verdict { answer, statement }
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64() * 1e3)
+}
+
+/// The positions (from 0) in `n` sorted samples between which the quantile of a share (0 to 1) lies with
+/// at least this confidence; `None` at an end where there are too few samples.
+fn ranks(n: usize, share: f64, confidence: f64) -> (Option<usize>, Option<usize>) {
+    let miss = (1.0 - confidence) / 2.0;
+    let most = cut(n, 1.0 - share, miss).map(|cut| n - 1 - cut);
+    (cut(n, share, miss), most)
+}
+
+/// The greatest `k` such that of `n` samples at most `k` lie below the quantile of `share` with a
+/// probability of at most `miss`.
+fn cut(n: usize, share: f64, miss: f64) -> Option<usize> {
+    if n == 0 || share <= 0.0 || share >= 1.0 {
+        return None;
+    }
+    // The chances of exactly 0, 1, 2 …, each from the one before; as logarithms, because shareⁿ is soon
+    // too small for a float.
+    let mut log = n as f64 * (1.0 - share).ln();
+    let odds = (share / (1.0 - share)).ln();
+    let mut below = 0.0;
+    for k in 0..n {
+        below += log.exp();
+        if below > miss {
+            return k.checked_sub(1);
+        }
+        log += ((n - k) as f64 / (k + 1) as f64).ln() + odds;
+    }
+    Some(n - 1)
+}
+
+/// How many samples it takes for an upper end.
+fn enough(share: f64, confidence: f64) -> usize {
+    let miss = (1.0 - confidence) / 2.0;
+    (miss.ln() / share.ln()).ceil().max(1.0) as usize
+}
+
+#[cfg(test)]
+mod tests;

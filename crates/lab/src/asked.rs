@@ -1,0 +1,161 @@
+//! The test API: ask a running lab, and get the sealed journey of that request back.
+//!
+//! ```
+//! use std::time::Duration;
+//! use lab::{Lab, Options};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> anyhow::Result<()> {
+//! let lab = Lab::start(Options::for_test("doc-asked")).await?;
+//! let j = lab.post_cart_item("PROD-123", 1).await?;
+//! assert_eq!(j.status, Some(201));
+//! assert!(j.hop("ingress").own() > Duration::ZERO);
+//! // The first request opens connections, the next one finds them open.
+//! assert_eq!((j.counts.tls_handshakes, j.counts.dns_queries), (1, 1 + 4));
+//! let again = lab.post_cart_item("PROD-123", 1).await?;
+//! assert_eq!((again.counts.tls_handshakes, again.counts.dns_queries), (0, 0));
+//! // And the answer is there, too.
+//! let cart = lab.get_cart().await?.json()?;
+//! assert_eq!(cart["items"][0]["productId"], "PROD-123");
+//! lab.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use journey::Journey;
+
+use crate::measure::{self, Measured, Series};
+use crate::probe::{Answer, Apart, Ask};
+use crate::running::Lab;
+
+/// How long the hops may take to report a finished journey, on a machine with much else to do.
+const SEAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// A request's answer and its journey, which is sealed. It is a [`Journey`] for everything that is asked
+/// of one: `asked.hop("ingress").own()`.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Status, headers and body.
+    pub answer: Answer,
+    /// Every hop that should report has.
+    pub journey: Journey,
+}
+
+impl Asked {
+    /// The answer's body, read as JSON.
+    ///
+    /// # Errors
+    /// It is none; the error shows it.
+    pub fn json(&self) -> anyhow::Result<serde_json::Value> {
+        let body = &self.answer.body;
+        serde_json::from_slice(body).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(body)))
+    }
+}
+
+impl Deref for Asked {
+    type Target = Journey;
+
+    fn deref(&self) -> &Journey {
+        &self.journey
+    }
+}
+
+impl Lab {
+    /// Puts `quantity` of a product into the cart, as the chapter does, and waits for the journey. An
+    /// error status is an answer.
+    ///
+    /// # Errors
+    /// As [`Lab::ask`].
+    pub async fn post_cart_item(&self, product: &str, quantity: u32) -> anyhow::Result<Asked> {
+        self.ask(&Ask::add_item(product, quantity)).await
+    }
+
+    /// Looks into the cart.
+    ///
+    /// # Errors
+    /// As [`Lab::ask`].
+    pub async fn get_cart(&self) -> anyhow::Result<Asked> {
+        self.ask(&Ask::cart()).await
+    }
+
+    /// Asks anything, and waits until every hop has reported. Requests that are asked at once are made one
+    /// after the other: two at the same time would measure each other.
+    ///
+    /// The first one is cold. Later ones find names cached and connections open, until
+    /// [`Lab::forget`].
+    ///
+    /// # Errors
+    /// There was no answer, or a hop did not report: the error names it.
+    pub async fn ask(&self, ask: &Ask) -> anyhow::Result<Asked> {
+        let target = self.target()?;
+        let mut answer = self.browser()?.ask(ask).await?;
+        anyhow::ensure!(ask.sampled, "{} {}: there is no journey without `sampled`", ask.method, ask.path);
+        let (trace_id, collector) = (answer.trace_id, self.collector());
+        collector.claim(trace_id);
+        collector.insert(std::mem::take(&mut answer.spans));
+        let journey = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await;
+        collector.release(trace_id);
+        let journey = journey.with_context(|| format!("nothing is known of the journey {trace_id}"))?;
+        anyhow::ensure!(
+            journey.sealed(),
+            "{} {} was answered {}, but these hops reported nothing within {SEAL_LIMIT:?}: {}\n  what to do: \
+             `reports = false` for a program that sends no spans; else see its log in {}",
+            ask.method,
+            ask.path,
+            answer.status,
+            journey.silent.join(", "),
+            self.folder().join("logs").display()
+        );
+        Ok(Asked { answer, journey })
+    }
+
+    /// Makes the next request cold: the browser forgets names, sessions and connections, and the
+    /// resolver's cache is emptied. The hops keep their connections among each other.
+    ///
+    /// # Errors
+    /// The resolver's admin endpoint does not answer as it should.
+    pub async fn forget(&self) -> anyhow::Result<()> {
+        self.browser()?.forget().await?;
+        measure::flush_resolver(&self.target()?).await
+    }
+
+    /// Measures many journeys of the chapter's request.
+    ///
+    /// # Errors
+    /// The first request that gets no answer, or another than 201.
+    pub async fn measure(&self, options: &measure::Options) -> anyhow::Result<Measured> {
+        measure::run(&self.target()?, self.collector(), options, |_, _| {}).await
+    }
+
+    /// Measures `count` warm journeys of the chapter's request, by a browser of their own.
+    ///
+    /// # Errors
+    /// As [`Lab::measure`].
+    pub async fn measure_warm(&self, count: usize) -> anyhow::Result<Series> {
+        let options = measure::Options { count, cold: false, ..measure::Options::default() };
+        self.measure(&options).await?.warm.context("warm journeys were asked for")
+    }
+
+    /// Measures `count` cold journeys of the chapter's request.
+    ///
+    /// # Errors
+    /// As [`Lab::measure`].
+    pub async fn measure_cold(&self, count: usize) -> anyhow::Result<Series> {
+        let options = measure::Options { count, warm: false, ..measure::Options::default() };
+        self.measure(&options).await?.cold.context("cold journeys were asked for")
+    }
+
+    /// The lab's own browser; it begins without memory, at the first question.
+    fn browser(&self) -> anyhow::Result<&Apart> {
+        if self.browser.get().is_none() {
+            let browser = Apart::start(self.target()?)?;
+            // Of two that start at once one is dropped, unused.
+            let _ = self.browser.set(browser);
+        }
+        self.browser.get().context("a browser that was just started")
+    }
+}

@@ -1,0 +1,90 @@
+use journey::{Counts, Part, PartKind, Quality, Stage, TraceId};
+
+use super::*;
+
+fn plan(budget: &str) -> Plan {
+    let text = crate::plan::DEFAULT.split("[budget]").next().unwrap_or_default();
+    let text = format!("{text}[budget]\n{budget}");
+    Plan::parse("lab.toml", &text, std::path::Path::new(""), &[], &[]).expect("a good plan")
+}
+
+fn part(hop: &str, kind: PartKind, stage: Stage, duration_ns: u64) -> Part {
+    let (hop, role, name) = (hop.to_owned(), String::new(), String::new());
+    Part { hop, role, kind, name, stage, start_ns: 0, duration_ns, quality: Quality::User, depth: 0 }
+}
+
+fn journey(cart: u64) -> Journey {
+    Journey {
+        trace_id: TraceId::default(),
+        name: "POST /cart/items".to_owned(),
+        start_unix_ns: 0,
+        total_ns: 10_000_000,
+        unaccounted_ns: 0,
+        status: Some(201),
+        parts: vec![
+            part("browser", PartKind::Own, Stage::Dns, 2_000_000),
+            part("cart-service", PartKind::Own, Stage::ToPod, 1_000_000),
+            part("cart-pod-abc12", PartKind::Leg, Stage::ToPod, 300_000),
+            part("cart-pod-abc12", PartKind::Wake, Stage::ToPod, 200_000),
+            part("cart-pod-abc12", PartKind::Own, Stage::Application, cart),
+        ],
+        counts: Counts::default(),
+        silent: Vec::new(),
+        anomalies: Vec::new(),
+    }
+}
+
+/// Nine journeys, whose pods took 1 to 9 ms.
+fn lines(budget: &str) -> Vec<Line> {
+    let journeys: Vec<Journey> = (1..=9).map(|cart| journey(cart * 1_000_000)).collect();
+    compare(&plan(budget), &journeys.iter().collect::<Vec<_>>())
+}
+
+#[test]
+fn phases_hops_and_roles_are_compared_by_their_median() {
+    use Answer::{Inconclusive, Over, Within};
+    let lines =
+        lines("dns = 2.0\nclusterip = 0.5\ncart-pod-abc12 = 8.0\ncart = 4.0\nto-pod = 1.5\ntotal = 9.0\n");
+    let seen: Vec<(&str, f64, Answer)> =
+        lines.iter().map(|line| (line.name.as_str(), line.median_ms, line.verdict)).collect();
+    assert_eq!(
+        seen,
+        [
+            ("dns", 2.0, Within),
+            ("clusterip", 1.0, Over),
+            ("cart-pod-abc12", 5.0, Within),
+            ("cart", 5.0, Inconclusive),
+            ("to-pod", 1.5, Within),
+            ("total", 10.0, Over),
+        ]
+    );
+    // 2 · P(B ≤ 1) of nine = 0.039: the second smallest and the second greatest.
+    assert_eq!((lines[3].low_ms, lines[3].high_ms), (Some(2.0), Some(8.0)));
+    let table = table(&lines, 9, 1);
+    for word in ["over", "inconclusive", "2.000 to 8.000", "1 more were strange"] {
+        assert!(table.contains(word), "{table}");
+    }
+}
+
+#[test]
+fn each_line_is_a_case_and_strict_decides_what_inconclusive_means() {
+    let lines = lines("dns = 2.0\ncart = 4.0\ntotal = 9.0\n");
+    let kinds = |strict| {
+        let kind = |case: Case| match case.ended {
+            Ended::Passed(_) => "passed",
+            Ended::Failed(_) => "failed",
+            Ended::Skipped(_) => "skipped",
+            Ended::Error(_) => "error",
+        };
+        cases(&lines, strict).into_iter().map(kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(false), ["passed", "skipped", "failed"]);
+    assert_eq!(kinds(true), ["passed", "failed", "failed"]);
+}
+
+#[test]
+fn the_fewest_are_just_enough() {
+    let times = |count: u64| (0..count).map(Duration::from_millis);
+    assert!(Quantile::of(times(FEWEST as u64), 50.0).most.is_some());
+    assert!(Quantile::of(times(FEWEST as u64 - 1), 50.0).most.is_none());
+}

@@ -1,0 +1,51 @@
+//! `lab recipes`: which real programs fit which slot.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::cli::{Global, Outcome};
+use crate::plan::{Plan, Role};
+use crate::print;
+use crate::recipe::{self, Recipe};
+
+pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
+    let plan = global.options().plan()?;
+    let text = if global.json { serde_json::to_string_pretty(&listed(&plan))? } else { table(&plan) };
+    print::result(&text)?;
+    Ok(Outcome::Good)
+}
+
+/// The hops of this plan that a recipe fits.
+fn hops(plan: &Plan, role: Role) -> Vec<&str> {
+    plan.hops().filter(|(_, hop)| hop.role() == role).map(|(_, hop)| hop.name.as_str()).collect()
+}
+
+fn listed(plan: &Plan) -> Vec<serde_json::Value> {
+    let one = |recipe: &Recipe| {
+        json!({
+            "role": recipe.role.as_str(), "name": recipe.name, "hops": hops(plan, recipe.role),
+            "about": recipe.about, "limits": recipe.limits, "program": recipe.program,
+            "package": recipe.package, "installed": recipe.installed(),
+        })
+    };
+    recipe::all().iter().map(one).collect()
+}
+
+fn table(plan: &Plan) -> String {
+    let mut out = String::new();
+    for recipe in recipe::all() {
+        let there = match recipe.installed() {
+            Some(path) => path.display().to_string(),
+            None => format!("not installed: apt-get install {}", recipe.package),
+        };
+        let swap = format!("--swap {}={}", recipe.role, recipe.name);
+        let _ = writeln!(out, "{swap:<28} {there}");
+        let _ = writeln!(out, "    {}", recipe.about);
+        if !recipe.limits.is_empty() {
+            let _ = writeln!(out, "    but: {}", recipe.limits);
+        }
+        let _ = writeln!(out, "    for: {}", hops(plan, recipe.role).join(", "));
+    }
+    out
+}

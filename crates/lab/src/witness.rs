@@ -1,0 +1,144 @@
+//! The second witness: packets on loopback beside what the programs say (`lab measure --tap`).
+
+mod table;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use journey::{Anomaly, TraceId, summarize};
+use serde::{Deserialize, Serialize};
+use tap::compare::{Compared, Hop, compare};
+use tap::filter::Own;
+use tap::testimony::Testimony;
+use tap::{Capture, Lost, Streams};
+
+pub(crate) use table::table;
+
+use crate::collect::Collector;
+use crate::measure::{Measured, Series};
+use crate::target::Target;
+
+/// The witness' name where it has something to say of a journey.
+const TAP: &str = "tap";
+
+/// What to capture, and where to put it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Write the packets to this file, for Wireshark.
+    pub pcap: Option<PathBuf>,
+    /// Write the keys of the browser's TLS sessions to this file.
+    pub keys: Option<PathBuf>,
+}
+
+/// What the tap saw, and how it compares with what the programs say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tap {
+    /// Packets of the lab that were seen; on loopback each counts twice, out and in.
+    pub packets: u64,
+    /// Packets that found no room: journeys in whose time that happened are flagged.
+    pub lost: u64,
+    /// Between how many pairs of sockets they went.
+    pub flows: usize,
+    /// How many of those began before the capture. Their bytes are counted from where most of the
+    /// programs' stamps say; their times are the packets' own all the same.
+    pub anchored: usize,
+    /// Cold journeys, by both witnesses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold: Option<Compared>,
+    /// Warm journeys, by both witnesses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<Compared>,
+}
+
+impl Tap {
+    /// Both kinds, cold first.
+    pub fn compared(&self) -> impl Iterator<Item = &Compared> {
+        self.cold.iter().chain(&self.warm)
+    }
+
+    /// The programs whose stamps are not to be trusted, in either kind of journey.
+    pub fn misreporting(&self) -> impl Iterator<Item = &Hop> {
+        self.compared().flat_map(Compared::misreporting)
+    }
+}
+
+/// A capture that goes on while journeys are made.
+pub(crate) struct Watch {
+    capture: Option<Capture>,
+    own: Own,
+    roster: journey::Roster,
+    collector: Collector,
+}
+
+impl Watch {
+    /// Begins to capture, and to keep what the programs say.
+    ///
+    /// # Errors
+    /// The process may not capture, or the file cannot be made.
+    pub(crate) fn begin(target: &Target, collector: &Collector, options: &Options) -> anyhow::Result<Self> {
+        let own: Own = target.hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect();
+        let capture = Capture::start(own.clone(), options.pcap.as_deref())?;
+        collector.keep();
+        let (roster, collector) = (target.roster(), collector.clone());
+        Ok(Watch { capture: Some(capture), own, roster, collector })
+    }
+
+    /// Ends the capture and adds what came of it; takes a moment, until the last packets are here.
+    ///
+    /// # Errors
+    /// The capture failed meanwhile.
+    pub(crate) fn end(mut self, measured: &mut Measured) -> anyhow::Result<()> {
+        let Some(capture) = self.capture.take() else { return Ok(()) };
+        let taken = capture.stop()?;
+        let testimonies = self.collector.kept();
+        let mut streams = Streams::new(&taken.packets, &self.own);
+        streams.anchor(testimonies.iter().flat_map(|said| &said.claims).map(|claim| &claim.stamp));
+        let (flows, anchored) = streams.counts();
+        let compared = |series: &Option<Series>| {
+            let series = series.as_ref()?;
+            let traces: HashSet<TraceId> = series.journeys.iter().map(|journey| journey.trace_id).collect();
+            let of_series = testimonies.iter().filter(|said| traces.contains(&said.trace_id));
+            let of_series: Vec<Testimony> = of_series.cloned().collect();
+            Some(compare(&of_series, &streams, &self.roster))
+        };
+        measured.tap = Some(Tap {
+            packets: taken.seen,
+            lost: taken.lost.iter().map(|lost| lost.packets).sum(),
+            flows,
+            anchored,
+            cold: compared(&measured.cold),
+            warm: compared(&measured.warm),
+        });
+        for series in measured.cold.iter_mut().chain(&mut measured.warm) {
+            mark(series, &taken.lost);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.collector.kept();
+    }
+}
+
+/// Flags the journeys in whose time packets were lost.
+fn mark(series: &mut Series, lost: &[Lost]) {
+    if lost.is_empty() {
+        return;
+    }
+    for journey in &mut series.journeys {
+        let (start, end) = (journey.start_unix_ns, journey.start_unix_ns + journey.total_ns);
+        let meanwhile = lost.iter().filter(|lost| lost.after <= end && lost.before >= start);
+        let packets: u64 = meanwhile.map(|lost| lost.packets).sum();
+        if packets > 0 {
+            let what = format!("{packets} packets were lost about this time: the comparison has gaps");
+            journey.anomalies.push(Anomaly { hop: TAP.to_owned(), what, by_ns: 0 });
+        }
+    }
+    series.summary = summarize(&series.journeys);
+}
+
+#[cfg(test)]
+mod tests;

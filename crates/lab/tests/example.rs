@@ -1,0 +1,98 @@
+//! Tests of a shop as a user of the lab writes them. README.md and docs/testing.md quote this file, and
+//! a test of the workspace sees to it that they quote it as it is.
+
+use std::time::Duration;
+
+use journey::{Answer, Attribution};
+use lab::{Lab, Options, Relay, Room};
+
+// What the README shows.
+
+#[tokio::test]
+async fn adding_an_item() -> anyhow::Result<()> {
+    let lab = Lab::start(Options::for_test("adding-an-item")).await?;
+
+    let cold = lab.post_cart_item("PROD-123", 1).await?;
+    assert_eq!(cold.status, Some(201));
+    assert_eq!((cold.counts.dns_queries, cold.counts.tls_handshakes), (5, 1));
+
+    let warm = lab.post_cart_item("PROD-123", 1).await?;
+    assert_eq!((warm.counts.dns_queries, warm.counts.tls_handshakes), (0, 0));
+    assert!(warm.hop("ingress").own() < warm.hop("cart").total());
+    assert_eq!(warm.order()[..4], ["browser", "lb", "ingress", "cart-service"]);
+
+    let many = lab.measure_warm(30).await?;
+    let verdict = many.p50(|j| j.hop("ingress").own()).within(Duration::from_millis(50));
+    assert!(!verdict.is_over(), "{verdict}");
+
+    lab.stop().await;
+    Ok(())
+}
+
+// What the page on testing shows.
+
+#[tokio::test]
+async fn a_slow_wire_is_where_the_time_goes() -> anyhow::Result<()> {
+    // A wire between load balancer and ingress: for the plan a program that runs elsewhere.
+    let room = Room::take("slow-wire").await?;
+    let wire = Relay::tcp("127.0.0.1:0".parse()?, format!("127.0.1.100:{}", room.port(8080)).parse()?)?;
+    let options = room
+        .options()
+        .set("hop.wire.role", "ingress")
+        .set("hop.wire.external", format!("\"http://{}\"", wire.address()))
+        .set("hop.wire.rules", r#"[{ path = "/", service = "cart-service" }]"#)
+        .set("hop.lb.upstreams", r#"["wire"]"#);
+    let lab = room.start(options).await?;
+
+    let before = lab.measure_warm(21).await?;
+    let delay = Duration::from_millis(20);
+    wire.delay(delay);
+    let after = lab.measure_warm(21).await?;
+
+    // Lower bound: no journey crosses the wire faster than its delay.
+    assert!(after.journeys.iter().all(|j| j.hop("wire").own() >= delay));
+    // Relation: what is slower is slower.
+    assert!(after.p50(|j| j.total()).estimate > before.p50(|j| j.total()).estimate);
+    // Attribution: it is in the wire, and nowhere else.
+    let noise = delay / 2;
+    Attribution::between(&before.journeys, &after.journeys).only("wire", delay, noise)?;
+
+    lab.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_journey_after_the_other() -> anyhow::Result<()> {
+    let lab = Lab::start(Options::for_test("one-by-one")).await?;
+
+    // Presence and order, by role: whichever of the pods it was.
+    let j = lab.post_cart_item("PROD-123", 2).await?;
+    assert!(j.try_hop("cdn").is_none(), "there is none in this plan");
+    let roles = j.roles();
+    let at = |hop: &str| roles.iter().position(|role| *role == hop);
+    assert!(at("inventory").is_some() && at("inventory") < at("store"), "{roles:?}");
+    assert!(at("store") < at("events"), "{roles:?}");
+    // What lies between two hops, and what a hop waited for.
+    assert!(j.between("lb", "ingress").leg() > Duration::ZERO);
+    assert!(!j.hop("redis").named("fsync").is_empty(), "the item is on disk before the answer");
+
+    // Counts, cold again: a new browser, but the hops have their connections.
+    lab.forget().await?;
+    let cold = lab.post_cart_item("PROD-123", 1).await?;
+    assert_eq!((cold.counts.connections_opened, cold.counts.dns_queries), (1, 5));
+
+    // Whatever else there is to ask, and the answer.
+    let cart = lab.get_cart().await?;
+    assert_eq!(cart.json()?["items"][0]["quantity"], 2 + 1);
+    assert!(cart.try_hop("kafka").is_none(), "looking tells nobody");
+    let refused = lab.post_cart_item("no such product", 1).await?;
+    assert!(refused.answer.status.is_client_error() && refused.try_hop("redis").is_none());
+
+    // A budget says what it cannot tell.
+    let few = lab.measure_cold(3).await?;
+    let verdict = few.p50(|j| j.total()).within(Duration::from_secs(60));
+    assert_eq!(verdict.answer, Answer::Inconclusive, "{verdict}");
+
+    lab.stop().await;
+    Ok(())
+}

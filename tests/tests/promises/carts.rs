@@ -1,0 +1,100 @@
+//! Many at one cart, many for one product, and units that come back.
+
+use anyhow::{Context as _, ensure};
+use tokio::task::JoinSet;
+
+use super::check::{self, Op, distinct};
+use super::stage::{Add, Engines, INVENTORY, LIMIT, PODS, Stage, Wish};
+
+const STOCK: u32 = 1_000;
+
+pub(crate) async fn three_pods_add_to_one_cart_and_lose_nothing(set: Engines) -> anyhow::Result<()> {
+    const CLIENTS: usize = 4;
+    const EACH: usize = 10;
+    let Some(stage) = Stage::open(set, "one-cart", Wish::default()).await? else { return Ok(()) };
+    let (user, product) = ("shared", "PROD-S");
+    stage.stock(product, STOCK).await?;
+    let mut asked = JoinSet::new();
+    for client in 0..CLIENTS * PODS.len() {
+        let (customers, to) = (stage.customers(), stage.listen(PODS[client % PODS.len()]));
+        asked.spawn(async move {
+            let mut ops = Vec::new();
+            for number in 0..EACH {
+                let add = Add::new(user, product, 1).key(&format!("{client}-{number}"));
+                let sent = hop::clock::now();
+                customers.until_added(to, &add).await?;
+                let (acknowledged, trace) = (Some(hop::clock::now()), add.trace);
+                let (user, product) = (user.to_owned(), product.to_owned());
+                ops.push(Op { trace, user, product, quantity: 1, sent, acknowledged });
+            }
+            anyhow::Ok(ops)
+        });
+    }
+    let ops = asked.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?.concat();
+    ensure!(ops.len() == CLIENTS * EACH * PODS.len());
+    stage.settled(&[user.to_owned()]).await?;
+    let (carts, log) = (stage.carts([user]).await?, stage.log_of(user).await?);
+    let mut wrong = check::kept_once(&ops, &carts, &log);
+    wrong.extend(check::in_order(&ops, &log));
+    wrong.extend(check::sold_and_left(product, STOCK.into(), stage.left(product).await?, &carts));
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    stage.finish().await;
+    Ok(())
+}
+
+pub(crate) async fn ninety_want_fifty_and_fifty_get_one(set: Engines) -> anyhow::Result<()> {
+    let Some(stage) = Stage::open(set, "ninety", Wish::default()).await? else { return Ok(()) };
+    let product = "PROD-W";
+    stage.stock(product, 50).await?;
+    let users: Vec<String> = (0..90).map(|number| format!("wants-{number}")).collect();
+    let mut asked = JoinSet::new();
+    for (number, user) in users.iter().enumerate() {
+        let (customers, to) = (stage.customers(), stage.listen(PODS[number % PODS.len()]));
+        let add = Add::new(user, product, 1);
+        asked.spawn(async move { customers.add(to, &add).await });
+    }
+    let answers = asked.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let served = answers.iter().filter(|answer| answer.status == 201).count();
+    let refused = |status, words: &str| {
+        answers.iter().filter(|answer| answer.status == status && answer.body.contains(words)).count()
+    };
+    let too_few = refused(409, "not-enough-stock");
+    ensure!((served, too_few) == (50, 40), "{served} served, {too_few} refused: {answers:?}");
+    stage.settled(&users).await?;
+    let carts = stage.carts(users.iter().map(String::as_str)).await?;
+    let wrong = check::sold_and_left(product, 50, stage.left(product).await?, &carts);
+    ensure!(carts.len() == 50 && wrong.is_empty(), "{} carts; {wrong:?}", carts.len());
+    stage.finish().await;
+    Ok(())
+}
+
+pub(crate) async fn a_removal_returns_the_units(set: Engines) -> anyhow::Result<()> {
+    let Some(stage) = Stage::open(set, "removal", Wish::default()).await? else { return Ok(()) };
+    let (user, product, pod) = ("regrets", "PROD-D", stage.listen(PODS[0]));
+    stage.stock(product, STOCK).await?;
+    for (key, inventory_is_down) in [("first", false), ("second", true)] {
+        let add = Add::new(user, product, 7).key(key);
+        stage.until_added(pod, &add).await?;
+        stage.settled(&[user.to_owned()]).await?;
+        ensure!(stage.left(product).await? == i64::from(STOCK) - 7);
+        let frozen = stage.freeze(if inventory_is_down { &INVENTORY } else { &[] })?;
+        let answer = stage.remove(stage.listen(PODS[1]), user, "ITEM-D").await?;
+        ensure!(answer.status == 204, "{answer:?}");
+        ensure!(stage.carts([user]).await?.is_empty(), "it is out of the cart at once");
+        drop(frozen);
+        let back = hop::wait::until("the units to be back", LIMIT, async || {
+            stage.left(product).await.is_ok_and(|left| left == i64::from(STOCK)).then_some(())
+        });
+        back.await.with_context(|| format!("the inventory was down: {inventory_is_down}"))?;
+        // What is settled stays so: no relay returns them again.
+        stage.settled(&[user.to_owned()]).await?;
+        ensure!(stage.left(product).await? == i64::from(STOCK));
+    }
+    let log = stage.log_of(user).await?;
+    let kinds: Vec<&str> = distinct(&log).iter().map(|record| record.kind.as_str()).collect();
+    ensure!(kinds == ["item-added", "item-removed", "item-added", "item-removed"], "{kinds:?}");
+    // Nothing is left to remove.
+    ensure!(stage.remove(pod, user, "ITEM-D").await?.status == 404);
+    stage.finish().await;
+    Ok(())
+}

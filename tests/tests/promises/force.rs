@@ -1,0 +1,67 @@
+//! Proof by force: everything that keeps or changes data is killed in turn, under load, several times.
+
+use std::io::Write as _;
+
+use anyhow::ensure;
+use rand::seq::SliceRandom as _;
+
+use super::check;
+use super::load::Load;
+use super::stage::{Engines, LIMIT, Stage, Wish};
+
+/// Requests a second.
+const RATE: u32 = 80;
+/// How often each is killed.
+const ROUNDS: usize = 3;
+/// Acknowledged between two kills: each dies while it works.
+const BETWEEN: usize = 30;
+const SEED: u32 = 1_000_000;
+
+pub(crate) async fn acknowledged_is_kept_once_whatever_is_killed(set: Engines) -> anyhow::Result<()> {
+    let Some(mut stage) = Stage::open(set, "force", Wish::default()).await? else { return Ok(()) };
+    let users: Vec<String> = (0..20).map(|number| format!("force-{number}")).collect();
+    let products: Vec<String> = (0..3).map(|number| format!("PROD-F{number}")).collect();
+    for product in &products {
+        stage.stock(product, SEED).await?;
+    }
+    let service = stage.listen("cart-service");
+    let load = Load::start(stage.customers(), service, RATE, users.clone(), products.clone());
+    let mut victims = stage.victims();
+    for _ in 0..ROUNDS {
+        victims.shuffle(&mut rand::rng());
+        for victim in &victims {
+            let wanted = load.acknowledged() + BETWEEN;
+            let what = format!("{wanted} acknowledged before {victim} is killed");
+            hop::wait::until(what, LIMIT, async || (load.acknowledged() >= wanted).then_some(())).await?;
+            stage.kill(victim).await?;
+        }
+    }
+    let ops = load.finish().await;
+    stage.settled(&users).await?;
+    let (carts, log) = (stage.carts(users.iter().map(String::as_str)).await?, stage.log().await?);
+    let log: Vec<_> = log.into_iter().filter(|record| record.cart != "CART-first").collect();
+    let mut wrong = check::kept_once(&ops, &carts, &log);
+    wrong.extend(check::in_order(&ops, &log));
+    let (mut sold, mut left) = (0, 0);
+    for product in &products {
+        let remains = stage.left(product).await?;
+        wrong.extend(check::sold_and_left(product, SEED.into(), remains, &carts));
+        left += remains;
+    }
+    sold += carts.values().sum::<i64>();
+    let acknowledged = ops.iter().filter(|op| op.acknowledged.is_some()).count();
+    let (records, events) = (log.len(), check::distinct(&log).len());
+    let kills = ROUNDS * victims.len();
+    let asked = ops.len();
+    // Not by eprintln, which the test runner keeps to itself when a test passes.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{set:?}: {kills} kills; {asked} asked, {acknowledged} acknowledged, {events} events in {records} \
+         records, {sold} units sold and {left} left of {}",
+        SEED as usize * products.len(),
+    );
+    ensure!(wrong.is_empty(), "{} promises broken:\n  {}", wrong.len(), wrong.join("\n  "));
+    ensure!(acknowledged == asked, "all but {acknowledged} of {asked} gave up, though all came back");
+    stage.finish().await;
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! A request that is sent again with its `Idempotency-Key` lands once.
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::check::distinct;
+use super::stage::{Add, Answer, Engines, INVENTORY, LIMIT, PODS, Stage, Wish};
+
+const STOCK: u32 = 1_000;
+
+/// When the pod dies that got the request first.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// It has answered.
+    Answered,
+    /// The item is in the cart, and Kafka does not know it.
+    Stored,
+    /// It has begun, and neither took units nor changed the cart.
+    Begun,
+}
+
+pub(crate) async fn a_retry_on_another_pod_lands_once(set: Engines) -> anyhow::Result<()> {
+    let Some(mut stage) = Stage::open(set, "retry", Wish::default()).await? else { return Ok(()) };
+    for (number, moment) in [Moment::Answered, Moment::Stored, Moment::Begun].into_iter().enumerate() {
+        let product = format!("PROD-R{number}");
+        stage.stock(&product, STOCK).await?;
+        let add = Add::new(&format!("retry-{number}"), &product, 3).key("a-key-of-its-own");
+        let first = killed(&mut stage, moment, &add).await.with_context(|| format!("{moment:?}"))?;
+        let again = stage.until_added(stage.listen(PODS[1]), &add).await?;
+        ensure!(first.is_none_or(|first| first == again), "the same answer: {again:?}");
+        landed_once(&stage, &add, &again).await.with_context(|| format!("{moment:?}"))?;
+    }
+    stage.finish().await;
+    Ok(())
+}
+
+/// Sends the request to the first pod and kills it at that moment; its answer, if there was one.
+async fn killed(stage: &mut Stage, moment: Moment, add: &Add) -> anyhow::Result<Option<Answer>> {
+    let Add { user, product, quantity, .. } = add;
+    let (cart, record) = (format!("cart:{user}"), format!("idempotency:{user}:a-key-of-its-own"));
+    // Whoever comes next in the request stands still, so that the pod waits for it.
+    let (next, sign, seen): (&[&str], _, _) = match moment {
+        Moment::Answered => (&[], ["HGET", &cart, product], quantity.to_string()),
+        Moment::Stored => (&["kafka"], ["HGET", &cart, product], quantity.to_string()),
+        Moment::Begun => (&INVENTORY, ["EXISTS", &record, &record], "2".to_owned()),
+    };
+    let frozen = stage.freeze(next)?;
+    let (customers, to, asked) = (stage.customers(), stage.listen(PODS[0]), add.clone());
+    let ask = tokio::spawn(async move { customers.add(to, &asked).await });
+    let answer = match moment {
+        Moment::Answered => Some(ask.await??),
+        Moment::Stored | Moment::Begun => {
+            let there = hop::wait::until("the request to come so far", LIMIT, async || {
+                stage.redis(&sign).await.is_ok_and(|said| said == [seen.as_str()]).then_some(())
+            });
+            there.await?;
+            None
+        }
+    };
+    stage.kill(PODS[0]).await?;
+    drop(frozen);
+    ensure!(answer.as_ref().is_none_or(|answer| answer.status == 201), "{answer:?}");
+    Ok(answer)
+}
+
+pub(crate) async fn nine_at_once_with_one_key_land_once(set: Engines) -> anyhow::Result<()> {
+    let Some(stage) = Stage::open(set, "nine", Wish::default()).await? else { return Ok(()) };
+    let product = "PROD-N";
+    stage.stock(product, STOCK).await?;
+    let add = Add::new("nine", product, 3).key("one-key");
+    let mut asked = JoinSet::new();
+    for client in 0..9 {
+        let (customers, to, add) = (stage.customers(), stage.listen(PODS[client % 3]), add.clone());
+        asked.spawn(async move { customers.until_added(to, &add).await });
+    }
+    let answers = asked.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    ensure!(answers.iter().all(|answer| *answer == answers[0]), "the same answer: {answers:?}");
+    landed_once(&stage, &add, &answers[0]).await?;
+    stage.finish().await;
+    Ok(())
+}
+
+/// In the answer, the cart, the log and the stock.
+async fn landed_once(stage: &Stage, add: &Add, answer: &Answer) -> anyhow::Result<()> {
+    let Add { user, product, quantity, trace, .. } = add;
+    let item = product.replace("PROD", "ITEM");
+    let expected = json!({ "cartId": format!("CART-{user}"), "itemId": item, "productId": product });
+    ensure!(answer.json()? == expected, "{answer:?}");
+    stage.settled(std::slice::from_ref(user)).await?;
+    let carts = stage.carts([user.as_str()]).await?;
+    ensure!(carts.values().eq([&i64::from(*quantity)]), "{carts:?}");
+    let log = stage.log_of(user).await?;
+    let events = distinct(&log);
+    ensure!(events.len() == 1 && events[0].trace == *trace, "{events:?}");
+    let left = stage.left(product).await?;
+    ensure!(left == i64::from(STOCK - quantity), "{left} left");
+    Ok(())
+}
