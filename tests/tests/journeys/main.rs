@@ -5,6 +5,7 @@ mod ask;
 mod check;
 mod counts;
 mod delay;
+mod exports;
 mod form;
 mod names;
 mod outside;
