@@ -47,6 +47,15 @@ pub fn write(measured: &Measured) -> String {
         kind(&mut out, shown);
     }
     hops(&mut out, &measured.hops, &shown);
+    if let Some(tap) = &measured.tap {
+        let table = crate::witness::table(tap);
+        let _ = write!(
+            out,
+            "<section aria-labelledby=\"tap\">\n<h2 id=\"tap\">What the packets say</h2>\n\
+             <div class=\"scroll\" role=\"region\" aria-labelledby=\"tap\" tabindex=\"0\"><pre>{}</pre></div>\n</section>\n",
+            Text(&table)
+        );
+    }
     out.push_str("</main>\n");
     out.push_str(FOOT);
     out.push_str("</body>\n</html>\n");
