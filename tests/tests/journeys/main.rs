@@ -13,6 +13,7 @@ mod outside;
 mod rate;
 mod relations;
 mod shape;
+mod slow;
 mod spread;
 mod swap;
 mod waits;
