@@ -46,7 +46,7 @@ struct Store {
     outside: Vec<TraceId>,
     next_sweep: usize,
     /// What was said of each journey that was put together, while someone compares it.
-    kept: Option<Vec<Testimony>>,
+    heard: Option<Vec<Testimony>>,
 }
 
 impl Collector {
@@ -124,20 +124,20 @@ impl Collector {
     pub fn release(&self, trace_id: TraceId) {
         let mut store = self.store();
         store.ours.remove(&trace_id);
-        let Store { index, kept, .. } = &mut *store;
-        if let Some(kept) = kept {
-            kept.push(Testimony::of(trace_id, &index.caused(trace_id)));
+        let Store { index, heard, .. } = &mut *store;
+        if let Some(heard) = heard {
+            heard.push(Testimony::of(trace_id, &index.caused(trace_id)));
         }
     }
 
     /// From now on, keeps what was said of each journey when it is [released](Collector::release).
-    pub(crate) fn keep(&self) {
-        self.store().kept = Some(Vec::new());
+    pub(crate) fn listen_in(&self) {
+        self.store().heard = Some(Vec::new());
     }
 
     /// What was kept; keeps nothing more.
-    pub(crate) fn kept(&self) -> Vec<Testimony> {
-        self.store().kept.take().unwrap_or_default()
+    pub(crate) fn heard(&self) -> Vec<Testimony> {
+        self.store().heard.take().unwrap_or_default()
     }
 
     /// A journey as far as it is known now.

@@ -79,7 +79,7 @@ impl Watch {
     pub(crate) fn begin(target: &Target, collector: &Collector, options: &Options) -> anyhow::Result<Self> {
         let own: Own = target.hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect();
         let capture = Capture::start(own.clone(), options.pcap.as_deref())?;
-        collector.keep();
+        collector.listen_in();
         let (roster, collector) = (target.roster(), collector.clone());
         Ok(Watch { capture: Some(capture), own, roster, collector })
     }
@@ -91,7 +91,7 @@ impl Watch {
     pub(crate) fn end(mut self, measured: &mut Measured) -> anyhow::Result<()> {
         let Some(capture) = self.capture.take() else { return Ok(()) };
         let taken = capture.stop()?;
-        let testimonies = self.collector.kept();
+        let testimonies = self.collector.heard();
         let mut streams = Streams::new(&taken.packets, &self.own);
         streams.anchor(testimonies.iter().flat_map(|said| &said.claims).map(|claim| &claim.stamp));
         let (flows, anchored) = streams.counts();
@@ -119,7 +119,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.collector.kept();
+        self.collector.heard();
     }
 }
 

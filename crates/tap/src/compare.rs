@@ -45,6 +45,10 @@ pub struct Leg {
     /// Inside minus tap, of each message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement_ns: Option<i64>,
+    /// From the sender's stamp before the write to the packet's leaving: what lies between the two
+    /// witnesses where the sender is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_ns: Option<i64>,
     /// From the packet's arrival to the end of the read: the wake-up, as the tap sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_ns: Option<u64>,

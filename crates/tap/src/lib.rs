@@ -27,6 +27,8 @@
 mod capture;
 pub mod compare;
 pub mod filter;
+#[cfg(test)]
+mod made;
 pub mod packet;
 pub mod pcap;
 mod raw;

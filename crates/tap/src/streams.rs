@@ -275,7 +275,7 @@ impl Stream {
     fn passed(&self, offset: u64) -> Passed {
         let mut passed = Passed::default();
         let (Some(shift), Ok(offset)) = (self.shift, i64::try_from(offset)) else { return passed };
-        let place = offset - shift;
+        let place = offset.saturating_sub(shift);
         let from = self.pieces.partition_point(|piece| piece.end < place);
         // Some bytes may have passed more than once, in pieces cut otherwise; the first passing counts.
         for piece in self.pieces[from..].iter().take(16).filter(|piece| piece.start < place) {
@@ -299,21 +299,18 @@ impl Stream {
             };
             for piece in &self.pieces {
                 let Some(at) = at(piece) else { continue };
-                let (count, distances) = votes.entry(offset - piece.end).or_default();
+                let (count, distances) = votes.entry(offset.saturating_sub(piece.end)).or_default();
                 *count += 1;
                 distances.push(at.abs_diff(stamp.at));
             }
         }
+        let first = self.pieces.first().map_or(0, |piece| piece.start);
         let rank = |(shift, (count, mut distances)): (i64, (usize, Vec<u64>))| {
             distances.sort_unstable();
             // The lower quartile: one of the two ends may be wrong about time.
-            let nearness = distances[distances.len() / 4];
-            // Bytes before the capture are counted, bytes before the first are not.
-            (shift + self.pieces.first().map_or(0, |piece| piece.start) >= 0).then_some((
-                count,
-                std::cmp::Reverse(nearness),
-                shift,
-            ))
+            let nearness = std::cmp::Reverse(distances[distances.len() / 4]);
+            // No bytes passed before a connection's first.
+            (first.saturating_add(shift) >= 0).then_some((count, nearness, shift))
         };
         votes.into_iter().filter_map(rank).max().map(|(_, _, shift)| shift)
     }

@@ -21,6 +21,7 @@ async fn help_names_every_option() {
         (None, &["--once", "measure", "check", "budget", "status", "stop", "curl", "certs", "doctor"][..]),
         (None, &["events", "recipes", "diff", "export"][..]),
         (Some("measure"), &["-n", "--cold", "--warm", "--format", "table", "json", "--out"]),
+        (Some("measure"), &["--tap", "--pcap", "--keys", "SSLKEYLOGFILE"]),
         (Some("check"), &["-n", "budget", "--strict", "--junit"]),
         (Some("budget"), &["round trip", "lab check"]),
         (Some("status"), &[]),

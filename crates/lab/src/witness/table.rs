@@ -35,14 +35,15 @@ fn series(out: &mut String, kind: &str, compared: &Compared) {
     let title = format!("legs, {} {kind}", compared.journeys);
     let _ = writeln!(
         out,
-        "  {title:<WHO$} {:>9} {:>9} {:>9} {:>12} {:>9}",
-        "messages", "inside", "tap", "inside-tap", "wake-up"
+        "  {title:<WHO$} {:>9} {:>9} {:>9} {:>11} {:>9} {:>9}",
+        "messages", "inside", "tap", "inside-tap", "write", "wake-up"
     );
     for leg in &compared.legs {
         leg_row(out, leg);
     }
+    out.push_str("    write: from the stamp before the write to the packet's leaving; wake-up: from its arrival to the read\n");
     if compared.legs.iter().any(|leg| leg.woken) {
-        out.push_str("    * inside ends with the read and so contains the wake-up\n");
+        out.push_str("    * ends with the read, and so contains the wake-up\n");
     }
     let title = format!("programs, {} {kind}", compared.journeys);
     let _ =
@@ -69,11 +70,12 @@ fn leg_row(out: &mut String, leg: &Leg) {
     let star = if leg.woken { "*" } else { " " };
     let _ = writeln!(
         out,
-        "  {who:<WHO$} {:>9} {:>8}{star} {:>9} {:>12} {:>9}",
+        "  {who:<WHO$} {:>9} {:>9}{star}{:>9} {:>11} {:>9} {:>9}",
         leg.messages,
         micros(leg.inside_ns),
         micros(leg.tap_ns),
         signed(leg.disagreement_ns),
+        signed(leg.sent_ns),
         micros(leg.wake_ns),
     );
 }
@@ -81,7 +83,7 @@ fn leg_row(out: &mut String, leg: &Leg) {
 fn hop_row(out: &mut String, hop: &Hop) {
     let who = format!("  {}", hop.hop);
     let line = format!(
-        "  {who:<WHO$} {:>9} {:>9} {:>9} {:>12}  {}",
+        "  {who:<WHO$} {:>9} {:>9} {:>9} {:>11}  {}",
         hop.journeys,
         micros(hop.inside_ns),
         micros(hop.tap_ns),

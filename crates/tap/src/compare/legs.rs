@@ -18,6 +18,7 @@ pub(super) struct Messages {
     inside: Vec<u64>,
     tap: Vec<u64>,
     disagreements: Vec<i64>,
+    sent: Vec<i64>,
     wakes: Vec<u64>,
     woken: bool,
 }
@@ -75,6 +76,7 @@ impl Messages {
         self.inside.extend(inside);
         self.tap.extend(tap);
         self.disagreements.extend(inside.zip(tap).map(|(inside, tap)| distance(inside, tap)));
+        self.sent.extend(sent.zip(passed.out).map(|(sent, out)| distance(out, sent.at)));
         self.wakes.extend(read.zip(passed.arrived).map(|(read, arrived)| read.saturating_sub(arrived)));
     }
 }
@@ -88,6 +90,7 @@ pub(super) fn line(((from, to), mut messages): ((String, String), Messages)) -> 
         woken: messages.woken,
         tap_ns: median(&mut messages.tap),
         disagreement_ns: median(&mut messages.disagreements),
+        sent_ns: median(&mut messages.sent),
         wake_ns: median(&mut messages.wakes),
     }
 }

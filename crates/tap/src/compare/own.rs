@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use journey::{Direction, Event, Flow, Roster};
+use journey::{Direction, Event, Flow, Known, Roster};
 
 use super::verdict::Verdict;
 use super::{Hop, distance, less, median};
@@ -64,38 +64,50 @@ fn seen(hold: &Hold, streams: &Streams) -> Option<u64> {
 }
 
 /// The programs that report nothing: from a question's arrival to the answer's leaving, less what was
-/// asked and answered meanwhile on connections for which nobody else speaks.
+/// asked and answered meanwhile on connections for whose client end nobody speaks.
 fn opaque(
     testimony: &Testimony,
     streams: &Streams,
     roster: &Roster,
     asked_by: &HashSet<Flow>,
 ) -> BTreeMap<String, u64> {
-    let mut exchanges: Vec<(&Flow, Exchange)> = Vec::new();
-    let silent: Vec<&Flow> = streams.flows().filter(|flow| !asked_by.contains(flow)).collect();
-    let opaque = |flow: &Flow| roster.at(flow.server).filter(|known| !known.reports);
-    for flow in streams.flows().filter(|flow| opaque(flow).is_some()) {
-        let of_flow = if asked_by.contains(flow) {
-            // Who asked says which bytes were questions and answers.
-            said_exchanges(testimony, flow, streams)
-        } else {
-            // Between two that report nothing, only the packets tell.
-            streams.exchanges(flow, testimony.span)
-        };
-        exchanges.extend(of_flow.into_iter().map(|exchange| (flow, exchange)));
+    let silent: Vec<(&Flow, &Known)> = streams
+        .flows()
+        .filter(|flow| !asked_by.contains(flow))
+        .filter_map(|flow| Some((flow, roster.at(flow.server)?)))
+        .collect();
+    let answered: HashSet<Flow> = testimony.claims.iter().map(|claim| claim.stamp.flow).collect();
+    let may_ask = |hop: &Known, other: &Known, flow: &Flow| {
+        let unknown = hop.onward.is_empty();
+        let passed_on = hop.onward.contains(&other.name) && (!other.reports || answered.contains(flow));
+        hop.name != other.name && (unknown || passed_on)
+    };
+    // Where the one who asked speaks, it says which bytes were question and answer.
+    let mut waiting: Vec<(&Known, Exchange)> = Vec::new();
+    for flow in answered.iter().filter(|flow| asked_by.contains(flow)) {
+        if let Some(known) = roster.at(flow.server).filter(|known| !known.reports) {
+            waiting.extend(said_exchanges(testimony, flow, streams).into_iter().map(|one| (known, one)));
+        }
     }
     let mut found = BTreeMap::new();
-    for (flow, exchange) in exchanges {
-        let Some(hop) = opaque(flow).map(|known| known.name.clone()) else { continue };
+    let mut seen: HashSet<(String, u64)> = HashSet::new();
+    while let Some((hop, exchange)) = waiting.pop() {
         let Some((from, to)) = exchange.asked.arrived.zip(exchange.answered.out) else { continue };
+        if !seen.insert((hop.name.clone(), from)) {
+            continue;
+        }
         let mut others = Vec::new();
-        for other in silent.iter().filter(|other| other.server != flow.server) {
-            for exchange in streams.exchanges(other, (from, to)) {
-                others
-                    .extend(exchange.asked.out.zip(exchange.answered.arrived).filter(|(_, end)| *end <= to));
+        for (flow, other) in silent.iter().filter(|(flow, other)| may_ask(hop, other, flow)) {
+            for inner in streams.exchanges(flow, (from, to)) {
+                let times = inner.asked.out.zip(inner.answered.arrived).filter(|(_, end)| *end <= to);
+                if let Some(times) = times {
+                    others.push(times);
+                    // Between two that report nothing, only the packets tell.
+                    waiting.extend((!other.reports).then_some((*other, inner)));
+                }
             }
         }
-        *found.entry(hop).or_insert(0) += less((from, to), &mut others);
+        *found.entry(hop.name.clone()).or_insert(0) += less((from, to), &mut others);
     }
     found
 }

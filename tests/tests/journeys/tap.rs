@@ -1,0 +1,328 @@
+//! The second witness: the same journeys from the packets on loopback, beside what the programs say.
+//!
+//! It needs CAP_NET_RAW. Without it these tests say that they did not run; under CI they fail then.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context as _, ensure};
+use hyper::{Method, StatusCode};
+use journey::{Counts, Journey, PartKind};
+use lab::collect::Collector;
+use lab::measure::{Measured, Options};
+use lab::witness::{self, Tap};
+use tap::compare::Compared;
+use tests::fixture::{Fixture, Room};
+use tests::{program, programs};
+
+use crate::ask::{Kind, measure};
+use crate::check::{shown, sound};
+
+/// By how much a read may be stamped before its packet, in nanoseconds: two processors, one clock.
+const TOLERANCE: i64 = 5_000;
+/// A debug build on a busy machine: what lies between a stamp and its packet when nothing is wrong.
+const LOOSE: i64 = 2_000_000;
+
+fn may_capture(test: &str) -> bool {
+    let Err(why) = tap::allowed() else { return true };
+    assert!(std::env::var_os("CI").is_none(), "{test} did not run, and CI is set: {why}");
+    // Not by eprintln, which the test runner keeps to itself when a test passes.
+    let _ = std::io::stderr().write_all(format!("NOT RUN: {test}: {why}\n").as_bytes());
+    false
+}
+
+/// Measures with the tap, and returns what it saw as well.
+async fn tapped(
+    lab: &Fixture,
+    count: usize,
+    kind: Kind,
+    tap: witness::Options,
+) -> anyhow::Result<(Measured, Tap)> {
+    let (cold, warm) = (kind != Kind::Warm, kind != Kind::Cold);
+    let options = Options { count, cold, warm, tap: Some(tap), ..Options::default() };
+    let measured = lab::measure::run(&lab.target()?, lab.collector(), &options, |_, _| {}).await?;
+    // What scripts get is what there is.
+    let written = serde_json::to_string(&measured)?;
+    let read: Measured = serde_json::from_str(&written)?;
+    let tap = read.tap.context("the tap was asked for")?;
+    ensure!(measured.tap.as_ref() == Some(&tap), "journey/1 loses something: {written}");
+    Ok((measured, tap))
+}
+
+fn accused(tap: &Tap) -> BTreeSet<&str> {
+    tap.misreporting().map(|hop| hop.hop.as_str()).collect()
+}
+
+/// Counts but for bytes, of which a header more or less is compressed.
+fn counts(journey: &Journey) -> Counts {
+    Counts { request_bytes: 0, response_bytes: 0, ..journey.counts }
+}
+
+#[tokio::test]
+async fn programs_and_packets_agree() -> anyhow::Result<()> {
+    if !may_capture("programs_and_packets_agree") {
+        return Ok(());
+    }
+    let lab = Fixture::start("tap-agree").await?;
+    let without = measure(&lab, 5, Kind::Both).await?;
+    let (with, tap) = tapped(&lab, 12, Kind::Both, witness::Options::default()).await?;
+    for journey in with.journeys() {
+        sound(journey)?;
+    }
+    // It only listens: what a journey does is what it does without.
+    let of = |measured: &Measured| -> Vec<Counts> { measured.journeys().map(counts).collect() };
+    let (without, with) = (of(&without), of(&with));
+    ensure!(
+        with[1..12].iter().all(|counts| *counts == without[1]),
+        "cold: {with:?}, without: {:?}",
+        without[1]
+    );
+    ensure!(
+        with[12..].iter().all(|counts| *counts == without[9]),
+        "warm: {with:?}, without: {:?}",
+        without[9]
+    );
+
+    ensure!(tap.packets > 0 && tap.lost == 0, "{} packets, {} lost", tap.packets, tap.lost);
+    ensure!(tap.anchored > 0, "connections among the hops were there before");
+    ensure!(accused(&tap).is_empty(), "{:?}", tap.misreporting().collect::<Vec<_>>());
+    let names: BTreeSet<&str> = lab.plan().hops().map(|(_, hop)| hop.name.as_str()).collect();
+    let seen: BTreeSet<&str> =
+        tap.compared().flat_map(|compared| &compared.hops).map(|hop| hop.hop.as_str()).collect();
+    // Of several pods one may not have had its turn.
+    for name in names.iter().filter(|name| !name.contains("-pod-")) {
+        ensure!(seen.contains(name), "{name} took part: {seen:?}");
+    }
+    for compared in tap.compared() {
+        ensure!(compared.journeys == 12, "{} of 12 were compared", compared.journeys);
+        for hop in &compared.hops {
+            ensure!(hop.stamps > 0 && hop.unseen == 0 && hop.impossible == 0, "{hop:?}");
+            if hop.hop != "browser" {
+                ensure!(hop.inside_ns.is_some() && hop.tap_ns.is_some() && !hop.opaque, "{hop:?}");
+                // Wake-ups and system calls are in the one and not in the other.
+                ensure!(hop.disagreement_ns.is_some_and(|by| by <= TOLERANCE), "{hop:?}");
+            }
+        }
+        for leg in &compared.legs {
+            ensure!(
+                leg.messages >= 12 || leg.from.contains("events") || leg.to.contains("events"),
+                "{leg:?}"
+            );
+            let (inside, tap) = (leg.inside_ns.context("inside")?, leg.tap_ns.context("tap")?);
+            ensure!(inside > 0 && tap > 0 && leg.wake_ns.is_some(), "{leg:?}");
+            // From before the write to after the arrival is longer than from out to in.
+            ensure!(leg.disagreement_ns.is_some_and(|by| by >= -TOLERANCE), "{leg:?}");
+            ensure!(leg.sent_ns.is_some_and(|by| (-TOLERANCE..LOOSE).contains(&by)), "{leg:?}");
+        }
+        let legs: BTreeSet<(&str, &str)> =
+            compared.legs.iter().map(|leg| (leg.from.as_str(), leg.to.as_str())).collect();
+        let way = ["browser", "lb", "ingress", "cart-service", "cart", "inventory-service", "inventory"];
+        for pair in way.windows(2) {
+            ensure!(legs.contains(&(pair[0], pair[1])), "{pair:?} is not in {legs:?}");
+            ensure!(legs.contains(&(pair[1], pair[0])), "{pair:?} is not in {legs:?} backwards");
+        }
+        ensure!(legs.contains(&("cart", "store")) && legs.contains(&("events", "cart")), "{legs:?}");
+    }
+    let cold = tap.cold.as_ref().context("cold journeys")?;
+    let asks = |from: &str, to: &str| cold.legs.iter().any(|leg| leg.from == from && leg.to == to);
+    ensure!(asks("browser", "resolver") && asks("resolver", "root") && asks("com", "resolver"), "DNS, too");
+    lab.finish().await;
+    Ok(())
+}
+
+/// A program whose reports pass through hands that move every time in them by 5 ms.
+#[tokio::test]
+async fn a_hop_that_lies_is_called_out_by_name() -> anyhow::Result<()> {
+    if !may_capture("a_hop_that_lies_is_called_out_by_name") {
+        return Ok(());
+    }
+    for (name, hop, shift) in [("tap-late", "ingress", 5_000_000_i64), ("tap-early", "redis", -5_000_000)] {
+        let liar = Liar::start(shift).await?;
+        let room = Room::take(name).await?;
+        let env = format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = \"http://{}\" }}", liar.address);
+        let options = room.options().set(&format!("hop.{hop}.env"), env);
+        let lab = room.start(options).await?;
+        liar.to.set(lab.collector().clone()).ok().context("set once")?;
+        let (measured, tap) = tapped(&lab, 6, Kind::Both, witness::Options::default()).await?;
+        for journey in measured.journeys() {
+            ensure!(journey.sealed(), "the liar speaks: {:?}", journey.silent);
+        }
+        ensure!(accused(&tap) == BTreeSet::from([hop]), "{:?}", tap.misreporting().collect::<Vec<_>>());
+        for compared in tap.compared() {
+            let line = compared.hops.iter().find(|line| line.hop == hop).context("it took part")?;
+            ensure!(line.impossible >= 6, "each journey shows it: {line:?}");
+            for other in compared.hops.iter().filter(|line| line.hop != hop) {
+                ensure!(other.impossible == 0 && other.misreports.is_none(), "{other:?}");
+            }
+        }
+        let table = lab::report::table(&measured);
+        ensure!(table.contains(&format!("! {hop} misreports: ")), "{table}");
+        lab.finish().await;
+    }
+    Ok(())
+}
+
+/// Takes reports (OTLP) and hands them to a collector, every time in them moved.
+struct Liar {
+    address: std::net::SocketAddr,
+    to: Arc<OnceLock<Collector>>,
+}
+
+impl Liar {
+    async fn start(shift: i64) -> anyhow::Result<Liar> {
+        let listener = hop::listen::tcp(hop::listen::own_loopback())?;
+        let address = listener.local_addr()?;
+        let to: Arc<OnceLock<Collector>> = Arc::default();
+        let collector = Arc::clone(&to);
+        let server = hop::Admin::new("liar");
+        server.route(Method::POST, hop::otlp::TRACES_PATH, move |body| {
+            let moved = |at: u64| at.saturating_add_signed(shift);
+            let mut spans = hop::otlp::decode(&body).unwrap_or_default();
+            for span in &mut spans {
+                (span.start, span.end) = (moved(span.start), moved(span.end));
+                span.stamps.iter_mut().for_each(|stamp| stamp.at = moved(stamp.at));
+            }
+            if let Some(collector) = collector.get() {
+                collector.insert(spans);
+            }
+            std::future::ready(hop::admin::text(StatusCode::OK, ""))
+        });
+        tokio::spawn(server.serve(listener));
+        Ok(Liar { address, to })
+    }
+}
+
+/// Real programs that report nothing in six slots, three of them in a row.
+#[tokio::test]
+async fn programs_that_report_nothing_get_their_time_from_packets() -> anyhow::Result<()> {
+    if !may_capture("programs_that_report_nothing_get_their_time_from_packets") {
+        return Ok(());
+    }
+    let recipes = [
+        ("resolver", "unbound"),
+        ("myshop", "nsd"),
+        ("lb", "haproxy"),
+        ("ingress", "nginx"),
+        ("cart-service", "haproxy"),
+        ("redis", "redis-server"),
+    ];
+    let room = Room::take("tap-opaque").await?;
+    let options = recipes.iter().fold(room.options(), |options, (who, recipe)| options.swap(who, recipe));
+    let lab = room.start(options).await?;
+    measure(&lab, 1, Kind::Both).await?;
+    for _ in 0..5 {
+        // One journey of each kind: then a median is a journey's own.
+        let (measured, tap) = tapped(&lab, 1, Kind::Both, witness::Options::default()).await?;
+        for (series, compared) in [(&measured.cold, &tap.cold), (&measured.warm, &tap.warm)] {
+            let journey = series.as_ref().and_then(|series| series.journeys.first()).context("a journey")?;
+            let compared = compared.as_ref().context("compared")?;
+            apart(journey, compared, &recipes.map(|(who, _)| who))
+                .with_context(|| format!("{}\n{compared:?}", shown(journey)))?;
+        }
+        ensure!(accused(&tap).is_empty(), "{:?}", tap.misreporting().collect::<Vec<_>>());
+    }
+    lab.finish().await;
+    Ok(())
+}
+
+/// Each of them has a time of its own, and together no more than what their neighbours leave over: that
+/// holds every wake-up and system call in between, too.
+fn apart(journey: &Journey, compared: &Compared, opaque: &[&str]) -> anyhow::Result<()> {
+    let mut by_packets = 0;
+    for hop in opaque {
+        let Some(line) = compared.hops.iter().find(|line| line.hop == *hop) else {
+            // A warm journey asks for no name.
+            ensure!(
+                ["resolver", "myshop"].contains(hop) && journey.counts.dns_queries == 0,
+                "{hop} is missing"
+            );
+            continue;
+        };
+        ensure!(line.opaque && line.inside_ns.is_none() && line.stamps == 0, "{line:?}");
+        let tap = line.tap_ns.with_context(|| format!("no packets for {hop}"))?;
+        ensure!(tap > 0, "{line:?}");
+        by_packets += tap;
+    }
+    let inferred = journey.sum(|part| part.kind == PartKind::Opaque);
+    ensure!(by_packets <= inferred, "{by_packets} ns by packets, {inferred} ns inferred");
+    let redis = compared.hops.iter().find(|line| line.hop == "redis").and_then(|line| line.tap_ns);
+    ensure!(
+        redis <= Some(journey.own("redis")),
+        "redis: {redis:?} by packets, {} inferred",
+        journey.own("redis")
+    );
+    let reporting = compared.hops.iter().filter(|line| !opaque.contains(&line.hop.as_str()));
+    for line in reporting {
+        ensure!(!line.opaque && line.unseen == 0, "{line:?}");
+    }
+    Ok(())
+}
+
+/// The file opens in Wireshark, and with the keys it shows what was asked.
+#[tokio::test]
+async fn wireshark_reads_the_file_and_with_the_keys_the_request() -> anyhow::Result<()> {
+    if !may_capture("wireshark_reads_the_file_and_with_the_keys_the_request") {
+        return Ok(());
+    }
+    let room = Room::take("tap-file").await?;
+    let (file, keys) = (room.path("journey.pcap"), room.path("journey.keys"));
+    let port = room.port(8443);
+    let options = room.options();
+    let lab = room.start(options).await?;
+    let wanted = witness::Options { pcap: Some(file.clone()), keys: Some(keys.clone()) };
+    tapped(&lab, 1, Kind::Cold, wanted).await?;
+    for path in [&file, &keys] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+        ensure!(mode == 0o600, "{} is open to others: {mode:o}", path.display());
+    }
+    let file = file.to_string_lossy().into_owned();
+    let read = async |preference: &str, show: &str, field: &str| {
+        let tls = format!("tcp.port=={port},tls");
+        let arguments = ["-r", &file, "-d", &tls, "-o", preference, "-Y", show, "-T", "fields", "-e", field];
+        programs::output("tshark", arguments).await
+    };
+    let with_keys = format!("tls.keylog_file:{}", keys.display());
+    let path = "http2.headers.path";
+    let asked = read(&with_keys, "http2.headers.method == \"POST\"", path).await?;
+    ensure!(asked.trim() == "/cart/items", "decrypted: {asked:?}");
+    // The twin: without the keys nothing of it can be read.
+    let asked = read("tls.keylog_file:", "http2.headers.method == \"POST\"", path).await?;
+    ensure!(asked.trim().is_empty(), "not encrypted: {asked:?}");
+    // Each packet once: if both halves were there, every other one would look as if it were sent again.
+    // On a busy machine a few really are (RFC 8985 §7).
+    let all = read(&with_keys, "tcp.len > 0", "frame.number").await?.lines().count();
+    let again = read(&with_keys, "tcp.analysis.retransmission", "frame.number").await?.lines().count();
+    ensure!(all > 20 && again * 5 < all, "{again} of {all} were sent again");
+    let names = read(&with_keys, "dns.flags.response == 0", "dns.qry.name").await?;
+    ensure!(names.lines().any(|name| name == "api.myshop.com"), "{names}");
+    lab.finish().await;
+    Ok(())
+}
+
+/// Without the privilege: an error that says what to do, before anything is started.
+#[tokio::test]
+async fn without_the_privilege_it_says_what_to_do() -> anyhow::Result<()> {
+    let lab = program::path().await?;
+    for (arguments, code) in
+        [(&["measure", "--tap", "--set", "lab.name=tap-forbidden"][..], 3), (&["doctor"], 0)]
+    {
+        let mut command = tokio::process::Command::new("setpriv");
+        if tap::allowed().is_ok() {
+            command.args(["--bounding-set=-net_raw", "--inh-caps=-net_raw"]);
+        }
+        command.arg(lab).args(arguments).stdin(Stdio::null()).current_dir(program::root()?);
+        let said = command.output().await.context("run setpriv, of util-linux")?;
+        let text = [said.stdout, said.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        // A doctor may find something else that is not well; the tap is only a warning.
+        ensure!(said.status.code() == Some(code) || code == 0, "{:?}: {text}", said.status);
+        for words in ["CAP_NET_RAW", "sudo setcap cap_net_raw+ep ", "or run it as root"] {
+            ensure!(text.contains(words), "{arguments:?} does not say {words:?}: {text}");
+        }
+        ensure!(code == 0 || !text.contains("ready"), "nothing was started: {text}");
+    }
+    Ok(())
+}
