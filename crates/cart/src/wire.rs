@@ -207,7 +207,7 @@ impl Wire {
                 if exchange.sampled() {
                     let answered = stamps.last_read();
                     span.end = answered.at;
-                    span.stamps.push(stamps.read_stamp(answered));
+                    span.stamps.extend(stamps.read_stamps(answered));
                 }
                 Ok((answer, span))
             }

@@ -8,7 +8,7 @@
 //!   write that follows at once. Only a connection whose receiver is slow keeps what is left of one
 //!   chunk, and an idle one keeps nothing.
 //! * **Abort.** When one side breaks the connection, the other is told the same way (RST).
-//! * **Measure.** Each chunk becomes one span with two stamps: read here, written there. The proxy
+//! * **Measure.** Each chunk becomes one span with its stamps: read here, written there. The proxy
 //!   can't know which request that was; whoever knows the flow and the offset can.
 
 use std::cell::RefCell;
@@ -187,7 +187,7 @@ impl<'a> Lane<'a> {
         let mut span =
             Span::new(trace::new_trace_id(), trace::new_span_id(), None, Kind::Internal, "relay", times);
         // Each socket knows which side of its flow it is, and so which direction this was.
-        span.stamps = vec![self.from.1.read_stamp(self.read), self.to.1.write_stamp(written)];
+        span.stamps = self.from.1.read_stamps(self.read).chain([self.to.1.write_stamp(written)]).collect();
         self.telemetry.emit(span);
     }
 }

@@ -300,7 +300,9 @@ fn check_offsets(spans: &[Span], total: u64) -> Result<(), TestCaseError> {
             prop_assert_eq!(wake.offset, tx.offset);
             prop_assert!(wake.offset > offset && wake.at <= tx.at);
             prop_assert_eq!((span.start, span.end), (wake.at, tx.at));
-            prop_assert_eq!(span.stamps.len(), 2);
+            if let Some(queued) = span.stamp(direction, Event::Rx) {
+                prop_assert!((queued.flow, queued.offset) == (from, wake.offset) && queued.at <= wake.at);
+            }
             offset = wake.offset;
         }
         prop_assert_eq!(offset, total);
@@ -351,7 +353,8 @@ async fn stamps_name_the_same_bytes_on_both_flows() {
     let stamped: Vec<_> = relays
         .map(|span| {
             assert_eq!(span.hop, "cart-service");
-            let stamps = span.stamps.iter();
+            // When the kernel had them is its own affair.
+            let stamps = span.stamps.iter().filter(|s| matches!(s.event, Event::Wake | Event::Tx));
             stamps.map(|s| (s.flow, s.direction, s.offset, s.event)).collect::<Vec<_>>()
         })
         .collect();

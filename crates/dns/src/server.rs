@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hop::listen::Pair;
+use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
-use journey::{Direction, Event, Flow, Kind, Span, Stamp, Transport};
+use journey::{Direction, Flow, Kind, Span, Stamp, Transport};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -80,7 +81,7 @@ impl Server {
     }
 
     /// Tells the lab what was asked, how it went, and when the two messages passed the socket.
-    fn report(&self, response: &Response, wake: Stamp, tx: Stamp) {
+    fn report(&self, response: &Response, times: (u64, u64), stamps: Vec<Stamp>) {
         if !self.telemetry.enabled() {
             return;
         }
@@ -91,14 +92,15 @@ impl Server {
             None => ("?".to_owned(), "?".to_owned()),
         };
         let title = format!("{kind} {name}");
+        let udp = stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp);
         let (trace, span) = (trace::new_trace_id(), trace::new_span_id());
-        let mut span = Span::new(trace, span, None, Kind::Server, title, (wake.at, tx.at))
+        let mut span = Span::new(trace, span, None, Kind::Server, title, times)
             .with("dns.question.name", name)
             .with("dns.question.type", kind)
             .with("dns.response_code", dnswire::name_of(response.code))
             .with("dns.id", response.id)
-            .with("network.transport", if wake.flow.transport == Transport::Udp { "udp" } else { "tcp" });
-        span.stamps = vec![wake, tx];
+            .with("network.transport", if udp { "udp" } else { "tcp" });
+        span.stamps = stamps;
         self.telemetry.emit(span);
     }
 }
@@ -109,11 +111,10 @@ async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr
     loop {
         let received = tokio::select! {
             biased; // first what has already arrived: nothing that was accepted is dropped
-            received = socket.recv_from(&mut buffer) => received,
+            received = kernel::recv_from(&socket, &mut buffer) => received,
             () = stop.cancelled() => return,
         };
-        let wake = clock::now();
-        let (length, peer) = match received {
+        let (length, peer, read) = match received {
             Ok(received) => received,
             Err(error) => {
                 tracing::warn!(%error, "receive a datagram");
@@ -127,9 +128,10 @@ async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr
             tracing::debug!(%error, %peer, "send a response");
         }
         let flow = Flow { transport: Transport::Udp, client: peer, server: address };
-        let mark = |at| Mark { offset: u64::from(response.id), at };
-        let wake = mark(wake).stamp(flow, Direction::Request, Event::Wake);
-        server.report(&response, wake, mark(tx).stamp(flow, Direction::Response, Event::Tx));
+        let offset = u64::from(response.id);
+        let (read, written) = (Mark { offset, ..read }, Mark { offset, at: tx, queued: None });
+        let stamps = read.received(flow, Direction::Request).chain([written.sent(flow, Direction::Response)]);
+        server.report(&response, (read.at, tx), stamps.collect());
     }
 }
 
@@ -143,13 +145,14 @@ async fn serve_stream(server: Arc<Server>, mut stream: Stamped<TcpStream>, stop:
             () = stop.cancelled() => return,
         };
         let Ok(Ok(query)) = query else { return };
-        let wake = stamps.last_read();
+        let read = stamps.last_read();
         let Some(response) = respond(&server.zones(), &query, Transport::Tcp) else { return };
         let Some(framed) = dnswire::framed(&response.bytes) else { return };
         match tokio::time::timeout(IDLE, stream.write_all(&framed)).await {
             Ok(Ok(())) => {
-                let tx = stamps.write_stamp(stamps.last_write());
-                server.report(&response, stamps.read_stamp(wake), tx);
+                let written = stamps.last_write();
+                let passed = stamps.read_stamps(read).chain([stamps.write_stamp(written)]);
+                server.report(&response, (read.at, written.at), passed.collect());
             }
             _ => return,
         }

@@ -46,7 +46,7 @@ impl Exchange {
         if let Some(topic) = self.topic {
             span = span.with("messaging.destination.name", topic);
         }
-        span.stamps.push(stamps.read_stamp(self.read));
+        span.stamps.extend(stamps.read_stamps(self.read));
         span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
         telemetry.emit(span);
         if let Some(Times { queued, taken, written, synced }) = times {

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+
+use crate::stamped::kernel;
 
 /// How many finished handshakes the kernel keeps for a program that has not yet called `accept`.
 const BACKLOG: u32 = 1024;
@@ -19,6 +22,8 @@ pub fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restarted hop gets its port back although old connections linger in TIME_WAIT.
         socket.set_reuseaddr(true)?;
+        // Connections inherit it, so that also what comes before `accept` is stamped.
+        stamp_arrivals(&socket);
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
@@ -30,10 +35,19 @@ pub fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// # Errors
 /// As [`tcp`].
 pub async fn udp(address: SocketAddr) -> anyhow::Result<UdpSocket> {
-    UdpSocket::bind(address)
+    let socket = UdpSocket::bind(address)
         .await
         .map_err(|error| explain(error, address))
-        .with_context(|| format!("listen on udp {address}"))
+        .with_context(|| format!("listen on udp {address}"))?;
+    stamp_arrivals(&socket);
+    Ok(socket)
+}
+
+/// Where the kernel does not stamp, the program's own stamps have to do.
+fn stamp_arrivals(socket: &impl AsFd) {
+    if let Err(error) = kernel::enable(socket) {
+        tracing::warn!(%error, "no kernel stamps: legs will include the receiver's wake-up");
+    }
 }
 
 /// A loopback address that nobody else has, for a test that starts a program.

@@ -86,6 +86,7 @@ fn from_wire_event(event: wire::Event) -> Option<Stamp> {
     let kind = match event.name.as_str() {
         "tx" => Event::Tx,
         "rx" => Event::Rx,
+        "accept" => Event::Accept,
         "wake" => Event::Wake,
         _ => return None,
     };

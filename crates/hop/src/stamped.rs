@@ -7,13 +7,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use journey::{Direction, Event, Flow, Quality, Stamp, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::clock;
+
+pub mod kernel;
 
 /// The last byte so far in one direction of a socket, and when it passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,12 +24,26 @@ pub struct Mark {
     pub offset: u64,
     /// Nanoseconds since the Unix epoch: after the read that brought it, or before the write that took it.
     pub at: u64,
+    /// For a byte that was read: when the kernel had it in the socket's queue, where that is known.
+    /// Nanoseconds since the Unix epoch, never after [`Mark::at`].
+    pub queued: Option<u64>,
 }
 
 impl Mark {
-    /// The stamp of this mark on a flow.
-    pub fn stamp(self, flow: Flow, direction: Direction, event: Event) -> Stamp {
-        Stamp { flow, direction, offset: self.offset, event, at: self.at, quality: Quality::User }
+    /// The stamp of a write.
+    pub fn sent(self, flow: Flow, direction: Direction) -> Stamp {
+        self.stamp(flow, direction, Event::Tx, self.at)
+    }
+
+    /// The stamps of a read: the kernel's, if there is one, and the program's own.
+    pub fn received(self, flow: Flow, direction: Direction) -> impl Iterator<Item = Stamp> {
+        let queued = self.queued.map(|at| self.stamp(flow, direction, Event::Rx, at));
+        queued.into_iter().chain([self.stamp(flow, direction, Event::Wake, self.at)])
+    }
+
+    fn stamp(self, flow: Flow, direction: Direction, event: Event, at: u64) -> Stamp {
+        let quality = if event == Event::Rx { Quality::Kernel } else { Quality::User };
+        Stamp { flow, direction, offset: self.offset, event, at, quality }
     }
 }
 
@@ -103,13 +119,17 @@ impl Stamps {
         self.log().turns
     }
 
-    /// What [`Stamps::last_read`] says, as a stamp in the right direction.
-    pub fn read_stamp(&self, mark: Mark) -> Stamp {
+    /// What [`Stamps::last_read`] says, as stamps in the right direction: when the kernel had the byte,
+    /// when the connection was accepted if that was later, and when the byte was read.
+    pub fn read_stamps(&self, mark: Mark) -> impl Iterator<Item = Stamp> {
+        let (flow, opened) = (self.0.flow, self.0.opened);
         let direction = match self.0.side {
             Side::Server => Direction::Request,
             Side::Client => Direction::Response,
         };
-        mark.stamp(self.0.flow, direction, Event::Wake)
+        let waited = self.0.side == Side::Server && mark.queued.is_some_and(|queued| queued < opened);
+        let accepted = waited.then(|| mark.stamp(flow, direction, Event::Accept, opened));
+        mark.received(flow, direction).chain(accepted)
     }
 
     /// What [`Stamps::last_write`] says, as a stamp in the right direction.
@@ -118,7 +138,7 @@ impl Stamps {
             Side::Server => Direction::Response,
             Side::Client => Direction::Request,
         };
-        mark.stamp(self.0.flow, direction, Event::Tx)
+        mark.sent(self.0.flow, direction)
     }
 
     /// Calls `then` with the last write once bytes handed over just now have gone to the kernel.
@@ -144,15 +164,16 @@ impl Stamps {
         log.after_flush.push((least, Box::new(then)));
     }
 
-    fn note_read(&self, count: usize, at: u64) {
+    fn note_read(&self, count: usize, queued: Option<u64>) {
+        let at = clock::now();
         let mut log = self.log();
-        log.read = Mark { offset: log.read.offset + count as u64, at };
+        log.read = Mark { offset: log.read.offset + count as u64, at, queued };
         log.turns += u32::from(std::mem::take(&mut log.waits));
     }
 
     fn note_write(&self, count: usize, at: u64) {
         let mut log = self.log();
-        log.written = Mark { offset: log.written.offset + count as u64, at };
+        log.written = Mark { offset: log.written.offset + count as u64, at, queued: None };
         log.waits = true;
     }
 
@@ -170,21 +191,26 @@ impl Stamps {
     }
 }
 
-/// A connection that counts and times its bytes. The cost is two clock readings per system call.
+/// How a kind of stream is read: as `poll_read`, and when the kernel had the last byte, if it says so.
+type Read<S> = fn(Pin<&mut S>, &mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<Option<u64>>>;
+
+/// A connection that counts and times its bytes. The cost is a clock reading per system call.
 pub struct Stamped<S = TcpStream> {
     inner: S,
     stamps: Stamps,
+    read: Read<S>,
 }
 
 impl Stamped<TcpStream> {
-    /// Wraps a connection that this program accepted.
+    /// Wraps a connection that this program accepted: from a listener of [`listen`](crate::listen), so
+    /// that the kernel stamps its bytes from the first one on.
     ///
     /// # Errors
     /// The socket is already gone.
     pub fn accepted(stream: TcpStream, peer: SocketAddr) -> io::Result<Self> {
         let local = stream.local_addr()?;
         stream.set_nodelay(true)?;
-        Ok(Self::new(stream, Side::Server, peer, local))
+        Ok(Self::with(kernel::poll_read, stream, Side::Server, peer, local))
     }
 
     /// Connects to an address and wraps the connection.
@@ -192,10 +218,20 @@ impl Stamped<TcpStream> {
     /// # Errors
     /// Whatever `connect` says.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+        Self::connected(TcpStream::connect(address).await?, address)
+    }
+
+    /// Wraps a connection that this program has made to `peer`.
+    ///
+    /// # Errors
+    /// The socket is already gone.
+    pub fn connected(stream: TcpStream, peer: SocketAddr) -> io::Result<Self> {
         let local = stream.local_addr()?;
-        Ok(Self::new(stream, Side::Client, local, address))
+        stream.set_nodelay(true)?;
+        if let Err(error) = kernel::enable(&stream) {
+            tracing::debug!(%error, "no kernel stamps");
+        }
+        Ok(Self::with(kernel::poll_read, stream, Side::Client, local, peer))
     }
 
     /// The socket itself, for options.
@@ -204,9 +240,16 @@ impl Stamped<TcpStream> {
     }
 }
 
-impl<S> Stamped<S> {
-    /// Wraps any byte stream, for tests.
+impl<S: AsyncRead> Stamped<S> {
+    /// Wraps any byte stream, for tests: there is no kernel that would stamp its bytes.
     pub fn new(inner: S, side: Side, client: SocketAddr, server: SocketAddr) -> Self {
+        let plain: Read<S> = |stream, context, buffer| stream.poll_read(context, buffer).map_ok(|()| None);
+        Self::with(plain, inner, side, client, server)
+    }
+}
+
+impl<S> Stamped<S> {
+    fn with(read: Read<S>, inner: S, side: Side, client: SocketAddr, server: SocketAddr) -> Self {
         let flow = Flow { transport: Transport::Tcp, client, server };
         let log = Log {
             read: Mark::default(),
@@ -217,7 +260,7 @@ impl<S> Stamped<S> {
             closed: false,
         };
         let shared = Shared { flow, side, opened: clock::now(), log: Mutex::new(log) };
-        Stamped { inner, stamps: Stamps(Arc::new(shared)) }
+        Stamped { inner, stamps: Stamps(Arc::new(shared)), read }
     }
 
     /// The readable side.
@@ -239,12 +282,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
+        let read = self.read;
+        let queued = ready!(read(Pin::new(&mut self.inner), context, buffer))?;
         let count = buffer.filled().len() - before;
         if count > 0 {
-            self.stamps.note_read(count, clock::now());
+            self.stamps.note_read(count, queued);
         }
-        polled
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -29,7 +29,9 @@ impl Index {
                         .flatten();
                     [server, self.relay_from(stamp).map(|relayed| relayed.span)]
                 }
-                (Event::Rx | Event::Wake, _) => [self.relay_to(stamp).map(|relayed| relayed.span), None],
+                (Event::Rx | Event::Accept | Event::Wake, _) => {
+                    [self.relay_to(stamp).map(|relayed| relayed.span), None]
+                }
             });
             for span in children.chain(joined.flatten()) {
                 if known.insert(span.span_id) {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// What two sets of times allow one to say about the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Change {
     /// Its median is lower, by more than the least difference that counts.
     Faster,
     /// Its median is higher, by more than the least difference that counts.
@@ -23,13 +23,13 @@ pub enum Verdict {
     Inconclusive,
 }
 
-impl Verdict {
+impl Change {
     /// The word used in reports.
     pub fn as_str(self) -> &'static str {
         match self {
-            Verdict::Faster => "faster",
-            Verdict::Slower => "slower",
-            Verdict::Inconclusive => "inconclusive",
+            Change::Faster => "faster",
+            Change::Slower => "slower",
+            Change::Inconclusive => "inconclusive",
         }
     }
 }
@@ -50,7 +50,7 @@ pub struct Comparison {
     /// The second median divided by the first; absent when the first is 0.
     pub ratio: Option<f64>,
     /// What that allows one to say.
-    pub verdict: Verdict,
+    pub verdict: Change,
 }
 
 /// The interval that holds the median with at least this confidence (0 to 1), from the k-th smallest to
@@ -82,9 +82,9 @@ pub fn compare(before: &[u64], after: &[u64], confidence: f64, least_ns: u64) ->
     let (low, high) = (half.map(|half| difference - half), half.map(|half| difference + half));
     let least = least_ns as f64;
     let verdict = match (low, high) {
-        (Some(low), _) if low > least => Verdict::Slower,
-        (_, Some(high)) if high < -least => Verdict::Faster,
-        _ => Verdict::Inconclusive,
+        (Some(low), _) if low > least => Change::Slower,
+        (_, Some(high)) if high < -least => Change::Faster,
+        _ => Change::Inconclusive,
     };
     Some(Comparison {
         before_ns: one.at.round() as u64,

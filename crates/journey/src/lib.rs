@@ -21,7 +21,7 @@ mod tile;
 mod verdict;
 
 pub use attribution::{Attribution, Misattributed, Place, Shift};
-pub use compare::{Comparison, Verdict as Change, compare, median_interval};
+pub use compare::{Change, Comparison, compare, median_interval};
 pub use example::example;
 pub use histogram::Histogram;
 pub use index::{Index, Known, Roster};
@@ -34,5 +34,5 @@ pub use statistics::{
     summarize,
 };
 pub use tally::{Row, Tally};
-pub use tile::{PART_KIND, REUSED, TOTAL, assemble};
+pub use tile::{ACCEPT_QUEUE, PART_KIND, REUSED, TOTAL, WAKE_UP, assemble};
 pub use verdict::{Answer, CONFIDENCE, Quantile, Verdict};

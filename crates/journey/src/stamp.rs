@@ -94,6 +94,8 @@ pub enum Event {
     Tx,
     /// They arrived in the receiving socket's queue.
     Rx,
+    /// The receiving program took the connection out of its listener's queue, after they had arrived.
+    Accept,
     /// The receiving program has read them.
     Wake,
 }
@@ -104,6 +106,7 @@ impl Event {
         match self {
             Event::Tx => "tx",
             Event::Rx => "rx",
+            Event::Accept => "accept",
             Event::Wake => "wake",
         }
     }

@@ -121,26 +121,26 @@ struct Rows {
 }
 
 impl Rows {
-    /// What a journey spent on each row; rows that are new are put behind the one that came before.
+    /// What a journey spent on each row. A row that is new stands behind all that the journey has passed.
     fn spent(&mut self, journey: &Journey) -> HashMap<usize, u64> {
         let mut spent = HashMap::new();
-        let mut before = None;
+        let mut passed = 0;
         for part in &journey.parts {
             let row = Row::of(part, journey);
             let at = match self.known.get(&row) {
                 Some(at) => *at,
-                None => self.add(row, before),
+                None => self.add(row, passed),
             };
-            before = Some(at);
+            let place = self.order.iter().position(|other| *other == at).unwrap_or(0);
+            passed = passed.max(place + 1);
             *spent.entry(at).or_default() += part.duration_ns;
         }
         spent
     }
 
-    fn add(&mut self, row: Row, before: Option<usize>) -> usize {
+    fn add(&mut self, row: Row, place: usize) -> usize {
         let at = self.rows.len();
-        let behind = before.and_then(|before| self.order.iter().position(|at| *at == before));
-        self.order.insert(behind.map_or(0, |behind| behind + 1), at);
+        self.order.insert(place, at);
         self.known.insert(row.clone(), at);
         self.rows.push(row);
         at

@@ -4,7 +4,10 @@
 //! time was this hop's": so the parts tile by construction, and a stamp that lies before the cursor
 //! cannot make a negative part. It makes an [`Anomaly`].
 
+mod arrive;
 mod beyond;
+
+pub use arrive::{ACCEPT_QUEUE, WAKE_UP};
 
 use crate::index::{Index, Roster};
 use crate::part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
@@ -286,3 +289,5 @@ fn is_datagram(span: &Span) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod topologies;

@@ -28,9 +28,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use journey::Journey;
 
+use crate::collect::Collector;
 use crate::measure::{self, Measured, Series};
 use crate::probe::{Answer, Apart, Ask};
 use crate::running::Lab;
+use crate::target::Target;
 
 /// How long the hops may take to report a finished journey, on a machine with much else to do.
 const SEAL_LIMIT: Duration = Duration::from_secs(10);
@@ -91,26 +93,9 @@ impl Lab {
     /// # Errors
     /// There was no answer, or a hop did not report: the error names it.
     pub async fn ask(&self, ask: &Ask) -> anyhow::Result<Asked> {
-        let target = self.target()?;
-        let mut answer = self.browser()?.ask(ask).await?;
-        anyhow::ensure!(ask.sampled, "{} {}: there is no journey without `sampled`", ask.method, ask.path);
-        let (trace_id, collector) = (answer.trace_id, self.collector());
-        collector.claim(trace_id);
-        collector.insert(std::mem::take(&mut answer.spans));
-        let journey = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await;
-        collector.release(trace_id);
-        let journey = journey.with_context(|| format!("nothing is known of the journey {trace_id}"))?;
-        anyhow::ensure!(
-            journey.sealed(),
-            "{} {} was answered {}, but these hops reported nothing within {SEAL_LIMIT:?}: {}\n  what to do: \
-             `reports = false` for a program that sends no spans; else see its log in {}",
-            ask.method,
-            ask.path,
-            answer.status,
-            journey.silent.join(", "),
-            self.folder().join("logs").display()
-        );
-        Ok(Asked { answer, journey })
+        self::ask(self.browser()?, self.collector(), &self.target()?, ask)
+            .await
+            .with_context(|| format!("logs: {}", self.folder().join("logs").display()))
     }
 
     /// Makes the next request cold: the browser forgets names, sessions and connections, and the
@@ -158,4 +143,34 @@ impl Lab {
         }
         self.browser.get().context("a browser that was just started")
     }
+}
+
+/// Asks, and waits until the journey is sealed.
+///
+/// # Errors
+/// As [`Lab::ask`].
+pub(crate) async fn ask(
+    browser: &Apart,
+    collector: &Collector,
+    target: &Target,
+    ask: &Ask,
+) -> anyhow::Result<Asked> {
+    anyhow::ensure!(ask.sampled, "{} {}: there is no journey without `sampled`", ask.method, ask.path);
+    let mut answer = browser.ask(ask).await?;
+    let trace_id = answer.trace_id;
+    collector.claim(trace_id);
+    collector.insert(std::mem::take(&mut answer.spans));
+    let journey = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await;
+    collector.release(trace_id);
+    let journey = journey.with_context(|| format!("nothing is known of the journey {trace_id}"))?;
+    anyhow::ensure!(
+        journey.sealed(),
+        "{} {} was answered {}, but these hops reported nothing within {SEAL_LIMIT:?}: {}\n  what to do: \
+         see their logs; `reports = false` for a program that sends no spans",
+        ask.method,
+        ask.path,
+        answer.status,
+        journey.silent.join(", "),
+    );
+    Ok(Asked { answer, journey })
 }

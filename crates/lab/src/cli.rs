@@ -97,7 +97,9 @@ pub(crate) enum Command {
 Examples:
   lab measure                         one cold journey, one warm
   lab measure -n 500 --warm           500 warm ones: percentiles, and who takes how much at p50
-  lab measure --format json --out before.json
+  lab measure -n 1000 --warm --format json --out before.json       then: lab diff before.json after.json
+  lab measure --rate 200 --duration 10        200 requests per second for 10 s, whatever the answers do
+  lab measure -n 500 --warm --overhead        what measuring itself costs, too
   lab measure --tap -n 100 --warm     what the packets on loopback say of it, beside what the programs say
   lab measure --tap --pcap journey.pcap --keys journey.keys
                                       then: wireshark -o tls.keylog_file:journey.keys journey.pcap
@@ -105,7 +107,9 @@ Examples:
   lab measure --cold -n 20 --swap lb=haproxy --swap resolver=unbound
   lab measure --swap lb='haproxy -db -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
 
-Cold: empty DNS caches and a new connection. Warm: everything was used before.")]
+Cold: empty DNS caches and a new connection. Warm: everything was used before.
+With --rate (an open loop) a request's time counts from when it was due: a stack that stalls cannot hold
+back the requests that would have shown it.")]
     Measure {
         #[command(flatten)]
         global: Global,
@@ -148,6 +152,36 @@ Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be m
         global: Global,
         #[command(flatten)]
         check: Checked,
+    },
+    /// Compare two measurements: what became faster, what slower, and what cannot be said
+    #[command(after_help = "\
+Examples:
+  lab measure -n 500 --warm --format json --out before.json
+  … change something, or swap a hop …
+  lab measure -n 500 --warm --format json --out after.json
+  lab diff before.json after.json
+  lab diff before.json after.json --fail-on-slower        for a script: ends with 1 when a total is slower
+
+A verdict is about medians; the last line says by which statistic. Measure both on the same machine, one
+soon after the other: what changed between them and was the same within each, no statistic can see.")]
+    Diff {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        compared: Compared,
+    },
+    /// Which rows of the chapter's table agree with each other, and which cannot: by counted round trips
+    #[command(after_help = "\
+Counts, on the running lab or on one that is started for this: DNS questions when the browser, the resolver
+or nobody knows the name; the segments of a TCP handshake; the round trips of TLS 1.2, of TLS 1.3 and of a
+request. They are the same on every machine. Each row of the chapter's table then says how long a round trip
+would be if it were right. (The [budget] of lab.toml is another one: `lab check`.)
+
+  lab budget
+  lab budget --json")]
+    Budget {
+        #[command(flatten)]
+        global: Global,
     },
     /// What runs, where, since when, how much memory and CPU
     Status {
@@ -232,6 +266,8 @@ impl Cli {
             Some(
                 Command::Measure { global, .. }
                 | Command::Check { global, .. }
+                | Command::Diff { global, .. }
+                | Command::Budget { global }
                 | Command::Status { global }
                 | Command::Stop { global }
                 | Command::Events { global, .. }
@@ -249,9 +285,24 @@ impl Cli {
 /// What to measure.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Wanted {
-    /// How many journeys of each kind
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = count)]
-    pub(crate) number: usize,
+    /// How many journeys of each kind; with --rate, how many requests [default: 1; with --rate, 10 s of them]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count)]
+    pub(crate) number: Option<usize>,
+    /// Send so many requests per second, warm, at their times, whatever the answers do (an open loop)
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate, conflicts_with_all = ["cold", "keys"])]
+    pub(crate) rate: Option<f64>,
+    /// With --rate: for so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "rate", conflicts_with = "number")]
+    pub(crate) duration: Option<f64>,
+    /// With --rate: over at most so many connections, one request at a time on each
+    #[arg(long, value_name = "N", value_parser = connections, requires = "rate", default_value_t = 16)]
+    pub(crate) connections: usize,
+    /// Keep at most so many journeys of each kind in full, evenly spread; figures are always those of all
+    #[arg(long, value_name = "N", value_parser = count, default_value_t = crate::measure::KEEP)]
+    pub(crate) journeys: usize,
+    /// Measure what measuring costs, too: 1000 or more requests, recorded and unrecorded by turns
+    #[arg(long)]
+    pub(crate) overhead: bool,
     /// Only cold ones
     #[arg(long, conflicts_with = "warm")]
     pub(crate) cold: bool,
@@ -285,6 +336,51 @@ impl Wanted {
         Ok(self.tap.then_some(crate::witness::Options { pcap, keys }))
     }
 }
+
+/// What to compare.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Compared {
+    /// The first measurement: journey/1, as `lab measure --format json` writes it
+    #[arg(value_name = "BEFORE.json")]
+    pub(crate) before: PathBuf,
+    /// The second one
+    #[arg(value_name = "AFTER.json")]
+    pub(crate) after: PathBuf,
+    /// A smaller difference of medians is none, in percent of the first
+    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "2")]
+    pub(crate) least: f64,
+    /// End with 1 when a total is slower
+    #[arg(long)]
+    pub(crate) fail_on_slower: bool,
+}
+
+impl Wanted {
+    /// What was typed, as what is measured.
+    pub(crate) fn options(&self) -> Result<crate::measure::Options, Misuse> {
+        let count = match (self.rate, self.number) {
+            (Some(rate), None) => (rate * self.duration.unwrap_or(DURATION)).round().max(1.0) as usize,
+            (_, number) => number.unwrap_or(1),
+        };
+        if count > MOST {
+            return Err(Misuse(format!("that makes {count} requests: at most {MOST} are made at once")));
+        }
+        Ok(crate::measure::Options {
+            count,
+            cold: !self.warm && self.rate.is_none(),
+            warm: !self.cold,
+            keep: self.journeys,
+            rate: self.rate,
+            connections: self.connections,
+            overhead: self.overhead,
+            ..crate::measure::Options::default()
+        })
+    }
+}
+
+/// With a rate and nothing else, requests are sent for so many seconds.
+const DURATION: f64 = 10.0;
+/// No measurement has more journeys of one kind.
+const MOST: usize = 1_000_000;
 
 /// How a measurement is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -326,8 +422,36 @@ fn enough(text: &str) -> Result<usize, String> {
 
 fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(count @ 1..=1_000_000) => Ok(count),
-        _ => Err("expected a number from 1 to 1000000".to_owned()),
+        Ok(count @ 1..=MOST) => Ok(count),
+        _ => Err(format!("expected a number from 1 to {MOST}")),
+    }
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1024) => Ok(count),
+        _ => Err("expected a number from 1 to 1024".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.1..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("expected requests per second, from 0.1 to 100000".to_owned()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse() {
+        Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent),
+        _ => Err("expected a percentage, from 0 to 1000".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected seconds, from 0.1 to 3600".to_owned()),
     }
 }
 

@@ -92,10 +92,10 @@ impl Collector {
         if let Some(forward) = &self.0.forward {
             forward.browser(spans.clone());
         }
-        self.take_in(spans);
+        self.add(spans);
     }
 
-    fn take_in(&self, spans: Vec<Span>) {
+    fn add(&self, spans: Vec<Span>) {
         let mut store = self.store();
         for span in spans {
             let begins_a_trace = span.kind == Kind::Server
@@ -215,7 +215,7 @@ impl Collector {
                 if let Some(forward) = &self.0.forward {
                     forward.message(body, spans.len());
                 }
-                self.take_in(spans);
+                self.add(spans);
                 say(StatusCode::OK, "")
             }
             Err(error) => say(StatusCode::BAD_REQUEST, &format!("not an ExportTraceServiceRequest: {error}")),

@@ -5,13 +5,16 @@
 //! | `GET /status` | [`Report`] as JSON |
 //! | `GET /plan` | the checked plan as JSON |
 //! | `POST /measure` with [`measure::Options`] | [`measure::Measured`] as JSON; one at a time |
+//! | `GET /measure` | [`Going`] as JSON: how far the measurement is that runs now |
+//! | `POST /budget` | [`budget::Counted`] as JSON |
 //! | `POST /stop` | 202; the lab stops |
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use hop::Admin;
 use hop::admin::text;
 use hop::http::{Body, full};
@@ -26,10 +29,13 @@ use crate::plan::{Plan, Runs};
 use crate::running::Viewer;
 use crate::state::Run;
 use crate::supervise::{Status, usage};
-use crate::{ask, measure};
+use crate::{ask, budget, measure};
 
 /// A measurement may take this long.
-const MEASURE_LIMIT: Duration = Duration::from_secs(3600);
+const MEASURE_LIMIT: Duration = Duration::from_secs(7200);
+
+/// Between two looks at how far a measurement is.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What `lab status` shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,6 +69,15 @@ pub struct HopReport {
     pub cpu_seconds: Option<f64>,
 }
 
+/// How far a measurement is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Going {
+    /// Requests that were made.
+    pub done: usize,
+    /// Requests that will be; 0 while nothing was ever measured.
+    pub of: usize,
+}
+
 /// The control server's address and the request to stop.
 pub(crate) struct Control {
     pub(crate) address: SocketAddr,
@@ -94,8 +109,22 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     });
     // Two measurements at once would measure each other.
     let turn = Arc::new(Mutex::new(()));
+    let going = Arc::new(std::sync::Mutex::new(Going::default()));
+    let looked = Arc::clone(&going);
+    admin.route(Method::GET, "/measure", move |_| std::future::ready(answer(&*lock(&looked))));
+    let (seen, its_turn) = (viewer.clone(), Arc::clone(&turn));
+    admin.route(Method::POST, "/budget", move |_| {
+        let (viewer, turn) = (seen.clone(), Arc::clone(&its_turn));
+        async move {
+            let _turn = turn.lock().await;
+            match counted(&viewer).await {
+                Ok(counted) => answer(&counted),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+            }
+        }
+    });
     admin.route(Method::POST, "/measure", move |body| {
-        let (viewer, turn) = (viewer.clone(), Arc::clone(&turn));
+        let (viewer, turn, going) = (viewer.clone(), Arc::clone(&turn), Arc::clone(&going));
         async move {
             let options =
                 if body.is_empty() { Ok(measure::Options::default()) } else { serde_json::from_slice(&body) };
@@ -109,7 +138,7 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
                 }
             };
             let _turn = turn.lock().await;
-            match measured(&viewer, &options).await {
+            match measured(&viewer, &options, going).await {
                 Ok(measured) => answer(&measured),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
             }
@@ -119,8 +148,22 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     Ok(Control { address, stop, task: tokio::spawn(admin.serve(listener)) })
 }
 
-async fn measured(viewer: &Viewer, options: &measure::Options) -> anyhow::Result<measure::Measured> {
-    measure::run(&viewer.target()?, &viewer.collector, options, |_, _| {}).await
+async fn measured(
+    viewer: &Viewer,
+    options: &measure::Options,
+    going: Arc<std::sync::Mutex<Going>>,
+) -> anyhow::Result<measure::Measured> {
+    *lock(&going) = Going::default();
+    let progress = move |done, of| *lock(&going) = Going { done, of };
+    measure::run(&viewer.target()?, &viewer.collector, options, progress).await
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn counted(viewer: &Viewer) -> anyhow::Result<budget::Counted> {
+    budget::count(&viewer.target()?, &viewer.collector).await
 }
 
 fn answer(value: &impl Serialize) -> Response<Body> {
@@ -195,13 +238,48 @@ pub async fn ask_plan(run: &Run) -> anyhow::Result<Value> {
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")
 }
 
-/// Lets a running lab measure.
+/// Lets a running lab measure; `progress`, if there is anyone to see it, hears now and then how far it is.
 ///
 /// # Errors
 /// It could not.
-pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
+pub async fn ask_measure(
+    run: &Run,
+    options: &measure::Options,
+    progress: Option<impl FnMut(usize, usize)>,
+) -> anyhow::Result<measure::Measured> {
+    let Some(progress) = progress else { return ask_measured(run, options).await };
+    tokio::select! {
+        measured = ask_measured(run, options) => measured,
+        never = follow(run, progress) => match never {},
+    }
+}
+
+/// Asks how far the measurement is, a few times per second: what it costs disturbs less than a stream.
+async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::convert::Infallible {
+    let mut ticks = tokio::time::interval(LOOK);
+    loop {
+        ticks.tick().await;
+        let reply = ask::get(run.control, "/measure").await;
+        if let Some(going) = reply.ok().and_then(|reply| serde_json::from_slice::<Going>(&reply.body).ok()) {
+            progress(going.done, going.of);
+        }
+    }
+}
+
+async fn ask_measured(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
     let reply = ask::request(run.control, Method::POST, "/measure", body.into(), MEASURE_LIMIT);
+    let reply = reply.await.context("ask the running lab")?;
+    anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
+    serde_json::from_slice(&reply.body).context("understand the running lab's answer")
+}
+
+/// Lets a running lab count round trips.
+///
+/// # Errors
+/// It could not.
+pub async fn ask_budget(run: &Run) -> anyhow::Result<budget::Counted> {
+    let reply = ask::request(run.control, Method::POST, "/budget", Bytes::new(), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;
     anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")

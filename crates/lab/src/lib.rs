@@ -14,8 +14,11 @@
 //! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
 //! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
-//! | [`forward`] | the same spans for a collector of the user's own |
+//! | [`diff`] | which of two measurements is faster, and can that be said? |
+//! | [`machine`] | what does the machine itself do to the figures? |
+//! | [`budget`] | which rows of the chapter's table can be true together? |
 //! | [`witness`] | what the packets on loopback say of the same journeys |
+//! | [`forward`] | the same spans for a collector of the user's own |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
 //! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
@@ -25,16 +28,19 @@
 pub mod ask;
 pub mod asked;
 pub mod binaries;
+pub mod budget;
 pub mod certs;
 pub mod cli;
 pub mod collect;
 mod command;
 pub mod control;
+pub mod diff;
 mod durable;
 mod endpoints;
 pub mod events;
 pub mod export;
 pub mod forward;
+pub mod machine;
 pub mod measure;
 pub mod options;
 pub mod plan;
@@ -55,6 +61,7 @@ pub mod witness;
 pub mod workspace;
 
 pub use asked::Asked;
+pub use journey;
 pub use options::Options;
 pub use relay::Relay;
 pub use room::Room;

@@ -1,13 +1,21 @@
 //! Measuring: many journeys, sealed, cold or warm.
+//!
+//! Here they are made one after the other; [`open`] makes them at a given rate, [`overhead`] compares
+//! recorded ones with unrecorded ones.
+
+pub mod open;
+pub mod overhead;
 
 use std::time::Duration;
 
 use anyhow::Context as _;
-use journey::{Journey, Summary};
+use hop::clock;
+use journey::{Anomaly, Flagged, Journey, Summary, Tally, TraceId};
 use serde::{Deserialize, Serialize};
 
 use crate::collect::Collector;
-use crate::probe::{Ask, Browser};
+use crate::machine::{self, Machine, Thefts};
+use crate::probe::{Answer, Ask, Browser};
 use crate::target::{Target, TargetHop};
 use crate::witness::{self, Tap, Watch};
 
@@ -17,6 +25,8 @@ pub const SCHEMA: &str = "journey/1";
 const SEAL_LIMIT: Duration = Duration::from_secs(3);
 /// Journeys are put together after this many, so that spans need not be kept for all of them.
 const CHUNK: usize = 250;
+/// So many journeys of each kind are kept in full, unless asked otherwise.
+pub const KEEP: usize = 1000;
 /// How long a foreign resolver's cache may take to be emptied.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
@@ -34,27 +44,70 @@ pub struct Options {
     pub product: String,
     /// How many of it.
     pub quantity: u32,
+    /// How many journeys of each kind are kept in full; the figures are those of all.
+    pub keep: usize,
+    /// Requests per second, sent at their times whatever the answers do. Without it each journey begins
+    /// when the one before has ended.
+    pub rate: Option<f64>,
+    /// With a rate: over how many connections at most.
+    pub connections: usize,
+    /// Measure what measuring costs, too.
+    pub overhead: bool,
     /// Capture the packets meanwhile, and compare them with what the programs say.
     pub tap: Option<witness::Options>,
 }
 
+impl Options {
+    /// How many journeys of each kind are kept. What packets say can only be held against journeys that are
+    /// still there: with the tap, all.
+    fn kept(&self) -> usize {
+        if self.tap.is_some() { self.count } else { self.keep }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Options { count: 1, cold: true, warm: true, product: "PROD-123".to_owned(), quantity: 1, tap: None }
+        Options {
+            count: 1,
+            cold: true,
+            warm: true,
+            product: "PROD-123".to_owned(),
+            quantity: 1,
+            keep: KEEP,
+            rate: None,
+            connections: 16,
+            overhead: false,
+            tap: None,
+        }
     }
 }
 
 /// Journeys of one kind.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Series {
     /// Over all of them; absent when none could be used.
     pub summary: Option<Summary>,
-    /// Each of them, in the order in which they were made.
+    /// Journeys that are in no figure, the first hundred of them, and why.
+    pub flagged: Vec<Flagged>,
+    /// With a rate: how it was kept, and what all requests took, recorded or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_loop: Option<open::OpenLoop>,
+    /// In the order in which they were made: each of them, or as many as were to be kept, evenly spread.
     pub journeys: Vec<Journey>,
 }
 
+impl Series {
+    /// Sums journeys up, all of which are kept.
+    pub fn of(journeys: Vec<Journey>) -> Series {
+        let mut tally = Tally::default();
+        journeys.iter().for_each(|journey| tally.add(journey));
+        let (summary, flagged) = (tally.summary(&journeys), tally.flagged().to_vec());
+        Series { summary, flagged, open_loop: None, journeys }
+    }
+}
+
 /// A measurement, in the form of `journey/1`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
     /// `journey/1`.
     pub schema: String,
@@ -70,6 +123,11 @@ pub struct Measured {
     /// Resident memory of all programs together before anything was measured, in bytes, pages that
     /// they share counted for each; 0 where the system does not say.
     pub memory_bytes: u64,
+    /// What the machine did meanwhile.
+    pub machine: Machine,
+    /// What measuring costs, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overhead: Option<overhead::Overhead>,
     /// Cold journeys, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold: Option<Series>,
@@ -102,11 +160,19 @@ pub async fn run(
     mut progress: impl FnMut(usize, usize) + Send + 'static,
 ) -> anyhow::Result<Measured> {
     let (target, collector, options) = (target.clone(), collector.clone(), options.clone());
-    let (done, measured) = tokio::sync::oneshot::channel();
+    let (mut done, measured) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("browser".into()).spawn(move || {
-        let measured = runtime.block_on(run_here(&target, &collector, &options, &mut progress));
-        let _ = done.send(measured);
+        let measured = runtime.block_on(async {
+            tokio::select! {
+                measured = run_here(&target, &collector, &options, &mut progress) => Some(measured),
+                // Nobody waits for it any more: Ctrl-C, or a client of the control server that went away.
+                () = done.closed() => None,
+            }
+        });
+        if let Some(measured) = measured {
+            let _ = done.send(measured);
+        }
     })?;
     measured.await.context("the measuring thread ended early")?
 }
@@ -117,14 +183,8 @@ async fn run_here(
     options: &Options,
     progress: &mut (impl FnMut(usize, usize) + Send),
 ) -> anyhow::Result<Measured> {
-    let kinds = usize::from(options.cold) + usize::from(options.warm);
-    let total = options.count * kinds;
-    let watch = options.tap.as_ref().map(|tap| Watch::begin(target, collector, tap)).transpose()?;
-    let mut browser = Browser::new(target.clone())?;
-    if let Some(keys) = options.tap.as_ref().and_then(|tap| tap.keys.as_deref()) {
-        browser.write_keys(keys)?;
-    }
-    let ask = Ask::add_item(&options.product, options.quantity);
+    let watch = machine::Watch::begin(target);
+    let tap = options.tap.as_ref().map(|tap| Watch::begin(target, collector, tap)).transpose()?;
     let mut measured = Measured {
         schema: SCHEMA.to_owned(),
         build: crate::binaries::PROFILE.to_owned(),
@@ -132,27 +192,45 @@ async fn run_here(
         origin: format!("https://{}:{}", target.host, target.port),
         hops: target.hops.clone(),
         memory_bytes: memory(target),
+        machine: Machine::default(),
+        overhead: None,
         cold: None,
         warm: None,
         tap: None,
     };
+    let ask = Ask::add_item(&options.product, options.quantity);
+    let extra = if options.overhead { overhead::requests(options.count) } else { 0 };
+    let of = options.count * (usize::from(options.cold) + usize::from(options.warm)) + extra;
+    let mut made = 0;
+    let mut progress = |more: usize| {
+        made += more;
+        progress(made, of);
+    };
+    let mut browser = Browser::new(target.clone())?;
+    if let Some(keys) = options.tap.as_ref().and_then(|tap| tap.keys.as_deref()) {
+        browser.write_keys(keys)?;
+    }
     if options.cold {
-        let series =
-            series(&mut browser, target, collector, &ask, options.count, true, |n| progress(n, total));
-        measured.cold = Some(series.await?);
+        measured.cold =
+            Some(series(&mut browser, target, collector, &ask, options, true, &mut progress).await?);
     }
     if options.warm {
         if !options.cold {
             one(&mut browser, collector, &ask).await?; // makes it warm, and is not counted
         }
-        let before = if options.cold { options.count } else { 0 };
-        let series = series(&mut browser, target, collector, &ask, options.count, false, |n| {
-            progress(before + n, total);
+        measured.warm = Some(match options.rate {
+            None => series(&mut browser, target, collector, &ask, options, false, &mut progress).await?,
+            Some(rate) => open::series(target, collector, &ask, options, rate, &mut progress).await?,
         });
-        measured.warm = Some(series.await?);
     }
-    if let Some(watch) = watch {
-        watch.end(&mut measured)?;
+    if options.overhead {
+        measured.overhead = Some(
+            overhead::measure(&mut browser, target, collector, &ask, options.count, &mut progress).await?,
+        );
+    }
+    measured.machine = watch.end();
+    if let Some(tap) = tap {
+        tap.end(&mut measured)?;
     }
     Ok(measured)
 }
@@ -168,32 +246,91 @@ async fn series(
     target: &Target,
     collector: &Collector,
     ask: &Ask,
-    count: usize,
+    options: &Options,
     cold: bool,
-    mut progress: impl FnMut(usize),
+    progress: &mut impl FnMut(usize),
 ) -> anyhow::Result<Series> {
-    let roster = target.roster();
-    let mut journeys = Vec::with_capacity(count);
-    while journeys.len() < count {
-        let mut traces = Vec::new();
-        while traces.len() < CHUNK.min(count - journeys.len()) {
+    let mut gathered = Gathered::new(options.count, options.kept());
+    let mut thefts = Thefts::watch();
+    while gathered.made < options.count {
+        let mut made = Vec::new();
+        while made.len() < CHUNK.min(options.count - gathered.made) {
             if cold {
                 browser.forget()?;
                 flush_resolver(target).await?;
             }
-            traces.push(one(browser, collector, ask).await?);
-            progress(journeys.len() + traces.len());
+            made.push(one(browser, collector, ask).await?);
+            thefts.look();
+            progress(1);
         }
-        for trace_id in traces {
-            journeys.extend(collector.journey(trace_id, &roster, SEAL_LIMIT).await);
-            collector.release(trace_id);
-        }
+        gathered.add(target, collector, &made, &thefts).await;
     }
-    Ok(Series { summary: journey::summarize(&journeys), journeys })
+    Ok(gathered.series(None))
 }
 
-async fn one(browser: &mut Browser, collector: &Collector, ask: &Ask) -> anyhow::Result<journey::TraceId> {
-    let answer = browser.ask(ask).await?;
+/// Journeys, being put together.
+struct Gathered {
+    tally: Tally,
+    kept: Vec<Journey>,
+    made: usize,
+    of: usize,
+    keep: usize,
+}
+
+impl Gathered {
+    fn new(of: usize, keep: usize) -> Self {
+        Gathered { tally: Tally::default(), kept: Vec::new(), made: 0, of, keep }
+    }
+
+    /// Puts journeys together.
+    async fn add(&mut self, target: &Target, collector: &Collector, made: &[TraceId], thefts: &Thefts) {
+        let roster = target.roster();
+        // All of them are over: they have the same time to be sealed, not one after the other.
+        let begun = clock::monotonic();
+        for &trace_id in made {
+            let at = self.made;
+            self.made += 1;
+            let left = SEAL_LIMIT.saturating_sub(clock::since(begun));
+            let journey = collector.journey(trace_id, &roster, left).await;
+            collector.release(trace_id);
+            let Some(mut journey) = journey else { continue };
+            let stolen = thefts.during(journey.start_unix_ns, journey.start_unix_ns + journey.total_ns);
+            if stolen > 0 {
+                let what = "a hypervisor took a core away during this journey".to_owned();
+                journey.anomalies.push(Anomaly { hop: "machine".to_owned(), what, by_ns: stolen });
+            }
+            self.tally.add(&journey);
+            if spread(at, self.of, self.keep) {
+                self.kept.push(journey);
+            }
+        }
+    }
+
+    fn series(self, open_loop: Option<open::OpenLoop>) -> Series {
+        Series {
+            summary: self.tally.summary(&self.kept),
+            flagged: self.tally.flagged().to_vec(),
+            open_loop,
+            journeys: self.kept,
+        }
+    }
+}
+
+/// Is the one at `at` (from 0) among `keep` that are spread evenly over `of`?
+fn spread(at: usize, of: usize, keep: usize) -> bool {
+    keep >= of || at * keep / of != (at + 1) * keep / of
+}
+
+async fn one(browser: &mut Browser, collector: &Collector, ask: &Ask) -> anyhow::Result<TraceId> {
+    let answer = created(browser.ask(ask).await?, ask)?;
+    collector.claim(answer.trace_id);
+    let trace_id = answer.trace_id;
+    collector.insert(answer.spans);
+    Ok(trace_id)
+}
+
+/// The answer, if it is the one that was hoped for.
+fn created(answer: Answer, ask: &Ask) -> anyhow::Result<Answer> {
     anyhow::ensure!(
         answer.status == hyper::StatusCode::CREATED,
         "{} {} was answered {}: {}",
@@ -202,10 +339,7 @@ async fn one(browser: &mut Browser, collector: &Collector, ask: &Ask) -> anyhow:
         answer.status,
         String::from_utf8_lossy(&answer.body)
     );
-    collector.claim(answer.trace_id);
-    let trace_id = answer.trace_id;
-    collector.insert(answer.spans);
-    Ok(trace_id)
+    Ok(answer)
 }
 
 /// Empties the resolver's cache, so that the next question is walked from the root again. A foreign
@@ -236,4 +370,19 @@ pub async fn flush_resolver(target: &Target) -> anyhow::Result<()> {
         words.trim()
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_spread_evenly() {
+        for (of, keep) in [(1, 1), (10, 3), (1000, 7), (5, 5), (5, 9), (10_000, 1000), (10, 0)] {
+            let kept: Vec<usize> = (0..of).filter(|at| spread(*at, of, keep)).collect();
+            assert_eq!(kept.len(), keep.min(of), "{keep} of {of}");
+            let widest = kept.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+            assert!(keep == 0 || widest <= of.div_ceil(keep), "{keep} of {of}: {kept:?}");
+        }
+    }
 }

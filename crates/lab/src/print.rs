@@ -1,6 +1,9 @@
 //! The one place that writes for people and scripts: results on stdout, everything else on stderr.
 
 use std::io::{ErrorKind, Write as _};
+use std::time::{Duration, Instant};
+
+use hop::clock;
 
 /// Writes a result to stdout. A reader that has gone away (`lab status | head -1`) is no error.
 pub(crate) fn result(text: &str) -> std::io::Result<()> {
@@ -23,11 +26,86 @@ pub(crate) fn note(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Shows a count that goes up, on a terminal only: logs need no animation.
-pub(crate) fn progress(done: usize, of: usize) {
-    if of > 1 && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        let end = if done == of { "\n" } else { "" };
-        let mut out = std::io::stderr().lock();
-        let _ = write!(out, "\r{done} of {of} journeys{end}").and_then(|()| out.flush());
+/// A count that goes up, with its rate and the time that is left; on a terminal only (logs need no
+/// animation), and only for what takes longer than a second.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    begun: Instant,
+    shown: Option<Instant>,
+    /// Where the count was when it was first seen above 0, and when.
+    first: Option<(usize, Instant)>,
+}
+
+/// What is done sooner needs no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two pictures.
+const STEP: Duration = Duration::from_millis(100);
+/// The bar's width.
+const BAR: usize = 30;
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Progress { begun: clock::monotonic(), shown: None, first: None }
+    }
+
+    /// Can anybody see it?
+    pub(crate) fn is_seen() -> bool {
+        std::io::IsTerminal::is_terminal(&std::io::stderr())
+    }
+
+    /// Shows how far it is, if it is time to.
+    pub(crate) fn show(&mut self, done: usize, of: usize) {
+        let now = clock::monotonic();
+        if done > 0 {
+            self.first.get_or_insert((done, now));
+        }
+        let due = match self.shown {
+            None => now.saturating_duration_since(self.begun) >= PATIENCE && done < of,
+            Some(last) => now.saturating_duration_since(last) >= STEP || done == of,
+        };
+        if due && Self::is_seen() {
+            self.shown = Some(now);
+            let per_second = self.first.and_then(|(first, since)| {
+                let seconds = now.saturating_duration_since(since).as_secs_f64();
+                (done > first).then(|| (done - first) as f64 / seconds.max(1e-9))
+            });
+            let mut out = std::io::stderr().lock();
+            let _ = write!(out, "\r{}\x1b[K", bar(done, of, per_second)).and_then(|()| out.flush());
+        }
+    }
+}
+
+impl Drop for Progress {
+    /// The line is left empty, however it ended.
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            let mut out = std::io::stderr().lock();
+            let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+        }
+    }
+}
+
+fn bar(done: usize, of: usize, per_second: Option<f64>) -> String {
+    let full = (done.min(of) * BAR).checked_div(of).unwrap_or(0);
+    let mut line =
+        format!("[{}{}] {done} of {of} journeys", "█".repeat(full), " ".repeat(BAR.saturating_sub(full)));
+    if let Some(rate) = per_second {
+        let left = of.saturating_sub(done) as f64 / rate;
+        line += &format!(", {rate:.0} per second, {left:.0} s left");
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_says_how_far_how_fast_and_how_long() {
+        let half = bar(500, 1000, Some(250.0));
+        assert_eq!(half.matches('█').count(), BAR / 2);
+        assert!(half.ends_with("500 of 1000 journeys, 250 per second, 2 s left"), "{half}");
+        assert!(bar(0, 0, None).ends_with("0 of 0 journeys"));
+        assert_eq!(bar(7, 5, None).matches('█').count(), BAR);
     }
 }

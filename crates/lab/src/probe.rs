@@ -8,7 +8,7 @@ mod connect;
 mod keys;
 mod stub;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use journey::{Kind, PART_KIND, Span, TOTAL, TraceId, Traceparent};
 
 use crate::target::Target;
 pub use apart::Apart;
+pub(crate) use connect::Tls;
 use connect::{Connection, MarkedBody};
 use stub::Stub;
 
@@ -74,8 +75,10 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// From nothing to the last byte, by the monotonic clock, in nanoseconds.
+    /// From nothing (or from when it was due) to the last byte, by the monotonic clock, in nanoseconds.
     pub total_ns: u64,
+    /// Likewise, but without the time for which it was overdue when the browser began.
+    pub service_ns: u64,
     /// How often the browser, having written, had to wait for the peer until the response was complete:
     /// round trips on its connection, those of a handshake included.
     pub turns: u32,
@@ -154,7 +157,16 @@ impl Browser {
     /// # Errors
     /// Says which step failed and what to look at; an HTTP error status is an answer, not an error.
     pub async fn ask(&mut self, ask: &Ask) -> anyhow::Result<Answer> {
-        match tokio::time::timeout(LIMIT, self.ask_unlimited(ask)).await {
+        self.ask_due(ask, None).await
+    }
+
+    /// As [`Browser::ask`], but the journey began when it was due, at a moment that has passed: what it
+    /// waited since is a part of it.
+    ///
+    /// # Errors
+    /// As [`Browser::ask`].
+    pub async fn ask_due(&mut self, ask: &Ask, due: Option<Instant>) -> anyhow::Result<Answer> {
+        match tokio::time::timeout(LIMIT, self.ask_unlimited(ask, due)).await {
             Ok(answer) => {
                 if answer.is_err() {
                     self.connection = None;
@@ -168,13 +180,19 @@ impl Browser {
         }
     }
 
-    async fn ask_unlimited(&mut self, ask: &Ask) -> anyhow::Result<Answer> {
+    async fn ask_unlimited(&mut self, ask: &Ask, due: Option<Instant>) -> anyhow::Result<Answer> {
         let mut recorder = Recorder {
             trace_id: hop::trace::new_trace_id(),
             root: hop::trace::new_span_id(),
             spans: Vec::with_capacity(8),
         };
-        let (bracket, start) = hop::clock::both();
+        let (bracket, begun) = hop::clock::both();
+        let overdue = due.map_or(Duration::ZERO, |due| bracket.saturating_duration_since(due));
+        let start = begun.saturating_sub(nanoseconds(overdue));
+        if due.is_some() {
+            let span = recorder.span(Kind::Internal, "send queue", (start, begun));
+            recorder.spans.push(span.with(PART_KIND, "wait"));
+        }
         self.be_connected(&mut recorder).await?;
         let request_begun = hop::clock::now();
         let span_id = hop::trace::new_span_id();
@@ -195,8 +213,8 @@ impl Browser {
         let (head, body) = response.into_parts();
         let body = body.collect().await.with_context(asked)?.to_bytes();
         let (closed, end) = hop::clock::both();
-        let total = closed.saturating_duration_since(bracket);
-        let total_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
+        let service_ns = nanoseconds(closed.saturating_duration_since(bracket));
+        let total_ns = service_ns + nanoseconds(overdue);
         let (sent, read) = (sent.mark(), connection.stamps.last_read());
 
         let name = format!("{} {}", ask.method, ask.path);
@@ -207,7 +225,8 @@ impl Browser {
             .with("http.response.size", read.offset - before_read.offset)
             .with(journey::REUSED, connection.used);
         span.span_id = span_id;
-        span.stamps = vec![connection.stamps.write_stamp(sent), connection.stamps.read_stamp(read)];
+        span.stamps.push(connection.stamps.write_stamp(sent));
+        span.stamps.extend(connection.stamps.read_stamps(read));
         recorder.spans.push(span);
         connection.used = true;
         let turns = connection.stamps.turns() - before_turns;
@@ -222,6 +241,7 @@ impl Browser {
             headers: head.headers,
             body,
             total_ns,
+            service_ns,
             turns,
             spans: recorder.spans,
         })
@@ -283,6 +303,10 @@ impl Target {
         }
         Ok(request)
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Marks a span as the time of bytes on their way.

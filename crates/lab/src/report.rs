@@ -1,9 +1,14 @@
-//! What a person reads: the table of one journey, or of many.
+//! What a person reads: the table of one journey, or of many ([`series`]), or two
+//! measurements beside each other ([`diff`]).
+
+pub mod diff;
+mod series;
 
 use std::fmt::Write as _;
 
-use journey::{Counts, Journey, Line, PartKind, Stage, lines, near};
+use journey::{Counts, Journey, Line, PartKind, Stage, lines};
 
+use crate::measure::overhead::Overhead;
 use crate::measure::{Measured, Series};
 
 /// The width of the bar that stands for the whole journey.
@@ -35,7 +40,37 @@ pub fn table(measured: &Measured) -> String {
         measured.build,
         measured.memory_bytes as f64 / f64::from(1 << 20),
     );
+    let _ = writeln!(out, "{}", measured.machine.line());
+    if let Some(overhead) = &measured.overhead {
+        self::overhead(&mut out, overhead);
+    }
     out
+}
+
+/// What measuring costs, each figure with the interval that holds it with 95 %.
+fn overhead(out: &mut String, overhead: &Overhead) {
+    let _ = writeln!(
+        out,
+        "Recording a request adds, over {} pairs of {} recorded and unrecorded requests (median, 95 % interval):",
+        overhead.pairs, overhead.requests
+    );
+    let rows = [
+        ("CPU time of the hops", &overhead.cpu),
+        ("the request's total", &overhead.total),
+        ("CPU time of the lab itself", &overhead.lab_cpu),
+    ];
+    for (what, cost) in rows {
+        let micro = |nanoseconds: i64| nanoseconds as f64 / 1e3;
+        let [median, low, high] = cost.shares().map(|share| share * 100.0);
+        let _ = writeln!(
+            out,
+            "  {what:<28} {:>+8.1} µs ({:+.1} … {:+.1}) on {:.1} µs: {median:+.1} % ({low:+.1} … {high:+.1})",
+            micro(cost.added_ns),
+            micro(cost.low_ns),
+            micro(cost.high_ns),
+            cost.without_ns as f64 / 1e3,
+        );
+    }
 }
 
 /// The table of one journey.
@@ -50,33 +85,17 @@ pub fn journey(journey: &Journey, kind: &str) -> String {
 
 fn series_table(out: &mut String, kind: &str, series: &Series) {
     let [first, ..] = series.journeys.as_slice() else { return };
-    if series.journeys.len() == 1 {
+    if series.journeys.len() == 1 && series.open_loop.is_none() {
         out.push_str(&self::journey(first, kind));
         return;
     }
-    let Some(summary) = &series.summary else {
-        let _ = writeln!(out, "none of {} {kind} journeys could be used", series.journeys.len());
-        remarks(out, first);
-        return;
-    };
-    let _ = writeln!(out, "{}   {kind}   {} journeys", first.name, series.journeys.len());
-    let _ = writeln!(
-        out,
-        "  total: min {}   p50 {}   p90 {}   p99 {}   max {}   unaccounted p50 {}   flagged {}",
-        time(summary.min_ns),
-        time(summary.p50_ns),
-        time(summary.p90_ns),
-        time(summary.p99_ns),
-        time(summary.max_ns),
-        time(summary.unaccounted_p50_ns),
-        summary.flagged,
-    );
-    let (rows, alike) = lines(&near(&series.journeys, 50.0));
-    let total: u64 = rows.iter().map(|row| row.duration_ns).sum();
-    let _ = writeln!(out, "  the mean of {alike} journeys near p50:");
-    rows_table(out, &rows, total, 0);
-    if let Some(flagged) = series.journeys.iter().find(|j| !j.anomalies.is_empty() || !j.sealed()) {
-        remarks(out, flagged);
+    match &series.summary {
+        Some(summary) => self::series::table(out, kind, series, summary),
+        None => {
+            let _ = writeln!(out, "none of {} {kind} journeys could be used", series.journeys.len());
+            self::series::flagged(out, series, series.flagged.len());
+            remarks(out, first);
+        }
     }
 }
 

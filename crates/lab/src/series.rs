@@ -5,7 +5,7 @@
 //! use lab::measure::Series;
 //!
 //! # let journeys = (0..40).map(|at| journey::example(100 + at)).collect();
-//! # let series = Series { summary: None, journeys };
+//! # let series = Series::of(journeys);
 //! // let series = lab.measure_warm(200).await?;
 //! let verdict = series.p50(|j| j.hop("cart").own()).within(Duration::from_millis(2));
 //! assert!(verdict.is_within(), "{verdict}");
@@ -23,7 +23,7 @@ use crate::measure::Series;
 impl Series {
     /// The journeys that count: sealed, and nothing about them was strange.
     pub fn clean(&self) -> impl Iterator<Item = &Journey> {
-        self.journeys.iter().filter(|journey| journey.sealed() && journey.anomalies.is_empty())
+        self.journeys.iter().filter(|journey| journey.clean())
     }
 
     /// A percentile of what `of` reads from each journey that counts, with its confidence interval.

@@ -5,7 +5,7 @@ mod table;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use journey::{Anomaly, TraceId, summarize};
+use journey::{Anomaly, TraceId};
 use serde::{Deserialize, Serialize};
 use tap::compare::{Compared, Hop, compare};
 use tap::filter::Own;
@@ -137,7 +137,8 @@ fn mark(series: &mut Series, lost: &[Lost]) {
             journey.anomalies.push(Anomaly { hop: TAP.to_owned(), what, by_ns: 0 });
         }
     }
-    series.summary = summarize(&series.journeys);
+    let open_loop = series.open_loop.take();
+    *series = Series { open_loop, ..Series::of(std::mem::take(&mut series.journeys)) };
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use journey::{Answer, Attribution};
+use lab::journey::{Answer, Attribution};
 use lab::{Lab, Options, Relay, Room};
 
 // What the README shows.

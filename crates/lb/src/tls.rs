@@ -195,7 +195,7 @@ impl Terminator {
         if let Some(protocol) = session.alpn_protocol() {
             span = span.with("tls.next_protocol", String::from_utf8_lossy(protocol).into_owned());
         }
-        span.stamps = vec![stamps.read_stamp(hello), stamps.write_stamp(answered)];
+        span.stamps = stamps.read_stamps(hello).chain([stamps.write_stamp(answered)]).collect();
         // What this program itself did: from the hello to its answer. The rest was waiting for the
         // client. With TLS 1.2 the client's turn lies in between, so there is no such interval.
         if first_flight_is_last(session) {

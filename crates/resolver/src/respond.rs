@@ -116,16 +116,17 @@ impl Resolver {
 
     /// Tells the lab what was asked, how it went, what the cache knew, and when the two messages
     /// passed the socket.
-    pub fn report(&self, trip: &Trip, response: &Response, wake: Stamp, tx: Stamp) {
+    pub fn report(&self, trip: &Trip, response: &Response, times: (u64, u64), stamps: Vec<Stamp>) {
         if !self.telemetry.enabled() {
             return;
         }
         let (title, facts) = response.facts();
         let (trace, span) = (trip.trace_id(), trip.span_id());
-        let mut span = Span::new(trace, span, None, Kind::Server, title, (wake.at, tx.at))
-            .with("network.transport", if wake.flow.transport == Transport::Udp { "udp" } else { "tcp" });
+        let udp = stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp);
+        let mut span = Span::new(trace, span, None, Kind::Server, title, times)
+            .with("network.transport", if udp { "udp" } else { "tcp" });
         span.attributes.extend(facts.into_iter().map(|(key, value)| (key.into(), value)));
-        span.stamps = vec![wake, tx];
+        span.stamps = stamps;
         self.telemetry.emit(span);
     }
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hop::listen::Pair;
+use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, admin, clock};
 use hyper::{Method, StatusCode};
-use journey::{Direction, Event, Flow, Transport};
+use journey::{Direction, Flow, Transport};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
@@ -71,15 +72,14 @@ async fn serve_datagrams(
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
         let received = tokio::select! {
-            received = socket.recv_from(&mut buffer) => received,
+            received = kernel::recv_from(&socket, &mut buffer) => received,
             () = stop.cancelled() => break,
         };
-        let wake = clock::now();
         match received {
-            Ok((length, peer)) => {
+            Ok((length, peer, read)) => {
                 let flow = Flow { transport: Transport::Udp, client: peer, server: address };
                 let query = buffer[..length].to_vec();
-                tasks.spawn(answer_datagram(Arc::clone(&resolver), Arc::clone(&socket), query, flow, wake));
+                tasks.spawn(answer_datagram(Arc::clone(&resolver), Arc::clone(&socket), query, flow, read));
             }
             Err(error) => {
                 tracing::warn!(%error, "receive a datagram");
@@ -98,7 +98,7 @@ async fn answer_datagram(
     socket: Arc<UdpSocket>,
     query: Vec<u8>,
     flow: Flow,
-    wake: u64,
+    read: Mark,
 ) {
     let trip = resolver.trip();
     let Some(response) = resolver.respond(&query, Transport::Udp, &trip).await else { return };
@@ -106,9 +106,10 @@ async fn answer_datagram(
     if let Err(error) = socket.send_to(&response.bytes, flow.client).await {
         tracing::debug!(%error, peer = %flow.client, "send a response");
     }
-    let mark = |at| Mark { offset: u64::from(response.id), at };
-    let wake = mark(wake).stamp(flow, Direction::Request, Event::Wake);
-    resolver.report(&trip, &response, wake, mark(tx).stamp(flow, Direction::Response, Event::Tx));
+    let offset = u64::from(response.id);
+    let (read, written) = (Mark { offset, ..read }, Mark { offset, at: tx, queued: None });
+    let stamps = read.received(flow, Direction::Request).chain([written.sent(flow, Direction::Response)]);
+    resolver.report(&trip, &response, (read.at, tx), stamps.collect());
 }
 
 /// TCP: every message has its length before it, in two bytes (RFC 1035 §4.2.2), and a connection may
@@ -121,14 +122,15 @@ async fn serve_stream(resolver: Arc<Resolver>, mut stream: Stamped<TcpStream>, s
             () = stop.cancelled() => return,
         };
         let Ok(Ok(query)) = query else { return };
-        let wake = stamps.last_read();
+        let read = stamps.last_read();
         let trip = resolver.trip();
         let Some(response) = resolver.respond(&query, Transport::Tcp, &trip).await else { return };
         let Some(framed) = dnswire::framed(&response.bytes) else { return };
         match tokio::time::timeout(IDLE, stream.write_all(&framed)).await {
             Ok(Ok(())) => {
-                let tx = stamps.write_stamp(stamps.last_write());
-                resolver.report(&trip, &response, stamps.read_stamp(wake), tx);
+                let written = stamps.last_write();
+                let passed = stamps.read_stamps(read).chain([stamps.write_stamp(written)]);
+                resolver.report(&trip, &response, (read.at, written.at), passed.collect());
             }
             _ => return,
         }

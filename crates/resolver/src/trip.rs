@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::op::{DnsResponse, Message};
-use hop::{Telemetry, clock, trace};
-use journey::{Direction, Event, Flow, Kind, Quality, Span, SpanId, Stamp, TraceId, Transport};
+use hop::{Mark, Telemetry, clock, trace};
+use journey::{Direction, Flow, Kind, Span, SpanId, TraceId, Transport};
 
 use dnswire::name_of;
 
@@ -93,10 +93,10 @@ impl Trip {
             Some(question) => (question.query_type.to_string(), question.name.to_ascii()),
             None => return,
         };
-        let end = asked.wake.map_or_else(clock::now, |(at, _)| at);
+        let end = asked.read.map_or_else(clock::now, |read| read.at);
         let span_id = trace::new_span_id();
         let title = format!("{kind} {name}");
-        let times = (asked.sent.0, end);
+        let times = (asked.sent.at, end);
         let mut span = Span::new(self.trace_id, span_id, Some(self.span_id), Kind::Client, title, times)
             .with("dns.question.name", name)
             .with("dns.question.type", kind)
@@ -113,12 +113,9 @@ impl Trip {
         if asked.resent > 0 {
             span = span.with("dns.resent", i64::from(asked.resent));
         }
-        let stamp = |(at, offset), direction, event| {
-            let flow = asked.flow;
-            Stamp { flow, direction, offset, event, at, quality: Quality::User }
-        };
-        span.stamps.push(stamp(asked.sent, Direction::Request, Event::Tx));
-        span.stamps.extend(asked.wake.map(|wake| stamp(wake, Direction::Response, Event::Wake)));
+        span.stamps.push(asked.sent.sent(asked.flow, Direction::Request));
+        let read = asked.read.map(|read| read.received(asked.flow, Direction::Response));
+        span.stamps.extend(read.into_iter().flatten());
         self.telemetry.emit(span);
     }
 }
@@ -127,10 +124,10 @@ impl Trip {
 pub struct Asked {
     /// Between which sockets.
     pub flow: Flow,
-    /// Time and offset of the request's last byte (UDP: the message id).
-    pub sent: (u64, u64),
+    /// The request's last byte; for UDP the offset is the message id.
+    pub sent: Mark,
     /// The same for the response.
-    pub wake: Option<(u64, u64)>,
+    pub read: Option<Mark>,
     /// How often it had to be sent again.
     pub resent: u32,
 }

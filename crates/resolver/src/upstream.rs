@@ -23,8 +23,8 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::DnsHandle;
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse, Message, ResponseCode};
 use hickory_resolver::{ConnectionProvider, PoolContext};
-use hop::stamped::Side;
-use hop::{Stamped, clock};
+use hop::stamped::kernel;
+use hop::{Mark, Stamped, clock};
 use journey::{Flow, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::{TcpSocket, UdpSocket};
@@ -158,19 +158,22 @@ impl NameServer {
         let socket = UdpSocket::bind(self.own).await?;
         socket.connect(self.server).await?;
         let flow = Flow { transport: Transport::Udp, client: socket.local_addr()?, server: self.server };
-        let id = u64::from(request.id);
+        if let Err(error) = kernel::enable(&socket) {
+            tracing::debug!(%error, "no kernel stamps");
+        }
+        let offset = u64::from(request.id);
         for resent in 0..SENDINGS {
-            let now = clock::now();
+            let sent = Mark { offset, at: clock::now(), queued: None };
             match asked {
-                None => *asked = Some(Asked { flow, sent: (now, id), wake: None, resent }),
+                None => *asked = Some(Asked { flow, sent, read: None, resent }),
                 Some(asked) => asked.resent = resent,
             }
             socket.send(&bytes).await?;
             // The socket stays the same, so an answer to an earlier sending still counts.
             if let Ok(received) = tokio::time::timeout(RESEND_AFTER, receive(&socket, request)).await {
-                let (response, at) = received?;
+                let (response, read) = received?;
                 if let Some(asked) = asked {
-                    asked.wake = Some((at, id));
+                    asked.read = Some(Mark { offset, ..read });
                 }
                 return Ok(response);
             }
@@ -187,19 +190,14 @@ impl NameServer {
         let length = u16::try_from(bytes.len()).map_err(|_| NetError::from("the question is too long"))?;
         let socket = if self.own.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.bind(self.own)?;
-        let stream = socket.connect(self.server).await?;
-        stream.set_nodelay(true)?;
-        let own = stream.local_addr()?;
-        let mut stream = Stamped::new(stream, Side::Client, own, self.server);
+        let mut stream = Stamped::connected(socket.connect(self.server).await?, self.server)?;
         let stamps = stream.stamps();
         stream.write_all(&[&length.to_be_bytes(), bytes.as_slice()].concat()).await?;
         let sent = stamps.last_write();
-        let asked =
-            asked.insert(Asked { flow: stamps.flow(), sent: (sent.at, sent.offset), wake: None, resent: 0 });
+        let asked = asked.insert(Asked { flow: stamps.flow(), sent, read: None, resent: 0 });
         let mut message = vec![0; usize::from(stream.read_u16().await?)];
         stream.read_exact(&mut message).await?;
-        let read = stamps.last_read();
-        asked.wake = Some((read.at, read.offset));
+        asked.read = Some(stamps.last_read());
         match answers(request, message) {
             Some(response) => response,
             None => {
@@ -219,7 +217,7 @@ fn unless_lame(response: DnsResponse) -> Result<DnsResponse, NetError> {
 }
 
 /// Waits for the datagram that answers `request`; says when it was read.
-async fn receive(socket: &UdpSocket, request: &Message) -> Result<(DnsResponse, u64), NetError> {
+async fn receive(socket: &UdpSocket, request: &Message) -> Result<(DnsResponse, Mark), NetError> {
     let mut buffer = vec![0; 4096]; // we offer 1232 by EDNS; whoever sends more is cut off
     loop {
         // A pending ICMP error makes the socket ready for ERROR, not for READABLE.
@@ -228,11 +226,10 @@ async fn receive(socket: &UdpSocket, request: &Message) -> Result<(DnsResponse, 
             let error = socket.take_error()?;
             return Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionRefused.into()).into());
         }
-        match socket.try_recv(&mut buffer) {
-            Ok(length) => {
-                let at = clock::now();
+        match kernel::try_recv_from(socket, &mut buffer) {
+            Ok((length, _, read)) => {
                 if let Some(response) = answers(request, buffer[..length].to_vec()) {
-                    return response.map(|response| (response, at));
+                    return response.map(|response| (response, read));
                 }
                 tracing::debug!(length, "datagram that answers no question of ours: ignored");
             }

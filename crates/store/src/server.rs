@@ -176,7 +176,7 @@ impl Connection {
         stop: &CancellationToken,
     ) -> io::Result<bool> {
         let stamps = self.stream.stamps();
-        let wake = Mark { offset: parser.offset(), at: stamps.last_read().at };
+        let wake = Mark { offset: parser.offset(), ..stamps.last_read() };
         let name = self.telemetry.enabled().then(|| spans::name(&batch));
         let mut times = Vec::new();
         let mut commands = batch;

@@ -54,6 +54,6 @@ pub(crate) fn emit(telemetry: &Telemetry, name: Name, stamps: &Stamps, wake: Mar
     if name.commands > 1 {
         span = span.with("db.operation.batch.size", name.commands as u64);
     }
-    span.stamps = vec![stamps.read_stamp(wake), stamps.write_stamp(written)];
+    span.stamps = stamps.read_stamps(wake).chain([stamps.write_stamp(written)]).collect();
     telemetry.emit(span);
 }

@@ -295,7 +295,7 @@ impl Stream {
             let Ok(offset) = i64::try_from(stamp.offset) else { continue };
             let at = |piece: &Piece| match stamp.event {
                 Event::Tx => piece.passed.out.or(piece.passed.arrived),
-                Event::Rx | Event::Wake => piece.passed.arrived.or(piece.passed.out),
+                Event::Rx | Event::Accept | Event::Wake => piece.passed.arrived.or(piece.passed.out),
             };
             for piece in &self.pieces {
                 let Some(at) = at(piece) else { continue };

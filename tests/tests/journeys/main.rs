@@ -2,13 +2,16 @@
 //! the wire; `check` holds the checkers, and `check/broken.rs` feeds each of them what it must catch.
 
 mod ask;
+mod budget;
 mod check;
 mod counts;
 mod delay;
+mod diff;
 mod exports;
 mod form;
 mod names;
 mod outside;
+mod rate;
 mod relations;
 mod shape;
 mod spread;

@@ -18,9 +18,11 @@ fn json(ended: &Ended) -> Value {
 #[tokio::test]
 async fn help_names_every_option() {
     for (command, options) in [
-        (None, &["--once", "measure", "check", "status", "stop", "curl", "events", "recipes", "doctor"][..]),
+        (None, &["--once", "measure", "check", "budget", "status", "stop", "curl", "certs", "doctor"][..]),
+        (None, &["events", "recipes", "diff", "export"][..]),
         (Some("measure"), &["-n", "--cold", "--warm", "--format", "table", "json", "--out"]),
         (Some("check"), &["-n", "budget", "--strict", "--junit"]),
+        (Some("budget"), &["round trip", "lab check"]),
         (Some("status"), &[]),
         (Some("stop"), &[]),
         (Some("events"), &["--follow", "--topic", "eventId", "Ctrl-C"]),
@@ -107,6 +109,9 @@ async fn a_running_lab_answers_scripts() {
 
     let good = json(&lab(&["check", "-n", "6", "--json"]).await.code(0));
     assert_eq!(good["good"], true, "{good}");
+
+    let budget = json(&lab(&["budget", "--json"]).await.code(0).says(&["on the running lab"]));
+    assert_eq!((&budget["counted"]["tls12"], &budget["rows"][3]["verdict"]), (&2.into(), &"basis".into()));
 
     // Whoever finds the control port and speaks nonsense is told so.
     for (path, body, status) in

@@ -104,8 +104,39 @@ fn every_path_is_there() {
     assert!(missing.is_empty(), "paths that are not there:\n  {}", missing.join("\n  "));
 }
 
+/// The fenced blocks of Rust, without their indentation.
+fn rust(text: &str) -> Vec<String> {
+    let blocks = text.split("```rust\n").skip(1).filter_map(|rest| rest.split_once("```"));
+    blocks.map(|(block, _)| unindented(block)).collect()
+}
+
+fn unindented(code: &str) -> String {
+    code.trim().lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn quoted_code_is_code_that_runs() {
+    let root = tests::program::root().expect("the workspace");
+    let example = std::fs::read_to_string(root.join("crates/lab/tests/example.rs")).expect("the example");
+    let example = unindented(&example);
+    let mut quoted = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).expect("a document");
+        for block in rust(&text) {
+            let shown = lab::workspace::shown(&document);
+            assert!(
+                example.contains(&block),
+                "{shown} quotes what crates/lab/tests/example.rs has not:\n{block}"
+            );
+            quoted += 1;
+        }
+    }
+    assert!(quoted >= 5, "only {quoted} blocks were found");
+}
+
 #[test]
 fn the_checks_see_what_is_wrong() {
+    assert_eq!(rust("a\n```rust\n  let a = 1;\n    b();\n```\n```sh\nc\n```"), ["let a = 1;\nb();"]);
     assert_eq!(links("see [a](b.md#c \"d\"), `[x](y)`\n```\n[n](o)\n```\n[e](f)"), ["b.md#c", "y", "f"]);
     assert_eq!(
         anchors("# A *b*, c\n```\n# no\n```\n## The JSON form: `journey/1`"),

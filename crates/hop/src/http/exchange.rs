@@ -253,8 +253,8 @@ impl Exchange {
         let flow = stamps.flow();
         span.attributes.push(("network.peer.address".into(), flow.client.ip().to_string().into()));
         span.attributes.push(("network.peer.port".into(), flow.client.port().into()));
-        span.stamps.reserve_exact(2);
-        span.stamps.push(stamps.read_stamp(read));
+        span.stamps.reserve_exact(3);
+        span.stamps.extend(stamps.read_stamps(read));
         span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
         self.0.telemetry.emit(span);
     }

@@ -24,8 +24,31 @@ async fn counts_bytes_both_ways_and_stamps_them_in_order() {
     let written = stamps.last_write();
     assert_eq!((read.offset, written.offset), (5, 2));
     assert!(written.at >= read.at && read.at >= stamps.opened());
-    assert_eq!(stamps.read_stamp(read).direction, Direction::Request);
+    let told: Vec<_> = stamps.read_stamps(read).map(|stamp| (stamp.direction, stamp.event)).collect();
+    assert_eq!(told, [(Direction::Request, Event::Wake)], "no kernel saw these bytes");
     assert_eq!(stamps.write_stamp(written).event, Event::Tx);
+}
+
+#[tokio::test]
+async fn a_turn_is_a_read_after_a_write() {
+    let (mut ours, mut theirs) = pair();
+    let stamps = ours.stamps();
+    let mut buffer = [0; 16];
+    theirs.write_all(b"unasked").await.unwrap();
+    ours.read_exact(&mut buffer[..7]).await.unwrap();
+    assert_eq!(stamps.turns(), 0, "nobody waited for it");
+    ours.write_all(b"a question").await.unwrap();
+    ours.write_all(b" in two pieces").await.unwrap();
+    assert_eq!(stamps.turns(), 0);
+    theirs.write_all(b"an answer").await.unwrap();
+    for _ in 0..3 {
+        ours.read_exact(&mut buffer[..3]).await.unwrap();
+    }
+    assert_eq!(stamps.turns(), 1, "in three pieces");
+    ours.write_all(b"again").await.unwrap();
+    theirs.write_all(b"yes").await.unwrap();
+    ours.read_exact(&mut buffer[..3]).await.unwrap();
+    assert_eq!(stamps.turns(), 2);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ fn times(seed: u64, n: usize, shift: u64) -> Vec<u64> {
 }
 
 /// How many of `cases` seeded comparisons of two sets of `n` end so.
-fn verdicts(cases: u64, n: usize, shift: u64, wanted: Verdict) -> u64 {
+fn verdicts(cases: u64, n: usize, shift: u64, wanted: Change) -> u64 {
     let ends = |case: u64| {
         let (before, after) = (times(2 * case + 1, n, 0), times(2 * case + 2, n, shift));
         compare(&before, &after, 0.95, 0).expect("not empty").verdict == wanted
@@ -40,7 +40,7 @@ fn verdicts(cases: u64, n: usize, shift: u64, wanted: Verdict) -> u64 {
 fn the_same_distribution_is_inconclusive_in_nineteen_of_twenty_cases() {
     for n in [15, 40, 200, 1000] {
         let cases = 1_000;
-        let same = verdicts(cases, n, 0, Verdict::Inconclusive);
+        let same = verdicts(cases, n, 0, Change::Inconclusive);
         assert!(same >= cases * 95 / 100, "{same} of {cases} with n = {n}");
     }
 }
@@ -49,27 +49,27 @@ fn the_same_distribution_is_inconclusive_in_nineteen_of_twenty_cases() {
 fn a_shift_is_found_and_its_side_is_right() {
     // 30 µs on a median that is known to about 7 µs.
     for n in [200, 1000] {
-        let slower = verdicts(300, n, 60_000, Verdict::Slower);
+        let slower = verdicts(300, n, 60_000, Change::Slower);
         assert!(slower >= 295, "{slower} of 300 with n = {n}");
-        assert_eq!(verdicts(300, n, 60_000, Verdict::Faster), 0);
+        assert_eq!(verdicts(300, n, 60_000, Change::Faster), 0);
     }
     let faster = compare(&times(1, 300, 60_000), &times(2, 300, 0), 0.95, 0).expect("not empty");
-    assert_eq!(faster.verdict, Verdict::Faster);
+    assert_eq!(faster.verdict, Change::Faster);
     assert!(faster.high_ns < Some(0) && faster.ratio < Some(1.0), "{faster:?}");
     // The broken twin: who demands more than there is gets no verdict.
     let demanding = compare(&times(1, 300, 60_000), &times(2, 300, 0), 0.95, 100_000).expect("not empty");
-    assert_eq!(demanding.verdict, Verdict::Inconclusive);
+    assert_eq!(demanding.verdict, Change::Inconclusive);
 }
 
 #[test]
 fn too_few_samples_say_nothing() {
     for n in 1..6 {
         let compared = compare(&times(1, n, 0), &times(2, n, 9_000_000), 0.95, 0).expect("not empty");
-        assert_eq!((compared.verdict, compared.low_ns), (Verdict::Inconclusive, None), "n = {n}");
+        assert_eq!((compared.verdict, compared.low_ns), (Change::Inconclusive, None), "n = {n}");
     }
     // A stricter confidence needs more of them: at 99.9 % eleven.
     let of = |n| compare(&times(1, n, 0), &times(2, n, 9_000_000), 0.999, 0).expect("not empty").verdict;
-    assert_eq!((of(10), of(11)), (Verdict::Inconclusive, Verdict::Slower));
+    assert_eq!((of(10), of(11)), (Change::Inconclusive, Change::Slower));
     assert_eq!(compare(&[], &[1], 0.95, 0), None);
 }
 
@@ -82,7 +82,7 @@ fn neighbours_that_resemble_each_other_count_as_fewer() {
     };
     let wrong = |case: u64| {
         let (before, after) = (stretches(2 * case + 1), stretches(2 * case + 2));
-        compare(&before, &after, 0.95, 0).expect("not empty").verdict != Verdict::Inconclusive
+        compare(&before, &after, 0.95, 0).expect("not empty").verdict != Change::Inconclusive
     };
     let wrong = (0..400).filter(|case| wrong(*case)).count();
     assert!(wrong <= 40, "{wrong} of 400 comparisons of the same see a difference");
@@ -91,9 +91,9 @@ fn neighbours_that_resemble_each_other_count_as_fewer() {
 #[test]
 fn equal_times_are_no_reason_to_panic() {
     let same = compare(&[7; 50], &[7; 50], 0.95, 0).expect("not empty");
-    assert_eq!((same.verdict, same.difference_ns, same.low_ns), (Verdict::Inconclusive, 0, Some(0)));
+    assert_eq!((same.verdict, same.difference_ns, same.low_ns), (Change::Inconclusive, 0, Some(0)));
     let zero = compare(&[0; 50], &[9; 50], 0.95, 0).expect("not empty");
-    assert_eq!((zero.verdict, zero.ratio), (Verdict::Slower, None));
+    assert_eq!((zero.verdict, zero.ratio), (Change::Slower, None));
 }
 
 proptest::proptest! {
@@ -106,9 +106,9 @@ proptest::proptest! {
         let there = compare(&before, &after, 0.95, least).expect("not empty");
         let back = compare(&after, &before, 0.95, least).expect("not empty");
         let turned = match there.verdict {
-            Verdict::Faster => Verdict::Slower,
-            Verdict::Slower => Verdict::Faster,
-            Verdict::Inconclusive => Verdict::Inconclusive,
+            Change::Faster => Change::Slower,
+            Change::Slower => Change::Faster,
+            Change::Inconclusive => Change::Inconclusive,
         };
         proptest::prop_assert_eq!(back.verdict, turned);
         if let (Some(low), Some(high)) = (there.low_ns, there.high_ns) {

@@ -1,6 +1,7 @@
 //! What happens between a program's question and the answer that it reads: legs, layer-4 proxies, the
 //! program that answers, programs that report nothing, and the way back.
 
+use super::arrive::Arrival;
 use super::{DEEPEST, MOST, Nested, Tiler, Whose, leg};
 use crate::index::{Known, Relayed};
 use crate::part::{PartKind, Stage};
@@ -45,7 +46,7 @@ impl<'a> Tiler<'a> {
             through.push(from.clone());
         }
         let Some(server) = server else {
-            return self.nobody(&last_sent, back);
+            return self.nobody(&last_sent, asked, back);
         };
         if self.stage == Stage::ToLoadBalancer && self.roster.role(&server.hop) != "lb" {
             self.stage = Stage::ToPod;
@@ -54,35 +55,23 @@ impl<'a> Tiler<'a> {
         if let Some(read) = read
             && read.flow != last_sent.flow
         {
-            from = self.opaque_between(&last_sent, read, &server.hop, &mut through, back);
+            from = self.opaque_between(&last_sent, read, server, &mut through, back);
         }
-        self.arrive(&from, server, read, back);
+        let name = format!("{from} → {}", server.hop);
+        let read = read.map_or(server.start, |stamp| stamp.at);
+        self.arrive(leg(&server.hop, &name), &Arrival::of(server, Direction::Request, read), back);
         self.counts.spans += 1;
         if self.roster.role(&server.hop) == "lb" && self.stage == Stage::ToLoadBalancer {
             self.stage = Stage::ToPod;
         }
         let written = server.stamp(Direction::Response, Event::Tx);
         self.server(server, back);
-        self.way_back(server, written, received, &mut through, hop, back);
+        self.way_back(server, written, (asked, received), &mut through, hop, back);
         // What passed the request on passed the answer, too; it has just not said so yet.
         for name in through {
             if !self.silent.contains(&name) {
                 self.silent.push(name);
             }
-        }
-    }
-
-    /// The leg into a server: in the kernel's queue, then until the program runs.
-    fn arrive(&mut self, from: &str, server: &'a Span, read: Option<&Stamp>, back: u64) {
-        let name = format!("{from} → {}", server.hop);
-        if let Some(queued) = server.stamp(Direction::Request, Event::Rx) {
-            let whose = Whose { quality: queued.quality, ..leg(&server.hop, &name) };
-            self.until(queued.at.min(back), whose);
-            let whose = Whose { kind: PartKind::Wake, ..Whose::own(&server.hop, "wake") };
-            self.until(read.map_or(server.start, |stamp| stamp.at).min(back), whose);
-        } else {
-            let at = read.map_or(server.start, |stamp| stamp.at);
-            self.until(at.min(back), leg(&server.hop, &name));
         }
     }
 
@@ -93,7 +82,7 @@ impl<'a> Tiler<'a> {
         &mut self,
         server: &Span,
         written: Option<&Stamp>,
-        received: &Stamp,
+        (asked, received): (&Span, &Stamp),
         through: &mut Vec<String>,
         hop: &str,
         back: u64,
@@ -113,11 +102,14 @@ impl<'a> Tiler<'a> {
             let name = format!("{between} (response)");
             let whose =
                 Whose { hop: &between, kind: PartKind::Opaque, name: &name, quality: Quality::Inferred };
-            self.until(back, whose);
+            // What an opaque program wrote, and when, nobody saw: its time ends where the kernel had it.
+            let queued = Arrival::of(asked, Direction::Response, back).queued();
+            self.until(queued.map_or(back, |stamp| stamp.at.min(back)), whose);
             from = between;
         }
         let name = format!("{from} → {hop}");
-        self.until(back.max(self.cursor), Whose { quality: received.quality, ..leg(hop, &name) });
+        let back = back.max(self.cursor);
+        self.arrive(leg(hop, &name), &Arrival::of(asked, Direction::Response, back), back);
     }
 
     /// Follows a request through layer-4 proxies that reported it.
@@ -147,15 +139,8 @@ impl<'a> Tiler<'a> {
             self.counts.connections_opened += 1;
             self.counts.spans += 1;
         }
-        // Often the connection is made while the sender still prepares; then nobody waits for it.
-        if let Some(connect) = connect.filter(|connect| connect.end > self.cursor) {
-            self.until(connect.start.max(self.cursor).min(back), leg(&hop, &name));
-            let whose = Whose { kind: PartKind::Wait, ..Whose::own(&hop, "connect") };
-            self.until(connect.end.min(back), whose);
-            self.until(relayed.read.at.min(back), Whose::own(&hop, ""));
-        } else {
-            self.until(relayed.read.at.min(back), leg(&hop, &name));
-        }
+        let arrival = Arrival::of(relayed.span, relayed.read.direction, relayed.read.at);
+        self.arrive(leg(&hop, &name), &arrival.after(connect), back);
         self.until(relayed.written.at.min(back), Whose::own(&hop, ""));
         hop
     }
@@ -168,7 +153,7 @@ impl<'a> Tiler<'a> {
         &mut self,
         sent: &Stamp,
         read: &Stamp,
-        server: &str,
+        server: &Span,
         through: &mut Vec<String>,
         back: u64,
     ) -> String {
@@ -180,7 +165,7 @@ impl<'a> Tiler<'a> {
             behind.push(relayed);
         }
         through.extend(behind.iter().rev().map(|relayed| relayed.span.hop.to_string()));
-        let first = behind.last().map_or(server, |relayed| &relayed.span.hop);
+        let first = behind.last().map_or(&*server.hop, |relayed| &relayed.span.hop);
         let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
         let reporters = opaque.map(|known| self.roster.reporters_behind(known)).unwrap_or_default();
         if let Some(skipped) = reporters.into_iter().find(|known| self.roster.leads(known, first)) {
@@ -190,7 +175,7 @@ impl<'a> Tiler<'a> {
         let name = format!("{hop} (request)");
         let whose = Whose { hop: &hop, kind: PartKind::Opaque, name: &name, quality: Quality::Inferred };
         if let Some(first) = behind.last() {
-            self.until(first.read.at.min(back), whose);
+            self.arrive(whose, &Arrival::of(first.span, first.read.direction, first.read.at), back);
             self.until(first.written.at.min(back), Whose::own(&first.span.hop, ""));
             let mut from = first.span.hop.to_string();
             for relayed in behind.iter().rev().skip(1) {
@@ -198,13 +183,15 @@ impl<'a> Tiler<'a> {
             }
             from
         } else {
-            self.until(read.at.min(back), whose);
+            // Who reads it is told by `arrive`, which comes next: here the opaque program's time ends.
+            let queued = Arrival::of(server, Direction::Request, read.at).queued();
+            self.until(queued.map_or(read.at, |stamp| stamp.at).min(back), whose);
             hop
         }
     }
 
     /// No one answers for these bytes: an opaque program, or one that should have reported.
-    fn nobody(&mut self, sent: &Stamp, back: u64) {
+    fn nobody(&mut self, sent: &Stamp, asked: &Span, back: u64) {
         self.expect(sent);
         let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
         // A handshake is never passed on: nobody behind has anything to say about it.
@@ -215,7 +202,7 @@ impl<'a> Tiler<'a> {
         }
         let hop = self.opaque_name(sent);
         let whose = Whose { hop: &hop, kind: PartKind::Opaque, name: "", quality: Quality::Inferred };
-        self.until(back, whose);
+        self.arrive(whose, &Arrival::of(asked, Direction::Response, back), back);
     }
 
     fn opaque_name(&self, stamp: &Stamp) -> String {

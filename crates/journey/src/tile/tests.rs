@@ -12,17 +12,17 @@ fn id(n: u64) -> SpanId {
     SpanId(n.to_be_bytes())
 }
 
-const TRACE: TraceId = TraceId([7; 16]);
+pub(super) const TRACE: TraceId = TraceId([7; 16]);
 
 fn flow(n: u16) -> Flow {
     format!("tcp 127.0.0.1:{}>127.0.1.{}:80", 40_000 + n, n % 250 + 1).parse().unwrap()
 }
 
-fn stamp(flow: Flow, direction: Direction, offset: u64, event: Event, at: u64) -> Stamp {
+pub(super) fn stamp(flow: Flow, direction: Direction, offset: u64, event: Event, at: u64) -> Stamp {
     Stamp { flow, direction, offset, event, at, quality: Quality::User }
 }
 
-fn span(
+pub(super) fn span(
     hop: &'static str,
     n: u64,
     parent: Option<u64>,
@@ -69,14 +69,18 @@ fn told(journey: &Journey) -> Vec<String> {
     journey.parts.iter().map(|p| format!("{} {} {}", p.hop, p.kind.as_str(), p.duration_ns)).collect()
 }
 
-fn tiles(journey: &Journey) {
-    let mut at = 0;
+pub(super) fn tiles(journey: &Journey) {
+    let (mut at, mut gaps) = (0, 0);
     for part in &journey.parts {
         assert!(part.start_ns >= at, "{part:?} overlaps the part before it, which ends at {at}");
+        gaps += part.start_ns - at;
         at = part.start_ns + part.duration_ns;
     }
     let sum: u64 = journey.parts.iter().map(|part| part.duration_ns).sum();
     assert_eq!(sum as i64 + journey.unaccounted_ns, journey.total_ns as i64);
+    // What no part covers is what is called unaccounted, and nothing else is.
+    let after = journey.total_ns as i64 - at as i64;
+    assert_eq!(gaps as i64 + after, journey.unaccounted_ns);
 }
 
 /// browser → lb → (layer 4) → pod, which validates; the browser leaves 5 ns unnamed in front.
@@ -117,6 +121,73 @@ fn every_hop_gets_its_time_and_the_rest_is_unaccounted() {
         ]
     );
     assert!(journey.sealed() && journey.anomalies.is_empty());
+}
+
+/// [`three_hops`] where the kernel stamps what arrives, 30 ns before it is read.
+fn stamped_by_the_kernel() -> Vec<Span> {
+    let mut spans = three_hops();
+    for span in &mut spans {
+        let read = span.stamps.iter().find(|stamp| stamp.event == Event::Wake).copied();
+        span.stamps.extend(read.map(|read| Stamp {
+            event: Event::Rx,
+            quality: Quality::Kernel,
+            at: read.at - 30,
+            ..read
+        }));
+    }
+    spans
+}
+
+#[test]
+fn an_arrival_is_a_leg_until_the_kernel_has_it_and_then_a_wake_up() {
+    let (plain, split) =
+        (assembled(three_hops(), &Roster::default()), assembled(stamped_by_the_kernel(), &Roster::default()));
+    tiles(&split);
+    assert!(split.anomalies.is_empty());
+    assert_eq!(
+        told(&split)[..7],
+        [
+            "lb leg 65",
+            "lb wake 30",
+            "lb self 50",
+            "cart-service leg 20",
+            "cart-service wake 30",
+            "cart-service self 10",
+            "pod leg 10",
+        ]
+    );
+    let legs: Vec<_> = split.parts.iter().filter(|part| part.kind == PartKind::Leg).collect();
+    assert!(legs.len() == 6 && legs.iter().all(|part| part.quality == Quality::Kernel));
+    // Both ways, and it is only a split: the sums are what they were.
+    for hop in ["browser", "lb", "cart-service", "pod"] {
+        let arrivals = |journey: &Journey| journey.sum(|part| part.hop == hop && !part.kind.is_own());
+        assert_eq!(arrivals(&split), arrivals(&plain), "{hop}");
+        assert_eq!(split.own(hop), plain.own(hop), "{hop}");
+    }
+    assert_eq!(split.sum(|part| part.name == WAKE_UP), 6 * 30);
+}
+
+#[test]
+fn what_came_before_accept_waited_in_the_accept_queue() {
+    let mut spans = stamped_by_the_kernel();
+    let read = spans[2].stamps[0];
+    spans[2].stamps.push(Stamp { event: Event::Accept, at: read.at - 10, ..read });
+    let journey = assembled(spans, &Roster::default());
+    tiles(&journey);
+    assert_eq!(told(&journey)[..3], ["lb leg 65", "lb wait 20", "lb wake 10"]);
+    assert_eq!(journey.parts[1].name, ACCEPT_QUEUE);
+}
+
+#[test]
+fn an_arrival_after_it_was_read_or_before_it_was_sent_is_shown() {
+    for (at, by) in [(110, 10), (2, 3)] {
+        let mut spans = stamped_by_the_kernel();
+        spans[2].stamps[2].at = at; // sent at 5, read at 100
+        let journey = assembled(spans, &Roster::default());
+        tiles(&journey);
+        assert_eq!(journey.anomalies.len(), 1, "{:?}", journey.anomalies);
+        assert_eq!((&*journey.anomalies[0].hop, journey.anomalies[0].by_ns), ("lb", by));
+    }
 }
 
 #[test]

@@ -119,15 +119,12 @@ fn clock() -> Finding {
 }
 
 fn stamps() -> Finding {
-    let release = read("/proc/sys/kernel/osrelease");
-    if cfg!(target_os = "linux") && !release.is_empty() {
-        ok(
-            "kernel stamps",
-            format!("Linux {release} stamps loopback packets without privilege (SO_TIMESTAMPING)"),
-        )
-    } else {
-        warn("kernel stamps", "none on this system", "stamps are the programs' own; every number says so")
-    }
+    let seen = match hop::stamped::kernel::works() {
+        Ok(true) => return ok("kernel stamps", "arrivals are stamped (SO_TIMESTAMPING): tried on loopback"),
+        Ok(false) => "the kernel takes the option and stamps nothing".to_owned(),
+        Err(error) => format!("SO_TIMESTAMPING: {error}"),
+    };
+    warn("kernel stamps", seen, "legs include the receiver's wake-up; every number says so (quality: user)")
 }
 
 fn descriptors() -> Finding {

@@ -4,12 +4,12 @@ use super::Signals;
 use super::run::{start, stop, with_deaths};
 use crate::cli::{Format, Global, Misuse, Outcome, Wanted};
 use crate::measure::{self, Measured, Options};
+use crate::print::Progress;
+use crate::state::Run;
 use crate::{control, print};
 
 pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outcome> {
-    let options =
-        Options { count: wanted.number, cold: !wanted.warm, warm: !wanted.cold, ..Options::default() };
-    let options = Options { tap: wanted.tap()?, ..options };
+    let options = Options { tap: wanted.tap()?, ..wanted.options()? };
     let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     let format = if global.json { Format::Json } else { wanted.format };
     super::export::put(&measured, format, wanted.out.as_deref())?;
@@ -34,7 +34,7 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
         }
         print::note(format_args!("measuring on the running lab (pid {})", run.pid));
         return tokio::select! {
-            measured = control::ask_measure(&run, options) => measured.map(Some),
+            measured = asked(&run, options) => measured.map(Some),
             _ = signals.next() => Ok(None),
         };
     }
@@ -45,7 +45,7 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
     let target = lab.target()?;
     let collector = lab.collector().clone();
     let measured = tokio::select! {
-        measured = measure::run(&target, &collector, options, print::progress) => Some(measured),
+        measured = measure::run(&target, &collector, options, shown()) => Some(measured),
         _ = signals.next() => None,
     };
     let result = match measured {
@@ -55,4 +55,19 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
     };
     stop(lab, &mut signals).await;
     result
+}
+
+/// Lets a running lab measure, and shows how far it is to whoever can see it.
+async fn asked(run: &Run, options: &Options) -> anyhow::Result<Measured> {
+    if Progress::is_seen() {
+        control::ask_measure(run, options, Some(shown())).await
+    } else {
+        control::ask_measure(run, options, None::<fn(usize, usize)>).await
+    }
+}
+
+/// Shows progress.
+pub(super) fn shown() -> impl FnMut(usize, usize) + Send + 'static {
+    let mut progress = Progress::new();
+    move |done, of| progress.show(done, of)
 }

@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
+mod budget;
 mod certs;
 pub(crate) mod check;
 mod curl;
+mod diff;
 mod doctor;
 mod events;
 mod export;
@@ -27,6 +29,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
         Some(Command::Export { file, format, out }) => export::run(&file, format, out.as_deref()),
         Some(Command::Check { check, .. }) => check::run(global, &check).await,
+        Some(Command::Diff { compared, .. }) => diff::run(global, &compared),
+        Some(Command::Budget { .. }) => budget::run(global).await,
         Some(Command::Status { .. }) => status::status(global).await,
         Some(Command::Stop { .. }) => status::stop(global).await,
         Some(Command::Curl { arguments }) => curl::run(global, arguments).await,

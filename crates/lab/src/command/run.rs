@@ -29,7 +29,7 @@ pub(super) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> 
     banner(&lab);
     let target = lab.target()?;
     let options = measure::Options::default();
-    let first = measure::run(&target, lab.collector(), &options, print::progress);
+    let first = measure::run(&target, lab.collector(), &options, super::measure::shown());
     let outcome = tokio::select! {
         measured = first => {
             let shown = match measured {

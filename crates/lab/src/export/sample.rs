@@ -1,12 +1,12 @@
 //! A small measurement for the tests of this folder: the cold journey has every stage, the warm one has not.
 
-use journey::{Anomaly, Counts, Journey, Part, PartKind, Quality, Stage, TraceId, summarize};
+use journey::{Anomaly, Counts, Journey, Part, PartKind, Quality, Stage, TraceId};
 
 use crate::measure::{Measured, SCHEMA, Series};
 use crate::target::TargetHop;
 
 pub(super) fn measured() -> Measured {
-    let series = |journeys: Vec<Journey>| Some(Series { summary: summarize(&journeys), journeys });
+    let series = |journeys: Vec<Journey>| Some(Series::of(journeys));
     Measured {
         schema: SCHEMA.to_owned(),
         build: "debug".to_owned(),
@@ -20,7 +20,7 @@ pub(super) fn measured() -> Measured {
         memory_bytes: 100 << 20,
         cold: series(vec![cold(1, 30), cold(2, -40)]),
         warm: series(vec![warm(3), strange(4)]),
-        tap: None,
+        ..Measured::default()
     }
 }
 

@@ -1,12 +1,13 @@
 //! TCP, TLS and HTTP/2 from the browser's side.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use bytes::Bytes;
 use hop::{Mark, Stamped, Stamps};
 use hyper::body::{Body, Frame, SizeHint};
@@ -15,18 +16,35 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use journey::Kind;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::{Recorder, as_leg};
 
 /// What the browser trusts, and the sessions it can resume.
 #[derive(Clone)]
-pub(super) struct Tls(Arc<ClientConfig>);
+pub(crate) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
     /// Trusts one certificate authority and nothing else; tells the sessions' keys to `keys`.
     pub(super) fn trusting(ca: &Path, keys: Option<&super::keys::Keys>) -> anyhow::Result<Self> {
+        let mut config = Self::config(ca, rustls::DEFAULT_VERSIONS)?;
+        if let Some(keys) = keys {
+            config.key_log = keys.sink();
+        }
+        Ok(Tls(Arc::new(config)))
+    }
+
+    /// Trusts the same, and speaks these versions of TLS only.
+    pub(crate) fn speaking(
+        ca: &Path,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> anyhow::Result<Self> {
+        Ok(Tls(Arc::new(Self::config(ca, versions)?)))
+    }
+
+    fn config(ca: &Path, versions: &[&'static SupportedProtocolVersion]) -> anyhow::Result<ClientConfig> {
         let remedy = || format!("read the lab's certificate authority {} (`lab certs`)", ca.display());
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca).with_context(remedy)? {
@@ -34,14 +52,17 @@ impl Tls {
         }
         let mut config =
             ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()?
+                .with_protocol_versions(versions)?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
-        if let Some(keys) = keys {
-            config.key_log = keys.sink();
-        }
-        Ok(Tls(Arc::new(config)))
+        Ok(config)
+    }
+
+    /// The handshake, over a connection.
+    pub(crate) async fn shake_hands(&self, host: &str, stream: Stamped) -> io::Result<TlsStream<Stamped>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await
     }
 }
 
@@ -67,13 +88,11 @@ pub(super) async fn connect(
     recorder.spans.push(as_leg(span));
 
     let begun = hop::clock::now();
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| anyhow!("{host:?} is not a host name"))?;
     let hello = Arc::new(Mutex::new(Mark::default()));
     let sink = Arc::clone(&hello);
     // The first flush carries exactly the ClientHello.
     stamps.after_flush(move |mark| *sink.lock().unwrap_or_else(PoisonError::into_inner) = mark);
-    let stream =
-        TlsConnector::from(Arc::clone(&tls.0)).connect(name, stream).await.context("TLS handshake")?;
+    let stream = tls.shake_hands(host, stream).await.context("TLS handshake")?;
     let flight = stamps.last_read();
     let shaken = hop::clock::now();
     let (_, session) = stream.get_ref();
@@ -85,7 +104,8 @@ pub(super) async fn connect(
         .with("tls.protocol.version", version.trim_start_matches("TLSv").replace('_', "."))
         .with("tls.resumed", resumed);
     let hello = *hello.lock().unwrap_or_else(PoisonError::into_inner);
-    span.stamps = vec![stamps.write_stamp(hello), stamps.read_stamp(flight)];
+    span.stamps.push(stamps.write_stamp(hello));
+    span.stamps.extend(stamps.read_stamps(flight));
     recorder.spans.push(span);
     if !negotiated {
         anyhow::bail!("{address} does not speak HTTP/2 (ALPN h2), which the lab's browser needs");

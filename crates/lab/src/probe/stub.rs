@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
-use journey::{Direction, Event, Flow, Kind, Quality, Stamp, Transport};
+use hop::Mark;
+use hop::stamped::kernel;
+use journey::{Direction, Flow, Kind, Transport};
 use tokio::net::UdpSocket;
 
 use super::Recorder;
@@ -61,22 +63,18 @@ impl Stub {
         let socket = UdpSocket::bind(local).await.context("bind")?;
         socket.connect(self.resolver).await.context("connect")?;
         let flow = Flow { transport: Transport::Udp, client: socket.local_addr()?, server: self.resolver };
-        let stamp = |direction, event, at| Stamp {
-            flow,
-            direction,
-            offset: u64::from(id),
-            event,
-            at,
-            quality: Quality::User,
-        };
-        let sent = hop::clock::now();
+        if let Err(error) = kernel::enable(&socket) {
+            tracing::debug!(%error, "no kernel stamps");
+        }
+        let sent = Mark { offset: u64::from(id), at: hop::clock::now(), queued: None };
         socket.send(&question).await.context("send")?;
         let mut buffer = [0; 4096];
         let (answer, read) = loop {
-            let length = socket.recv(&mut buffer).await.context("receive")?;
-            let read = hop::clock::now();
+            let (length, _, read) = kernel::recv_from(&socket, &mut buffer).await.context("receive")?;
             match Message::from_vec(&buffer[..length]) {
-                Ok(answer) if answer.metadata.id == id => break (answer, read),
+                Ok(answer) if answer.metadata.id == id => {
+                    break (answer, Mark { offset: u64::from(id), ..read });
+                }
                 _ => tracing::debug!("an answer to something else"),
             }
         };
@@ -96,8 +94,8 @@ impl Stub {
             .span(Kind::Client, format!("A {name}"), (begun, hop::clock::now()))
             .with("dns.question.name", name.to_string())
             .with("dns.answer.ttl", u64::from(ttl));
-        span.stamps =
-            vec![stamp(Direction::Request, Event::Tx, sent), stamp(Direction::Response, Event::Wake, read)];
+        span.stamps.push(sent.sent(flow, Direction::Request));
+        span.stamps.extend(read.received(flow, Direction::Response));
         recorder.spans.push(span);
         Ok(ip)
     }

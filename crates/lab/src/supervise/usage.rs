@@ -17,8 +17,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Every process group's usage, by its leader's pid. Empty where there is no /proc.
 pub(crate) fn groups() -> HashMap<u32, Usage> {
     let mut groups: HashMap<u32, Usage> = HashMap::new();
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
+    for pid in numbers("/proc") {
         let Some((group, cpu)) =
             std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().as_deref().and_then(stat)
         else {
@@ -30,6 +29,52 @@ pub(crate) fn groups() -> HashMap<u32, Usage> {
         usage.resident += resident(&status).unwrap_or(0);
     }
     groups
+}
+
+/// How long threads ran and how long they waited for a core, in nanoseconds; for programs that are still
+/// there.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Scheduled {
+    /// On a core.
+    pub(crate) ran_ns: u64,
+    /// Ready to run, and no core was free.
+    pub(crate) waited_ns: u64,
+}
+
+impl Scheduled {
+    pub(crate) fn with(self, other: Scheduled) -> Scheduled {
+        Scheduled { ran_ns: self.ran_ns + other.ran_ns, waited_ns: self.waited_ns + other.waited_ns }
+    }
+}
+
+/// What the process groups of these leaders were given, all threads of all their processes together.
+pub(crate) fn scheduled(leaders: &[u32]) -> Scheduled {
+    let group = |pid: u32| Some(stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?.0);
+    let theirs = numbers("/proc").filter(|pid| group(*pid).is_some_and(|group| leaders.contains(&group)));
+    theirs.map(|pid| threads(&pid.to_string())).fold(Scheduled::default(), Scheduled::with)
+}
+
+/// What this process was given.
+pub(crate) fn this_process() -> Scheduled {
+    threads("self")
+}
+
+fn threads(process: &str) -> Scheduled {
+    let folder = format!("/proc/{process}/task");
+    let of = |thread: u32| {
+        let text = std::fs::read_to_string(format!("{folder}/{thread}/schedstat")).unwrap_or_default();
+        // Time on a core, time waiting for one, number of turns (the kernel's sched-stats.rst).
+        let mut numbers = text.split_whitespace().map_while(|number| number.parse().ok());
+        let (ran_ns, waited_ns) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        Scheduled { ran_ns, waited_ns }
+    };
+    numbers(&folder).map(of).fold(Scheduled::default(), Scheduled::with)
+}
+
+/// The entries of a folder that are numbers.
+fn numbers(folder: &str) -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// The group and the CPU seconds in /proc/PID/stat. The name, in parentheses, may hold anything.
@@ -55,6 +100,14 @@ mod tests {
         let text = "42 (a) (b c)) S 1 77 77 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 2 3";
         assert_eq!(stat(text), Some((77, 2.0)));
         assert_eq!(stat("nonsense"), None);
+    }
+
+    #[test]
+    fn this_process_runs() {
+        let before = this_process();
+        let sum = (0..5_000_000_u64).fold(0_u64, |sum, n| sum.wrapping_add(std::hint::black_box(n)));
+        assert!(this_process().ran_ns > before.ran_ns, "{before:?} {sum}");
+        assert_eq!(scheduled(&[]), Scheduled::default());
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn journey(start: u64) -> Journey {
 #[test]
 fn only_journeys_in_whose_time_packets_were_lost_are_flagged() {
     let journeys = vec![journey(1_000), journey(5_000), journey(9_000)];
-    let mut series = Series { summary: summarize(&journeys), journeys };
+    let mut series = Series::of(journeys);
     mark(&mut series, &[]);
     assert_eq!(series.summary.as_ref().map(|summary| summary.flagged), Some(0));
     mark(&mut series, &[Lost { packets: 3, after: 5_500, before: 7_000 }]);

@@ -41,7 +41,7 @@ pub(super) fn gather(legs: &mut Legs, testimony: &Testimony, streams: &Streams, 
                 let key = (roster.role(&from).to_owned(), roster.role(&claim.hop).to_owned());
                 legs.entry(key).or_default().note(None, None, Some(stamp.at), streams.passed(stamp));
             }
-            Event::Rx | Event::Wake => {}
+            Event::Rx | Event::Accept | Event::Wake => {}
         }
     }
 }

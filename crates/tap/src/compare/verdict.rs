@@ -48,6 +48,8 @@ impl Docket {
         let passed = streams.passed(stamp);
         let margin = match stamp.event {
             Event::Tx => passed.out.map(|out| distance(out, stamp.at)),
+            // It is about the connection, not about these bytes.
+            Event::Accept => return,
             Event::Rx | Event::Wake => passed.arrived.map(|arrived| distance(stamp.at, arrived)),
         };
         match margin {
@@ -84,7 +86,7 @@ impl Docket {
                     match event {
                         Event::Tx => "writes are stamped after the packet had left",
                         Event::Rx => "arrivals are stamped before the packet was there",
-                        Event::Wake => "reads are stamped before the packet was there",
+                        Event::Accept | Event::Wake => "reads are stamped before the packet was there",
                     },
                     micros(-nearest)
                 ))
@@ -95,7 +97,8 @@ impl Docket {
                         margins.len(),
                         match event {
                             Event::Tx => "writes are stamped before the packet left,",
-                            Event::Rx | Event::Wake => "reads are stamped after the packet was there,",
+                            Event::Rx | Event::Accept | Event::Wake =>
+                                "reads are stamped after the packet was there,",
                         },
                         micros(nearest)
                     )

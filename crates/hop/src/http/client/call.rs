@@ -94,7 +94,9 @@ impl Call {
             span = span.with("error.type", error);
         }
         if let (Some(stamps), Some((written, read))) = (stamps, last) {
-            span.stamps = vec![stamps.write_stamp(written), stamps.read_stamp(read)];
+            span.stamps.reserve_exact(3);
+            span.stamps.push(stamps.write_stamp(written));
+            span.stamps.extend(stamps.read_stamps(read));
         }
         self.exchange.emit(span);
     }

@@ -1,0 +1,75 @@
+//! Bytes reach a program: the way to its socket, and what they waited for there until they were read.
+
+use super::{Tiler, Whose};
+use crate::part::PartKind;
+use crate::span::Span;
+use crate::stamp::{Direction, Event, Stamp};
+
+/// The name of the part in which bytes were there and the program was not yet running.
+pub const WAKE_UP: &str = "wake-up";
+/// The name of the part in which bytes were there and their connection was not yet accepted.
+pub const ACCEPT_QUEUE: &str = "accept queue";
+
+/// A message as its receiver saw it come.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival<'a> {
+    /// Who received it.
+    pub(super) hop: &'a str,
+    stamps: &'a [Stamp],
+    direction: Direction,
+    /// When it had been read.
+    read: u64,
+    /// The connection onward that a relay had to make first.
+    connect: Option<&'a Span>,
+}
+
+impl<'a> Arrival<'a> {
+    /// What `span` says of the message that went in this direction and that was read at a time.
+    pub(super) fn of(span: &'a Span, direction: Direction, read: u64) -> Self {
+        Arrival { hop: &span.hop, stamps: &span.stamps, direction, read, connect: None }
+    }
+
+    /// Before a relay read it, it had to make this connection onward.
+    pub(super) fn after(self, connect: Option<&'a Span>) -> Self {
+        Arrival { connect, ..self }
+    }
+
+    fn stamp(&self, event: Event) -> Option<&'a Stamp> {
+        self.stamps.iter().find(|stamp| stamp.direction == self.direction && stamp.event == event)
+    }
+
+    /// When the kernel had it, where that is known.
+    pub(super) fn queued(&self) -> Option<&'a Stamp> {
+        self.stamp(Event::Rx)
+    }
+}
+
+impl Tiler<'_> {
+    /// Until the receiver's socket had the bytes the time was `whose`: a leg, or a program that reports
+    /// nothing. From then on they waited for the receiver: for its `accept` on a new connection, for a
+    /// relay's connection onward, and for the program to run and read them.
+    ///
+    /// Without the kernel's stamp all this is one part.
+    pub(super) fn arrive(&mut self, whose: Whose<'_>, into: &Arrival<'_>, back: u64) {
+        let wait = |name| Whose { kind: PartKind::Wait, ..Whose::own(into.hop, name) };
+        let read = into.read.min(back);
+        let Some(queued) = into.queued() else {
+            // Often the connection is made while the sender still prepares; then nobody waits for it.
+            if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
+                self.until(connect.start.max(self.cursor).min(back), whose);
+                self.until(connect.end.min(back), wait("connect"));
+                return self.until(read, Whose::own(into.hop, ""));
+            }
+            return self.until(read, whose);
+        };
+        let quality = if whose.kind == PartKind::Leg { queued.quality } else { whose.quality };
+        self.until(queued.at.min(back), Whose { quality, ..whose });
+        if let Some(accepted) = into.stamp(Event::Accept) {
+            self.until(accepted.at.min(back), wait(ACCEPT_QUEUE));
+        }
+        if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
+            self.until(connect.end.min(back), wait("connect"));
+        }
+        self.until(read, Whose { kind: PartKind::Wake, ..Whose::own(into.hop, WAKE_UP) });
+    }
+}

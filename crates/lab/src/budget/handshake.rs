@@ -1,0 +1,35 @@
+//! A TLS handshake of one version, for its round trips only.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use hop::Stamped;
+use rustls::SupportedProtocolVersion;
+
+use crate::probe::Tls;
+
+/// How often the client, having written, had to wait for the server until the handshake was done; `None`
+/// when the server refuses this version.
+pub(super) async fn turns(
+    ca: &Path,
+    host: &str,
+    address: SocketAddr,
+    version: &'static SupportedProtocolVersion,
+) -> anyhow::Result<Option<u32>> {
+    let stream = Stamped::connect(address).await?;
+    let stamps = stream.stamps();
+    match Tls::speaking(ca, &[version])?.shake_hands(host, stream).await {
+        Ok(_) => Ok(Some(stamps.turns())),
+        Err(error) if error.get_ref().is_some_and(is_about_the_version) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// RFC 8446 §6.2: `protocol_version`, "recognized but not supported"; others say `handshake_failure`.
+fn is_about_the_version(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    use rustls::{AlertDescription, Error};
+    matches!(
+        error.downcast_ref(),
+        Some(Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure))
+    )
+}
