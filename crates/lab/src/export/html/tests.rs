@@ -18,7 +18,7 @@ fn names_are_shown_and_never_become_part_of_the_page() {
     for raw in ["<pod>", "<script>", "queue & wait"] {
         assert!(!page.contains(raw), "{raw} came through");
     }
-    for shown in ["&lt;pod&gt;", "&lt;script&gt;alert(1)&lt;/script&gt; (by 0.001 ms)", "queue &amp; wait"] {
+    for shown in ["&lt;pod&gt;", "&lt;script&gt;alert(1)&lt;/script&gt;", "queue &amp; wait"] {
         assert!(page.contains(shown), "{shown} is missing");
     }
     assert!(page.contains("ingress did not report"));
