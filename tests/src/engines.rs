@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// How long a first start may take on a slow machine, with jars to be fetched; the usual is seconds.
 const START: Duration = Duration::from_secs(400);
 /// Starts an Apache Kafka: `run IP PORT DATA_DIR`, relative to the workspace.
-const KAFKA: &str = "crates/events/tests/real_kafka/run";
+const KAFKA: &str = "recipes/events/kafka/run";
 /// The user `nobody`: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65534;
 
@@ -109,20 +109,22 @@ impl Engine {
         Self::start("postgres", INSTALL, url, "QUIT", command, answers, address, folder).await
     }
 
-    /// An Apache Kafka in KRaft mode that flushes each batch before it acknowledges. `libs` keeps its jars.
+    /// An Apache Kafka in KRaft mode that flushes each batch before it acknowledges, by the lab's own recipe.
     ///
     /// # Errors
     /// As [`Engine::redis`].
-    pub async fn kafka(workspace: &Path, libs: &Path) -> Result<Self, String> {
+    pub async fn kafka(workspace: &Path) -> Result<Self, String> {
         let (address, folder) = (hop::listen::own_loopback(), folder()?);
-        let (script, libs, data) = (workspace.join(KAFKA), libs.to_owned(), folder.path().join("data"));
+        let (script, data) = (workspace.join(KAFKA), folder.path().join("data"));
+        // As the lab does, so that both fetch the jars once.
+        let downloads = workspace.join("target/downloads");
         let controller = hop::listen::own_loopback().port().to_string();
         let command = move || {
             let mut command = Command::new(&script);
             command.args([address.ip().to_string(), address.port().to_string()]).arg(&data);
             command.env("CONTROLLER_PORT", &controller);
-            if std::env::var_os("KAFKA_LIBS").is_none() {
-                command.env("KAFKA_LIBS", &libs);
+            if std::env::var_os("DOWNLOADS").is_none() {
+                command.env("DOWNLOADS", &downloads);
             }
             command
         };

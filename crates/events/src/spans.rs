@@ -49,10 +49,16 @@ impl Exchange {
         span.stamps.extend(stamps.read_stamps(self.read));
         span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
         telemetry.emit(span);
+        // `parse` begins where the request does, and `answer` ends where it ends: nothing is left out.
         if let Some(Times { queued, taken, written, synced }) = times {
-            for (name, from, to) in
-                [("queue", queued, taken), ("append", taken, written), ("fsync", written, synced)]
-            {
+            let parts = [
+                ("parse", self.read.at, queued),
+                ("queue", queued, taken),
+                ("append", taken, written),
+                ("fsync", written, synced),
+                ("answer", synced, end),
+            ];
+            for (name, from, to) in parts {
                 let times = (from, to.max(from));
                 telemetry.emit(Span::new(trace, new_span_id(), Some(id), Kind::Internal, name, times));
             }

@@ -147,7 +147,7 @@ impl Service {
         let item = Item { product_id, available: body::number("available", &available, 0)? };
         let change = {
             let _querying = self.query(exchange, "UPSERT");
-            self.stock.set(item.clone()).await.map_err(failed)?
+            self.stock.serving(exchange).set(item.clone()).await.map_err(failed)?
         };
         let status = match change {
             Change::Created => StatusCode::CREATED,
@@ -178,7 +178,7 @@ impl Service {
         let wanted = units(product, request, "reservationId").await?;
         let taken = {
             let _querying = self.query(exchange, "RESERVE");
-            self.stock.reserve(wanted.clone(), now()).await.map_err(failed)?
+            self.stock.serving(exchange).reserve(wanted.clone(), now()).await.map_err(failed)?
         };
         let Reservation { reservation_id, product_id, quantity } = &wanted;
         match taken {
@@ -211,7 +211,7 @@ impl Service {
         let (product, id) = (product_id(product)?, name("reservationId", id)?);
         let released = {
             let _querying = self.query(exchange, "RELEASE");
-            self.stock.release(id.clone(), product, now()).await.map_err(failed)?
+            self.stock.serving(exchange).release(id.clone(), product, now()).await.map_err(failed)?
         };
         match released {
             Released::Done => Ok(nothing()),
@@ -232,7 +232,7 @@ impl Service {
         let units = units(product, request, "returnId").await?;
         let first = {
             let _querying = self.query(exchange, "RETURN");
-            self.stock.give_back(units, now()).await.map_err(failed)?
+            self.stock.serving(exchange).give_back(units, now()).await.map_err(failed)?
         };
         let mut response = nothing();
         *response.status_mut() = if first { StatusCode::CREATED } else { StatusCode::OK };
@@ -267,7 +267,7 @@ impl Service {
         let [ids] = read(request, LIST_LIMIT, ["reservationIds"]).await?;
         let ids = body::names("reservationIds", &ids, LISTED as usize)?;
         let _querying = self.query(exchange, "CONFIRM");
-        self.stock.confirm(ids, now()).await.map_err(failed)?;
+        self.stock.serving(exchange).confirm(ids, now()).await.map_err(failed)?;
         Ok(nothing())
     }
 

@@ -26,6 +26,7 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
+use hop::http::Exchange;
 use serde::Serialize;
 
 use crate::config::DatabaseUrl;
@@ -177,6 +178,15 @@ impl Stock {
         match database {
             DatabaseUrl::Postgres(config) => Ok(Stock::Postgres(Postgres::open(config, seed).await?)),
             DatabaseUrl::Sqlite(path) => Ok(Stock::Sqlite(Sqlite::open(path, seed).await?)),
+        }
+    }
+
+    /// The same stock for one request, which learns what the time of a write went into (its spans `queue`,
+    /// `execute` and `fsync`). A database server keeps that to itself.
+    pub fn serving(&self, exchange: &Exchange) -> Self {
+        match self {
+            Stock::Sqlite(engine) => Stock::Sqlite(engine.serving(exchange)),
+            Stock::Postgres(_) => self.clone(),
         }
     }
 

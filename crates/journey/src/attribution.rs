@@ -1,7 +1,7 @@
 //! Where did the time go that one series of journeys has and another has not?
 //!
-//! Two series are compared place by place: the same kind of part, of the same name, at the same hop.
-//! The medians' confidence intervals say by how much each place moved at least and at most.
+//! Two series are compared place by place: the same kind of part, of the same name, at the same hop; by
+//! their medians, as [`compare`] does it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,8 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use crate::compare::{Change, Comparison, compare};
 use crate::part::{Journey, Part, PartKind};
-use crate::verdict::Quantile;
+use crate::verdict::CONFIDENCE;
 
 /// Where time can be spent; the same in many journeys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,49 +45,6 @@ impl fmt::Display for Place {
             (kind, name) => write!(f, "{}: {name} ({})", self.hop, kind.as_str()),
         }
     }
-}
-
-/// By how much a median moved, in nanoseconds; below zero when it became less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shift {
-    /// The difference of the two medians.
-    pub by_ns: i64,
-    /// With 95 % confidence not less than this; `None` when there are too few journeys to tell.
-    pub least_ns: Option<i64>,
-    /// Nor more than this.
-    pub most_ns: Option<i64>,
-}
-
-impl Shift {
-    fn between(before: &[u64], after: &[u64]) -> Shift {
-        let (before, after) = (median(before), median(after));
-        let less = |a: Duration, b: Duration| a.as_nanos() as i64 - b.as_nanos() as i64;
-        let less_both = |a: Option<Duration>, b: Option<Duration>| a.zip(b).map(|(a, b)| less(a, b));
-        Shift {
-            by_ns: less(after.estimate, before.estimate),
-            least_ns: less_both(after.least, before.most),
-            most_ns: less_both(after.most, before.least),
-        }
-    }
-
-    /// Did it move by more than `noise`, whatever the true medians in their intervals are?
-    pub fn is_beyond(&self, noise: Duration) -> bool {
-        let noise = noise.as_nanos() as i64;
-        self.least_ns.is_some_and(|least| least > noise) || self.most_ns.is_some_and(|most| most < -noise)
-    }
-}
-
-impl fmt::Display for Shift {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let milliseconds = |ns: i64| format!("{:+.3}", ns as f64 / 1e6);
-        let bound = |ns: Option<i64>| ns.map_or_else(|| "?".to_owned(), milliseconds);
-        write!(f, "{} ms ({} to {})", milliseconds(self.by_ns), bound(self.least_ns), bound(self.most_ns))
-    }
-}
-
-/// Each end of its interval misses with 2.5 % at most, so each end of a difference of two with 5 %.
-fn median(times: &[u64]) -> Quantile {
-    Quantile::of(times.iter().copied().map(Duration::from_nanos), 50.0)
 }
 
 /// The delay is not where it should be, or not only there.
@@ -123,8 +81,9 @@ impl Attribution {
         self.before.keys().chain(self.after.keys()).collect()
     }
 
-    /// By how much these places moved together.
-    pub fn shift(&self, of: impl Fn(&Place) -> bool) -> Shift {
+    /// How much these places took together, before and after; beyond `least` it has moved for certain.
+    /// `None` when one of the series has no journeys.
+    pub fn compare(&self, of: impl Fn(&Place) -> bool, least: Duration) -> Option<Comparison> {
         let sum = |times: &Times| {
             let mut sums = vec![0; times.values().map(Vec::len).max().unwrap_or(0)];
             for (_, times) in times.iter().filter(|(place, _)| of(place)) {
@@ -132,27 +91,29 @@ impl Attribution {
             }
             sums
         };
-        Shift::between(&sum(&self.before), &sum(&self.after))
+        compare(&sum(&self.before), &sum(&self.after), CONFIDENCE, least.as_nanos() as u64)
     }
 
     /// The places that certainly moved by more than `noise`, the furthest first.
-    pub fn moved(&self, noise: Duration) -> Vec<(&Place, Shift)> {
-        let shifts = self.places().into_iter().map(|place| (place, self.shift(|other| other == place)));
-        let mut moved: Vec<_> = shifts.filter(|(_, shift)| shift.is_beyond(noise)).collect();
-        moved.sort_by_key(|(_, shift)| std::cmp::Reverse(shift.by_ns.unsigned_abs()));
+    pub fn moved(&self, noise: Duration) -> Vec<(&Place, Comparison)> {
+        let compared = |place| Some((place, self.compare(|other| other == place, noise)?));
+        let mut moved: Vec<_> = self.places().into_iter().filter_map(compared).collect();
+        moved.retain(|(_, comparison)| comparison.verdict != Change::Inconclusive);
+        moved.sort_by_key(|(_, comparison)| std::cmp::Reverse(comparison.difference_ns.unsigned_abs()));
         moved
     }
 
-    /// Did this hop (by name or role) certainly become slower by at least `by`, less the `noise`, and no
-    /// other place certainly move by more than the `noise`?
+    /// Did this hop (by name or role) certainly become slower by `by`, less the `noise`, and no other place
+    /// certainly move by more than the `noise`?
     ///
     /// # Errors
     /// Says what moved, and by how much.
     pub fn only(&self, hop: &str, by: Duration, noise: Duration) -> Result<(), Misattributed> {
         let is_it = |place: &Place| place.hop == hop || place.role == hop;
-        let there = self.shift(is_it);
-        let floor = by.saturating_sub(noise).as_nanos() as i64;
-        if there.least_ns.is_none_or(|least| least < floor) {
+        let there = self.compare(is_it, by.saturating_sub(noise));
+        let Some(there) = there else { return Err(Misattributed("there are no journeys".to_owned())) };
+        if there.verdict != Change::Slower {
+            let there = shown(&there);
             let what = format!("{hop} moved by {there}, which is not for certain {by:?} (± {noise:?})");
             return Err(Misattributed(what));
         }
@@ -161,9 +122,19 @@ impl Attribution {
         if elsewhere.is_empty() {
             return Ok(());
         }
-        let moved: Vec<String> = elsewhere.iter().map(|(place, shift)| format!("{place} {shift}")).collect();
+        let moved: Vec<String> =
+            elsewhere.iter().map(|(place, moved)| format!("{place} {}", shown(moved))).collect();
+        let there = shown(&there);
         Err(Misattributed(format!("{hop} moved by {there}, but so did others: {}", moved.join("; "))))
     }
+}
+
+/// `+5.000 ms (+4.900 to +5.100)`.
+fn shown(comparison: &Comparison) -> String {
+    let milliseconds = |ns: i64| format!("{:+.3}", ns as f64 / 1e6);
+    let bound = |ns: Option<i64>| ns.map_or_else(|| "?".to_owned(), milliseconds);
+    let Comparison { difference_ns, low_ns, high_ns, .. } = *comparison;
+    format!("{} ms ({} to {})", milliseconds(difference_ns), bound(low_ns), bound(high_ns))
 }
 
 /// The roles whose instances differ from journey to journey: replicas, of which any may be met.

@@ -11,6 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::order::{chances, cut};
+
 /// What two sets of times allow one to say about the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -60,7 +62,7 @@ pub struct Comparison {
 /// The samples must be independent of each other; where neighbours resemble each other, the true
 /// confidence is lower ([`compare`] allows for that, this does not).
 pub fn median_interval(samples: &[u64], confidence: f64) -> Option<(u64, u64)> {
-    let cut = cut(samples.len(), 1.0 - confidence)?;
+    let cut = cut(samples.len(), 0.5, (1.0 - confidence) / 2.0)?;
     let mut sorted = samples.to_vec();
     sorted.sort_unstable();
     Some((sorted[cut], sorted[sorted.len() - 1 - cut]))
@@ -76,7 +78,7 @@ pub fn compare(before: &[u64], after: &[u64], confidence: f64, least_ns: u64) ->
     let (one, other) = (Median::of(before)?, Median::of(after)?);
     let difference = other.at - one.at;
     let miss = 1.0 - confidence;
-    let enough = cut(before.len(), miss).is_some() && cut(after.len(), miss).is_some();
+    let enough = [before, after].iter().all(|samples| cut(samples.len(), 0.5, miss / 2.0).is_some());
     let half =
         one.error.zip(other.error).filter(|_| enough).map(|(one, other)| z(miss / 2.0) * one.hypot(other));
     let (low, high) = (half.map(|half| difference - half), half.map(|half| difference + half));
@@ -147,7 +149,7 @@ fn scatter(samples: &[u64]) -> Option<f64> {
 
 /// The chance that fewer than `c` of `n` values lie below their true median.
 fn chance_below(n: usize, c: usize) -> f64 {
-    binomial(n).take(c).sum()
+    chances(n, 0.5).take(c).sum()
 }
 
 /// The standard normal value that is exceeded with this chance (below one half).
@@ -158,26 +160,6 @@ fn z(chance: f64) -> f64 {
     let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
     let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
     (t - above / below).max(0.001)
-}
-
-/// How many of `n` values may be cut off at each end so that both ends together miss the median with a
-/// probability of at most `miss`.
-fn cut(n: usize, miss: f64) -> Option<usize> {
-    let mut below = 0.0;
-    let fits = |chance: f64| {
-        below += chance;
-        2.0 * below <= miss
-    };
-    binomial(n).take(n.div_ceil(2)).map(fits).take_while(|fits| *fits).count().checked_sub(1)
-}
-
-/// The chances that exactly 0, 1, 2 … of `n` values lie below their true median, each from the one
-/// before; as logarithms, because ½ⁿ is too small for a float when n is 2000.
-fn binomial(n: usize) -> impl Iterator<Item = f64> {
-    let first = -(n as f64) * std::f64::consts::LN_2;
-    let next = move |log: &f64, at: usize| log + ((n - at) as f64).ln() - ((at + 1) as f64).ln();
-    let logs = std::iter::successors(Some((0, first)), move |(at, log)| Some((at + 1, next(log, *at))));
-    logs.take(n + 1).map(|(_, log)| log.exp())
 }
 
 #[cfg(test)]

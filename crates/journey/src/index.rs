@@ -57,6 +57,19 @@ impl Roster {
         self.behind(from, |_| true).into_iter().any(|known| known.name == to)
     }
 
+    /// An opaque hop and the opaque ones behind it, in order, on the way to another hop: between them nobody
+    /// can tell who had the request.
+    pub(crate) fn opaque_chain<'a>(&'a self, first: &'a Known, to: &str) -> Vec<&'a str> {
+        let mut chain = vec![first];
+        while let Some(next) = chain.last().and_then(|last| {
+            let mut behind = last.onward.iter().filter_map(|name| self.by_name.get(name));
+            behind.find(|known| !known.reports && !chain.contains(known) && self.leads(known, to))
+        }) {
+            chain.push(next);
+        }
+        chain.into_iter().map(|known| known.name.as_str()).collect()
+    }
+
     /// Everyone behind a hop, looking through those that `through` allows.
     fn behind(&self, hop: &Known, through: impl Fn(&Known) -> bool) -> Vec<&Known> {
         let mut found: Vec<&Known> = Vec::new();

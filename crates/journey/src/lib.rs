@@ -11,6 +11,7 @@ mod compare;
 mod example;
 mod histogram;
 mod index;
+mod order;
 mod part;
 mod query;
 mod span;
@@ -20,7 +21,7 @@ mod tally;
 mod tile;
 mod verdict;
 
-pub use attribution::{Attribution, Misattributed, Place, Shift};
+pub use attribution::{Attribution, Misattributed, Place};
 pub use compare::{Change, Comparison, compare, median_interval};
 pub use example::example;
 pub use histogram::Histogram;

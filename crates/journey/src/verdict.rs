@@ -22,6 +22,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::order::cut;
+
 /// How sure an interval is, unless something else is asked for: of 20 intervals 19 hold the true value.
 pub const CONFIDENCE: f64 = 0.95;
 
@@ -152,27 +154,6 @@ fn ranks(n: usize, share: f64, confidence: f64) -> (Option<usize>, Option<usize>
     let miss = (1.0 - confidence) / 2.0;
     let most = cut(n, 1.0 - share, miss).map(|cut| n - 1 - cut);
     (cut(n, share, miss), most)
-}
-
-/// The greatest `k` such that of `n` samples at most `k` lie below the quantile of `share` with a
-/// probability of at most `miss`.
-fn cut(n: usize, share: f64, miss: f64) -> Option<usize> {
-    if n == 0 || share <= 0.0 || share >= 1.0 {
-        return None;
-    }
-    // The chances of exactly 0, 1, 2 …, each from the one before; as logarithms, because shareⁿ is soon
-    // too small for a float.
-    let mut log = n as f64 * (1.0 - share).ln();
-    let odds = (share / (1.0 - share)).ln();
-    let mut below = 0.0;
-    for k in 0..n {
-        below += log.exp();
-        if below > miss {
-            return k.checked_sub(1);
-        }
-        log += ((n - k) as f64 / (k + 1) as f64).ln() + odds;
-    }
-    Some(n - 1)
 }
 
 /// How many samples it takes for an upper end.

@@ -121,7 +121,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::measure`].
     pub async fn measure_warm(&self, count: usize) -> anyhow::Result<Series> {
-        let options = measure::Options { count, cold: false, ..measure::Options::default() };
+        let options = measure::Options { count, keep: count, cold: false, ..measure::Options::default() };
         self.measure(&options).await?.warm.context("warm journeys were asked for")
     }
 
@@ -130,7 +130,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::measure`].
     pub async fn measure_cold(&self, count: usize) -> anyhow::Result<Series> {
-        let options = measure::Options { count, warm: false, ..measure::Options::default() };
+        let options = measure::Options { count, keep: count, warm: false, ..measure::Options::default() };
         self.measure(&options).await?.cold.context("cold journeys were asked for")
     }
 

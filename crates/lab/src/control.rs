@@ -238,23 +238,22 @@ pub async fn ask_plan(run: &Run) -> anyhow::Result<Value> {
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")
 }
 
-/// Lets a running lab measure; `progress`, if there is anyone to see it, hears now and then how far it is.
+/// As [`ask_measure`]; `progress` hears a few times per second how far it is.
 ///
 /// # Errors
-/// It could not.
-pub async fn ask_measure(
+/// As there.
+pub async fn ask_measure_showing(
     run: &Run,
     options: &measure::Options,
-    progress: Option<impl FnMut(usize, usize)>,
+    progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<measure::Measured> {
-    let Some(progress) = progress else { return ask_measured(run, options).await };
     tokio::select! {
-        measured = ask_measured(run, options) => measured,
+        measured = ask_measure(run, options) => measured,
         never = follow(run, progress) => match never {},
     }
 }
 
-/// Asks how far the measurement is, a few times per second: what it costs disturbs less than a stream.
+/// Asks how far the measurement is, now and then: that disturbs less than a stream would.
 async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::convert::Infallible {
     let mut ticks = tokio::time::interval(LOOK);
     loop {
@@ -266,7 +265,11 @@ async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::conve
     }
 }
 
-async fn ask_measured(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
+/// Lets a running lab measure.
+///
+/// # Errors
+/// It could not.
+pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
     let reply = ask::request(run.control, Method::POST, "/measure", body.into(), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;

@@ -105,6 +105,10 @@ pub struct Settings {
     #[arg(long, env = "MAX_REQUESTS", value_name = "N", default_value_t = 4096, value_parser = count, help_heading = "Limits")]
     pub max_requests: usize,
 
+    /// Requests at once to one upstream; more wait in the load balancer (HAProxy calls it maxconn)
+    #[arg(long, env = "UPSTREAM_REQUESTS", value_name = "N", default_value_t = 4096, value_parser = count, help_heading = "Limits")]
+    pub upstream_requests: usize,
+
     /// Requests at once on one HTTP/2 connection
     #[arg(long, env = "MAX_STREAMS", value_name = "N", default_value_t = 128, value_parser = at_least_one, help_heading = "Limits")]
     pub max_streams: u32,

@@ -142,6 +142,7 @@ impl Forwarder {
         let mut avoid = Vec::new();
         let mut lease = self.upstreams.pick(&avoid).ok_or_else(no_upstream)?;
         for resent in 0_u32.. {
+            lease.place(exchange).await;
             let request = Request::from_parts(head.clone(), payload.body());
             let begun = clock::monotonic();
             let outcome = self.client.send(lease.address(), request, exchange).await;

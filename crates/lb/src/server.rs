@@ -33,7 +33,8 @@ pub async fn run(
     let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
     let limit = Duration::from_millis(settings.handshake_timeout_ms);
     let terminator = Terminator::new(Arc::clone(&certificates), limit, hop.telemetry.clone())?;
-    let upstreams = Arc::new(Upstreams::new(&settings.upstreams, settings.balance, settings.thresholds()));
+    let (policy, places) = (settings.balance, settings.upstream_requests);
+    let upstreams = Arc::new(Upstreams::new(&settings.upstreams, policy, settings.thresholds(), places));
     let reported = Arc::clone(&upstreams);
     hop.admin.route(Method::GET, "/upstreams", move |_| std::future::ready(json(&reported.report())));
     let forwarder = Arc::new(Forwarder::new(Arc::clone(&hop.name), Arc::clone(&upstreams), &settings));

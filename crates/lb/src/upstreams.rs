@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hop::clock;
+use hop::http::Exchange;
 use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::balance::{Candidate, PeakEwma, Policy, choose};
 use crate::health::{Change, Health, Thresholds};
@@ -18,8 +20,10 @@ const FAILURE: Duration = Duration::from_secs(1);
 pub struct Upstream {
     address: SocketAddr,
     thresholds: Thresholds,
-    /// Requests in progress: from the choice to the response's last byte.
+    /// Requests that chose it: waiting for a place, or in progress up to the response's last byte.
     active: AtomicUsize,
+    /// So many more may be in progress.
+    places: Arc<Semaphore>,
     known: Mutex<Known>,
 }
 
@@ -105,10 +109,13 @@ pub struct Upstreams {
 
 impl Upstreams {
     /// Upstreams of which nothing is known yet; health checks will tell.
-    pub fn new(addresses: &[SocketAddr], policy: Policy, thresholds: Thresholds) -> Self {
+    ///
+    /// Each gets at most `places` requests at once; more wait here, where they cost it nothing.
+    pub fn new(addresses: &[SocketAddr], policy: Policy, thresholds: Thresholds, places: usize) -> Self {
         let upstream = |address: &SocketAddr| {
             let (address, active, known) = (*address, AtomicUsize::new(0), Mutex::default());
-            Arc::new(Upstream { address, thresholds, active, known })
+            let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+            Arc::new(Upstream { address, thresholds, active, places, known })
         };
         Upstreams { all: addresses.iter().map(upstream).collect(), policy, turn: AtomicUsize::new(0) }
     }
@@ -134,7 +141,7 @@ impl Upstreams {
         let index = choose(self.policy, &candidates, turn, rand::random())?;
         let upstream = Arc::clone(&self.all[index]);
         upstream.active.fetch_add(1, Ordering::Relaxed);
-        Some(Lease(upstream))
+        Some(Lease { upstream, place: None })
     }
 
     /// What the admin endpoint shows.
@@ -153,19 +160,36 @@ impl Upstreams {
     }
 }
 
-/// One request in progress at an upstream; it counts until this is dropped.
-pub struct Lease(Arc<Upstream>);
+/// One request's claim on an upstream; it counts until this is dropped.
+pub struct Lease {
+    upstream: Arc<Upstream>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Lease {
+    /// Waits until the upstream may get this request, first come, first served. The wait is recorded as
+    /// `queue`, where there was one; how long it may last is the request's own limit.
+    pub async fn place(&mut self, exchange: &Exchange) {
+        let places = Arc::clone(&self.upstream.places);
+        self.place = Arc::clone(&places).try_acquire_owned().ok();
+        if self.place.is_none() {
+            let queued = exchange.internal("queue");
+            self.place = places.acquire_owned().await.ok();
+            drop(queued);
+        }
+    }
+}
 
 impl std::ops::Deref for Lease {
     type Target = Upstream;
 
     fn deref(&self) -> &Upstream {
-        &self.0
+        &self.upstream
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
+        self.upstream.active.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -30,6 +30,8 @@ use crate::text::integer;
 mod door_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transaction_tests;
 
 pub(crate) use server::{Facts, LogFacts};
 

@@ -8,14 +8,15 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::graves::{GONE, Graves};
 use crate::hash::Hash;
+use crate::journal::Journal;
 use crate::ordered::Ordered;
 use crate::reply::{Failure, WRONG_TYPE};
 use crate::stream::Stream;
-use crate::text::decimal;
 
-/// What a key costs in memory besides its name and value: its places in the map, in the order, and its slot.
-const KEY_COST: usize = 300;
+/// What a key costs in memory besides its name and value: its place and its slot, and as much again for gaps.
+const KEY_COST: usize = 200;
 
 /// What a key holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,45 +63,6 @@ impl PartialEq for Slot {
     }
 }
 
-/// The changes of one group of commands as Redis commands, ready for the append-only file.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Journal {
-    pub(crate) bytes: Vec<u8>,
-    /// What is replayed is written down already.
-    pub(crate) muted: bool,
-}
-
-impl Journal {
-    /// Adds one command.
-    pub(crate) fn record<'a>(
-        &mut self,
-        arguments: impl IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
-    ) {
-        let arguments = arguments.into_iter();
-        self.begin(arguments.len());
-        arguments.for_each(|argument| self.word(argument));
-    }
-
-    /// Begins a command of so many words, each of which follows by [`Journal::word`].
-    pub(crate) fn begin(&mut self, words: usize) {
-        if !self.muted {
-            self.bytes.push(b'*');
-            decimal(words as u64, &mut self.bytes);
-            self.bytes.extend_from_slice(b"\r\n");
-        }
-    }
-
-    pub(crate) fn word(&mut self, word: &[u8]) {
-        if !self.muted {
-            self.bytes.push(b'$');
-            decimal(word.len() as u64, &mut self.bytes);
-            self.bytes.extend_from_slice(b"\r\n");
-            self.bytes.extend_from_slice(word);
-            self.bytes.extend_from_slice(b"\r\n");
-        }
-    }
-}
-
 /// All data of one store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Database {
@@ -114,6 +76,7 @@ pub(crate) struct Database {
     expiries: BTreeSet<(u64, Bytes)>,
     /// The version given last.
     version: u64,
+    graves: Graves,
     /// See [`Database::memory`].
     memory: usize,
 }
@@ -122,7 +85,8 @@ impl Database {
     /// An empty database whose versions continue after another's, so that a `WATCH` from before a reload
     /// can only fail, never pass by accident.
     pub(crate) fn succeeding(other: &Self) -> Self {
-        Self { version: other.version + 1, ..Self::default() }
+        let version = other.version + 1;
+        Self { version, graves: Graves::after(version), ..Self::default() }
     }
 
     /// The key's slot, unless it has expired. An expired key that was not removed yet is not there.
@@ -130,9 +94,24 @@ impl Database {
         self.keys.get(key).filter(|slot| !self.expired(slot))
     }
 
-    /// What `WATCH` remembers: a number that differs after every change; 0 when there is no such key.
+    /// What `WATCH` remembers: a number that differs after every change, and another one for a key that has
+    /// expired, which is the same whether it was removed yet or not.
     pub(crate) fn version(&self, key: &[u8]) -> u64 {
-        self.get(key).map_or(0, |slot| slot.version)
+        match self.keys.get(key) {
+            Some(slot) if self.expired(slot) => slot.version | GONE,
+            Some(slot) => slot.version,
+            None => self.graves.version(key),
+        }
+    }
+
+    /// The number of changes so far, by which [`Database::unchanged`] knows when a `WATCH` began.
+    pub(crate) fn changes(&self) -> u64 {
+        self.version
+    }
+
+    /// Is a key what it was when it had this version, `since` so many changes?
+    pub(crate) fn unchanged(&self, key: &[u8], version: u64, since: u64) -> bool {
+        self.version(key) == version && (self.keys.get(key).is_some() || self.graves.forgotten <= since)
     }
 
     /// The number of keys, counting the expired ones that wait for removal, as Redis does.
@@ -265,11 +244,19 @@ impl Database {
     /// Removes a live key; says whether there was one.
     pub(crate) fn remove(&mut self, key: &Bytes) -> bool {
         self.purge(key);
+        self.touch(key);
         self.discard(key)
     }
 
     pub(crate) fn clear(&mut self) {
-        self.keys = Ordered::default();
+        self.version += 1;
+        let keys = std::mem::take(&mut self.keys);
+        if !self.journal.muted {
+            for (key, slot) in keys.iter() {
+                let version = if self.expired(slot) { slot.version } else { self.version };
+                self.graves.bury(key, version | GONE);
+            }
+        }
         self.expiries.clear();
         self.memory = 0;
     }
@@ -302,6 +289,9 @@ impl Database {
     fn discard(&mut self, key: &Bytes) -> bool {
         let Some(slot) = self.keys.remove(key) else { return false };
         self.memory -= KEY_COST + key.len() + slot.value.memory();
+        if !self.journal.muted {
+            self.graves.bury(key, slot.version | GONE); // nobody watches while a log is replayed
+        }
         if let Some(at) = slot.expires {
             self.expiries.remove(&(at, key.clone()));
         }

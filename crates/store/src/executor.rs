@@ -168,7 +168,8 @@ impl Executor {
         let (mut append, mut fsync) = (None, None);
         let changes = std::mem::take(&mut self.database.journal.bytes);
         if !changes.is_empty() {
-            let begin = clock::now();
+            // Where the last one's commands ended, or a moment after: nothing lies in between.
+            let begin = runs.last().map_or_else(clock::now, |run| run.end);
             match self.log.append(&changes) {
                 Ok(()) => {
                     let appended = clock::now();

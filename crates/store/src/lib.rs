@@ -13,6 +13,8 @@
 //! | `executor` | the commands of all connections run as a group; nothing leaves before the flush |
 //! | `commands` | the table of commands; each reads its arguments, changes the data, writes the journal |
 //! | `database` | keys, values (in order, `hash`es, `stream`s, packed as `words`), expiry, versions for WATCH |
+//! | `journal` | what a group of commands changed, as commands |
+//! | `graves` | keys that went away lately, for WATCH |
 //! | `log` | the append-only file: group by group with checksums, replay, torn tails, damage |
 //! | `reply` | answers become bytes, in RESP2 or RESP3 |
 //! | `session` | what is remembered of a connection: protocol, transaction, watched keys |
@@ -22,7 +24,9 @@ mod commands;
 mod config;
 mod database;
 mod executor;
+mod graves;
 mod hash;
+mod journal;
 mod log;
 mod ordered;
 mod protocol;

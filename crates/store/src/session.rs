@@ -24,10 +24,17 @@ pub(crate) struct Session {
     pub(crate) blocked: Option<Box<Blocked>>,
     /// Until when it waits, when it is tried again; in milliseconds since the Unix epoch.
     pub(crate) waits_until: Option<u64>,
-    /// Watched keys with their versions at that time.
-    pub(crate) watched: Vec<(Bytes, u64)>,
+    pub(crate) watched: Vec<Watched>,
     /// `QUIT` was said: answer, then hang up.
     pub(crate) closing: bool,
+}
+
+/// A key, and what is needed to tell whether it has changed; see [`crate::database::Database::unchanged`].
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    pub(crate) key: Bytes,
+    pub(crate) version: u64,
+    pub(crate) since: u64,
 }
 
 /// A command that waits for others to write.

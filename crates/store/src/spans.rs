@@ -26,22 +26,30 @@ pub(crate) fn name(batch: &VecDeque<Command>) -> Name {
     Name { operation, commands: batch.len() }
 }
 
-/// Emits the batch's SERVER span, from its last byte read to its last reply written, and its parts.
+/// Emits the batch's SERVER span, from its last byte read to its last reply written, and its parts. `parse`
+/// begins where it begins and `answer` ends where it ends, so that the parts leave nothing out.
 pub(crate) fn emit(telemetry: &Telemetry, name: Name, stamps: &Stamps, wake: Mark, times: &[Times]) {
     let written = stamps.last_write();
     let (trace, server) = (new_trace_id(), new_span_id());
-    for part in times {
-        let steps = [
-            ("queue", Some(part.queue)),
-            ("execute", Some(part.execute)),
-            ("append", part.append),
-            ("fsync", part.fsync),
-        ];
-        for (step, time) in steps {
-            if let Some(time) = time {
-                telemetry.emit(Span::new(trace, new_span_id(), Some(server), Kind::Internal, step, time));
-            }
+    let step = |step: &'static str, from: u64, to: u64| {
+        let time = (from, to.max(from));
+        telemetry.emit(Span::new(trace, new_span_id(), Some(server), Kind::Internal, step, time));
+    };
+    if let Some(first) = times.first() {
+        step("parse", wake.at, first.queue.0);
+    }
+    for (at, part) in times.iter().enumerate() {
+        step("queue", part.queue.0, part.queue.1);
+        step("execute", part.execute.0, part.execute.1);
+        if let Some((from, to)) = part.append {
+            step("append", from, to);
         }
+        if let Some((from, to)) = part.fsync {
+            step("fsync", from, to);
+        }
+        let durable = part.fsync.or(part.append).unwrap_or(part.execute).1;
+        // Replies that come in turns: each turn is answered before the next is handed over.
+        step("answer", durable, times.get(at + 1).map_or(written.at, |next| next.queue.0));
     }
     let title = if name.operation == "PIPELINE" {
         format!("PIPELINE {}", name.commands)

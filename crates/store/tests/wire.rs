@@ -351,8 +351,12 @@ async fn every_batch_leaves_a_span_with_exact_offsets() {
         assert_eq!((wake.offset, tx.offset), (request, response), "{name}");
         assert_eq!((wake.flow.client, wake.flow.server), flow);
         assert_eq!((wake.at, tx.at), (span.start, span.end));
-        let all = ["queue", "execute", "append", "fsync"];
-        assert_eq!(parts(&spans, span), all[..if writes { 4 } else { 2 }], "{name}");
+        let all: &[&str] = if writes {
+            &["parse", "queue", "execute", "append", "fsync", "answer"]
+        } else {
+            &["parse", "queue", "execute", "answer"]
+        };
+        assert_eq!(parts(&spans, span), all, "{name}");
     }
     store.stop().await.expect("a good end");
 }

@@ -13,8 +13,8 @@ use crate::check::{shown, sound};
 
 /// The name of the slow wire.
 const WIRE: &str = "wire";
-/// How slow it is. Wide enough that what a busy machine adds to a median stays below half of it.
-const DELAY: Duration = Duration::from_millis(10);
+/// How slow it is. What a busy machine adds to a median must certainly be more than half of it to be noticed.
+const DELAY: Duration = Duration::from_millis(5);
 /// How many journeys make a median.
 const MANY: usize = 21;
 

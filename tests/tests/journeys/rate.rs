@@ -12,13 +12,13 @@ use tests::relay::Relay;
 
 use crate::check::sound;
 
-/// A request every 50 ms: a machine that is busy with other tests keeps up with that.
-const RATE: f64 = 20.0;
-const PERIOD: Duration = Duration::from_millis(50);
-/// Two seconds of them.
+/// A request every 100 ms: a machine that is busy with other tests keeps up with that.
+const RATE: f64 = 10.0;
+const PERIOD: Duration = Duration::from_millis(100);
+/// Four seconds of them.
 const COUNT: usize = 40;
 /// How long the wire holds a request back: a dozen others become due meanwhile.
-const STALL: Duration = Duration::from_millis(600);
+const STALL: Duration = Duration::from_millis(1200);
 
 #[tokio::test]
 async fn a_stall_is_seen_by_every_request_that_was_due_in_it() -> anyhow::Result<()> {
@@ -35,7 +35,8 @@ async fn a_stall_is_seen_by_every_request_that_was_due_in_it() -> anyhow::Result
     hop::wait::until("five requests on the wire", limit, async || passed(before + 5).await).await?;
     relay.delay(STALL);
     let stuck = relay.passed();
-    hop::wait::until("the request that was held back", limit, async || passed(stuck + 1).await).await?;
+    // Two, because one of them may be the lb asking whether the ingress is well.
+    hop::wait::until("the request that was held back", limit, async || passed(stuck + 2).await).await?;
     relay.delay(Duration::ZERO);
     let measured = measuring.await??;
     let series = measured.warm.context("an open loop is warm")?;
@@ -63,9 +64,10 @@ async fn a_stall_is_seen_by_every_request_that_was_due_in_it() -> anyhow::Result
 async fn a_rate_that_is_too_high_is_said_and_comes_to_an_end() -> anyhow::Result<()> {
     let (lab, relay) = behind_a_wire("rate-high").await?;
     relay.delay(Duration::from_millis(50));
-    // One at a time, each at least 50 ms: no more than 20 per second can be achieved.
+    // One at a time, each at least 50 ms: no more than 20 per second can be achieved. After three seconds all
+    // are due, and most of them wait.
     let options =
-        Options { count: 5_000, cold: false, rate: Some(500.0), connections: 1, ..Options::default() };
+        Options { count: 1_500, cold: false, rate: Some(500.0), connections: 1, ..Options::default() };
     let measured = lab::measure::run(&lab.target()?, lab.collector(), &options, |_, _| {}).await?;
     let run: OpenLoop = measured.warm.and_then(|warm| warm.open_loop).context("it was an open loop")?;
     ensure!(!run.kept_up() && run.achieved_per_second <= 20.0, "{run:?}");
@@ -82,8 +84,8 @@ async fn a_rate_that_is_too_high_is_said_and_comes_to_an_end() -> anyhow::Result
 #[tokio::test]
 async fn several_connections_carry_what_one_cannot() -> anyhow::Result<()> {
     let (lab, relay) = behind_a_wire("rate-many").await?;
-    relay.delay(Duration::from_millis(200));
-    // Each takes 200 ms and more, 20 per second are due: four at once at least.
+    relay.delay(Duration::from_millis(400));
+    // Each takes 400 ms and more, ten per second are due: four at once at least.
     let options = Options {
         count: COUNT,
         cold: false,
@@ -96,7 +98,7 @@ async fn several_connections_carry_what_one_cannot() -> anyhow::Result<()> {
     let series = measured.warm.context("an open loop is warm")?;
     let run = series.open_loop.as_ref().context("it was an open loop")?;
     ensure!((run.sent, run.answered) == (COUNT, COUNT) && run.most_at_once >= 4, "{run:?}");
-    ensure!(run.achieved_per_second > 5.0, "one connection alone has at most five per second: {run:?}");
+    ensure!(run.achieved_per_second > 2.5, "one connection alone has at most 2.5 per second: {run:?}");
     // Every fourth request was recorded; the figures of the loop are those of all.
     ensure!(series.journeys.len() == 10, "{} journeys were to be kept", series.journeys.len());
     lab.finish().await;

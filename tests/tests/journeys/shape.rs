@@ -73,12 +73,25 @@ fn every_program_says_what_it_did(journey: &journey::Journey) -> anyhow::Result<
     let redis = deeds(journey, "store");
     let kafka = deeds(journey, "events");
     ensure!(
-        redis == ["queue", "execute", "queue", "execute", "append", "fsync"],
+        redis
+            == [
+                &["parse", "queue", "execute", "answer"][..],
+                &["parse", "queue", "execute", "append", "fsync", "answer"],
+            ]
+            .concat(),
         "redis did {redis:?}\n{}",
         shown(journey)
     );
-    ensure!(kafka == ["queue", "append", "fsync"], "kafka did {kafka:?}\n{}", shown(journey));
-    ensure!(deeds(journey, "inventory") == ["sqlite"], "{}", shown(journey));
+    ensure!(
+        kafka == ["parse", "queue", "append", "fsync", "answer"],
+        "kafka did {kafka:?}\n{}",
+        shown(journey)
+    );
+    ensure!(
+        deeds(journey, "inventory") == ["sqlite", "queue", "execute", "fsync", "sqlite"],
+        "{}",
+        shown(journey)
+    );
     for (role, waits) in
         [("cart", &["queue"][..]), ("store", &["queue", "fsync"]), ("events", &["queue", "fsync"])]
     {

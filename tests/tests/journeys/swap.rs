@@ -262,7 +262,9 @@ async fn unbound_is_the_resolver() -> anyhow::Result<()> {
 /// whose cache is not emptied is asked once.
 #[tokio::test]
 async fn unbound_is_emptied_before_each_cold_journey() -> anyhow::Result<()> {
-    for (flush, name, again) in [(None, "swap-unbound-cold", EACH), (Some("true"), "swap-unbound-full", 0)] {
+    for (flush, name, again) in
+        [(None, "swap-unbound-cold", EACH), (Some("/bin/true"), "swap-unbound-full", 0)]
+    {
         let room = Room::take(name).await?;
         let myshop: SocketAddr = format!("127.0.53.3:{}", room.port(5300)).parse()?;
         let wire = Relay::udp(format!("127.0.53.9:{}", room.port(5300)).parse()?, myshop)?;
@@ -330,7 +332,7 @@ async fn apache_kafka_is_the_event_log() -> anyhow::Result<()> {
     let before = events().await?;
     ensure!(before.len() == 2 * EACH, "one event for each journey: {before:?}");
     ensure!(
-        before.iter().all(|event| event.starts_with("789 ") && event.contains("traceparent=")),
+        before.iter().all(|event| event.starts_with("CART-789 ") && event.contains("traceparent=")),
         "{before:?}"
     );
     // What was acknowledged is there when it comes back after `kill -9`, and it goes on.
@@ -349,32 +351,44 @@ async fn apache_kafka_is_the_event_log() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Seven slots, five programs, none of which reports anything.
+/// Nine hops, five real programs, none of which reports anything.
 #[tokio::test]
 async fn all_of_them_at_once() -> anyhow::Result<()> {
-    let recipes = [
+    let room = Room::take("swap-all").await?;
+    let mut options = room.options();
+    for (who, recipe) in [
         ("resolver", "unbound"),
         ("dns", "nsd"),
         ("lb", "haproxy"),
         ("ingress", "nginx"),
         ("clusterip", "haproxy"),
         ("store", "redis-server"),
-    ];
-    let opaque = ["resolver", "lb", "ingress", "cart-service", "inventory-service", "redis"];
-    let room = Room::take("swap-all").await?;
-    let mut options = room.options();
-    for (who, recipe) in recipes {
+    ] {
         options = options.swap(who, recipe);
     }
     let lab = room.start(options).await?;
     let measured = measure(&lab, EACH, Kind::Both).await?;
+    ensure!(measured.hops.iter().filter(|hop| hop.opaque).count() == 9, "{:?}", measured.hops);
     for journey in measured.journeys() {
         sound(journey)?;
-        ensure!(journey.own("cart") > 0 && journey.own("inventory") > 0, "{}", shown(journey));
+        for hop in ["lb", "inventory-service", "redis"] {
+            inferred(journey, hop)?;
+        }
+        // Whose neighbours report nothing either is timed together with them, and the part says so.
+        for way in ["request", "response"] {
+            let name = format!("lb + ingress + cart-service ({way})");
+            ensure!(journey.parts.iter().any(|part| part.name == name), "no {name}\n{}", shown(journey));
+        }
+        for role in ["cart", "inventory", "events"] {
+            ensure!(journey.own(role) > 0, "{role} took no time\n{}", shown(journey));
+        }
     }
-    let _ = opaque;
     for journey in cold(&measured) {
-        println!("{}", shown(journey));
+        inferred(journey, "resolver")?;
+        counted(journey, 1, ASKED)?;
+    }
+    for journey in warm(&measured) {
+        counted(journey, 0, 0)?;
     }
     lab.finish().await;
     Ok(())

@@ -10,15 +10,15 @@ use serde_json::Value;
 
 use super::check::distinct;
 use super::load::Load;
-use super::stage::{Engines, LIMIT, Stage, Wish};
+use super::stage::{Engines, Keeper, LIMIT, Stage};
 
 /// Requests a second.
-const RATE: u32 = 40;
+const RATE: u32 = 30;
 /// Acknowledged between two kills of the broker.
-const BETWEEN: usize = 40;
+const BETWEEN: usize = 30;
 
 pub(crate) async fn each_event_is_printed_once_in_order_with_its_trace(set: Engines) -> anyhow::Result<()> {
-    let Some(mut stage) = Stage::open(set, "follow", Wish::default()).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "follow", Keeper::Lab).await? else { return Ok(()) };
     announce(&stage)?;
     let room = stage.lab.room().context("a test's lab has a room")?;
     let sets = room.options().sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);
@@ -32,7 +32,11 @@ pub(crate) async fn each_event_is_printed_once_in_order_with_its_trace(set: Engi
 
     let users: Vec<String> = (0..6).map(|number| format!("follow-{number}")).collect();
     let to = stage.listen("cart-service");
-    let load = Load::start(stage.customers(), to, RATE, users.clone(), vec!["PROD-123".to_owned()]);
+    let products: Vec<String> = (0..6).map(|number| format!("PROD-L{number}")).collect();
+    for product in &products {
+        stage.stock(product, 10_000).await?;
+    }
+    let load = Load::start(stage.customers(), to, RATE, users.clone(), products);
     for kill in [true, true, false] {
         let wanted = load.acknowledged() + BETWEEN;
         let what = format!("{wanted} acknowledged");

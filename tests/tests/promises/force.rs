@@ -7,27 +7,33 @@ use rand::seq::SliceRandom as _;
 
 use super::check;
 use super::load::Load;
-use super::stage::{Engines, LIMIT, Stage, Wish};
+use super::stage::{Engines, Keeper, LIMIT, Stage};
 
-/// Requests a second.
-const RATE: u32 = 80;
-/// How often each is killed.
-const ROUNDS: usize = 3;
+/// Requests a second, and how often each program is killed: what two cores can bear beside the engines.
+fn effort(set: Engines) -> (u32, usize) {
+    match set {
+        Engines::Defaults => (80, 3),
+        Engines::RedisAndPostgres => (60, 2),
+        Engines::KafkaRedisAndPostgres => (40, 2),
+    }
+}
+
 /// Acknowledged between two kills: each dies while it works.
-const BETWEEN: usize = 30;
+const BETWEEN: usize = 25;
 const SEED: u32 = 1_000_000;
 
 pub(crate) async fn acknowledged_is_kept_once_whatever_is_killed(set: Engines) -> anyhow::Result<()> {
-    let Some(mut stage) = Stage::open(set, "force", Wish::default()).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "force", Keeper::Lab).await? else { return Ok(()) };
+    let (rate, rounds) = effort(set);
     let users: Vec<String> = (0..20).map(|number| format!("force-{number}")).collect();
-    let products: Vec<String> = (0..3).map(|number| format!("PROD-F{number}")).collect();
+    let products: Vec<String> = (0..6).map(|number| format!("PROD-F{number}")).collect();
     for product in &products {
         stage.stock(product, SEED).await?;
     }
     let service = stage.listen("cart-service");
-    let load = Load::start(stage.customers(), service, RATE, users.clone(), products.clone());
+    let load = Load::start(stage.customers(), service, rate, users.clone(), products.clone());
     let mut victims = stage.victims();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         victims.shuffle(&mut rand::rng());
         for victim in &victims {
             let wanted = load.acknowledged() + BETWEEN;
@@ -51,7 +57,7 @@ pub(crate) async fn acknowledged_is_kept_once_whatever_is_killed(set: Engines) -
     sold += carts.values().sum::<i64>();
     let acknowledged = ops.iter().filter(|op| op.acknowledged.is_some()).count();
     let (records, events) = (log.len(), check::distinct(&log).len());
-    let kills = ROUNDS * victims.len();
+    let kills = rounds * victims.len();
     let asked = ops.len();
     // Not by eprintln, which the test runner keeps to itself when a test passes.
     let _ = writeln!(

@@ -1,15 +1,19 @@
 //! Requests that are sent at their times, whatever became of those before: nobody waits for a server that is slow
-//! or dead, and each customer tries until the item is acknowledged.
+//! or dead, and each customer tries until the item is acknowledged. Only when very many wait already, nobody joins
+//! them: on a machine that is busy with others the load would never end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::check::Op;
 use super::stage::{Add, Customers};
+
+/// So many customers wait at once. The longest outage of one engine is a few seconds.
+const WAITING: usize = 250;
 
 /// A running load.
 pub(crate) struct Load {
@@ -33,29 +37,40 @@ impl Load {
             // Ticks that were missed are made up for: the n-th request is due n steps after the first.
             let mut due = tokio::time::interval(Duration::from_secs(1) / rate);
             let mut asked = JoinSet::new();
+            let given_up = Arc::new(Once::new());
+            let mut ops = Vec::new();
             for number in 0.. {
                 due.tick().await;
                 if stopped.load(Ordering::Relaxed) {
                     break;
+                }
+                while let Some(op) = asked.try_join_next() {
+                    ops.push(op.expect("a customer does not panic"));
+                }
+                if asked.len() >= WAITING {
+                    continue;
                 }
                 let user = &users[number % users.len()];
                 let product = &products[number / users.len() % products.len()];
                 let quantity = u32::try_from(number % 3 + 1).unwrap_or(1);
                 let add = Add::new(user, product, quantity).key(&format!("load-{number}"));
                 let (customers, counter) = (customers.clone(), Arc::clone(&counter));
+                let given_up = Arc::clone(&given_up);
                 asked.spawn(async move {
                     let sent = hop::clock::now();
                     let outcome = customers.until_added(to, &add).await;
                     let acknowledged = outcome.as_ref().ok().map(|_| hop::clock::now());
                     match outcome {
                         Ok(_) => drop(counter.fetch_add(1, Ordering::Relaxed)),
-                        Err(error) => eprintln!("given up: {error:#}"),
+                        // One is enough to know why.
+                        Err(error) => given_up.call_once(|| eprintln!("given up: {error:#}")),
                     }
                     let Add { user, product, quantity, trace, .. } = add;
                     Op { trace, user, product, quantity: quantity.into(), sent, acknowledged }
                 });
             }
-            asked.join_all().await
+            ops.extend(asked.join_all().await);
+            ops
         });
         Load { stop, acknowledged, task }
     }

@@ -3,13 +3,12 @@
 use anyhow::{Context as _, ensure};
 
 use super::check::distinct;
-use super::stage::{Add, Engines, LIMIT, PODS, SETTLE_AFTER, Stage, Wish};
+use super::stage::{Add, Engines, Keeper, LIMIT, PODS, SETTLE_AFTER, Stage};
 
 const STOCK: u32 = 1_000;
 
 pub(crate) async fn an_event_is_told_when_kafka_is_back(set: Engines) -> anyhow::Result<()> {
-    let wish = Wish { own_events: true, ..Wish::default() };
-    let Some(mut stage) = Stage::open(set, "kafka-down", wish).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "kafka-down", Keeper::Test).await? else { return Ok(()) };
     let (user, product, pod) = ("patient", "PROD-K", stage.listen(PODS[0]));
     stage.stock(product, STOCK).await?;
     stage.stop("kafka");
@@ -42,9 +41,7 @@ pub(crate) async fn an_event_is_told_when_kafka_is_back(set: Engines) -> anyhow:
 }
 
 pub(crate) async fn a_pod_that_died_with_units_in_hand_loses_none(set: Engines) -> anyhow::Result<()> {
-    // The pod shall wait for Redis until it is killed.
-    let wish = Wish { env: ", REDIS_TIMEOUT_MS = 20000", ..Wish::default() };
-    let Some(mut stage) = Stage::open(set, "units-in-hand", wish).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "units-in-hand", Keeper::Lab).await? else { return Ok(()) };
     let (user, product, pod) = ("unlucky", "PROD-U", stage.listen(PODS[0]));
     stage.stock(product, STOCK).await?;
     stage.settled(&[user.to_owned()]).await?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::check::distinct;
-use super::stage::{Add, Answer, Engines, INVENTORY, LIMIT, PODS, Stage, Wish};
+use super::stage::{Add, Answer, Engines, INVENTORY, Keeper, LIMIT, PODS, Stage};
 
 const STOCK: u32 = 1_000;
 
@@ -21,7 +21,7 @@ enum Moment {
 }
 
 pub(crate) async fn a_retry_on_another_pod_lands_once(set: Engines) -> anyhow::Result<()> {
-    let Some(mut stage) = Stage::open(set, "retry", Wish::default()).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "retry", Keeper::Lab).await? else { return Ok(()) };
     for (number, moment) in [Moment::Answered, Moment::Stored, Moment::Begun].into_iter().enumerate() {
         let product = format!("PROD-R{number}");
         stage.stock(&product, STOCK).await?;
@@ -65,7 +65,7 @@ async fn killed(stage: &mut Stage, moment: Moment, add: &Add) -> anyhow::Result<
 }
 
 pub(crate) async fn nine_at_once_with_one_key_land_once(set: Engines) -> anyhow::Result<()> {
-    let Some(stage) = Stage::open(set, "nine", Wish::default()).await? else { return Ok(()) };
+    let Some(stage) = Stage::open(set, "nine", Keeper::Lab).await? else { return Ok(()) };
     let product = "PROD-N";
     stage.stock(product, STOCK).await?;
     let add = Add::new("nine", product, 3).key("one-key");

@@ -18,11 +18,14 @@ use tokio::net::TcpStream;
 use super::check::{Carts, Record};
 
 /// How long anything may take on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
-/// The longest that a pod thinks about one request, and more.
-const ANSWER: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
+/// More than a pod waits for its neighbours.
+const ANSWER: Duration = Duration::from_secs(60);
 /// Units held for so long are given back unless they are in a cart; 30 seconds by default.
-pub(crate) const SETTLE_AFTER: Duration = Duration::from_millis(4_000);
+pub(crate) const SETTLE_AFTER: Duration = Duration::from_secs(6);
+/// What the pods are told: they wait for a neighbour that is slow because the machine is, and don't burden it with
+/// a second try as well.
+const ENV: &str = "{ SETTLE_AFTER_MS = 6000, INVENTORY_TIMEOUT_MS = 20000, REDIS_TIMEOUT_MS = 20000 }";
 /// The three pods of the cart.
 pub(crate) const PODS: [&str; 3] = ["cart-pod-abc12", "cart-pod-def34", "cart-pod-ghi56"];
 /// The two of the inventory.
@@ -46,18 +49,18 @@ pub(crate) struct Stage {
     engines: BTreeMap<&'static str, Engine>,
 }
 
-/// What is different from one test to the other.
-#[derive(Default)]
-pub(crate) struct Wish {
-    /// More variables for the cart's pods.
-    pub(crate) env: &'static str,
-    /// The events shall be kept by a program that the test can stop: the lab restarts its own at once.
-    pub(crate) own_events: bool,
+/// Who starts the default event log, again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    /// The lab: it is back at once.
+    Lab,
+    /// The test: it stays away as long as the test wants it to.
+    Test,
 }
 
 impl Stage {
     /// Starts the engines and the lab; `None` when an engine can't be had, which is said.
-    pub(crate) async fn open(set: Engines, name: &str, wish: Wish) -> anyhow::Result<Option<Stage>> {
+    pub(crate) async fn open(set: Engines, name: &str, keeper: Keeper) -> anyhow::Result<Option<Stage>> {
         let label = match set {
             Engines::Defaults => "defaults",
             Engines::RedisAndPostgres => "redis",
@@ -65,7 +68,7 @@ impl Stage {
         };
         let binaries = tests::program::hops().await?;
         let room = Room::take(&format!("{name}-{label}")).await?;
-        let engines = match engines(set, wish.own_events, &binaries.path(Role::Events)).await {
+        let engines = match engines(set, keeper, &binaries.path(Role::Events)).await {
             Ok(engines) => engines,
             Err(why) => {
                 did_not_run(&format!("the shop's promise {name} on {set:?}"), &why);
@@ -83,9 +86,8 @@ impl Stage {
                 name => options.set(&format!("hop.{name}.external"), &url),
             };
         }
-        let env = format!("{{ SETTLE_AFTER_MS = {}{} }}", SETTLE_AFTER.as_millis(), wish.env);
         for pod in PODS {
-            options = options.set(&format!("hop.{pod}.env"), &env);
+            options = options.set(&format!("hop.{pod}.env"), ENV);
         }
         let stage = Stage { lab: room.start(options).await?, engines };
         // A topic's first event waits for the topic; and a Kafka that listens is not yet one that serves.
@@ -305,21 +307,28 @@ impl Customers {
         http(to, &head, &format!("{{\"productId\":\"{product}\",\"quantity\":{quantity}}}")).await
     }
 
+    /// Sends it, with its key, until it is acknowledged.
     pub(crate) async fn until_added(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Answer> {
+        let answer = self.until_decided(to, add).await?;
+        ensure!(answer.status == 201, "{add:?}: {answer:?}");
+        Ok(answer)
+    }
+
+    /// Sends it, with its key, until it is acknowledged, or refused for a reason of the customer's.
+    pub(crate) async fn until_decided(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Answer> {
         ensure!(add.key.is_some(), "without a key it would land more than once");
         let mut last = None;
         let mut pauses = Pauses::default();
         let begun = hop::clock::monotonic();
         while hop::clock::since(begun) < LIMIT {
             match self.add(to, add).await {
-                Ok(answer) if answer.status == 201 => return Ok(answer),
                 Ok(answer) if answer.may_be_sent_again() => last = Some(Ok(answer)),
-                Ok(answer) => bail!("{add:?}: {answer:?}"),
+                Ok(answer) => return Ok(answer),
                 Err(error) => last = Some(Err(error)),
             }
             pauses.next().await;
         }
-        bail!("{add:?} was not acknowledged within {LIMIT:?}: {last:?}")
+        bail!("{add:?} was not decided within {LIMIT:?}: {last:?}")
     }
 }
 
@@ -374,7 +383,7 @@ pub(crate) async fn http(to: SocketAddr, head: &str, body: &str) -> anyhow::Resu
 
 async fn engines(
     set: Engines,
-    own_events: bool,
+    keeper: Keeper,
     events: &std::path::Path,
 ) -> Result<BTreeMap<&'static str, Engine>, String> {
     let mut engines = BTreeMap::new();
@@ -384,11 +393,8 @@ async fn engines(
     }
     if set == Engines::KafkaRedisAndPostgres {
         let workspace = tests::program::root().map_err(|error| error.to_string())?;
-        // Beside all that is built; the jars are fetched once.
-        let target = events.parent().and_then(|folder| folder.parent());
-        let libs = target.ok_or("a program lies in a folder")?.join("kafka");
-        engines.insert("kafka", Engine::kafka(&workspace, &libs).await?);
-    } else if own_events {
+        engines.insert("kafka", Engine::kafka(&workspace).await?);
+    } else if keeper == Keeper::Test {
         engines.insert("kafka", Engine::events(events).await?);
     }
     Ok(engines)

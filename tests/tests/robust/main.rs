@@ -7,6 +7,7 @@
 //! | `orphans` | no program outlives its lab, however that ends; labs side by side |
 //! | `wrong_plan` | every mistake in lab.toml or an option is explained, and nothing is started |
 //! | `starting` | what cannot start says why, and leaves nothing behind |
+//! | `recipes` | real programs by name: listed, missing, mistyped |
 //! | `garbage` | no bytes on any port bring a program down or blow it up |
 //! | `command_line` | what scripts rely on: exit codes, stdout, JSON |
 //! | `certificates` | secrets are secret, and the authority can sign for nobody else |
@@ -24,6 +25,7 @@ mod map;
 mod orphans;
 mod process;
 mod program;
+mod recipes;
 mod spot;
 mod starting;
 mod wrong_plan;

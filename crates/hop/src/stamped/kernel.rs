@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, TimestampingFlag, recvmsg, setsockopt,
@@ -129,21 +130,26 @@ pub async fn recv_from(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usi
     }
 }
 
-/// Does this kernel stamp what arrives? Sends itself datagrams until one is stamped, or many were not.
+/// How long a kernel that was not asked for stamps before may take to begin.
+const BEGINNING: Duration = Duration::from_secs(2);
+
+/// Does this kernel stamp what arrives? Sends itself datagrams until one is stamped, for two seconds at most.
 ///
 /// # Errors
 /// There is no loopback network, or the kernel refuses the option.
 pub fn works() -> io::Result<bool> {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0")?;
     let sender = std::net::UdpSocket::bind("127.0.0.1:0")?;
-    receiver.set_read_timeout(Some(std::time::Duration::from_secs(1)))?;
+    receiver.set_read_timeout(Some(BEGINNING))?;
     enable(&receiver)?;
-    // The kernel begins a moment after the first socket on the machine asks for it.
-    for _ in 0..100 {
+    let begun = clock::monotonic();
+    // It begins when a thread of its own has run after the first socket on the machine asked.
+    while clock::since(begun) < BEGINNING {
         sender.send_to(b"?", receiver.local_addr()?)?;
         if receive::<SockaddrStorage>(&receiver, &mut [0; 1])?.2.is_some() {
             return Ok(true);
         }
+        std::thread::yield_now();
     }
     Ok(false)
 }

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hop::clock;
+use hop::http::Exchange;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -55,6 +57,19 @@ pub struct Sqlite {
     writer: Arc<tokio::sync::Mutex<Connection>>,
     /// Changes whose turn has not come.
     waiting: Arc<Mutex<Vec<Box<dyn Job>>>>,
+    /// Whose request this handle serves, if it is one: it learns what a write's time went into.
+    exchange: Option<Exchange>,
+}
+
+/// When the steps of a write were over, in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// The transaction has begun: nobody else writes.
+    begun: u64,
+    /// All changes of the transaction are made.
+    made: u64,
+    /// They are on the disk.
+    committed: u64,
 }
 
 impl Sqlite {
@@ -84,7 +99,13 @@ impl Sqlite {
             reader: Arc::new(Mutex::new(reader)),
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
             waiting: Arc::default(),
+            exchange: None,
         })
+    }
+
+    /// A handle whose writes tell this request what their time went into.
+    pub fn serving(&self, exchange: &Exchange) -> Self {
+        Sqlite { exchange: Some(exchange.clone()), ..self.clone() }
     }
 
     /// How many there are of a product, or `None` if nobody ever said.
@@ -199,6 +220,7 @@ impl Sqlite {
         &self,
         change: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StockError> {
+        let asked = clock::now();
         let (tell, told) = oneshot::channel();
         let job = Waiting { change, outcome: None, tell };
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(job));
@@ -208,7 +230,13 @@ impl Sqlite {
             let written = tokio::task::spawn_blocking(move || write_all(&mut writer, jobs));
             written.await.map_err(|error| StockError::Stopping(error.into()))?;
         }
-        Ok(told.await.map_err(|error| StockError::Stopping(error.into()))??)
+        let (result, times) = told.await.map_err(|error| StockError::Stopping(error.into()))??;
+        if let Some(exchange) = &self.exchange {
+            exchange.record("queue", asked, times.begun);
+            exchange.record("execute", times.begun, times.made);
+            exchange.record("fsync", times.made, times.committed);
+        }
+        Ok(result)
     }
 }
 
@@ -216,13 +244,13 @@ impl Sqlite {
 /// made alone.
 trait Job: Send {
     fn make(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()>;
-    fn end(self: Box<Self>, committed: rusqlite::Result<()>);
+    fn end(self: Box<Self>, committed: rusqlite::Result<Times>);
 }
 
 struct Waiting<F, T> {
     change: F,
     outcome: Option<T>,
-    tell: oneshot::Sender<rusqlite::Result<T>>,
+    tell: oneshot::Sender<rusqlite::Result<(T, Times)>>,
 }
 
 impl<F, T> Job for Waiting<F, T>
@@ -235,16 +263,19 @@ where
         Ok(())
     }
 
-    fn end(self: Box<Self>, committed: rusqlite::Result<()>) {
+    fn end(self: Box<Self>, committed: rusqlite::Result<Times>) {
         let Waiting { outcome, tell, .. } = *self;
         // A change that was committed was made. Nobody listens when the client went away.
-        let _ = tell.send(committed.and_then(|()| outcome.ok_or(rusqlite::Error::InvalidQuery)));
+        let made = |times| Ok((outcome.ok_or(rusqlite::Error::InvalidQuery)?, times));
+        let _ = tell.send(committed.and_then(made));
     }
 }
 
 fn write_all(connection: &mut Connection, mut jobs: Vec<Box<dyn Job>>) {
-    if jobs.len() > 1 && commit(connection, &mut jobs).is_ok() {
-        return jobs.into_iter().for_each(|job| job.end(Ok(())));
+    if jobs.len() > 1
+        && let Ok(times) = commit(connection, &mut jobs)
+    {
+        return jobs.into_iter().for_each(|job| job.end(Ok(times)));
     }
     for mut job in jobs {
         let committed = commit(connection, std::slice::from_mut(&mut job));
@@ -252,14 +283,17 @@ fn write_all(connection: &mut Connection, mut jobs: Vec<Box<dyn Job>>) {
     }
 }
 
-fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<Times> {
     // IMMEDIATE takes the write lock at the beginning, where waiting for it is possible; a read lock that
     // wants to become a write lock is refused instead.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let begun = clock::now();
     for job in jobs {
         job.make(&transaction)?;
     }
-    transaction.commit() // fdatasync happens in here
+    let made = clock::now();
+    transaction.commit()?; // the changes are appended to the log, and fdatasync happens in here
+    Ok(Times { begun, made, committed: clock::now() })
 }
 
 fn set(transaction: &Transaction<'_>, item: &Item) -> rusqlite::Result<Change> {

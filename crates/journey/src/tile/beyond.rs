@@ -99,7 +99,7 @@ impl<'a> Tiler<'a> {
         if !direct {
             self.expect(received);
             let between = self.opaque_name(received);
-            let name = format!("{between} (response)");
+            let name = format!("{} (response)", self.opaque_names(received, &from));
             let whose =
                 Whose { hop: &between, kind: PartKind::Opaque, name: &name, quality: Quality::Inferred };
             // What an opaque program wrote, and when, nobody saw: its time ends where the kernel had it.
@@ -172,7 +172,7 @@ impl<'a> Tiler<'a> {
             self.miss(skipped);
         }
         let hop = self.opaque_name(sent);
-        let name = format!("{hop} (request)");
+        let name = format!("{} (request)", self.opaque_names(sent, first));
         let whose = Whose { hop: &hop, kind: PartKind::Opaque, name: &name, quality: Quality::Inferred };
         if let Some(first) = behind.last() {
             self.arrive(whose, &Arrival::of(first.span, first.read.direction, first.read.at), back);
@@ -208,6 +208,13 @@ impl<'a> Tiler<'a> {
     fn opaque_name(&self, stamp: &Stamp) -> String {
         let server = stamp.flow.server;
         self.roster.at(server).map_or_else(|| server.to_string(), |known| known.name.clone())
+    }
+
+    /// Everyone who had the request between an opaque hop and the next one that reports.
+    fn opaque_names(&self, stamp: &Stamp, to: &str) -> String {
+        let opaque = self.roster.at(stamp.flow.server).filter(|known| !known.reports);
+        opaque
+            .map_or_else(|| self.opaque_name(stamp), |known| self.roster.opaque_chain(known, to).join(" + "))
     }
 
     /// A hop that should have reported these bytes has not, or not yet.

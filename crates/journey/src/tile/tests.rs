@@ -284,6 +284,30 @@ fn an_opaque_program_in_front_of_a_relay_ends_where_the_relay_begins() {
 }
 
 #[test]
+fn opaque_programs_in_a_row_share_a_part_that_names_them_all() {
+    let known = |name: &str, reports, onward: &[&str]| Known {
+        name: name.into(),
+        role: name.into(),
+        reports,
+        onward: onward.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let mut roster = Roster::default();
+    roster.add(known("ingress", false, &["cart-service"]), [flow(2).server]);
+    roster.add(known("cart-service", false, &["other", "pod"]), [flow(4).server]);
+    roster.add(known("other", false, &["nobody"]), [flow(5).server]);
+    roster.add(known("pod", true, &[]), [flow(3).server]);
+    let spans = three_hops().into_iter().filter(|span| span.name != "relay").collect();
+    let journey = assembled(spans, &roster);
+    tiles(&journey);
+    let names = |kind| journey.parts.iter().filter(move |part| part.kind == kind).map(|part| &*part.name);
+    assert_eq!(
+        names(PartKind::Opaque).collect::<Vec<_>>(),
+        ["ingress + cart-service (request)", "ingress + cart-service (response)"]
+    );
+    assert_eq!(journey.own("ingress"), (250 - 150) + (850 - 700));
+}
+
+#[test]
 fn an_impossible_stamp_is_shown_and_makes_no_negative_part() {
     let mut spans = three_hops();
     spans[2].stamps[0].at = 2; // the lb claims to have read before the browser wrote

@@ -6,20 +6,13 @@ fn times(micros: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Duration
 
 #[test]
 fn the_ranks_are_those_of_the_tables() {
-    // As in any binomial table: n = 20, p = ½ has P(B ≤ 5) = 0.0207 and P(B ≤ 6) = 0.0577.
     assert_eq!(ranks(20, 0.5, 0.95), (Some(5), Some(14)));
     // 2 · ½⁶ = 0.031 and 2 · ½⁵ = 0.063.
     assert_eq!(ranks(6, 0.5, 0.95), (Some(0), Some(5)));
     assert_eq!(ranks(5, 0.5, 0.95), (None, None));
-    // 0.99ⁿ ≤ 0.025 from n = 368 on.
-    assert_eq!(ranks(367, 0.99, 0.95).1, None);
-    assert_eq!(ranks(368, 0.99, 0.95).1, Some(367));
-    assert_eq!((enough(0.5, 0.95), enough(0.99, 0.95)), (6, 368));
+    assert_eq!((ranks(367, 0.99, 0.95).1, ranks(368, 0.99, 0.95).1), (None, Some(367)));
+    assert_eq!((enough(0.5, 0.95), enough(0.9, 0.95), enough(0.99, 0.95)), (6, 36, 368));
     assert_eq!(ranks(0, 0.5, 0.95), (None, None));
-    // Far beyond what fits into a float as a plain product.
-    let (least, most) = ranks(100_000, 0.5, 0.95);
-    let (least, most) = (least.expect("many"), most.expect("many"));
-    assert!((49_685..49_695).contains(&least) && (50_305..50_315).contains(&most), "{least} {most}");
 }
 
 #[test]

@@ -58,7 +58,8 @@ pub(super) async fn run(global: &Global, wanted: &Checked) -> anyhow::Result<Out
 }
 
 async fn checked(global: &Global, wanted: &Checked) -> anyhow::Result<Outcome> {
-    let options = Options { count: wanted.number, cold: true, warm: false, ..Options::default() };
+    let count = wanted.number;
+    let options = Options { count, keep: count, cold: true, warm: false, ..Options::default() };
     let Some(measured) = super::measure::measured(global, &options).await? else {
         return Ok(Outcome::Interrupted);
     };

@@ -60,9 +60,9 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
 /// Lets a running lab measure, and shows how far it is to whoever can see it.
 async fn asked(run: &Run, options: &Options) -> anyhow::Result<Measured> {
     if Progress::is_seen() {
-        control::ask_measure(run, options, Some(shown())).await
+        control::ask_measure_showing(run, options, shown()).await
     } else {
-        control::ask_measure(run, options, None::<fn(usize, usize)>).await
+        control::ask_measure(run, options).await
     }
 }
 

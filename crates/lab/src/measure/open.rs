@@ -230,6 +230,9 @@ async fn offer(
             noted.most_at_once = noted.most_at_once.max(running.len());
         }
         noted.most_waiting = noted.most_waiting.max(waiting.len());
+        if !open && running.is_empty() {
+            continue; // The last ones were given up.
+        }
         tokio::select! {
             due = pace.due.recv(), if open => match due {
                 Some(due) if stopped.is_none() => waiting.push_back(due),

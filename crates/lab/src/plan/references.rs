@@ -30,7 +30,7 @@ pub(super) fn swap(raw: &mut Raw, swaps: &[String], sources: &mut Sources) -> Re
                 found = true;
                 let role = role_of(name.get_ref(), &hop.role).parse::<Role>();
                 let recipe = role.is_ok_and(|role| recipe::is_meant(role, program.trim()));
-                (hop.external, hop.recipe, hop.command, hop.flush) = (None, None, None, None);
+                (hop.external, hop.recipe, hop.command) = (None, None, None);
                 if recipe {
                     hop.recipe = Some(Spanned::new(span.clone(), program.trim().to_owned()));
                 } else {

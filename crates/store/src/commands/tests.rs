@@ -6,7 +6,7 @@ use crate::protocol::Parser;
 use crate::tests::facts;
 
 /// Runs a script; `@5000` sets the time to 5000 ms.
-fn check(script: &str) {
+pub(super) fn check(script: &str) {
     let (mut database, mut session, facts) = (Database::default(), Session::default(), facts());
     let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
     while let Some(line) = lines.next() {
@@ -250,96 +250,6 @@ fn streams() {
          $41 18446744073709551615-18446744073709551615
          > XADD s * a 1
          -ERR The stream has exhausted the last possible ID, unable to add more items",
-    );
-}
-
-#[test]
-fn transactions() {
-    check(
-        "> EXEC
-         -ERR EXEC without MULTI
-         > DISCARD
-         -ERR DISCARD without MULTI
-         > MULTI
-         +OK
-         > MULTI
-         -ERR MULTI calls can not be nested
-         > WATCH a
-         -ERR WATCH inside MULTI is not allowed
-         > SET a 1
-         +QUEUED
-         > HSET a f v
-         +QUEUED
-         > INCR a
-         +QUEUED
-         > EXEC
-         *3 +OK -WRONGTYPE Operation against a key holding the wrong kind of value :2
-         > MULTI
-         +OK
-         > FOO bar
-         -ERR unknown command 'FOO', with args beginning with: 'bar'
-         > SET a 5
-         +QUEUED
-         > EXEC
-         -EXECABORT Transaction discarded because of previous errors.
-         > MULTI
-         +OK
-         > GET
-         -ERR wrong number of arguments for 'get' command
-         > DISCARD
-         +OK
-         > WATCH a b
-         +OK
-         > SET b 1
-         +OK
-         > MULTI
-         +OK
-         > GET a
-         +QUEUED
-         > EXEC
-         *-1
-         > WATCH a none
-         +OK
-         > MULTI
-         +OK
-         > GET a
-         +QUEUED
-         > EXEC
-         *1 $1 2
-         > WATCH a
-         +OK
-         > INCR a
-         :3
-         > UNWATCH
-         +OK
-         > MULTI
-         +OK
-         > EXEC
-         *0
-         > MULTI
-         +OK
-         > EXEC x
-         -EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command
-         > EXEC
-         -ERR EXEC without MULTI",
-    );
-}
-
-#[test]
-fn a_watched_key_that_expires_fails_the_transaction() {
-    check(
-        "@1000
-         > SET a 1 PX 10
-         +OK
-         > WATCH a
-         +OK
-         @1010
-         > MULTI
-         +OK
-         > SET b 1
-         +QUEUED
-         > EXEC
-         *-1",
     );
 }
 

@@ -7,7 +7,7 @@
 use super::{ALL_KEYS, Call, Facts, NO_KEYS, Spec, run};
 use crate::database::Database;
 use crate::reply::{Answer, Output, Reply, failure};
-use crate::session::{Session, Transaction};
+use crate::session::{Session, Transaction, Watched};
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("multi", 1, NO_KEYS, multi),
@@ -44,8 +44,9 @@ fn watch(call: &mut Call<'_>) -> Answer {
     }
     for key in &call.arguments[1..] {
         // A second WATCH of the same key must not forget what the first one saw.
-        if !call.session.watched.iter().any(|(watched, _)| watched == key) {
-            call.session.watched.push((key.clone(), call.database.version(key)));
+        if !call.session.watched.iter().any(|watched| watched.key == key) {
+            let (version, since) = (call.database.version(key), call.database.changes());
+            call.session.watched.push(Watched { key: key.clone(), version, since });
         }
     }
     Ok(Reply::OK)
@@ -70,7 +71,7 @@ pub(super) fn commit(database: &mut Database, session: &mut Session, facts: &Fac
         let text = "EXECABORT Transaction discarded because of previous errors.";
         return output.put(&Reply::Error(text.into()), session.resp3);
     }
-    if watched.iter().any(|(key, version)| database.version(key) != *version) {
+    if watched.iter().any(|Watched { key, version, since }| !database.unchanged(key, *version, *since)) {
         return output.put(&Reply::NullArray, session.resp3);
     }
     let before = database.journal.bytes.len();

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use crate::database::{Database, Journal, Slot, Value};
+use crate::database::{Database, Slot, Value};
 use crate::hash::Hash;
+use crate::journal::Journal;
 use crate::stream::Stream;
 
 /// About so many bytes of commands go into one group, so that a group's checksum stays cheap to verify.

@@ -1,0 +1,50 @@
+//! Which keys went away lately. Whoever watches a key that is not there must learn that it came and went again
+//! meanwhile: what is there now looks just like before.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+/// So many are remembered, some 1 MiB. A WATCH during which more keys go away fails, though nothing it watches
+/// changed: its client tries again.
+const REMEMBERED: usize = 10_000;
+
+/// Marks the version of a key that is no more.
+pub(crate) const GONE: u64 = 1 << 63;
+
+/// Keys with the version of their end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Graves {
+    versions: HashMap<Bytes, u64>,
+    /// Oldest first.
+    order: VecDeque<(Bytes, u64)>,
+    /// Ends up to this version may be forgotten.
+    pub(crate) forgotten: u64,
+}
+
+impl Graves {
+    /// Forgets everything that ended up to this version.
+    pub(crate) fn after(forgotten: u64) -> Self {
+        Self { forgotten, ..Self::default() }
+    }
+
+    /// When the key ended the last time; 0 if that is not known, or never was.
+    pub(crate) fn version(&self, key: &[u8]) -> u64 {
+        self.versions.get(key).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn bury(&mut self, key: &[u8], version: u64) {
+        let key = Bytes::copy_from_slice(key);
+        self.versions.insert(key.clone(), version);
+        self.order.push_back((key, version));
+        if self.order.len() > REMEMBERED
+            && let Some((key, version)) = self.order.pop_front()
+        {
+            self.forgotten = self.forgotten.max(version & !GONE);
+            if self.version(&key) == version {
+                self.versions.remove(&key);
+            }
+        }
+    }
+}
