@@ -129,7 +129,7 @@ async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr
         }
         let flow = Flow { transport: Transport::Udp, client: peer, server: address };
         let offset = u64::from(response.id);
-        let (read, written) = (Mark { offset, ..read }, Mark { offset, at: tx, queued: None });
+        let (read, written) = (Mark { offset, ..read }, Mark { offset, at: tx, ..Mark::default() });
         let stamps = read.received(flow, Direction::Request).chain([written.sent(flow, Direction::Response)]);
         server.report(&response, (read.at, tx), stamps.collect());
     }

@@ -155,6 +155,7 @@ fn exporting(collector: SocketAddr) -> Telemetry {
         otlp_endpoint: Some(format!("http://{collector}")),
         sampler: "parentbased_always_on".to_owned(),
         schedule_delay_ms: 200,
+        tcp_nodelay: true,
         drain_seconds: 0,
     };
     Telemetry::from_settings("cart-pod-def34", &common).expect("telemetry")

@@ -41,6 +41,17 @@ pub struct Common {
     )]
     pub schedule_delay_ms: u64,
 
+    /// Send small segments at once; with false, Nagle's algorithm holds them back while others are unacknowledged
+    #[arg(
+        long,
+        env = "TCP_NODELAY",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        help_heading = "Every hop"
+    )]
+    pub tcp_nodelay: bool,
+
     /// How long running requests may take to finish after SIGTERM, in seconds
     #[arg(long, env = "DRAIN_SECONDS", value_name = "S", default_value_t = 10, help_heading = "Every hop")]
     pub drain_seconds: u64,

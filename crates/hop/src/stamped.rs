@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -27,6 +28,22 @@ pub struct Mark {
     /// For a byte that was read: when the kernel had it in the socket's queue, where that is known.
     /// Nanoseconds since the Unix epoch, never after [`Mark::at`].
     pub queued: Option<u64>,
+    /// For a byte that was written: did the kernel keep it, or some before it, back? Looked at only where
+    /// Nagle's algorithm is on; see [`nagle`].
+    pub held: bool,
+}
+
+/// Is Nagle's algorithm on for new connections of this process?
+static NAGLE: AtomicBool = AtomicBool::new(false);
+
+/// Turns Nagle's algorithm (RFC 9293 §3.7.4) on or off for connections that are made or accepted from now on.
+///
+/// It is off. With it, a small segment is not sent while an earlier one is not acknowledged, and a receiver
+/// that has nothing to say delays its acknowledgement (RFC 9293 §3.8.6.3; Linux: 40 ms and more): who writes a
+/// message in two pieces then waits for a timer of the other side's. Programs forget to turn it off; with
+/// this, that can be watched.
+pub fn nagle(on: bool) {
+    NAGLE.store(on, Ordering::Relaxed);
 }
 
 impl Mark {
@@ -167,13 +184,13 @@ impl Stamps {
     fn note_read(&self, count: usize, queued: Option<u64>) {
         let at = clock::now();
         let mut log = self.log();
-        log.read = Mark { offset: log.read.offset + count as u64, at, queued };
+        log.read = Mark { offset: log.read.offset + count as u64, at, queued, held: false };
         log.turns += u32::from(std::mem::take(&mut log.waits));
     }
 
-    fn note_write(&self, count: usize, at: u64) {
+    fn note_write(&self, count: usize, at: u64, held: bool) {
         let mut log = self.log();
-        log.written = Mark { offset: log.written.offset + count as u64, at, queued: None };
+        log.written = Mark { offset: log.written.offset + count as u64, at, queued: None, held };
         log.waits = true;
     }
 
@@ -199,6 +216,8 @@ pub struct Stamped<S = TcpStream> {
     inner: S,
     stamps: Stamps,
     read: Read<S>,
+    /// Does the kernel hold back what was written? Only asked where Nagle's algorithm is on.
+    holds: Option<fn(&S) -> bool>,
 }
 
 impl Stamped<TcpStream> {
@@ -209,8 +228,7 @@ impl Stamped<TcpStream> {
     /// The socket is already gone.
     pub fn accepted(stream: TcpStream, peer: SocketAddr) -> io::Result<Self> {
         let local = stream.local_addr()?;
-        stream.set_nodelay(true)?;
-        Ok(Self::with(kernel::poll_read, stream, Side::Server, peer, local))
+        Self::tcp(stream, Side::Server, peer, local)
     }
 
     /// Connects to an address and wraps the connection.
@@ -227,11 +245,18 @@ impl Stamped<TcpStream> {
     /// The socket is already gone.
     pub fn connected(stream: TcpStream, peer: SocketAddr) -> io::Result<Self> {
         let local = stream.local_addr()?;
-        stream.set_nodelay(true)?;
         if let Err(error) = kernel::enable(&stream) {
             tracing::debug!(%error, "no kernel stamps");
         }
-        Ok(Self::with(kernel::poll_read, stream, Side::Client, local, peer))
+        Self::tcp(stream, Side::Client, local, peer)
+    }
+
+    fn tcp(stream: TcpStream, side: Side, client: SocketAddr, server: SocketAddr) -> io::Result<Self> {
+        let nagle = NAGLE.load(Ordering::Relaxed);
+        stream.set_nodelay(!nagle)?;
+        let mut stamped = Self::with(kernel::poll_read, stream, side, client, server);
+        stamped.holds = nagle.then_some(kernel::holds);
+        Ok(stamped)
     }
 
     /// The socket itself, for options.
@@ -260,12 +285,17 @@ impl<S> Stamped<S> {
             closed: false,
         };
         let shared = Shared { flow, side, opened: clock::now(), log: Mutex::new(log) };
-        Stamped { inner, stamps: Stamps(Arc::new(shared)), read }
+        Stamped { inner, stamps: Stamps(Arc::new(shared)), read, holds: None }
     }
 
     /// The readable side.
     pub fn stamps(&self) -> Stamps {
         self.stamps.clone()
+    }
+
+    fn wrote(&self, count: usize, at: u64) {
+        let held = self.holds.is_some_and(|holds| holds(&self.inner));
+        self.stamps.note_write(count, at, held);
     }
 }
 
@@ -301,7 +331,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
         let at = clock::now();
         let polled = Pin::new(&mut self.inner).poll_write(context, bytes);
         if let Poll::Ready(Ok(count)) = polled {
-            self.stamps.note_write(count, at);
+            self.wrote(count, at);
         }
         polled
     }
@@ -314,7 +344,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
         let at = clock::now();
         let polled = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
         if let Poll::Ready(Ok(count)) = polled {
-            self.stamps.note_write(count, at);
+            self.wrote(count, at);
         }
         polled
     }

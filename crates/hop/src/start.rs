@@ -51,6 +51,7 @@ where
     R: Future<Output = anyhow::Result<()>>,
 {
     init_logs();
+    crate::stamped::nagle(!common.tcp_nodelay);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(role, &anyhow::Error::new(error).context("start the runtime")),

@@ -35,5 +35,5 @@ pub use statistics::{
     summarize,
 };
 pub use tally::{Row, Tally};
-pub use tile::{ACCEPT_QUEUE, PART_KIND, REUSED, TOTAL, WAKE_UP, assemble};
+pub use tile::{ACCEPT_QUEUE, HELD, PART_KIND, REUSED, SEND_QUEUE, TOTAL, WAKE_UP, assemble};
 pub use verdict::{Answer, CONFIDENCE, Quantile, Verdict};

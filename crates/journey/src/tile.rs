@@ -7,7 +7,7 @@
 mod arrive;
 mod beyond;
 
-pub use arrive::{ACCEPT_QUEUE, WAKE_UP};
+pub use arrive::{ACCEPT_QUEUE, SEND_QUEUE, WAKE_UP};
 
 use crate::index::{Index, Roster};
 use crate::part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
@@ -20,6 +20,8 @@ pub const TOTAL: &str = "journey.total_ns";
 pub const PART_KIND: &str = "journey.part";
 /// A client span says whether its connection was there already.
 pub const REUSED: &str = "journey.connection.reused";
+/// A span may say that the kernel had not sent all of its message when the write was over.
+pub const HELD: &str = "journey.held";
 /// How deep calls may nest before the walk stops: spans come from outside and may form a circle.
 const DEEPEST: u16 = 32;
 /// How many spans one journey may visit: a circle with branches would be walked for ever.
@@ -40,6 +42,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         start: root.start,
         stage: if from_browser { Stage::Browser } else { Stage::ToPod },
         depth: 0,
+        held: None,
         parts: Vec::new(),
         counts: Counts::default(),
         silent: Vec::new(),
@@ -94,6 +97,8 @@ struct Tiler<'a> {
     start: u64,
     stage: Stage,
     depth: u16,
+    /// Who sent the message that arrives next, if its kernel held it back.
+    held: Option<&'a str>,
     parts: Vec<Part>,
     counts: Counts,
     silent: Vec<String>,
@@ -215,7 +220,11 @@ impl<'a> Tiler<'a> {
             };
             let whose = Whose { hop, kind, name, quality: Quality::User };
             for inner in &child.inside {
-                self.until(inner.span.start.clamp(self.cursor, limit.max(self.cursor)), whose);
+                let start = inner.span.start.clamp(self.cursor, limit.max(self.cursor));
+                // Steps that follow one another leave nothing in between.
+                if start > self.cursor {
+                    self.until(start, whose);
+                }
                 self.child(inner, hop, limit);
             }
             self.until(child.span.end.min(limit).max(self.cursor), whose);

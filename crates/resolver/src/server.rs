@@ -107,7 +107,7 @@ async fn answer_datagram(
         tracing::debug!(%error, peer = %flow.client, "send a response");
     }
     let offset = u64::from(response.id);
-    let (read, written) = (Mark { offset, ..read }, Mark { offset, at: tx, queued: None });
+    let (read, written) = (Mark { offset, ..read }, Mark { offset, at: tx, ..Mark::default() });
     let stamps = read.received(flow, Direction::Request).chain([written.sent(flow, Direction::Response)]);
     resolver.report(&trip, &response, (read.at, tx), stamps.collect());
 }

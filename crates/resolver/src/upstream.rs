@@ -163,7 +163,7 @@ impl NameServer {
         }
         let offset = u64::from(request.id);
         for resent in 0..SENDINGS {
-            let sent = Mark { offset, at: clock::now(), queued: None };
+            let sent = Mark { offset, at: clock::now(), ..Mark::default() };
             match asked {
                 None => *asked = Some(Asked { flow, sent, read: None, resent }),
                 Some(asked) => asked.resent = resent,

@@ -16,7 +16,7 @@ use tests::fixture::{Fixture, Room};
 use crate::check::{shown, sound};
 
 /// For so long a program stays stopped: more than all the rest of a journey takes on a busy machine.
-const HELD: Duration = Duration::from_millis(500);
+const HELD: Duration = Duration::from_secs(1);
 /// Only a broken test waits for it.
 const LIMIT: Duration = Duration::from_secs(20);
 /// A request of the browser's, with its token, has more bytes than this; a health check has fewer.

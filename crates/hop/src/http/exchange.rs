@@ -253,6 +253,9 @@ impl Exchange {
         let flow = stamps.flow();
         span.attributes.push(("network.peer.address".into(), flow.client.ip().to_string().into()));
         span.attributes.push(("network.peer.port".into(), flow.client.port().into()));
+        if written.is_some_and(|mark| mark.held) {
+            span = span.with(journey::HELD, true);
+        }
         span.stamps.reserve_exact(3);
         span.stamps.extend(stamps.read_stamps(read));
         span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));

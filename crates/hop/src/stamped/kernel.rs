@@ -65,6 +65,19 @@ fn receive<S: SockaddrLike>(
     Ok((message.bytes, message.address, queued))
 }
 
+/// Has the kernel not yet sent all that was written? It waits for an acknowledgement (Nagle's algorithm), or
+/// for room at the receiver's.
+pub(super) fn holds(stream: &TcpStream) -> bool {
+    /// Bytes in the send queue that were never sent (`linux/sockios.h`; tcp(7) has only SIOCOUTQ, which
+    /// counts what was sent and not acknowledged, too).
+    const SIOCOUTQNSD: libc::Ioctl = 0x894B;
+    let mut unsent: libc::c_int = 0;
+    // SAFETY: for this request the kernel writes one int to the address, which is that of one.
+    #[allow(unsafe_code, reason = "neither std nor nix nor rustix has this request")]
+    let outcome = unsafe { libc::ioctl(stream.as_raw_fd(), SIOCOUTQNSD, &raw mut unsent) };
+    outcome == 0 && unsent > 0
+}
+
 /// As `TcpStream`'s own `poll_read`; also says when the kernel had the last byte.
 pub(super) fn poll_read(
     stream: Pin<&mut TcpStream>,
@@ -107,7 +120,7 @@ pub(super) fn poll_read(
 pub fn try_recv_from(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Mark)> {
     let (length, peer, queued) =
         socket.try_io(Interest::READABLE, || receive::<SockaddrStorage>(socket, buffer))?;
-    let mark = Mark { offset: 0, at: clock::now(), queued };
+    let mark = Mark { at: clock::now(), queued, ..Mark::default() };
     let peer = peer.as_ref().and_then(|peer| {
         let v4 = peer.as_sockaddr_in().map(|v4| SocketAddr::V4((*v4).into()));
         v4.or_else(|| peer.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into())))

@@ -21,6 +21,7 @@ fn play() {
         otlp_endpoint,
         sampler: "parentbased_always_on".to_owned(),
         schedule_delay_ms: 200,
+        tcp_nodelay: true,
         drain_seconds: 1,
     };
     let code = hop::start("hop", common, async |hop| {

@@ -22,6 +22,7 @@ fn common(endpoint: &str) -> Common {
         otlp_endpoint: Some(endpoint.to_owned()),
         sampler: "parentbased_always_on".to_owned(),
         schedule_delay_ms: 200,
+        tcp_nodelay: true,
         drain_seconds: 1,
     }
 }

@@ -1,14 +1,18 @@
 //! Bytes reach a program: the way to its socket, and what they waited for there until they were read.
 
-use super::{Tiler, Whose};
+use super::{HELD, Tiler, Whose};
 use crate::part::PartKind;
-use crate::span::Span;
+use crate::span::{Span, Value};
 use crate::stamp::{Direction, Event, Stamp};
 
 /// The name of the part in which bytes were there and the program was not yet running.
 pub const WAKE_UP: &str = "wake-up";
 /// The name of the part in which bytes were there and their connection was not yet accepted.
 pub const ACCEPT_QUEUE: &str = "accept queue";
+
+/// The name of the part in which the sender's kernel held the message back: Nagle's algorithm waiting for an
+/// acknowledgement, or a full window. It ends where the receiver has the message, so the leg itself is in it.
+pub const SEND_QUEUE: &str = "send queue";
 
 /// A message as its receiver saw it come.
 #[derive(Clone, Copy)]
@@ -44,7 +48,13 @@ impl<'a> Arrival<'a> {
     }
 }
 
-impl Tiler<'_> {
+impl<'a> Tiler<'a> {
+    /// The next message to arrive is the one that this span sent.
+    pub(super) fn sent_by(&mut self, span: &'a Span) {
+        let held = span.attribute(HELD) == Some(&Value::Bool(true));
+        self.held = held.then_some(&*span.hop);
+    }
+
     /// Until the receiver's socket had the bytes the time was `whose`: a leg, or a program that reports
     /// nothing. From then on they waited for the receiver: for its `accept` on a new connection, for a
     /// relay's connection onward, and for the program to run and read them.
@@ -53,6 +63,11 @@ impl Tiler<'_> {
     pub(super) fn arrive(&mut self, whose: Whose<'_>, into: &Arrival<'_>, back: u64) {
         let wait = |name| Whose { kind: PartKind::Wait, ..Whose::own(into.hop, name) };
         let read = into.read.min(back);
+        let held = self.held.take().filter(|_| whose.kind == PartKind::Leg);
+        if let Some(sender) = held {
+            let there = into.queued().map_or(into.read, |stamp| stamp.at).min(back);
+            self.until(there, Whose { kind: PartKind::Wait, ..Whose::own(sender, SEND_QUEUE) });
+        }
         let Some(queued) = into.queued() else {
             // Often the connection is made while the sender still prepares; then nobody waits for it.
             if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {

@@ -38,6 +38,7 @@ impl<'a> Tiler<'a> {
     fn beyond(&mut self, asked: &'a Span, sent: &Stamp, received: &Stamp, hop: &str, back: u64) {
         let by_cause = self.index.children(asked.span_id).find(|span| span.kind == Kind::Server);
         let (forth, last_sent) = self.relays_forth(sent);
+        self.sent_by(asked);
         let server = by_cause.or_else(|| self.index.server_of(&last_sent));
         let mut from = hop.to_owned();
         let mut through = Vec::new();
@@ -66,6 +67,7 @@ impl<'a> Tiler<'a> {
         }
         let written = server.stamp(Direction::Response, Event::Tx);
         self.server(server, back);
+        self.sent_by(server);
         self.way_back(server, written, (asked, received), &mut through, hop, back);
         // What passed the request on passed the answer, too; it has just not said so yet.
         for name in through {
@@ -80,7 +82,7 @@ impl<'a> Tiler<'a> {
     /// Removes from `through` whom it passes.
     fn way_back(
         &mut self,
-        server: &Span,
+        server: &'a Span,
         written: Option<&Stamp>,
         (asked, received): (&Span, &Stamp),
         through: &mut Vec<String>,
@@ -102,6 +104,7 @@ impl<'a> Tiler<'a> {
             let name = format!("{} (response)", self.opaque_names(received, &from));
             let whose =
                 Whose { hop: &between, kind: PartKind::Opaque, name: &name, quality: Quality::Inferred };
+            self.held = None;
             // What an opaque program wrote, and when, nobody saw: its time ends where the kernel had it.
             let queued = Arrival::of(asked, Direction::Response, back).queued();
             self.until(queued.map_or(back, |stamp| stamp.at.min(back)), whose);
@@ -183,6 +186,7 @@ impl<'a> Tiler<'a> {
             }
             from
         } else {
+            self.held = None;
             // Who reads it is told by `arrive`, which comes next: here the opaque program's time ends.
             let queued = Arrival::of(server, Direction::Request, read.at).queued();
             self.until(queued.map_or(read.at, |stamp| stamp.at).min(back), whose);

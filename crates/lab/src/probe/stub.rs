@@ -66,7 +66,7 @@ impl Stub {
         if let Err(error) = kernel::enable(&socket) {
             tracing::debug!(%error, "no kernel stamps");
         }
-        let sent = Mark { offset: u64::from(id), at: hop::clock::now(), queued: None };
+        let sent = Mark { offset: u64::from(id), at: hop::clock::now(), ..Mark::default() };
         socket.send(&question).await.context("send")?;
         let mut buffer = [0; 4096];
         let (answer, read) = loop {

@@ -94,6 +94,9 @@ impl Call {
             span = span.with("error.type", error);
         }
         if let (Some(stamps), Some((written, read))) = (stamps, last) {
+            if written.held {
+                span = span.with(journey::HELD, true);
+            }
             span.stamps.reserve_exact(3);
             span.stamps.push(stamps.write_stamp(written));
             span.stamps.extend(stamps.read_stamps(read));
