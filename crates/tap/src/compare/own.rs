@@ -96,16 +96,28 @@ fn opaque(
         if !seen.insert((hop.name.clone(), from)) {
             continue;
         }
-        let mut others = Vec::new();
+        let mut inner: Vec<(&Known, (u64, u64), Exchange)> = Vec::new();
         for (flow, other) in silent.iter().filter(|(flow, other)| may_ask(hop, other, flow)) {
-            for inner in streams.exchanges(flow, (from, to)) {
-                let times = inner.asked.out.zip(inner.answered.arrived).filter(|(_, end)| *end <= to);
-                if let Some(times) = times {
-                    others.push(times);
-                    // Between two that report nothing, only the packets tell.
-                    waiting.extend((!other.reports).then_some((*other, inner)));
-                }
+            for exchange in streams.exchanges(flow, (from, to)) {
+                let times = exchange.asked.out.zip(exchange.answered.arrived);
+                inner.extend(times.filter(|(_, end)| *end <= to).map(|times| (*other, times, exchange)));
             }
+        }
+        inner.sort_by_key(|(_, (start, end), _)| std::cmp::Reverse(end.saturating_sub(*start)));
+        let mut others: Vec<(u64, u64)> = Vec::new();
+        let mut asked: Vec<(&str, (u64, u64))> = Vec::new();
+        for (other, times, exchange) in inner {
+            // Who passes a request on asks one at a time; what goes on beside it is a health check.
+            let beside = |(name, (start, end)): &(&str, (u64, u64))| {
+                *name == other.name && times.0 < *end && *start < times.1
+            };
+            if !hop.onward.is_empty() && asked.iter().any(beside) {
+                continue;
+            }
+            asked.push((&other.name, times));
+            others.push(times);
+            // Between two that report nothing, only the packets tell.
+            waiting.extend((!other.reports).then_some((other, exchange)));
         }
         *found.entry(hop.name.clone()).or_insert(0) += less((from, to), &mut others);
     }
