@@ -5,6 +5,7 @@
 //! | [`engines`] | how does it get a real Redis, PostgreSQL or Kafka, and end it? |
 //! | [`fixture`] | how does a test get a lab that disturbs nobody else's? |
 //! | [`program`] | how does it start the `lab` program as a user does? |
+//! | [`readers`] | who else reads what the lab exports? |
 //! | [`programs`] | how does it run curl, dig, kcat and friends? |
 //! | [`relay`] | how does it make one wire slow, and no program? |
 
@@ -12,5 +13,6 @@ pub mod engines;
 pub mod fixture;
 pub mod program;
 pub mod programs;
+pub mod readers;
 
 pub use lab::relay;

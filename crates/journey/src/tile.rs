@@ -220,7 +220,11 @@ impl<'a> Tiler<'a> {
             };
             let whose = Whose { hop, kind, name, quality: Quality::User };
             for inner in &child.inside {
-                self.until(inner.span.start.clamp(self.cursor, limit.max(self.cursor)), whose);
+                let start = inner.span.start.clamp(self.cursor, limit.max(self.cursor));
+                // Steps that follow one another leave nothing in between.
+                if start > self.cursor {
+                    self.until(start, whose);
+                }
                 self.child(inner, hop, limit);
             }
             self.until(child.span.end.min(limit).max(self.cursor), whose);

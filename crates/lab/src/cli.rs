@@ -443,8 +443,8 @@ fn rate(text: &str) -> Result<f64, String> {
 
 fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').parse() {
-        Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent),
-        _ => Err("expected a percentage, from 0 to 1000".to_owned()),
+        Ok(percent) if (0.0..=10_000.0).contains(&percent) => Ok(percent),
+        _ => Err("expected a percentage, from 0 to 10000".to_owned()),
     }
 }
 

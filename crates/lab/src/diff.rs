@@ -15,6 +15,8 @@ pub const CONFIDENCE: f64 = 0.95;
 const LEAST_NS: u64 = 1_000;
 /// Where other programs took this much more or less of the machine, the two are hardly comparable.
 const BUSIER: f64 = 0.2;
+/// Likewise, where programs waited that many times longer for a core.
+const WAITED: f64 = 1.5;
 
 /// A comparison of two measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,6 +190,16 @@ fn warnings(before: &Measured, after: &Measured) -> Vec<String> {
             "other programs took {:.0} % of the machine before and {:.0} % after: what is slower may be them",
             busy(before) * 100.0,
             busy(after) * 100.0
+        ));
+    }
+    let waited = |measured: &Measured| measured.machine.waited_per_second.unwrap_or(0.0);
+    let (less, more) = (waited(before).min(waited(after)), waited(before).max(waited(after)));
+    if more > WAITED * less + 0.2 {
+        warnings.push(format!(
+            "the programs waited {:.1} s for a core per second that they ran before, and {:.1} s after: what \
+             differs may be the machine",
+            waited(before),
+            waited(after)
         ));
     }
     for (kind, before, after) in [("cold", &before.cold, &after.cold), ("warm", &before.warm, &after.warm)] {

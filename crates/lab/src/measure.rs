@@ -25,7 +25,7 @@ pub const SCHEMA: &str = "journey/1";
 const SEAL_LIMIT: Duration = Duration::from_secs(3);
 /// Journeys are put together after this many, so that spans need not be kept for all of them.
 const CHUNK: usize = 250;
-/// So many journeys of each kind `lab measure` keeps in full, unless asked otherwise: 20 MB in a file.
+/// So many journeys of each kind `lab measure` keeps in full, unless asked otherwise: 25 MB in a file.
 pub const KEEP: usize = 1000;
 /// How long a foreign resolver's cache may take to be emptied.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);

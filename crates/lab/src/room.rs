@@ -15,7 +15,7 @@ use crate::running::Lab;
 use crate::supervise::ports;
 use crate::{print, workspace};
 
-/// So many labs run at once, over all tests of this user: fifteen programs each.
+/// So many labs run at once, over all tests of this workspace: fifteen programs each.
 const SEATS: u16 = 2;
 /// The first room's port offset: far enough from 0, where a user's own lab is.
 const FIRST_OFFSET: u16 = 2_000;
@@ -53,8 +53,10 @@ impl Room {
     /// The folder cannot be written, or fifty rooms are all taken.
     pub async fn take(name: &str) -> anyhow::Result<Room> {
         let all = workspace::states().join("tests");
-        let locks = all.join("locks");
-        std::fs::create_dir_all(&locks).with_context(|| format!("create {}", locks.display()))?;
+        let (locks, offsets) = (all.join("locks"), workspace::ports());
+        for folder in [&locks, &offsets] {
+            std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        }
         let seat = hop::wait::until(format!("{name}'s turn: {SEATS} labs run at once"), TURN, async || {
             (0..SEATS).find_map(|seat| lock(&locks.join(format!("seat-{seat}"))))
         })
@@ -62,7 +64,7 @@ impl Room {
         let (offset, ports) = (0..ROOMS)
             .map(|room| FIRST_OFFSET + room * STEP)
             .find_map(|offset| {
-                let lock = lock(&locks.join(format!("ports-{offset}")))?;
+                let lock = lock(&offsets.join(offset.to_string()))?;
                 free(offset).then_some((offset, lock))
             })
             .context("no room is free: other programs hold ports of all of them")?;
@@ -125,8 +127,8 @@ fn lock(path: &Path) -> Option<File> {
     file.try_lock().ok().map(|()| file)
 }
 
-/// Can every address of the default plan be bound with this offset? Another checkout of the workspace
-/// knows nothing of our locks.
+/// Can every address of the default plan be bound with this offset? Programs that are no lab's know nothing
+/// of our locks.
 fn free(offset: u16) -> bool {
     let Ok(plan) = Options::new().port_offset(offset).plan() else { return false };
     plan.hops()

@@ -56,6 +56,11 @@ pub fn downloads() -> PathBuf {
     }
 }
 
+/// The locks on ranges of ports: one folder for all of a user's workspaces, because they share the ports.
+pub(crate) fn ports() -> PathBuf {
+    home("XDG_STATE_HOME", ".local/state").join("request-journey-lab/ports")
+}
+
 fn home(variable: &str, usual: &str) -> PathBuf {
     let given = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     given.unwrap_or_else(|| {

@@ -28,7 +28,9 @@ pub(crate) fn sound(journey: &Journey) -> anyhow::Result<()> {
 /// Sealed, answered 201, and nothing about it was strange.
 pub(crate) fn unremarkable(journey: &Journey) -> anyhow::Result<()> {
     ensure!(journey.sealed(), "these hops did not report: {:?}", journey.silent);
-    ensure!(journey.anomalies.is_empty(), "anomalies: {:?}", journey.anomalies);
+    // That a shared machine took a core away says nothing about the journey's parts.
+    let strange: Vec<_> = journey.anomalies.iter().filter(|anomaly| anomaly.hop != "machine").collect();
+    ensure!(strange.is_empty(), "anomalies: {strange:?}");
     ensure!(journey.status == Some(201), "the answer was {:?}", journey.status);
     Ok(())
 }

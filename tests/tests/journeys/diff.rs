@@ -13,7 +13,7 @@ use tests::relay::Relay;
 use crate::ask::{Kind, measure};
 
 /// Far more than what a busy machine adds to a median.
-const DELAY: Duration = Duration::from_millis(40);
+const DELAY: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn a_slower_wire_is_found_and_named() -> anyhow::Result<()> {
@@ -34,17 +34,17 @@ async fn a_slower_wire_is_found_and_named() -> anyhow::Result<()> {
     let (slower, code) = diff(&before, &after, &["--fail-on-slower"]).await?;
     let warm = slower.warm.as_ref().context("both are warm")?;
     ensure!(code == Some(1) && warm.total.verdict == Change::Slower, "{code:?} {:?}", warm.total);
-    ensure!((warm.before_journeys, warm.after_journeys) == (40, 40) || warm.after_journeys > 30, "{warm:?}");
+    ensure!(warm.before_journeys > 30 && warm.after_journeys > 30, "{warm:?}");
     let wire = warm.parts.iter().find(|part| part.row.kind == PartKind::Opaque).context("the wire's row")?;
     let low = wire.comparison.low_ns.unwrap_or(0);
     ensure!(wire.comparison.verdict == Change::Slower && low > 0, "{wire:?}");
-    ensure!(wire.comparison.difference_ns >= DELAY.as_nanos() as i64 * 9 / 10, "{wire:?}");
+    ensure!(wire.comparison.difference_ns >= DELAY.as_nanos() as i64 / 2, "{wire:?}");
     ensure!(slower.statistic.contains("95 %") && warm.part_confidence > 0.99, "{}", slower.statistic);
 
     // The other way round; a limit above the delay; too few journeys: three ways not to be slower.
     let (faster, code) = diff(&after, &before, &["--fail-on-slower"]).await?;
     ensure!(code == Some(0) && total(&faster)? == Change::Faster, "{code:?} {faster:?}");
-    let (lenient, code) = diff(&before, &after, &["--fail-on-slower", "--least", "1000"]).await?;
+    let (lenient, code) = diff(&before, &after, &["--fail-on-slower", "--least", "10000"]).await?;
     ensure!(code == Some(0) && total(&lenient)? == Change::Inconclusive, "{code:?} {lenient:?}");
     let (scant, code) = diff(&few, &after, &["--fail-on-slower"]).await?;
     ensure!(code == Some(0) && total(&scant)? == Change::Inconclusive, "{code:?} {scant:?}");

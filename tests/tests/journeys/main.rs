@@ -7,6 +7,7 @@ mod check;
 mod counts;
 mod delay;
 mod diff;
+mod exports;
 mod form;
 mod names;
 mod outside;

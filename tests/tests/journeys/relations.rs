@@ -49,7 +49,10 @@ async fn what_is_warm_is_faster_and_nothing_goes_missing() -> anyhow::Result<()>
     );
     let summary = many.warm.as_ref().and_then(|series| series.summary.as_ref());
     let summary = summary.ok_or_else(|| anyhow::anyhow!("200 journeys have a summary"))?;
-    ensure!(summary.journeys == 200 && summary.flagged == 0, "{summary:?}");
+    // Journeys from which a hypervisor took a core are made, and not counted.
+    let clean: Vec<u64> = warm(&many).iter().filter(|j| j.clean()).map(|j| j.total_ns).collect();
+    ensure!(summary.journeys == 200 && summary.flagged == 200 - clean.len(), "{summary:?}");
+    let total = median(clean);
     ensure!(summary.p50_ns == total && summary.min_ns <= total && total <= summary.max_ns, "{summary:?}");
     lab.finish().await;
     Ok(())

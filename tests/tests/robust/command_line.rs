@@ -108,7 +108,7 @@ async fn a_running_lab_answers_scripts() {
     let lines = lab(&["events"]).await.code(0).says(&[&format!("{} events", events.len())]);
     assert_eq!(lines.stdout.lines().count(), events.len(), "{}", lines.stdout);
 
-    let good = json(&lab(&["check", "-n", "6", "--json"]).await.code(0));
+    let good = json(&lab(&["check", "-n", "40", "--json"]).await.code(0));
     assert_eq!(good["good"], true, "{good}");
 
     let budget = json(&lab(&["budget", "--json"]).await.code(0).says(&["on the running lab"]));
@@ -166,7 +166,7 @@ async fn check_ends_with_1_when_over_budget_and_3_when_it_cannot_tell() {
     let junit = || std::fs::read_to_string(&file).expect("a report was written");
     let to = file.to_str().expect("a plain path");
     let over =
-        lab(&["check", "-n", "6", "--json", "--junit", to, "--set", "budget.cart=0.000001"]).await.code(1);
+        lab(&["check", "-n", "40", "--json", "--junit", to, "--set", "budget.cart=0.000001"]).await.code(1);
     let over = over.says(&["over budget: cart", "lab measure"]);
     let lines = json(&over)["lines"].as_array().expect("lines").clone();
     let verdicts = lines.iter().filter(|line| line["over"] == true).map(|line| line["name"].as_str());

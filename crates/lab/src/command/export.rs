@@ -14,8 +14,8 @@ pub(super) fn run(file: &Path, format: Format, out: Option<&Path>) -> anyhow::Re
     Ok(Outcome::Good)
 }
 
-/// Reads what `lab measure --json` wrote.
-fn read(file: &Path) -> anyhow::Result<Measured> {
+/// Reads what `lab measure --json` wrote; what is wrong with the file is the user's to mend.
+pub(super) fn read(file: &Path) -> anyhow::Result<Measured> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         std::io::stdin().read_to_end(&mut bytes).context("read standard input")?;
@@ -24,7 +24,10 @@ fn read(file: &Path) -> anyhow::Result<Measured> {
     }
     let measured: Measured = serde_json::from_slice(&bytes).map_err(|error| {
         let remedy = "give it a file that `lab measure --json --out FILE` wrote";
-        Misuse(format!("{} is no {SCHEMA} measurement: {error}\n  what to do: {remedy}", file.display()))
+        Misuse(format!(
+            "{} is no measurement in the form {SCHEMA}: {error}\n  what to do: {remedy}",
+            file.display()
+        ))
     })?;
     if measured.schema == SCHEMA {
         return Ok(measured);

@@ -92,6 +92,7 @@ fn what_makes_two_hard_to_compare_is_said() {
     after.build = "debug".to_owned();
     after.network = "17 ms".to_owned();
     after.machine.others_share = Some(0.5);
+    after.machine.waited_per_second = Some(3.0);
     let warm = after.warm.as_mut().expect("warm");
     for journey in &mut warm.journeys {
         journey.counts.connections_opened = 3;
@@ -103,7 +104,7 @@ fn what_makes_two_hard_to_compare_is_said() {
     warm.summary = summarize(&warm.journeys);
     let diff = diff(&measured(500, 100), &after, 0.02).expect("comparable");
     assert_eq!(diff.warm.as_ref().map(|warm| warm.after_journeys), Some(90), "flagged ones are left out");
-    for word in ["builds", "networks", "other programs", "different things", "strange"] {
+    for word in ["builds", "networks", "other programs", "waited", "different things", "strange"] {
         assert!(diff.warnings.iter().any(|warning| warning.contains(word)), "{word}: {:?}", diff.warnings);
     }
     // Nothing in common, or another form: no comparison.

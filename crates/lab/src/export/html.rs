@@ -47,6 +47,15 @@ pub fn write(measured: &Measured) -> String {
         kind(&mut out, shown);
     }
     hops(&mut out, &measured.hops, &shown);
+    if let Some(tap) = &measured.tap {
+        let table = crate::witness::table(tap);
+        let _ = write!(
+            out,
+            "<section aria-labelledby=\"tap\">\n<h2 id=\"tap\">What the packets say</h2>\n\
+             <div class=\"scroll\" role=\"region\" aria-labelledby=\"tap\" tabindex=\"0\"><pre>{}</pre></div>\n</section>\n",
+            Text(&table)
+        );
+    }
     out.push_str("</main>\n");
     out.push_str(FOOT);
     out.push_str("</body>\n</html>\n");
@@ -61,6 +70,11 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
+    /// How many were made; not all of very many are kept.
+    fn count(&self) -> usize {
+        self.series.summary.as_ref().map_or(self.series.journeys.len(), |summary| summary.journeys)
+    }
+
     /// The median of the totals, in nanoseconds; of a single journey its own.
     fn median(&self) -> u64 {
         self.series.summary.as_ref().map_or(self.journey.total_ns, |summary| summary.p50_ns)
@@ -140,7 +154,7 @@ fn kind(out: &mut String, shown: &Shown<'_>) {
         "cold" => "Empty caches, a new connection, a new TLS session.",
         _ => "The name is cached and every connection is used again.",
     };
-    let count = shown.series.journeys.len();
+    let count = shown.count();
     let plural = if count == 1 { "" } else { "s" };
     let _ = write!(
         out,
@@ -158,26 +172,16 @@ fn kind(out: &mut String, shown: &Shown<'_>) {
 /// What was counted, and what was strange.
 fn remarks(out: &mut String, shown: &Shown<'_>) {
     let _ = writeln!(out, "<p class=\"counts\">{}</p>", Text(&report::counts(&shown.journey.counts)));
-    let flagged = |journey: &&Journey| !journey.sealed() || !journey.anomalies.is_empty();
-    let strange: Vec<&Journey> = shown.series.journeys.iter().filter(flagged).collect();
-    if strange.is_empty() {
+    let flagged = &shown.series.flagged;
+    if flagged.is_empty() {
         out.push_str("<p class=\"good\">Every hop that should report did, and nothing was strange.</p>\n");
         return;
     }
-    let of = shown.series.journeys.len();
-    let _ = write!(
-        out,
-        "<p class=\"bad\">{} of {of} journeys are flagged:</p>\n<ul class=\"bad\">\n",
-        strange.len()
-    );
-    for journey in strange.iter().take(10) {
-        let silent = journey.silent.iter().map(|hop| format!("{hop} did not report: its time is inferred"));
-        let odd = journey.anomalies.iter().map(|odd| match odd.by_ns {
-            0 => format!("{}: {}", odd.hop, odd.what),
-            by => format!("{}: {} (by {})", odd.hop, odd.what, report::time(by)),
-        });
-        let what: Vec<String> = silent.chain(odd).collect();
-        let _ = writeln!(out, "<li>{}: {}</li>", journey.trace_id, Text(&what.join("; ")));
+    let of = shown.count();
+    let number = shown.series.summary.as_ref().map_or(of, |summary| summary.flagged);
+    let _ = write!(out, "<p class=\"bad\">{number} of {of} journeys are flagged:</p>\n<ul class=\"bad\">\n");
+    for journey in flagged.iter().take(10) {
+        let _ = writeln!(out, "<li>{}: {}</li>", journey.trace_id, Text(&journey.what.join("; ")));
     }
     out.push_str("</ul>\n");
 }

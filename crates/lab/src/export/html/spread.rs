@@ -96,7 +96,10 @@ fn histogram(out: &mut String, journeys: &[Journey], summary: &Summary) {
         time(to),
         if to < summary.max_ns { " and more" } else { "" }
     );
-    out.push_str(
-        "<figcaption>How long the journeys took: higher means more of them.</figcaption>\n</figure>\n",
-    );
+    let kept = match journeys.len() {
+        all if all >= summary.journeys => String::new(),
+        some => format!(" Drawn from the {some} that were kept."),
+    };
+    let caption = "How long the journeys took: higher means more of them.";
+    let _ = write!(out, "<figcaption>{caption}{kept}</figcaption>\n</figure>\n");
 }

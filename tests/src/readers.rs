@@ -1,0 +1,117 @@
+//! Programs of others that read what the lab exports; `.ci/readers` installs them into `target/readers`.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::engines::did_not_run;
+use crate::{program, programs};
+
+/// How long a program may take to listen.
+const START: Duration = Duration::from_secs(60);
+
+/// The readers' programs and scripts.
+#[derive(Debug)]
+pub struct Readers {
+    installed: PathBuf,
+    scripts: PathBuf,
+}
+
+impl Readers {
+    /// The readers, or nothing where they are not installed: the caller's test then says so, and fails on a
+    /// build machine.
+    ///
+    /// # Errors
+    /// This program is not run in the workspace.
+    ///
+    /// # Panics
+    /// They are not installed, and the environment has `CI`.
+    pub fn find(test: &str) -> anyhow::Result<Option<Readers>> {
+        let root = program::root()?;
+        let readers = Readers { installed: root.join("target/readers"), scripts: root.join("tests/readers") };
+        let needed = ["bin/python3", "perfetto/engine_bundle.js", "collector"];
+        if let Some(missing) = needed.iter().find(|name| !readers.installed.join(name).exists()) {
+            did_not_run(test, &format!("target/readers/{missing} is not there; .ci/readers installs it"));
+            return Ok(None);
+        }
+        Ok(Some(readers))
+    }
+
+    /// What a Python script of `tests/readers` found in a file, with the arguments that stand before it.
+    ///
+    /// # Errors
+    /// The script ends with an error: the reader could not read the file.
+    pub async fn python(&self, script: &str, arguments: &[&str], file: &Path) -> anyhow::Result<Value> {
+        let python = self.installed.join("bin/python3");
+        let path = self.scripts.join(script);
+        let words = [&[text(&path)?], arguments, &[text(file)?]].concat();
+        let said = programs::output(text(&python)?, words).await.with_context(|| format!("read {script}"))?;
+        serde_json::from_str(&said).with_context(|| format!("{script} wrote {said}"))
+    }
+
+    /// The rows that Perfetto's trace processor answers to each query about a trace.
+    ///
+    /// # Errors
+    /// It cannot read the trace, or does not understand a query.
+    pub async fn perfetto(&self, file: &Path, queries: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let (script, engine) = (self.scripts.join("perfetto.mjs"), self.installed.join("perfetto"));
+        let words = [&[text(&script)?, text(&engine)?, text(file)?], queries].concat();
+        let said = programs::output("node", words).await.context("read a trace")?;
+        said.lines().map(|line| serde_json::from_str(line).with_context(|| said.clone())).collect()
+    }
+
+    /// An OpenTelemetry Collector that writes what it receives into a file; it ends when it is dropped.
+    ///
+    /// # Errors
+    /// It does not listen in time.
+    pub async fn collector(&self, log: &Path) -> anyhow::Result<Collector> {
+        let address = hop::listen::own_loopback();
+        let config = json!({
+            "receivers": { "otlp": { "protocols": { "http": { "endpoint": address.to_string() } } } },
+            "exporters": { "debug": { "verbosity": "detailed", "use_internal_logger": false } },
+            "service": { "pipelines": { "traces": { "receivers": ["otlp"], "exporters": ["debug"] } } },
+        });
+        let out = File::create(log).with_context(|| format!("create {}", log.display()))?;
+        let mut command = Command::new(self.installed.join("collector"));
+        command.arg(format!("--config=yaml:{config}")).stdin(Stdio::null());
+        command.stderr(out.try_clone()?).stdout(out);
+        let process = command.spawn().context("start the collector")?;
+        let collector = Collector { address, process, log: log.to_owned() };
+        hop::wait::until("the collector to listen", START, async || TcpStream::connect(address).ok())
+            .await
+            .with_context(|| collector.received())?;
+        Ok(collector)
+    }
+}
+
+/// A running collector.
+#[derive(Debug)]
+pub struct Collector {
+    /// Where it takes OTLP over HTTP.
+    pub address: SocketAddr,
+    process: Child,
+    log: PathBuf,
+}
+
+impl Collector {
+    /// Everything that it has received, as it writes it: one field a line.
+    pub fn received(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("a path that is text")
+}
