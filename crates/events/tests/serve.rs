@@ -389,10 +389,16 @@ async fn a_request_says_what_its_time_was_spent_on() {
         assert_eq!(request.text("messaging.operation.type"), Some("send"));
         assert_eq!(request.text("messaging.destination.name"), Some("item-added"));
         let steps: Vec<_> = spans.iter().filter(|span| span.parent == Some(request.span_id)).collect();
-        assert_eq!(steps.iter().map(|step| &*step.name).collect::<Vec<_>>(), ["parse", "queue", "append", "fsync", "answer"]);
+        assert_eq!(
+            steps.iter().map(|step| &*step.name).collect::<Vec<_>>(),
+            ["parse", "queue", "append", "fsync", "answer"]
+        );
         let mut at = request.start;
         for step in steps {
-            assert!(at == step.start && step.start <= step.end, "steps follow each other, with nothing between");
+            assert!(
+                at == step.start && step.start <= step.end,
+                "steps follow each other, with nothing between"
+            );
             at = step.end;
         }
         assert_eq!(at, request.end);

@@ -1,4 +1,4 @@
-//! What a person reads: the table of one journey, or of many ([`series`]), or two
+//! What a person reads: the table of one journey, or of many (`series`), or two
 //! measurements beside each other ([`diff`]).
 
 pub mod diff;

@@ -6,6 +6,9 @@ use bytes::Bytes;
 use crate::ordered::Ordered;
 use crate::words::Words;
 
+/// A field and its value.
+pub(crate) type Field<'a> = (&'a [u8], &'a [u8]);
+
 /// The most fields of a list, and its longest word; a hash that outgrew it stays a map. Redis's limits.
 const SMALL: usize = 128;
 const SHORT: usize = 64;
@@ -109,7 +112,7 @@ impl Hash {
     }
 
     /// All fields, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         let (list, map) = match self {
             Self::List(list) => (Some(list), None),
             Self::Map(map) => (None, Some(map)),
@@ -122,7 +125,7 @@ impl Hash {
     }
 
     /// A page of fields; see [`Ordered::scan`]. A list is one page.
-    pub(crate) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<(&[u8], &[u8])>) {
+    pub(crate) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Field<'_>>) {
         match self {
             Self::List(_) => (0, self.iter().collect()),
             Self::Map(map) => {
