@@ -13,9 +13,11 @@ const WRITE: &[&str] = &["parse", "queue", "execute", "append", "fsync", "answer
 const PRODUCE: &[&str] = &["parse", "queue", "append", "fsync", "answer"];
 const DATABASE: &[&str] = &["sqlite", "queue", "execute", "fsync", "sqlite"];
 
-/// What a program did each time it was asked: its parts between two legs.
+/// What a program did each time it was asked: its parts between two legs, once it ran.
 fn visits<'a>(journey: &'a Journey, role: &str) -> Vec<Vec<&'a Part>> {
-    let parts = |chunk: &'a [Part]| chunk.iter().filter(|part| part.role == role).collect::<Vec<_>>();
+    let parts = |chunk: &'a [Part]| {
+        chunk.iter().filter(|part| part.role == role && part.kind != PartKind::Wake).collect::<Vec<_>>()
+    };
     let chunks = journey.parts.split(|part| part.kind == PartKind::Leg);
     chunks.map(parts).filter(|visit| !visit.is_empty()).collect()
 }

@@ -41,7 +41,7 @@ impl Supervisor {
     /// Starts wave after wave, each program of a wave at the same time.
     ///
     /// # Errors
-    /// The first program that fails; the others are killed.
+    /// The first program that fails; the others are killed, and gone when this returns.
     pub(crate) async fn start(waves: Vec<Vec<Launch>>) -> Result<Self, Death> {
         let (sender, events) = mpsc::unbounded_channel();
         let mut supervisor = Supervisor {
@@ -74,6 +74,8 @@ impl Supervisor {
                 let (answer, index) = first_of(&mut answers).await;
                 drop(answers.swap_remove(index));
                 if let Ok(Err(death)) = answer {
+                    supervisor.now.cancel();
+                    supervisor.stop().await;
                     return Err(death);
                 }
             }
