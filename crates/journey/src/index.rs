@@ -112,10 +112,53 @@ pub struct Index {
     by_id: HashMap<SpanId, usize>,
     by_trace: HashMap<TraceId, Vec<usize>>,
     children: HashMap<SpanId, Vec<usize>>,
-    servers: HashMap<Flow, BTreeMap<u64, usize>>,
-    relays_in: HashMap<Place, BTreeMap<u64, usize>>,
-    relays_out: HashMap<Place, BTreeMap<u64, usize>>,
-    connects: HashMap<Flow, usize>,
+    servers: HashMap<Flow, Passages>,
+    relays_in: HashMap<Place, Passages>,
+    relays_out: HashMap<Place, Passages>,
+    connects: HashMap<Flow, Vec<usize>>,
+}
+
+/// A stamp that is earlier than its cause by more than this is of an earlier connection between the same
+/// two sockets, in nanoseconds. A port is free again after a second at the earliest (RFC 6191; Linux's
+/// `tcp_tw_reuse`, on by default for loopback). One that is earlier by less is a clock's or a hop's fault
+/// and is shown.
+const EARLIER_CONNECTION: u64 = 500_000_000;
+
+/// The bytes that passed one place, in the order of time: when, in which span, up to which offset.
+#[derive(Debug, Default)]
+struct Passages(BTreeMap<(u64, usize), u64>);
+
+impl Passages {
+    fn add(&mut self, stamp: &Stamp, span: usize) {
+        self.0.insert((stamp.at, span), stamp.offset);
+    }
+
+    /// The span in which the byte of `sent` arrived.
+    fn after(&self, sent: &Stamp) -> Option<usize> {
+        let mut later = self.0.range((sent.at.saturating_sub(EARLIER_CONNECTION), 0)..);
+        let fits = |offset: u64| match sent.flow.transport {
+            Transport::Udp => offset == sent.offset,
+            Transport::Tcp => offset >= sent.offset,
+        };
+        later.find(|(_, offset)| fits(**offset)).map(|((_, span), _)| *span)
+    }
+
+    /// The span in which the byte of `received` left.
+    fn before(&self, received: &Stamp) -> Option<usize> {
+        let mut found = None;
+        // Back in time offsets become smaller; where they do not, an earlier connection ended.
+        let mut next = u64::MAX;
+        for ((_, span), offset) in
+            self.0.range(..=(received.at.saturating_add(EARLIER_CONNECTION), usize::MAX)).rev()
+        {
+            if *offset < received.offset || *offset >= next {
+                break;
+            }
+            next = *offset;
+            found = Some(*span);
+        }
+        found
+    }
 }
 
 impl Index {
@@ -130,18 +173,15 @@ impl Index {
         match span.kind {
             Kind::Server => {
                 if let Some(read) = span.stamp(Direction::Request, Event::Wake) {
-                    self.servers.entry(read.flow).or_default().insert(read.offset, at);
+                    self.servers.entry(read.flow).or_default().add(read, at);
                 }
             }
             Kind::Internal => {
                 if let Some((read, written)) = relay_stamps(&span) {
-                    self.relays_in.entry((read.flow, read.direction)).or_default().insert(read.offset, at);
-                    self.relays_out
-                        .entry((written.flow, written.direction))
-                        .or_default()
-                        .insert(written.offset, at);
+                    self.relays_in.entry((read.flow, read.direction)).or_default().add(&read, at);
+                    self.relays_out.entry((written.flow, written.direction)).or_default().add(&written, at);
                 } else if let Some(flow) = span.text(FLOW_IN).and_then(|flow| flow.parse().ok()) {
-                    self.connects.insert(flow, at);
+                    self.connects.entry(flow).or_default().push(at);
                 }
             }
             Kind::Client | Kind::Producer | Kind::Consumer => {}
@@ -186,31 +226,28 @@ impl Index {
 
     /// The server that read the byte of a request stamp.
     pub(crate) fn server_of(&self, sent: &Stamp) -> Option<&Span> {
-        let servers = self.servers.get(&sent.flow)?;
-        let at = match sent.flow.transport {
-            Transport::Udp => servers.get(&sent.offset)?,
-            Transport::Tcp => servers.range(sent.offset..).next()?.1,
-        };
-        Some(&self.spans[*at])
+        self.servers.get(&sent.flow)?.after(sent).map(|at| &self.spans[at])
     }
 
     /// The layer-4 chunk in which the byte of a stamp was read.
     pub(crate) fn relay_from(&self, sent: &Stamp) -> Option<Relayed<'_>> {
-        self.relay(&self.relays_in, sent)
+        let passages = self.relays_in.get(&(sent.flow, sent.direction))?;
+        self.relayed(passages.after(sent)?)
     }
 
     /// The layer-4 chunk in which the byte of a stamp was written.
     pub(crate) fn relay_to(&self, received: &Stamp) -> Option<Relayed<'_>> {
-        self.relay(&self.relays_out, received)
+        let passages = self.relays_out.get(&(received.flow, received.direction))?;
+        self.relayed(passages.before(received)?)
     }
 
-    /// When a layer-4 proxy made the connection onward for a flow that it accepted.
-    pub(crate) fn connect_for(&self, accepted: Flow) -> Option<&Span> {
-        self.connects.get(&accepted).map(|&at| &self.spans[at])
+    /// When a layer-4 proxy made connections onward for a flow that it accepted: one, unless the same two
+    /// sockets met again.
+    pub(crate) fn connects_for(&self, accepted: Flow) -> impl Iterator<Item = &Span> {
+        self.connects.get(&accepted).into_iter().flatten().map(|&at| &self.spans[at])
     }
 
-    fn relay(&self, table: &HashMap<Place, BTreeMap<u64, usize>>, stamp: &Stamp) -> Option<Relayed<'_>> {
-        let (_, &at) = table.get(&(stamp.flow, stamp.direction))?.range(stamp.offset..).next()?;
+    fn relayed(&self, at: usize) -> Option<Relayed<'_>> {
         let span = &self.spans[at];
         let (read, written) = relay_stamps(span)?;
         Some(Relayed { span, read, written })
@@ -223,3 +260,6 @@ fn relay_stamps(span: &Span) -> Option<(Stamp, Stamp)> {
     let written = span.stamps.iter().find(|stamp| stamp.event == Event::Tx)?;
     (read.flow != written.flow && read.direction == written.direction).then_some((*read, *written))
 }
+
+#[cfg(test)]
+mod tests;

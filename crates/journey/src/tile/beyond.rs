@@ -134,7 +134,7 @@ impl<'a> Tiler<'a> {
             self.stage = Stage::ToPod;
         }
         let name = format!("{from} → {hop}");
-        let connect = self.index.connect_for(relayed.read.flow).filter(|connect| {
+        let connect = self.index.connects_for(relayed.read.flow).find(|connect| {
             let forth = relayed.read.direction == Direction::Request;
             forth && connect.start >= self.start && connect.end <= relayed.read.at
         });

@@ -210,9 +210,7 @@ fn hops(out: &mut String, hops: &[TargetHop], shown: &[Shown<'_>]) {
         );
         for shown in shown {
             let own = match shown.journey.parts.iter().any(|part| part.hop == hop.name) {
-                true => report::time(
-                    shown.journey.sum(|part| part.hop == hop.name && part.kind.is_own()),
-                ),
+                true => report::time(shown.journey.sum(|part| part.hop == hop.name && part.kind.is_own())),
                 false => "–".to_owned(),
             };
             let _ = write!(out, "<td class=\"number\">{own}</td>");
