@@ -203,7 +203,7 @@ async fn a_wrong_option_is_quoted_and_explained() {
         ("--set", "hop.lb.balance=fast", "least-connections"),
         ("--set", "hop.lbb.listen=127.0.0.1:1", "no role `lbb`"),
         ("--set", "budget.totl=1.0", "did you mean `total`?"),
-        ("--swap", "ingress", "expected NAME_OR_ROLE=COMMAND"),
+        ("--swap", "ingress", "expected NAME_OR_ROLE=RECIPE_OR_COMMAND"),
         ("--swap", "ingres=nginx", "did you mean `ingress`?"),
         ("--swap", "ingress=", "no command"),
         ("--swap", "ingress=nginx 'a", "never closed"),
