@@ -45,6 +45,8 @@ mod tests;
 
 /// The most requests of one group.
 const GROUP_LIMIT: usize = 1024;
+/// How often a group that grows looks for more before it starts.
+const LOOKS: usize = 4;
 /// The most expired keys that one group removes before it starts.
 const SWEEP_LIMIT: usize = 1000;
 /// Replies of one request are sent once they are so many bytes; its other commands come back for another turn.
@@ -140,13 +142,22 @@ impl Executor {
         while !ending && let Some(first) = jobs.recv().await {
             let (mut group, mut tick) = (Vec::new(), false);
             let mut next = Some(first);
-            while let Some(job) = next {
-                match job {
-                    Job::Request(request) => group.push(request),
-                    Job::Tick => tick = true,
-                    Job::End => ending = true,
+            for look in 1..=LOOKS {
+                let before = group.len();
+                while let Some(job) = next {
+                    match job {
+                        Job::Request(request) => group.push(request),
+                        Job::Tick => tick = true,
+                        Job::End => ending = true,
+                    }
+                    next = if group.len() < GROUP_LIMIT { jobs.try_recv().ok() } else { None };
                 }
-                next = if group.len() < GROUP_LIMIT { jobs.try_recv().ok() } else { None };
+                if group.len() == before || group.len() >= GROUP_LIMIT || look == LOOKS {
+                    break;
+                }
+                // Who became ready meanwhile joins: to look costs a microsecond, a flush of their own a hundred.
+                tokio::task::yield_now().await;
+                next = jobs.try_recv().ok();
             }
             if tick {
                 self.tick()?;
