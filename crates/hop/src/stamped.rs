@@ -254,7 +254,8 @@ impl Stamped<TcpStream> {
     fn tcp(stream: TcpStream, side: Side, client: SocketAddr, server: SocketAddr) -> io::Result<Self> {
         let nagle = NAGLE.load(Ordering::Relaxed);
         stream.set_nodelay(!nagle)?;
-        let mut stamped = Self::with(kernel::poll_read, stream, side, client, server);
+        let read = if kernel::wanted() { kernel::poll_read } else { plain };
+        let mut stamped = Self::with(read, stream, side, client, server);
         stamped.holds = nagle.then_some(kernel::holds);
         Ok(stamped)
     }
@@ -268,9 +269,17 @@ impl Stamped<TcpStream> {
 impl<S: AsyncRead> Stamped<S> {
     /// Wraps any byte stream, for tests: there is no kernel that would stamp its bytes.
     pub fn new(inner: S, side: Side, client: SocketAddr, server: SocketAddr) -> Self {
-        let plain: Read<S> = |stream, context, buffer| stream.poll_read(context, buffer).map_ok(|()| None);
         Self::with(plain, inner, side, client, server)
     }
+}
+
+/// A read without a kernel's stamp.
+fn plain<S: AsyncRead>(
+    stream: Pin<&mut S>,
+    context: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<Option<u64>>> {
+    stream.poll_read(context, buffer).map_ok(|()| None)
 }
 
 impl<S> Stamped<S> {

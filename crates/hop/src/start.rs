@@ -97,6 +97,7 @@ where
     let telemetry = Telemetry::from_settings(&name, &common).map_err(|error| Misuse(format!("{error:#}")))?;
     let shutdown = CancellationToken::new();
     let admin = Admin::new(&name);
+    crate::stamped::kernel::want(telemetry.enabled());
     telemetry.timed_by(&admin);
     let admin_task = match common.admin {
         Some(address) => Some(tokio::spawn(admin.clone().serve(crate::listen::tcp(address)?))),

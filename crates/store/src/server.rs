@@ -25,7 +25,7 @@ use crate::spans;
 const BATCH_COMMANDS: usize = 1024;
 const BATCH_BYTES: usize = 1 << 20;
 /// How much is read at once. With a bounded batch this bounds what a connection can have waiting.
-const READ_SIZE: usize = 64 << 10;
+const READ_SIZE: usize = 16 << 10;
 /// How long a client that was told off may take to hang up.
 const GOODBYE: Duration = Duration::from_secs(1);
 

@@ -13,6 +13,7 @@ use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,17 +29,34 @@ use crate::clock;
 
 /// The most that one read takes: its place is cleared first, because `recvmsg` asks for bytes that were
 /// written before.
-const MOST: usize = 64 << 10;
+const MOST: usize = 16 << 10;
+
+/// Does anybody read the stamps? They cost a microsecond a message.
+static WANTED: AtomicBool = AtomicBool::new(true);
+
+/// Says whether sockets that are opened from now on shall be stamped by the kernel; without this they are.
+pub fn want(wanted: bool) {
+    WANTED.store(wanted, Ordering::Relaxed);
+}
+
+/// Shall sockets be stamped?
+pub(super) fn wanted() -> bool {
+    WANTED.load(Ordering::Relaxed)
+}
 
 /// Place for one control message of three times (`struct scm_timestamping`), and some to spare.
 #[repr(align(8))]
 struct Control([u8; 96]);
 
-/// Asks the kernel to stamp what this socket receives. A listener's connections inherit it.
+/// Asks the kernel to stamp what this socket receives, unless nobody [wants](want) it. A listener's connections
+/// inherit it.
 ///
 /// # Errors
 /// The kernel refuses: then the socket works as before, and its marks have no [`Mark::queued`].
 pub fn enable(socket: &impl AsFd) -> io::Result<()> {
+    if !wanted() {
+        return Ok(());
+    }
     // "Make them" and "report them" are two flags.
     let flags = TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE;
     Ok(setsockopt(socket, Timestamping, &flags)?)
