@@ -11,7 +11,7 @@
 //! **Memory.** Of each partition at most three fetches of 1 MiB are in hand at once, however far one is ahead of
 //! the others: a task fetches on when its last records were taken. What is remembered to tell repetitions is bounded, too.
 
-mod broker;
+pub(crate) mod broker;
 mod once;
 mod partition;
 

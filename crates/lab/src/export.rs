@@ -11,7 +11,6 @@ pub mod html;
 pub mod perfetto;
 #[cfg(test)]
 mod sample;
-mod time;
 
 use journey::{Journey, near};
 

@@ -57,6 +57,7 @@ mod series;
 pub mod state;
 pub mod supervise;
 pub mod target;
+mod utc;
 pub mod witness;
 pub mod workspace;
 

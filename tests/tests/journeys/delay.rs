@@ -10,9 +10,8 @@ use tests::relay::Relay;
 
 use crate::ask::{Kind, measure_at};
 use crate::check::{shown, sound};
+use crate::wire::{WIRE, behind_a_wire};
 
-/// The name of the slow wire.
-const WIRE: &str = "wire";
 /// How slow it is. What a busy machine adds to a median must certainly be more than half of it to be noticed.
 const DELAY: Duration = Duration::from_millis(5);
 /// So many journeys without it and so many with it, so often.
@@ -21,15 +20,7 @@ const ROUNDS: usize = 12;
 
 #[tokio::test]
 async fn http_between_load_balancer_and_ingress() -> anyhow::Result<()> {
-    let room = Room::take("delay-http").await?;
-    let relay = Relay::tcp("127.0.0.1:0".parse()?, format!("127.0.1.100:{}", room.port(8080)).parse()?)?;
-    let options = room
-        .options()
-        .set("hop.wire.role", "ingress")
-        .set("hop.wire.external", format!("\"http://{}\"", relay.address()))
-        .set("hop.wire.rules", "[{ path = \"/\", service = \"cart-service\" }]")
-        .set("hop.lb.upstreams", "[\"wire\"]");
-    let lab = room.start(options).await?;
+    let (lab, relay) = behind_a_wire("delay-http").await?;
     let target = lab.target()?;
     attributed(&lab, &target, &relay, Kind::Warm, 1).await?;
     lab.finish().await;

@@ -6,26 +6,18 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use journey::{Change, PartKind};
 use lab::diff::{Diff, FORM};
-use tests::fixture::{Fixture, Room};
+use tests::fixture::Fixture;
 use tests::program;
-use tests::relay::Relay;
 
 use crate::ask::{Kind, measure};
+use crate::wire::behind_a_wire;
 
 /// Far more than what a busy machine adds to a median.
 const DELAY: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn a_slower_wire_is_found_and_named() -> anyhow::Result<()> {
-    let room = Room::take("diff").await?;
-    let relay = Relay::tcp("127.0.0.1:0".parse()?, format!("127.0.1.100:{}", room.port(8080)).parse()?)?;
-    let options = room
-        .options()
-        .set("hop.wire.role", "ingress")
-        .set("hop.wire.external", format!("\"http://{}\"", relay.address()))
-        .set("hop.wire.rules", "[{ path = \"/\", service = \"cart-service\" }]")
-        .set("hop.lb.upstreams", "[\"wire\"]");
-    let lab = room.start(options).await?;
+    let (lab, relay) = behind_a_wire("diff").await?;
     let before = written(&lab, "before.json", 40).await?;
     let few = written(&lab, "few.json", 4).await?;
     relay.delay(DELAY);

@@ -20,3 +20,4 @@ mod spread;
 mod swap;
 mod tap;
 mod waits;
+mod wire;

@@ -1,16 +1,13 @@
 //! An open loop: requests go out when they are due, and what they take counts from then.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::check::sound;
+use crate::wire::behind_a_wire;
 use anyhow::{Context as _, ensure};
 use journey::Journey;
 use lab::measure::open::OpenLoop;
 use lab::measure::{Options, Series};
-use tests::fixture::{Fixture, Room};
-use tests::relay::Relay;
-
-use crate::check::sound;
 
 /// A request every 100 ms: a machine that is busy with other tests keeps up with that.
 const RATE: f64 = 10.0;
@@ -103,19 +100,6 @@ async fn several_connections_carry_what_one_cannot() -> anyhow::Result<()> {
     ensure!(series.journeys.len() == 10, "{} journeys were to be kept", series.journeys.len());
     lab.finish().await;
     Ok(())
-}
-
-/// A lab whose lb reaches its ingress over a wire.
-async fn behind_a_wire(name: &str) -> anyhow::Result<(Fixture, Arc<Relay>)> {
-    let room = Room::take(name).await?;
-    let relay = Relay::tcp("127.0.0.1:0".parse()?, format!("127.0.1.100:{}", room.port(8080)).parse()?)?;
-    let options = room
-        .options()
-        .set("hop.wire.role", "ingress")
-        .set("hop.wire.external", format!("\"http://{}\"", relay.address()))
-        .set("hop.wire.rules", "[{ path = \"/\", service = \"cart-service\" }]")
-        .set("hop.lb.upstreams", "[\"wire\"]");
-    Ok((room.start(options).await?, Arc::new(relay)))
 }
 
 trait Times {

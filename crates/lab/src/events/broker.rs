@@ -1,4 +1,4 @@
-//! A connection to a Kafka broker, for reading: three requests, each in one version that every broker since
+//! A connection to a Kafka broker, and the three requests of a reader, each in one version that every broker since
 //! 2.4 knows and that the lab's own speaks.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -30,7 +30,7 @@ const FETCH: i32 = 1 << 20;
 /// No answer is larger.
 const LARGEST: usize = 64 << 20;
 
-const METADATA: i16 = 8;
+pub(crate) const METADATA: i16 = 8;
 const LIST_OFFSETS: i16 = 5;
 const FETCH_VERSION: i16 = 11;
 
@@ -42,7 +42,7 @@ pub(super) enum End {
 }
 
 /// A connection.
-pub(super) struct Broker {
+pub(crate) struct Broker {
     stream: TcpStream,
     calls: i32,
 }
@@ -90,7 +90,7 @@ fn address(host: &str, port: i32) -> anyhow::Result<SocketAddr> {
 impl Broker {
     /// # Errors
     /// Nobody answers there.
-    pub(super) async fn connect(to: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(to: SocketAddr) -> anyhow::Result<Self> {
         let connected = tokio::time::timeout(LIMIT, TcpStream::connect(to)).await;
         let stream = connected.map_err(anyhow::Error::from).and_then(|stream| Ok(stream?));
         let stream = stream.with_context(|| format!("connect to {to}"))?;
@@ -149,7 +149,11 @@ impl Broker {
         }
     }
 
-    async fn call<R: Request>(
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// The connection breaks, no answer comes within `limit`, or it is not Kafka's protocol.
+    pub(crate) async fn call<R: Request>(
         &mut self,
         version: i16,
         limit: Duration,
@@ -160,7 +164,7 @@ impl Broker {
             .with_request_api_key(R::KEY)
             .with_request_api_version(version)
             .with_correlation_id(self.calls)
-            .with_client_id(Some(StrBytes::from_static_str("lab-events")));
+            .with_client_id(Some(StrBytes::from_static_str("lab")));
         let mut frame = BytesMut::from(&[0; 4][..]);
         encode_request_header_into_buffer(&mut frame, &header)?;
         request.encode(&mut frame, version)?;

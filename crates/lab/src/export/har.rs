@@ -9,9 +9,9 @@
 use journey::{Journey, Stage};
 use serde_json::{Map, Value, json};
 
-use super::time::rfc3339;
 use super::{kinds, origin};
 use crate::measure::Measured;
+use crate::utc::rfc3339;
 
 /// What stands for a size or a time that is not known or does not apply.
 const UNKNOWN: i64 = -1;

@@ -15,11 +15,11 @@ use std::fmt::{self, Write as _};
 
 use journey::{Journey, Quality, Stage};
 
-use super::time::rfc3339;
 use super::{kinds, origin, typical};
 use crate::measure::{Measured, Series};
 use crate::report;
 use crate::target::TargetHop;
+use crate::utc::rfc3339;
 
 const STYLE: &str = include_str!("html/page.css");
 
