@@ -1,4 +1,4 @@
-//! Binding: before anything is served, with an error that says what to do.
+//! Listening sockets: handed over or bound, before anything is served, with an error that says what to do.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,33 +10,62 @@ use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 use crate::stamped::kernel;
 
+pub(crate) mod inherited;
+
 /// How many finished handshakes the kernel keeps for a program that has not yet called `accept`.
 const BACKLOG: u32 = 1024;
 
-/// Binds and listens on a TCP address.
+/// Listens on a TCP address: with the socket that was handed over for it ([`inherited`]), else with one of
+/// its own.
 ///
 /// # Errors
 /// Says which address failed, why, and how to look for the program that holds it.
 pub fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = match inherited::tcp(address) {
+        Some(listener) => {
+            adopt(listener).with_context(|| format!("take over the socket of tcp {address}"))?
+        }
+        None => bind(address)?,
+    };
+    // Connections inherit it, so that also what comes before `accept` is stamped.
+    stamp_arrivals(&listener);
+    Ok(listener)
+}
+
+/// Binds and listens on a TCP address, for this program or for one that the socket is handed over to.
+///
+/// # Errors
+/// As [`tcp`].
+pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restarted hop gets its port back although old connections linger in TIME_WAIT.
         socket.set_reuseaddr(true)?;
-        // Connections inherit it, so that also what comes before `accept` is stamped.
-        stamp_arrivals(&socket);
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
     bind().map_err(|error| explain(error, address)).with_context(|| format!("listen on tcp {address}"))
 }
 
-/// Binds a UDP address.
+fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// Receives on a UDP address: with the socket that was handed over for it, else with one of its own.
 ///
 /// # Errors
 /// As [`tcp`].
 pub async fn udp(address: SocketAddr) -> anyhow::Result<UdpSocket> {
-    let socket = UdpSocket::bind(address)
-        .await
+    let adopted = inherited::udp(address).map(|socket| {
+        socket.set_nonblocking(true)?;
+        UdpSocket::from_std(socket)
+    });
+    let socket = match adopted {
+        Some(socket) => socket,
+        None => UdpSocket::bind(address).await,
+    };
+    let socket = socket
         .map_err(|error| explain(error, address))
         .with_context(|| format!("listen on udp {address}"))?;
     stamp_arrivals(&socket);

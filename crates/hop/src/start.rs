@@ -29,6 +29,7 @@ impl Hop {
     /// Says that requests may come: `/readyz` answers 200 from now on.
     pub fn ready(&self) {
         self.admin.set_ready(true);
+        crate::listen::inherited::warn_of_unused();
         tracing::info!(hop = %self.name, "ready");
     }
 
@@ -42,7 +43,7 @@ impl Hop {
 
 /// Runs a hop to its end and says how it went: 0 good, 1 failed, 2 wrong settings (see [`Misuse`]).
 ///
-/// In order: logs, runtime, telemetry, admin endpoint, signals, then `run`, which returns when
+/// In order: logs, inherited sockets, runtime, telemetry, admin endpoint, signals, then `run`, which returns when
 /// [`Hop::shutdown`] is cancelled and its work is drained. A second signal ends the process at once.
 /// One current-thread runtime per process: a hop's work is short and its memory small.
 pub fn start<F, R>(role: &'static str, common: Common, run: F) -> ExitCode
@@ -51,6 +52,7 @@ where
     R: Future<Output = anyhow::Result<()>>,
 {
     init_logs();
+    crate::listen::inherited::accept_all();
     crate::stamped::nagle(!common.tcp_nodelay);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use crate::binaries::Binaries;
 use crate::plan::{Hop, Plan, Role, Runs, Settings, Surroundings, fill, fill_file};
 use crate::state::Held;
-use crate::supervise::{Launch, Readiness, ports};
+use crate::supervise::{Launch, Readiness, Socket, ports};
 
 /// The zone files as they were at build time, for a lab that runs without its workspace.
 const ZONES: [(&str, &str); 3] = [
@@ -87,10 +87,21 @@ fn launch(
         arguments,
         env,
         log: held.log(&hop.name),
+        sockets: sockets(hop),
         ready: readiness(hop),
         ready_limit: plan.ready_limit(hop),
         drain: plan.drain_limit(hop),
     })
+}
+
+/// What a program of ours serves on. A foreign one binds its own sockets, and nobody must hold its port.
+fn sockets(hop: &Hop) -> Vec<Socket> {
+    if hop.runs != Runs::Own {
+        return Vec::new();
+    }
+    let tcp = hop.binds().into_iter().map(|(name, address)| Socket { name, address, udp: false });
+    let dns = hop.role().speaks_dns().then_some(Socket { name: "listen", address: hop.listen, udp: true });
+    tcp.chain(dns).collect()
 }
 
 /// A recipe's program must be there; the error says which package has it.

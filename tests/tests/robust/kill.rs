@@ -271,7 +271,7 @@ async fn the_terminal_shows_a_death_with_its_last_words() {
         "its last lines:",
         "    | ",
         "logs/redis.log",
-        "started again in",
+        "started again at once",
     ] {
         assert!(said.contains(word), "no {word:?} in:\n{said}");
     }

@@ -4,6 +4,7 @@
 //! | module | holds the lab to |
 //! |---|---|
 //! | `kill` | a killed program is reported and comes back, and nothing acknowledged is lost |
+//! | `restart` | a program that is told to end and comes back fails no request |
 //! | `orphans` | no program outlives its lab, however that ends; labs side by side |
 //! | `wrong_plan` | every mistake in lab.toml or an option is explained, and nothing is started |
 //! | `starting` | what cannot start says why, and leaves nothing behind |
@@ -26,6 +27,7 @@ mod orphans;
 mod process;
 mod program;
 mod recipes;
+mod restart;
 mod spot;
 mod starting;
 mod wrong_plan;

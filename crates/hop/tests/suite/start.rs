@@ -5,8 +5,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
+use command_fds::{CommandFdExt as _, FdMapping};
 use hop::start::Misuse;
 use hop::{Common, listen};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const PLAY: &str = "HOP_TEST_PLAYS";
 
@@ -27,6 +29,13 @@ fn play() {
     let code = hop::start("hop", common, async |hop| {
         match part.as_str() {
             "fails" => anyhow::bail!("it failed"),
+            "heir" => {
+                let address = std::env::var("LISTEN").expect("an address").parse().expect("an address");
+                let listener = listen::tcp(address)?;
+                hop.ready();
+                let (mut client, _) = listener.accept().await?;
+                client.write_all(b"served").await?;
+            }
             "misused" => return Err(Misuse("a wrong setting".to_owned()).into()),
             "patient" | "stubborn" => {
                 // The log comes from the task that watches for signals only once; let it begin first.
@@ -102,4 +111,34 @@ async fn a_port_that_cannot_be_had_is_explained() {
     let elsewhere = "192.0.2.1:8080".parse().unwrap();
     let error = format!("{:#}", listen::udp(elsewhere).await.unwrap_err());
     assert!(error.contains("192.0.2.1 is not an address of this machine"), "{error}");
+}
+
+/// The first process is not even started when a client connects: it waits, and is served.
+#[tokio::test]
+async fn a_socket_that_was_handed_over_is_served_and_one_that_nobody_serves_is_named() {
+    let [served, idle] = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [address, unserved] = [&served, &idle].map(|listener| listener.local_addr().unwrap());
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    let handed = |number: &str| {
+        let mut command = hop("heir");
+        let sockets = [idle.try_clone().unwrap(), served.try_clone().unwrap()];
+        let mapping = |(child_fd, socket): (i32, std::net::TcpListener)| FdMapping {
+            parent_fd: socket.into(),
+            child_fd,
+        };
+        command.fd_mappings((3..).zip(sockets).map(mapping).collect()).unwrap();
+        command.env("LISTEN_FDS", number).env("LISTEN", address.to_string());
+        command
+    };
+    // Meant for somebody else (sd_listen_fds(3)): then it has to bind, and the address is taken.
+    let output = handed("2").env("LISTEN_PID", "1").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the port is taken"), "{output:?}");
+
+    let output = handed("2").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("nothing is served on this socket") && log.contains(&unserved.to_string()), "{log}");
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).await.unwrap();
+    assert_eq!(reply, "served");
 }

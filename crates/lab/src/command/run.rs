@@ -150,6 +150,7 @@ async fn show_outside(global: &Global, collector: &Collector, target: &Target) -
 /// Says at once what happened to a program.
 pub(super) fn tell(event: &Event) {
     match event {
+        Event::Died(death, Duration::ZERO) => print::note(format_args!("! {death}\n  started again at once")),
         Event::Died(death, pause) => print::note(format_args!("! {death}\n  started again in {pause:?}")),
         Event::Back(name) => print::note(format_args!("{name} is back")),
     }

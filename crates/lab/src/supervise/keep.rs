@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hop::clock;
 use serde::{Deserialize, Serialize};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -18,13 +18,16 @@ use super::death::Death;
 use super::guard;
 use super::process::{Signal, signal, signal_group};
 use super::ready::Readiness;
+use super::sockets::{Socket, Sockets};
 use super::spawner;
 
-/// The first pause before a restart; each further one is twice as long.
+/// The pause before the second restart; the first comes at once, each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause before a restart.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Whoever was ready for so long begins again with the first pause.
+/// For so long clients wait for a program that is away; then its sockets are closed, and they are told.
+const WAITED_FOR: Duration = Duration::from_secs(1);
+/// Whoever was ready for so long is started again at once.
 const HEALTHY: Duration = Duration::from_secs(10);
 /// How much longer than its own drain limit a program may take before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
@@ -42,6 +45,8 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) log: PathBuf,
+    /// Bound by the lab and handed over; a foreign program binds its own.
+    pub(crate) sockets: Vec<Socket>,
     pub(crate) ready: Readiness,
     /// How long it may take to be ready.
     pub(crate) ready_limit: Duration,
@@ -152,9 +157,10 @@ impl Keeper {
     /// `first` hears how the first start went; if it failed, that was all.
     pub(super) async fn run(self, first: oneshot::Sender<Result<(), Death>>) {
         let mut first = Some(first);
-        let mut pause = FIRST_PAUSE;
+        let mut pause = Duration::ZERO;
+        let mut sockets = None;
         loop {
-            let end = self.live(&mut first).await;
+            let end = self.live(&mut sockets, &mut first).await;
             let (death, healthy) = match end {
                 End::Stopped => break,
                 End::Died { death, healthy } => (death, healthy),
@@ -165,7 +171,10 @@ impl Keeper {
                 break;
             }
             if healthy >= HEALTHY {
-                pause = FIRST_PAUSE;
+                pause = Duration::ZERO;
+            }
+            if pause > WAITED_FOR {
+                sockets = None;
             }
             self.update().state = State::Restarting;
             self.changed.notify_waiters();
@@ -173,7 +182,7 @@ impl Keeper {
             if tokio::time::timeout(pause, self.stop.cancelled()).await.is_ok() {
                 break;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
             self.update().restarts += 1;
         }
         let mut status = self.update();
@@ -182,7 +191,11 @@ impl Keeper {
     }
 
     /// One life of the program.
-    async fn live(&self, first: &mut Option<oneshot::Sender<Result<(), Death>>>) -> End {
+    async fn live(
+        &self,
+        sockets: &mut Option<Sockets>,
+        first: &mut Option<oneshot::Sender<Result<(), Death>>>,
+    ) -> End {
         let launch = &self.launch;
         let log_start = std::fs::metadata(&launch.log).map_or(0, |log| log.len());
         let died = |what: String, ready: Option<std::time::Instant>| End::Died {
@@ -190,7 +203,7 @@ impl Keeper {
             healthy: ready.map_or(Duration::ZERO, clock::since),
         };
         let begun = clock::monotonic();
-        let mut child = match self.start().await {
+        let mut child = match self.start(sockets).await {
             Ok(child) => child,
             Err(what) => return died(what, None),
         };
@@ -253,17 +266,24 @@ impl Keeper {
         }
     }
 
-    async fn start(&self) -> Result<Child, String> {
+    async fn start(&self, sockets: &mut Option<Sockets>) -> Result<Child, String> {
         let launch = &self.launch;
+        let open = match sockets.take() {
+            Some(open) => open,
+            None => {
+                Sockets::open(&launch.sockets).map_err(|error| format!("could not be started: {error:#}"))?
+            }
+        };
+        let open = sockets.insert(open);
         let log = open_log(&launch.log).map_err(|error| format!("open its log: {error}"))?;
         let both = log.try_clone().map_err(|error| format!("open its log: {error}"))?;
-        let mut command = Command::new(&launch.program);
+        let mut command = open.command(&launch.program).map_err(|error| format!("{error:#}"))?;
         if launch.ready.own {
             // What the user's shell happens to hold (a SEED, a QUEUE) must not change the stack.
             let kept = KEPT_VARIABLES.iter().filter_map(|key| Some((key, std::env::var_os(key)?)));
             command.env_clear().envs(kept);
         }
-        command.args(&launch.arguments).envs(&launch.env);
+        command.args(&launch.arguments).envs(&launch.env).envs(open.variables());
         command.stdin(Stdio::null()).stdout(both).stderr(log);
         let started = spawner::spawn(command).await;
         if let (Some(guard), Some(pid)) = (guard::guard(), started.as_ref().ok().and_then(Child::id)) {

@@ -6,6 +6,7 @@ mod keep;
 pub(crate) mod ports;
 mod process;
 mod ready;
+mod sockets;
 mod spawner;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub(crate) use keep::Launch;
 pub use keep::{Event, State, Status};
 pub(crate) use process::{Signal, signal};
 pub(crate) use ready::Readiness;
+pub(crate) use sockets::Socket;
 
 /// Programs that run, wave behind wave. Dropping it kills them.
 pub(crate) struct Supervisor {

@@ -12,6 +12,7 @@ fn shell(folder: &tempfile::TempDir, name: &str, script: &str, listen: std::net:
         arguments: vec!["-c".to_owned(), script.to_owned()],
         env: [("DIR".to_owned(), folder.path().display().to_string())].into(),
         log: folder.path().join(format!("{name}.log")),
+        sockets: Vec::new(),
         ready: Readiness { admin: None, listen, dns: false, own: false },
         ready_limit: Duration::from_secs(5),
         drain: Duration::ZERO,
@@ -117,7 +118,7 @@ async fn who_dies_is_started_again_after_longer_and_longer_pauses() {
         assert_eq!((status.restarts, status.state), (restarts, State::Ready));
         assert_ne!(status.pid, Some(pid));
     }
-    assert_eq!(pauses, [100, 200, 400]);
+    assert_eq!(pauses, [0, 100, 200]);
     supervisor.stop().await;
 }
 
@@ -135,6 +136,37 @@ async fn who_ignores_the_signal_is_killed() {
     impatience.cancel(); // as the second Ctrl-C does
     supervisor.stop().await;
     gone(pid).await;
+}
+
+/// What sd_listen_fds(3) promises, and the reason for it: who connects between two lives waits.
+#[tokio::test]
+async fn sockets_are_handed_over_and_stay_open_between_two_lives() {
+    let folder = folder();
+    let address = closed_port();
+    let script = r#"trap 'exit 0' TERM
+        [ "$LISTEN_PID" = $$ ] && echo $LISTEN_FDS $LISTEN_FDNAMES $(readlink /proc/$$/fd/3 /proc/$$/fd/4)
+        while :; do sleep 0.02; done"#;
+    let mut launch = shell(&folder, "heir", script, address);
+    launch.sockets =
+        vec![Socket { name: "listen", address, udp: false }, Socket { name: "listen", address, udp: true }];
+    let log = launch.log.clone();
+    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let said = written(&log).await;
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert_eq!(words[..2], ["2", "listen:listen"], "{said}");
+    assert!(words[2..].iter().all(|fd| fd.starts_with("socket:")) && words.len() == 4, "{said}");
+    let pid = supervisor.statuses()[0].pid.expect("it runs");
+    signal(pid, Signal::Terminate).expect("it is there");
+    assert!(matches!(supervisor.event().await, Event::Died(_, Duration::ZERO)));
+    std::net::TcpStream::connect(address).expect("nobody is refused");
+    assert!(matches!(supervisor.event().await, Event::Back(_)));
+    let again = hop::wait::until("a second life", Duration::from_secs(5), async || {
+        std::fs::read_to_string(&log).ok().filter(|text| text.lines().count() == 2)
+    });
+    let again = again.await.expect("it is handed the sockets again");
+    assert_eq!(again, said.repeat(2), "the same ones");
+    supervisor.stop().await;
+    std::net::TcpStream::connect(address).expect_err("closed with the program");
 }
 
 #[tokio::test]
