@@ -190,7 +190,7 @@ fn lost() -> Refusal {
 
 /// Redis did not confirm the item.
 fn not_stored(failure: &Failure) -> Refusal {
-    tracing::warn!("store an item: {}", failure.describe());
+    hop::warn_throttled!("store an item: {}", failure.describe());
     Refusal::from(failure.problem(if failure.had_no_effect() {
         "Nothing was added: try again later"
     } else {
@@ -203,7 +203,7 @@ fn not_stored(failure: &Failure) -> Refusal {
 /// that it has been.
 fn not_told(event: &Event, failure: &Failure) -> Refusal {
     let Event { event_id, cart_id, item_id, .. } = event;
-    tracing::warn!(event_id, cart_id, item_id, "publish an event: {}", failure.describe());
+    hop::warn_throttled!(event_id, cart_id, item_id, "publish an event: {}", failure.describe());
     failure
         .problem(
             "The item is in the cart, and its event is published as soon as Kafka is back. Trying again \

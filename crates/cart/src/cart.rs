@@ -41,7 +41,7 @@ pub async fn get(shop: Arc<Shop>, headers: HeaderMap, exchange: Exchange) -> Res
         shop.redis.lines(&exchange, &customer).await
     };
     let lines = lines.map_err(|failure| {
-        tracing::warn!("read a cart: {}", failure.describe());
+        hop::warn_throttled!("read a cart: {}", failure.describe());
         Refusal::from(failure.problem("Nothing was changed: try again later")).retry_after(1)
     })?;
 
@@ -74,7 +74,7 @@ pub async fn remove(
 
     // Removing twice is the same as removing once, so trying again is always safe.
     let again = |failure: Failure| {
-        tracing::warn!("remove an item: {}", failure.describe());
+        hop::warn_throttled!("remove an item: {}", failure.describe());
         Refusal::from(failure.problem("Whether the item was removed is not confirmed: try again"))
             .retry_after(1)
     };
@@ -95,7 +95,7 @@ pub async fn remove(
         shop.outbox.tell(&shop.kafka, &exchange, span_id, customer.as_str(), events).await
     };
     published.map_err(|failure| {
-        tracing::warn!(cart_id = customer.cart_id(), "publish an event: {}", failure.describe());
+        hop::warn_throttled!(cart_id = customer.cart_id(), "publish an event: {}", failure.describe());
         failure.problem("The item is out of the cart; its event is published as soon as Kafka is back")
     })?;
 

@@ -157,7 +157,7 @@ impl Claim {
         });
         if let Err(failure) = redis.replace(exchange, &self.key, &self.text, answer.as_deref()).await {
             // Its lease ends by itself.
-            tracing::warn!("settle an idempotency key: {}", failure.describe());
+            hop::warn_throttled!("settle an idempotency key: {}", failure.describe());
         }
     }
 }
@@ -192,7 +192,7 @@ fn in_progress() -> Refusal {
 }
 
 fn not_claimed(failure: Failure) -> Refusal {
-    tracing::warn!("claim an idempotency key: {}", failure.describe());
+    hop::warn_throttled!("claim an idempotency key: {}", failure.describe());
     Refusal::from(failure.problem("Nothing was added: try again, with the same key")).retry_after(1)
 }
 

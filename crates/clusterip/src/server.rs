@@ -104,7 +104,7 @@ impl Service {
         let Some(chosen) = self.endpoints.choose(peer.ip(), clock::monotonic()) else {
             // kube-proxy has a REJECT rule for this: the client's connect() itself fails. Here the
             // kernel has already shaken hands when we are asked, so it sees a reset right after.
-            tracing::warn!(client = %peer, "connection refused: no ready endpoint (not the client's fault: no pod is ready)");
+            hop::warn_throttled!(client = %peer, "connection refused: no ready endpoint (not the client's fault: no pod is ready)");
             self.metrics.failed("no_endpoint");
             return abort(&client);
         };
@@ -122,7 +122,7 @@ impl Service {
                 // A real Service does not try another endpoint either: the kernel's rule was applied to
                 // the first packet, and nobody watches what comes back. Trying again is for those who
                 // know what the connection is for: the client, or a layer-7 proxy in front.
-                tracing::warn!(client = %peer, "connection reset: {error}");
+                hop::warn_throttled!(client = %peer, "connection reset: {error}");
                 self.metrics.failed(error.kind());
                 abort(&client);
             }

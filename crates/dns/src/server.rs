@@ -117,7 +117,7 @@ async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr
         let (length, peer, read) = match received {
             Ok(received) => received,
             Err(error) => {
-                tracing::warn!(%error, "receive a datagram");
+                hop::warn_throttled!(%error, "receive a datagram");
                 tokio::task::yield_now().await;
                 continue;
             }

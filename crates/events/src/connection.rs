@@ -42,7 +42,7 @@ pub async fn serve(stream: Stamped, broker: Arc<Broker>, telemetry: Telemetry, s
     match connection.run().await {
         Ok(()) => tracing::debug!(%client, "connection closed"),
         Err(Ending::Gone(error)) => tracing::debug!(%client, %error, "connection lost"),
-        Err(ending) => tracing::warn!(%client, "closing the connection: {ending}"),
+        Err(ending) => hop::warn_throttled!(%client, "closing the connection: {ending}"),
     }
 }
 

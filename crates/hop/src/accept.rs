@@ -80,7 +80,7 @@ pub async fn run<S, F>(
 #[allow(clippy::disallowed_methods, reason = "backs off; the condition cannot be awaited")]
 async fn pause_when_out_of_descriptors(error: &std::io::Error) {
     if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
-        tracing::warn!(%error, "accept a connection: raise `ulimit -n`, or lower the connection limit");
+        crate::warn_throttled!(%error, "accept a connection: raise `ulimit -n`, or lower the connection limit");
         tokio::time::sleep(Duration::from_millis(50)).await;
     } else {
         tracing::debug!(%error, "accept a connection");

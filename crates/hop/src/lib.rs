@@ -3,6 +3,7 @@
 //! | module | answers |
 //! |---|---|
 //! | [`mod@start`] | how does a process begin and end? (logs, runtime, signals, exit code) |
+//! | [`log`] | what does a program say about itself, and how often? |
 //! | [`listen`] | how is a port bound, and what is said when it is taken? |
 //! | [`accept`] | the one accept loop, with its limit and its drain |
 //! | [`stamped`] | when did which byte pass this socket? |
@@ -16,6 +17,7 @@ pub mod admin;
 pub mod clock;
 pub mod http;
 pub mod listen;
+pub mod log;
 mod metrics;
 pub mod otlp;
 pub mod pace;

@@ -87,6 +87,7 @@ fn init_logs() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .map_event_format(crate::log::Format::new)
         .try_init();
 }
 

@@ -362,7 +362,7 @@ pub(crate) fn refuse(status: StatusCode, kind: &str, detail: impl Into<String>) 
 /// The database let us down: our fault, whatever was asked.
 fn failed(error: StockError) -> Problem {
     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-    tracing::error!(%cause, "{error}");
+    hop::error_throttled!(%cause, "{error}");
     let (status, kind) = match error {
         StockError::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
         StockError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "database-unavailable"),

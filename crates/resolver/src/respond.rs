@@ -109,7 +109,7 @@ impl Resolver {
         if let Some(reason) = &mut outcome.reason {
             // The walk's own error is often a mere "nobody left to ask": the last failure says more.
             reason.text = trip.failure().unwrap_or_else(|| std::mem::take(&mut reason.text));
-            tracing::warn!(%question, reason = %reason.text, "no answer");
+            hop::warn_throttled!(%question, reason = %reason.text, "no answer");
         }
         outcome
     }

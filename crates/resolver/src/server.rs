@@ -82,7 +82,7 @@ async fn serve_datagrams(
                 tasks.spawn(answer_datagram(Arc::clone(&resolver), Arc::clone(&socket), query, flow, read));
             }
             Err(error) => {
-                tracing::warn!(%error, "receive a datagram");
+                hop::warn_throttled!(%error, "receive a datagram");
                 tokio::task::yield_now().await;
             }
         }

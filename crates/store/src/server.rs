@@ -272,7 +272,7 @@ fn take_batch(parser: &mut Parser) -> (VecDeque<Command>, Option<Problem>) {
             Ok(Some(command))
                 if [b"post", &b"host:"[..]].iter().any(|http| command[0].eq_ignore_ascii_case(http)) =>
             {
-                tracing::warn!("a client speaks HTTP to the store: connection closed");
+                hop::warn_throttled!("a client speaks HTTP to the store: connection closed");
                 return (batch, Some(Problem::NotRedis));
             }
             Ok(Some(command)) => {
