@@ -5,14 +5,13 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use anyhow::Context as _;
+use dnswire::{Connections, Reply};
 use hop::listen::Pair;
 use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
 use journey::{Direction, Flow, Kind, Span, Stamp, Transport};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -21,15 +20,13 @@ use crate::config::Settings;
 use crate::respond::{Response, respond};
 use crate::zone::Zones;
 
-/// How long a TCP client may be silent before its connection is closed (RFC 7766 §6.2.3 asks for
-/// "a few seconds").
-const IDLE: Duration = Duration::from_secs(10);
 /// TCP connections served at once; the others wait in the kernel's queue.
 const CONNECTIONS: usize = 256;
 
 /// What every query needs: the zones of the moment, and where spans go.
 struct Server {
     zones: RwLock<Arc<Zones>>,
+    connections: Connections,
     telemetry: Telemetry,
 }
 
@@ -43,7 +40,11 @@ pub async fn run(sockets: Pair, zones: Zones, settings: Settings, hop: Hop) -> a
     for zone in zones.iter() {
         tracing::info!(zone = %zone.origin(), records = zone.record_count(), "serving");
     }
-    let server = Arc::new(Server { zones: RwLock::new(Arc::new(zones)), telemetry: hop.telemetry.clone() });
+    let server = Arc::new(Server {
+        zones: RwLock::new(Arc::new(zones)),
+        connections: Connections::new(CONNECTIONS),
+        telemetry: hop.telemetry.clone(),
+    });
     let tcp = hop::accept::run(sockets.tcp, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
         serve_stream(Arc::clone(&server), stream, stop)
     });
@@ -135,26 +136,18 @@ async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr
     }
 }
 
-/// TCP: every message has its length before it, in two bytes (RFC 1035 §4.2.2), and a connection may
-/// carry many (RFC 7766 §6.2.1).
-async fn serve_stream(server: Arc<Server>, mut stream: Stamped<TcpStream>, stop: CancellationToken) {
+/// TCP: a connection may carry many queries, and several at once (RFC 7766 §6.2.1).
+async fn serve_stream(server: Arc<Server>, stream: Stamped<TcpStream>, stop: CancellationToken) {
     let stamps = stream.stamps();
-    loop {
-        let query = tokio::select! {
-            query = tokio::time::timeout(IDLE, dnswire::read_framed(&mut stream)) => query,
-            () = stop.cancelled() => return,
-        };
-        let Ok(Ok(query)) = query else { return };
+    let respond = |query: Vec<u8>| {
         let read = stamps.last_read();
-        let Some(response) = respond(&server.zones(), &query, Transport::Tcp) else { return };
-        let Some(framed) = dnswire::framed(&response.bytes) else { return };
-        match tokio::time::timeout(IDLE, stream.write_all(&framed)).await {
-            Ok(Ok(())) => {
-                let written = stamps.last_write();
-                let passed = stamps.read_stamps(read).chain([stamps.write_stamp(written)]);
-                server.report(&response, (read.at, written.at), passed.collect());
-            }
-            _ => return,
-        }
-    }
+        let response = respond(&server.zones(), &query, Transport::Tcp);
+        async move { response.map(|response| Reply { bytes: response.bytes.clone(), about: (response, read) }) }
+    };
+    let sent = |(response, read): (Response, Mark)| {
+        let written = stamps.last_write();
+        let passed = stamps.read_stamps(read).chain([stamps.write_stamp(written)]);
+        server.report(&response, (read.at, written.at), passed.collect());
+    };
+    dnswire::serve(stream, &server.connections, stop.cancelled(), respond, sent).await;
 }

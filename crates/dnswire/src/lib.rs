@@ -1,9 +1,12 @@
 //! Bytes to question, response to bytes: what is the same for a name server and a resolver.
 
-use std::io;
+mod extended;
+mod stream;
 
 use hickory_proto::op::{Edns, Message, Metadata, OpCode, ResponseCode};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+pub use extended::ExtendedError;
+pub use stream::{Connections, Frames, IDLE, OUTSTANDING, Reply, framed, serve};
 
 /// The largest response over UDP, whatever the client can take: it fits one Ethernet frame, so it is
 /// never fragmented (the agreement of DNS Flag Day 2020; RFC 9715 §3.1).
@@ -47,6 +50,8 @@ pub fn read(bytes: &[u8]) -> Received {
         return fault(ResponseCode::FormErr);
     }
     match Message::from_vec(bytes) {
+        // An OPT record belongs to the root (RFC 6891 §6.1.2), which hickory does not check.
+        Ok(_) if opt_owner(bytes).is_some_and(|owner| owner != 0) => fault(ResponseCode::FormErr),
         Ok(message) if message.version() > 0 => {
             // A later EDNS than ours (RFC 6891 §6.1.3).
             let mut reply = reply_to(&message);
@@ -56,6 +61,32 @@ pub fn read(bytes: &[u8]) -> Received {
         Ok(message) => Received::Question(Box::new(message)),
         Err(_) => fault(ResponseCode::FormErr),
     }
+}
+
+/// The first byte of the owner name of the OPT record in a message that hickory could read: 0 is the root.
+fn opt_owner(bytes: &[u8]) -> Option<u8> {
+    const OPT: [u8; 2] = [0, 41];
+    let count = |at: usize| bytes.get(at..at + 2).map_or(0, |two| u16::from_be_bytes([two[0], two[1]]));
+    // Steps over a name: labels, ended by the root or by a pointer of two bytes (RFC 1035 §4.1.4).
+    let name_end = |mut at: usize| loop {
+        match *bytes.get(at)? {
+            0 => return Some(at + 1),
+            length if length >= 0xc0 => return Some(at + 2),
+            length => at += 1 + usize::from(length),
+        }
+    };
+    let mut at = HEADER;
+    for _ in 0..count(4) {
+        at = name_end(at)? + 4;
+    }
+    for _ in 0..usize::from(count(6)) + usize::from(count(8)) + usize::from(count(10)) {
+        let fixed = name_end(at)?;
+        if bytes.get(fixed..fixed + 2)? == OPT {
+            return bytes.get(at).copied();
+        }
+        at = fixed + 10 + usize::from(count(fixed + 8));
+    }
+    None
 }
 
 /// A response without content: the query's id, question and flags, and EDNS if it had EDNS
@@ -96,22 +127,4 @@ pub fn write(reply: &Message, limit: usize) -> Vec<u8> {
 /// The usual spelling of a response code, such as NXDOMAIN.
 pub fn name_of(code: ResponseCode) -> String {
     format!("{code:?}").to_uppercase()
-}
-
-/// Reads one message from a stream: its length stands before it, in two bytes (RFC 1035 §4.2.2).
-///
-/// # Errors
-/// The stream ended, or broke.
-pub async fn read_framed(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
-    let length = stream.read_u16().await?;
-    let mut message = vec![0; usize::from(length)];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
-}
-
-/// A message with its length before it, to be written at once: two writes would be two packets.
-/// `None` when it is longer than two bytes can say.
-pub fn framed(message: &[u8]) -> Option<Vec<u8>> {
-    let length = u16::try_from(message.len()).ok()?;
-    Some([&length.to_be_bytes(), message].concat())
 }

@@ -114,14 +114,16 @@ async fn answer_datagram(
 
 /// TCP: every message has its length before it, in two bytes (RFC 1035 §4.2.2), and a connection may
 /// carry many (RFC 7766 §6.2.1). They are answered one after the other.
-async fn serve_stream(resolver: Arc<Resolver>, mut stream: Stamped<TcpStream>, stop: CancellationToken) {
+async fn serve_stream(resolver: Arc<Resolver>, stream: Stamped<TcpStream>, stop: CancellationToken) {
     let stamps = stream.stamps();
+    let (reader, mut stream) = tokio::io::split(stream);
+    let mut frames = dnswire::Frames::new(reader);
     loop {
         let query = tokio::select! {
-            query = tokio::time::timeout(IDLE, dnswire::read_framed(&mut stream)) => query,
+            query = tokio::time::timeout(IDLE, frames.next()) => query,
             () = stop.cancelled() => return,
         };
-        let Ok(Ok(query)) = query else { return };
+        let Ok(Ok(Some(query))) = query else { return };
         let read = stamps.last_read();
         let trip = resolver.trip();
         let Some(response) = resolver.respond(&query, Transport::Tcp, &trip).await else { return };

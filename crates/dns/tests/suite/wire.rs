@@ -74,6 +74,32 @@ fn faults_get_the_code_that_names_them() {
 }
 
 #[test]
+fn a_malformed_opt_record_is_a_format_error() {
+    let zones = myshop();
+    let mut bare = query("api.myshop.com.", RecordType::A);
+    bare.edns = None;
+    // Owner, type 41, payload size, extended RCODE and flags, length, options (RFC 6891 §6.1.2).
+    let with = |opts: &[&[u8]]| {
+        let mut bytes = bare.to_vec().unwrap();
+        bytes[11] = u8::try_from(opts.len()).unwrap();
+        bytes.extend(opts.concat());
+        let response = respond(&zones, &bytes, Transport::Udp).unwrap();
+        Message::from_vec(&response.bytes).unwrap().response_code
+    };
+    let good = b"\0\0\x29\x04\xd0\0\0\0\0\0\0".as_slice();
+    assert_eq!(with(&[good]), ResponseCode::NoError);
+    assert_eq!(with(&[good, good]), ResponseCode::FormErr, "two (RFC 6891 §6.1.1)");
+    let owned = b"\x01x\0\0\x29\x04\xd0\0\0\0\0\0\0".as_slice();
+    assert_eq!(with(&[owned]), ResponseCode::FormErr, "of another name than the root");
+    let pointed = b"\xc0\x0c\0\x29\x04\xd0\0\0\0\0\0\0".as_slice();
+    assert_eq!(with(&[pointed]), ResponseCode::FormErr, "of the question's name");
+    let longer = b"\0\0\x29\x04\xd0\0\0\0\0\0\x05\0\x0a\0\x08\x01".as_slice();
+    assert_eq!(with(&[longer]), ResponseCode::FormErr, "an option that is longer than its record");
+    let unknown = b"\0\0\x29\x04\xd0\0\0\0\0\0\x05\xff\x0a\0\x01\x01".as_slice();
+    assert_eq!(with(&[unknown]), ResponseCode::NoError, "unknown options are ignored (RFC 6891 §6.1.2)");
+}
+
+#[test]
 fn responses_and_fragments_are_not_answered() {
     let zones = myshop();
     let mut response = query("api.myshop.com.", RecordType::A).to_vec().unwrap();
