@@ -2,12 +2,14 @@
 //!
 //! * [`server`]: connections in, one [`Exchange`] per request: its trace, its stamps, its spans.
 //! * [`client`]: pooled HTTP/1.1 connections out, with the same stamps.
+//! * [`interim`]: what is said before a response, on its way to the client.
 //! * [`problem`]: errors as RFC 9457 problem JSON that say whose fault it is.
 //! * [`forward`]: what a proxy must change in the headers it passes on.
 
 pub mod client;
 pub mod exchange;
 pub mod forward;
+pub mod interim;
 pub mod problem;
 pub mod server;
 
@@ -17,6 +19,7 @@ use http_body_util::{BodyExt as _, Empty, Full};
 
 pub use client::Client;
 pub use exchange::Exchange;
+pub use interim::Interim;
 pub use problem::{Fault, Problem};
 
 /// Any error, on its way into a problem or a broken body.

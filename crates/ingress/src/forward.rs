@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode};
 
 use hop::admin::text;
-use hop::http::forward::{Place, Via, authority, outgoing, strip_hop_by_hop};
+use hop::http::forward::{Place, Via, authority, outgoing, trailers};
 use hop::http::server::{RequestBody, exchange};
 use hop::http::{Body, Client, Fault, Problem};
 
@@ -70,21 +70,13 @@ impl Forwarder {
             version: head.version,
             by: &self.name,
         };
-        outgoing(&mut head, &via, Place::Inside);
-        let request = Request::from_parts(head, body.map_err(Into::into).boxed_unsync());
+        let back = outgoing(&mut head, &via, Place::Inside);
+        let body = trailers::pass(body.map_err(Into::into).boxed_unsync(), true);
+        let request = Request::from_parts(head, body);
         let response =
             self.client.send(backend.address, request, &exchange).await.map_err(|error| error.problem())?;
 
         // 4. Pass the answer back.
-        let (mut head, body) = response.into_parts();
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            // We did not ask for it: `Upgrade` ends here.
-            let detail = format!("{} switched protocols without being asked", backend.service);
-            let problem = Problem::new(StatusCode::BAD_GATEWAY, Fault::Upstream, "upstream-switched", detail);
-            return Err(Box::new(problem));
-        }
-        strip_hop_by_hop(&mut head.headers);
-        head.version = Version::HTTP_11;
-        Ok(Response::from_parts(head, body))
+        back.response(response, &backend.service)
     }
 }

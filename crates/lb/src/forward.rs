@@ -11,11 +11,11 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use hop::clock;
 use hop::http::client::ClientError;
-use hop::http::forward::{Place, Via, authority, outgoing, strip_hop_by_hop};
+use hop::http::forward::{Place, Via, authority, outgoing, trailers};
 use hop::http::server::{RequestBody, exchange};
 use hop::http::{Body, BoxError, Client, Exchange, Fault, Problem, empty, full};
 
@@ -101,34 +101,30 @@ impl Forwarder {
             version: head.version,
             by: &self.name,
         };
-        outgoing(&mut head, &via, Place::Edge);
-        let payload = self.payload(body).await?;
+        let back = outgoing(&mut head, &via, Place::Edge);
+        let payload = self.payload(&head, body).await?;
 
         // 3. Ask.
         let (response, lease) = self.ask(head, payload, &exchange).await?;
 
         // 4. Pass the answer back, without what concerned the connection to the upstream.
-        let (mut head, inner) = response.into_parts();
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody asked for it: `Upgrade` ended here.
-            let detail = format!("{} switched protocols without being asked", lease.address());
-            return Err(problem(StatusCode::BAD_GATEWAY, Fault::Upstream, "upstream-switched", detail));
-        }
-        strip_hop_by_hop(&mut head.headers);
-        head.version = Version::HTTP_11;
-        Ok(Response::from_parts(head, LeasedBody { inner, _lease: lease }.boxed_unsync()))
+        let from = lease.address().to_string();
+        let response = back.response(response, &from)?;
+        Ok(response.map(|inner| LeasedBody { inner, _lease: lease }.boxed_unsync()))
     }
 
     /// Holds small bodies, lets others stream up to the limit.
-    async fn payload(&self, body: RequestBody) -> Result<Payload, Box<Problem>> {
-        // Only a body of announced length: one without might come in drops for ever, and the
-        // upstream may want each drop at once.
-        if body.size_hint().exact().is_some_and(|length| length <= REPLAYABLE) {
+    async fn payload(&self, head: &request::Parts, body: RequestBody) -> Result<Payload, Box<Problem>> {
+        // Only a body of announced length: one without might come in drops for ever, and the upstream may want
+        // each drop at once. And none that waits for the upstream to ask for it.
+        let small = body.size_hint().exact().is_some_and(|length| length <= REPLAYABLE);
+        if small && !head.headers.contains_key(header::EXPECT) {
             let collected = body.collect().await.map_err(|error| broken_body(&error))?;
-            return Ok(Payload::Held(collected.to_bytes()));
+            let trailers = collected.trailers().cloned().map(|fields| trailers::keep(fields, true));
+            return Ok(Payload::Held(collected.to_bytes(), trailers.filter(|fields| !fields.is_empty())));
         }
         let limit = usize::try_from(self.max_body).unwrap_or(usize::MAX);
-        Ok(Payload::Streaming(Some(Limited::new(body, limit).boxed_unsync())))
+        Ok(Payload::Streaming(Some(trailers::pass(Limited::new(body, limit).boxed_unsync(), true))))
     }
 
     /// Sends the request to one upstream after another until there is an answer worth giving.
@@ -231,21 +227,25 @@ async fn discard(mut body: RequestBody) {
 
 /// A request's body, on its way to one or more upstreams.
 enum Payload {
-    /// All of it: can be sent again.
-    Held(Bytes),
+    /// All of it, trailers included: can be sent again.
+    Held(Bytes, Option<HeaderMap>),
     /// Taken by the first attempt.
     Streaming(Option<Body>),
 }
 
 impl Payload {
     fn is_held(&self) -> bool {
-        matches!(self, Payload::Held(_))
+        matches!(self, Payload::Held(..))
     }
 
     fn body(&mut self) -> Body {
         match self {
-            Payload::Held(bytes) if !bytes.is_empty() => full(bytes.clone()),
-            Payload::Held(_) => empty(),
+            Payload::Held(bytes, Some(trailers)) => {
+                let trailers = std::future::ready(Some(Ok(trailers.clone())));
+                full(bytes.clone()).with_trailers(trailers).boxed_unsync()
+            }
+            Payload::Held(bytes, None) if !bytes.is_empty() => full(bytes.clone()),
+            Payload::Held(_, None) => empty(),
             Payload::Streaming(body) => body.take().unwrap_or_else(empty),
         }
     }

@@ -9,19 +9,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::{self, HeaderValue};
-use hyper::{Request, Response, StatusCode, Uri, Version};
+use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 
-use super::{Body, Exchange, Fault, Problem};
+use super::{Body, Exchange, Interim, forward};
 use crate::stamped::{Stamped, Stamps};
 use crate::{clock, trace};
 
 mod call;
+mod error;
+mod message;
+mod upload;
+mod wire;
 
 use call::Call;
+pub use error::ClientError;
+use upload::Upload;
+use wire::Wire;
 
 /// What asking may cost.
 #[derive(Clone, Copy, Debug)]
@@ -45,65 +51,6 @@ impl Default for ClientLimits {
             idle: 256,
             idle_time: Duration::from_secs(30),
         }
-    }
-}
-
-/// Why there is no response.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No connection: nothing was sent, so asking someone else is safe.
-    #[error("connect to {to}")]
-    Connect {
-        /// Who was asked.
-        to: SocketAddr,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
-    /// The connection broke after the request may have been seen.
-    #[error("{to} broke off the exchange")]
-    Broken {
-        /// Who was asked.
-        to: SocketAddr,
-        /// What hyper said.
-        source: hyper::Error,
-    },
-    /// The response did not begin in time.
-    #[error("no response from {to} within {limit:?}")]
-    Timeout {
-        /// Who was asked.
-        to: SocketAddr,
-        /// [`ClientLimits::response`].
-        limit: Duration,
-    },
-}
-
-impl ClientError {
-    /// Is it certain that the request had no effect?
-    pub fn nothing_was_sent(&self) -> bool {
-        matches!(self, ClientError::Connect { .. })
-    }
-
-    /// What kind it is, in one word, as the CLIENT span's `error.type`.
-    fn kind(&self) -> &'static str {
-        match self {
-            ClientError::Connect { .. } => "connect",
-            ClientError::Broken { .. } => "broken",
-            ClientError::Timeout { .. } => "timeout",
-        }
-    }
-
-    /// The answer to the caller: 502 or 504, the next hop's fault (RFC 9110 §15.6.3, §15.6.5).
-    pub fn problem(&self) -> Problem {
-        let (status, kind) = match self {
-            ClientError::Connect { .. } => (StatusCode::BAD_GATEWAY, "upstream-unreachable"),
-            ClientError::Broken { .. } => (StatusCode::BAD_GATEWAY, "upstream-broke-off"),
-            ClientError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream-timeout"),
-        };
-        let mut detail = self.to_string();
-        if let Some(source) = std::error::Error::source(self) {
-            detail = format!("{detail}: {source}");
-        }
-        Problem::new(status, Fault::Upstream, kind, detail)
     }
 }
 
@@ -136,6 +83,11 @@ impl Client {
     /// records a CLIENT span once the response has been read to its end, or with an `error.type` when
     /// that never happens. Where a connection had to be made, `connect` is recorded too.
     ///
+    /// With `Expect: 100-continue`, the body is not read before the server asks for it, has answered, or
+    /// was silent for a second. Interim responses go to the [`Interim`] in the request's extensions. A response
+    /// that comes before the request has ended is returned as any other; when it ends first, too, the rest of the
+    /// request is not sent.
+    ///
     /// # Errors
     /// See [`ClientError`]. A re-used connection that turns out to be closed before anything was sent
     /// is replaced by a new one without a word.
@@ -147,7 +99,9 @@ impl Client {
     ) -> Result<Response<Body>, ClientError> {
         let span_id = trace::new_span_id();
         exchange.propagate(request.headers_mut(), span_id);
-        in_origin_form(&mut request, to);
+        message::in_origin_form(&mut request, to);
+        message::framed(&mut request);
+        let (request, upload) = watched(request);
         let call = Call::begin(exchange, to, span_id, &request);
         let waiting = exchange.waiting();
         let sent = tokio::time::timeout(self.limits.response, self.send_on_some(to, request, exchange));
@@ -161,7 +115,7 @@ impl Client {
             }
         };
         let (head, inner) = response.into_parts();
-        let body = call.answered(connection, reused, head.status).body(inner, self.clone());
+        let body = call.answered(connection, reused, head.status, upload).body(inner, self.clone());
         Ok(Response::from_parts(head, body.boxed_unsync()))
     }
 
@@ -215,7 +169,7 @@ impl Client {
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
             .map_err(broken)?;
         let stamps = stream.stamps();
-        let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(Wire::new(stream)))
             .await
             .map_err(|source| ClientError::Broken { to, source })?;
         tokio::spawn(async move {
@@ -256,18 +210,33 @@ impl Client {
     }
 }
 
-/// HTTP/1.1 to a server that is no proxy: `GET /path`, the authority in `Host`, and this program's own
-/// version of the protocol (RFC 9112 §3.2.1, RFC 9110 §6.2), whatever the request came in as.
-fn in_origin_form(request: &mut Request<Body>, to: SocketAddr) {
-    *request.version_mut() = Version::HTTP_11;
-    if !request.headers().contains_key(header::HOST) {
-        let authority = request.uri().authority().map_or_else(|| to.to_string(), ToString::to_string);
-        if let Ok(host) = HeaderValue::try_from(authority) {
-            request.headers_mut().insert(header::HOST, host);
+/// Hears what comes before the response, and knows how far the request's body is, if it has one.
+fn watched(request: Request<Body>) -> (Request<Body>, Option<Upload>) {
+    let (mut head, body) = request.into_parts();
+    let interim = head.extensions.remove::<Interim>();
+    let expecting = head.headers.contains_key(header::EXPECT);
+    let (upload, body) = match body.is_end_stream() {
+        true => (None, body),
+        false => {
+            let (upload, sending) = Upload::new(body, expecting);
+            (Some(upload), sending.boxed_unsync())
         }
+    };
+    let mut request = Request::from_parts(head, body);
+    if expecting || interim.is_some() {
+        let expected = upload.clone().filter(|_| expecting);
+        hyper::ext::on_informational(&mut request, move |response| {
+            match (response.status(), &expected, &interim) {
+                (StatusCode::CONTINUE, Some(upload), _) => upload.go_on(),
+                // Nobody expects it: this program's own server says it when a body is read.
+                (StatusCode::CONTINUE, None, _) | (_, _, None) => {}
+                (status, _, Some(interim)) => {
+                    let mut headers = response.headers().clone();
+                    forward::strip_hop_by_hop(&mut headers);
+                    interim.send(status, &headers);
+                }
+            }
+        });
     }
-    if request.uri().authority().is_some() {
-        let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
-    }
+    (request, upload)
 }

@@ -5,9 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request;
 use hyper::http::uri::Authority;
-use hyper::{HeaderMap, StatusCode, Version};
+use hyper::{HeaderMap, Response, StatusCode, Version};
 
-use super::{Fault, Problem};
+use super::{Body, Fault, Interim, Problem};
+
+pub mod claims;
+pub mod trailers;
 
 /// Headers that concern one connection only and end at each proxy (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -67,22 +70,13 @@ pub struct Via<'a> {
     pub by: &'a str,
 }
 
-/// At the edge of the trusted network: drops what the caller claims about its way and says what is true.
+/// At the edge of the trusted network: drops what the caller claims about its way (see [`claims`]) and says what
+/// is true.
 ///
 /// Sets `Forwarded` (RFC 7239), its older forms `X-Forwarded-For`, `-Proto` and `-Host`, and `Via`
 /// (RFC 9110 §7.6.3).
 pub fn at_the_edge(headers: &mut HeaderMap, via: &Via<'_>) {
-    let claims = [
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-proto",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-real-ip",
-    ];
-    for name in claims {
-        headers.remove(name);
-    }
+    claims::remove(headers);
     inside(headers, via);
     let node = match via.client.ip().to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
@@ -152,14 +146,18 @@ pub enum Place {
     Inside,
 }
 
-/// Makes a received head into the one to send on with [`Client`](super::Client).
+/// Makes a received head into the one to send on with [`Client`](super::Client), and says how the response
+/// goes back.
 ///
 /// The connection's own headers go first, so that a client cannot have the proxy's headers removed
-/// by naming them in `Connection`. `Expect` ends here too: this server has answered it. Cookies
-/// that HTTP/2 split are joined again (RFC 9113 §8.2.3).
-pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) {
+/// by naming them in `Connection`. `Expect` goes on, unless it came over HTTP/1.0 (RFC 9110 §10.1.1). Cookies
+/// that HTTP/2 split are joined again (RFC 9113 §8.2.3). Of the extensions only [`Interim`] is kept.
+pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) -> WayBack {
+    let back = WayBack { trailers: trailers::accepted(via.version, &head.headers) };
     strip_hop_by_hop(&mut head.headers);
-    head.headers.remove(header::EXPECT);
+    if via.version == Version::HTTP_10 {
+        head.headers.remove(header::EXPECT);
+    }
     let crumbs: Vec<&[u8]> = head.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if crumbs.len() > 1
         && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
@@ -171,7 +169,42 @@ pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) {
         Place::Inside => inside(&mut head.headers, via),
     }
     set(&mut head.headers, "host", via.host.unwrap_or_default());
+    trailers::announce(&mut head.headers, true);
+    if back.trailers {
+        trailers::ask_for(&mut head.headers);
+    }
+    let interim = head.extensions.remove::<Interim>();
     head.extensions.clear();
+    if let Some(interim) = interim {
+        head.extensions.insert(interim);
+    }
+    back
+}
+
+/// How the response to a forwarded request goes back to who asked; see [`outgoing`].
+#[derive(Clone, Copy, Debug)]
+pub struct WayBack {
+    /// Who asked can be sent trailers.
+    trailers: bool,
+}
+
+impl WayBack {
+    /// The response without what concerned the connection to the next hop, and with the trailers that may pass.
+    ///
+    /// # Errors
+    /// 502 when `from` switched protocols: nobody asked for it, `Upgrade` ends at a proxy.
+    pub fn response(self, response: Response<Body>, from: &str) -> Result<Response<Body>, Box<Problem>> {
+        let (mut head, body) = response.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            let detail = format!("{from} switched protocols without being asked");
+            let problem = Problem::new(StatusCode::BAD_GATEWAY, Fault::Upstream, "upstream-switched", detail);
+            return Err(Box::new(problem));
+        }
+        strip_hop_by_hop(&mut head.headers);
+        trailers::announce_in_response(&mut head.headers, self.trailers);
+        head.version = Version::HTTP_11;
+        Ok(Response::from_parts(head, trailers::pass(body, self.trailers)))
+    }
 }
 
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {

@@ -19,7 +19,7 @@ fn limits() -> ClientLimits {
 }
 
 /// A server whose connections do as the test says, one after the other.
-async fn upstream<F, R>(mut connection: F) -> SocketAddr
+pub(crate) async fn upstream<F, R>(mut connection: F) -> SocketAddr
 where
     F: FnMut(TcpStream) -> R + Send + 'static,
     R: Future<Output = ()> + Send + 'static,
@@ -34,7 +34,7 @@ where
     address
 }
 
-async fn read_head(stream: &mut TcpStream) -> Option<String> {
+pub(crate) async fn read_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);

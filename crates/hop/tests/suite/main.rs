@@ -2,6 +2,7 @@
 
 mod chain;
 mod client;
+mod passing;
 mod rig;
 mod server;
 mod start;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hop::http::forward::{Place, Via, trailers};
 use hop::http::server::{Limits, RequestBody, Server, exchange};
 use hop::http::{Body, BoxError, Client, forward, full};
 use hop::stamped::Stamped;
@@ -122,15 +123,15 @@ pub(crate) async fn pass_on(
 ) -> Response<Body> {
     let exchange = exchange(&request);
     let (mut head, body) = request.into_parts();
-    forward::strip_hop_by_hop(&mut head.headers);
-    let request = Request::from_parts(head, body.map_err(BoxError::from).boxed_unsync());
-    match client.send(next, request, &exchange).await {
-        Ok(mut response) => {
-            forward::strip_hop_by_hop(response.headers_mut());
-            response
-        }
-        Err(error) => error.problem().at("proxy").into_response(),
-    }
+    let host = forward::authority(&head).map(|host| host.to_string()).unwrap_or_default();
+    let (client_side, version) = (exchange.stamps().flow().client, head.version);
+    let via = Via { client: client_side, scheme: "http", host: Some(&host), version, by: "proxy" };
+    let back = forward::outgoing(&mut head, &via, Place::Edge);
+    let body = trailers::pass(body.map_err(BoxError::from).boxed_unsync(), true);
+    let response = client.send(next, Request::from_parts(head, body), &exchange).await;
+    let response = response.map_err(|error| Box::new(error.problem()));
+    let response = response.and_then(|response| back.response(response, "the upstream"));
+    response.unwrap_or_else(|problem| problem.at("proxy").into_response())
 }
 
 /// A body that does not say how long it will be.

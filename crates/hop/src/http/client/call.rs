@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 use journey::{Kind, SpanId};
 use tokio::time::Sleep;
 
-use super::{Client, Connection};
+use super::{Client, Connection, Upload};
 use crate::clock;
 use crate::http::{Body, BoxError, Exchange};
 
@@ -30,6 +30,7 @@ struct Answer {
     connection: Connection,
     reused: bool,
     status: StatusCode,
+    upload: Option<Upload>,
 }
 
 impl Call {
@@ -48,8 +49,14 @@ impl Call {
     }
 
     /// The response's head has come.
-    pub(super) fn answered(mut self, connection: Connection, reused: bool, status: StatusCode) -> Self {
-        self.answer = Some(Answer { connection, reused, status });
+    pub(super) fn answered(
+        mut self,
+        connection: Connection,
+        reused: bool,
+        status: StatusCode,
+        upload: Option<Upload>,
+    ) -> Self {
+        self.answer = Some(Answer { connection, reused, status, upload });
         self
     }
 
@@ -62,10 +69,12 @@ impl Call {
         body
     }
 
-    /// The response has been read to its end: the connection is free again.
+    /// The response has been read to its end: the connection is free again, unless it is in the middle of
+    /// a request that the server did not wait for.
     fn complete(mut self) -> Option<Connection> {
         self.report(None);
-        self.answer.take().map(|answer| answer.connection)
+        let answer = self.answer.take()?;
+        answer.upload.is_none_or(|upload| upload.settle()).then_some(answer.connection)
     }
 
     /// There is no response, or only a part of one.

@@ -1,0 +1,67 @@
+//! Why there is no response, and whose fault that is.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::http::{Fault, Problem};
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No connection: nothing was sent, so asking someone else is safe.
+    #[error("connect to {to}")]
+    Connect {
+        /// Who was asked.
+        to: SocketAddr,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The connection broke after the request may have been seen.
+    #[error("{to} broke off the exchange")]
+    Broken {
+        /// Who was asked.
+        to: SocketAddr,
+        /// What hyper said.
+        source: hyper::Error,
+    },
+    /// The response did not begin in time.
+    #[error("no response from {to} within {limit:?}")]
+    Timeout {
+        /// Who was asked.
+        to: SocketAddr,
+        /// [`ClientLimits::response`].
+        limit: Duration,
+    },
+}
+
+impl ClientError {
+    /// Is it certain that the request had no effect?
+    pub fn nothing_was_sent(&self) -> bool {
+        matches!(self, ClientError::Connect { .. })
+    }
+
+    /// What kind it is, in one word, as the CLIENT span's `error.type`.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            ClientError::Connect { .. } => "connect",
+            ClientError::Broken { .. } => "broken",
+            ClientError::Timeout { .. } => "timeout",
+        }
+    }
+
+    /// The answer to the caller: 502 or 504, the next hop's fault (RFC 9110 §15.6.3, §15.6.5).
+    pub fn problem(&self) -> Problem {
+        let (status, kind) = match self {
+            ClientError::Connect { .. } => (StatusCode::BAD_GATEWAY, "upstream-unreachable"),
+            ClientError::Broken { .. } => (StatusCode::BAD_GATEWAY, "upstream-broke-off"),
+            ClientError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream-timeout"),
+        };
+        let mut detail = self.to_string();
+        if let Some(source) = std::error::Error::source(self) {
+            detail = format!("{detail}: {source}");
+        }
+        Problem::new(status, Fault::Upstream, kind, detail)
+    }
+}
