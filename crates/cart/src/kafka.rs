@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hop::http::Exchange;
 use hop::{clock, trace};
+use journey::semconv::attribute;
 use journey::{Kind, Span, SpanId};
 use kafka_protocol::error::{ParseResponseErrorCode as _, ResponseError};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -129,19 +130,20 @@ impl Kafka {
             .with_timeout_ms(i32::try_from(self.limit.as_millis()).unwrap_or(i32::MAX))
             .with_topic_data(vec![topic]);
 
-        let span = self.span(exchange, span_id, self.send.clone()).with("messaging.operation.type", "send");
+        let span =
+            self.span(exchange, span_id, self.send.clone()).with(attribute::MESSAGING_OPERATION_TYPE, "send");
         let (answer, span) = broker.call(exchange, span, self.limit, &request).await?;
         let stored = answer.responses.first().and_then(|topic| topic.partition_responses.first());
         let Some(stored) = stored else { return Err(refused("an answer about no partition".to_owned())) };
         // Also a refusal is a complete exchange: the connection is as good as before.
         self.pool.give_back(broker);
         if let Some(error) = stored.error_code.err() {
-            exchange.emit(span.with("error.type", error.to_string()));
+            exchange.emit(span.with(attribute::ERROR_TYPE, error.to_string()));
             return Err(failure(error));
         }
         let span = span
-            .with("messaging.destination.partition.id", index.to_string())
-            .with("messaging.kafka.offset", stored.base_offset);
+            .with(attribute::MESSAGING_DESTINATION_PARTITION_ID, index.to_string())
+            .with(attribute::MESSAGING_KAFKA_OFFSET, stored.base_offset);
         exchange.emit(span);
         Ok(Published { partition: index, offset: stored.base_offset })
     }
@@ -241,8 +243,8 @@ impl Kafka {
     fn span(&self, exchange: &Exchange, id: SpanId, name: String) -> Span {
         exchange
             .child(id, Kind::Client, name, (0, 0))
-            .with("messaging.system", "kafka")
-            .with("messaging.destination.name", self.url.topic.clone())
+            .with(attribute::MESSAGING_SYSTEM, "kafka")
+            .with(attribute::MESSAGING_DESTINATION_NAME, self.url.topic.clone())
     }
 
     fn topic(&self) -> TopicName {

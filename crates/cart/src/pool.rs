@@ -44,7 +44,7 @@ impl<C: AsRef<Wire>> Pool<C> {
         let begun = clock::now();
         let place = tokio::time::timeout(limit, self.places.acquire()).await;
         let ended = clock::now();
-        exchange.record(self.wait, begun, ended);
+        exchange.record_wait(self.wait, begun, ended);
         exchange.timing(self.wait, ended.saturating_sub(begun));
         match place {
             Ok(Ok(place)) => Ok(Place(place)),

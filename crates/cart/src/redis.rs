@@ -20,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 use hop::http::Exchange;
 use hop::trace;
 use journey::Kind;
+use journey::semconv::attribute;
 use redis_protocol::resp2::decode::decode_bytes_mut;
 use redis_protocol::resp2::encode::extend_encode;
 use redis_protocol::resp2::types::{BytesFrame as Frame, Resp2Frame as _};
@@ -116,8 +117,8 @@ impl Redis {
     ) -> Result<Vec<Frame>, Failure> {
         let span = exchange
             .child(trace::new_span_id(), Kind::Client, batch.operation, (0, 0))
-            .with("db.system.name", "redis")
-            .with("db.operation.name", batch.operation);
+            .with(attribute::DB_SYSTEM_NAME, "redis")
+            .with(attribute::DB_OPERATION_NAME, batch.operation);
         let request = encode(batch.commands)?;
         let mut replies = Vec::with_capacity(batch.commands.len());
         let (replies, span) = wire
@@ -139,7 +140,9 @@ impl Redis {
             Some((reply, text)) => {
                 // Redis's errors begin with a word for their kind.
                 let kind = text.split(' ').next().unwrap_or_default().to_owned();
-                exchange.emit(span.with("error.type", kind).with("error.message", text.clone()));
+                exchange.emit(
+                    span.with(attribute::ERROR_TYPE, kind).with(attribute::ERROR_MESSAGE, text.clone()),
+                );
                 Err(match reply {
                     Frame::Array(_) => Failure::Refused { system: SYSTEM, text },
                     _ => Failure::NotDone { system: SYSTEM, text },

@@ -24,6 +24,7 @@ use crate::redis::Redis;
 use crate::refusal::Refusal;
 use crate::workers::Workers;
 use crate::{add_item, cart, relay};
+use journey::semconv::attribute;
 
 /// Connections served at once. More would be idle: with HTTP/1.1 each carries one request, and only so
 /// many of those find a worker or a place in the queue.
@@ -121,7 +122,7 @@ impl Shop {
     pub(crate) fn authenticate(&self, headers: &HeaderMap, exchange: &Exchange) -> Result<Customer, Refusal> {
         let _doing = exchange.internal("auth");
         let customer = self.verifier.customer(headers)?;
-        exchange.attribute("enduser.id", customer.as_str().to_owned());
+        exchange.attribute(attribute::ENDUSER_ID, customer.as_str().to_owned());
         Ok(customer)
     }
 }
@@ -188,7 +189,7 @@ async fn route(shop: Arc<Shop>, request: Received, exchange: Exchange) -> Result
             return Err(Problem::new(StatusCode::NOT_FOUND, Fault::Client, "no-such-path", detail).into());
         }
     };
-    exchange.attribute("http.route", template);
+    exchange.attribute(attribute::HTTP_ROUTE, template);
     match (template, &method) {
         ("/cart/items", &Method::POST) => add_item::add_item(shop, request, exchange).await,
         ("/cart", &Method::GET | &Method::HEAD) => cart::get(shop, request.head.headers, exchange).await,

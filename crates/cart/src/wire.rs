@@ -8,6 +8,7 @@ use hop::http::{Exchange, Fault, Problem};
 use hop::{Stamped, clock};
 use hyper::StatusCode;
 use journey::Span;
+use journey::semconv::{attribute, name};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -149,7 +150,7 @@ impl Wire {
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         let ended = clock::now();
         exchange.waited(ended.saturating_sub(begun));
-        exchange.record("connect", begun, ended);
+        exchange.record_wait(name::CONNECT, begun, ended);
         let stream = stream.map_err(|source| Failure::Connect { system, to, source })?;
         Ok(Wire { system, to, stream, input: BytesMut::new(), used: false })
     }
@@ -194,9 +195,9 @@ impl Wire {
         exchange.waited(span.end.saturating_sub(span.start));
         if exchange.sampled() {
             span = span
-                .with("server.address", self.to.ip().to_string())
-                .with("server.port", self.to.port())
-                .with("journey.connection.reused", reused);
+                .with(attribute::SERVER_ADDRESS, self.to.ip().to_string())
+                .with(attribute::SERVER_PORT, self.to.port())
+                .with(attribute::CONNECTION_REUSED, reused);
             let requested = stamps.last_write();
             if requested != before {
                 span.stamps.push(stamps.write_stamp(requested));
@@ -212,8 +213,10 @@ impl Wire {
                 Ok((answer, span))
             }
             Err(failure) => {
-                exchange
-                    .emit(span.with("error.type", failure.kind()).with("error.message", failure.describe()));
+                exchange.emit(
+                    span.with(attribute::ERROR_TYPE, failure.kind())
+                        .with(attribute::ERROR_MESSAGE, failure.describe()),
+                );
                 Err(failure)
             }
         }

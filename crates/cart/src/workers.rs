@@ -49,7 +49,7 @@ impl Workers {
         W: Future<Output = Result<T, Refusal>> + Send + 'static,
         T: Send + 'static,
     {
-        let queue = exchange.internal("queue");
+        let queue = exchange.wait(journey::semconv::name::QUEUE);
         let inside = Arc::clone(&self.inside).try_acquire_owned().map_err(|_| self.full())?;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| self.full())?;
         drop(queue);

@@ -19,6 +19,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use hop::{Mark, Stamped, Stamps, Telemetry, trace};
+use journey::semconv::name;
 use journey::{Kind, Span};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -185,7 +186,7 @@ impl<'a> Lane<'a> {
         let written = self.to.1.last_write();
         let times = (self.read.at, written.at);
         let mut span =
-            Span::new(trace::new_trace_id(), trace::new_span_id(), None, Kind::Internal, "relay", times);
+            Span::new(trace::new_trace_id(), trace::new_span_id(), None, Kind::Internal, name::RELAY, times);
         // Each socket knows which side of its flow it is, and so which direction this was.
         span.stamps = self.from.1.read_stamps(self.read).chain([self.to.1.write_stamp(written)]).collect();
         self.telemetry.emit(span);

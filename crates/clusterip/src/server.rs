@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hop::{Hop, Stamped, Telemetry, clock, trace};
-use journey::{Kind, Span};
+use journey::semconv::{attribute, name};
+use journey::{Kind, PartKind, Span};
 use tokio::net::TcpListener;
 
 use crate::admin::{self, Metrics};
@@ -146,14 +147,21 @@ impl Service {
         let client = client.stamps();
         let end = connected.as_ref().map_or_else(|_| clock::now(), |endpoint| endpoint.stamps().opened());
         let times = (client.opened(), end);
-        let span =
-            Span::new(trace::new_trace_id(), trace::new_span_id(), None, Kind::Internal, "connect", times)
-                .with("journey.flow.in", client.flow().to_string())
-                .with("journey.endpoint", chosen.address.to_string())
-                .with("journey.policy", self.endpoints.mode().as_str());
+        let span = Span::new(
+            trace::new_trace_id(),
+            trace::new_span_id(),
+            None,
+            Kind::Internal,
+            name::CONNECT,
+            times,
+        )
+        .part(PartKind::Wait)
+        .with(attribute::FLOW_IN, client.flow().to_string())
+        .with(attribute::ENDPOINT, chosen.address.to_string())
+        .with(attribute::POLICY, self.endpoints.mode().as_str());
         self.telemetry.emit(match connected {
-            Ok(endpoint) => span.with("journey.flow.out", endpoint.stamps().flow().to_string()),
-            Err(error) => span.with("error.type", error.kind()),
+            Ok(endpoint) => span.with(attribute::FLOW_OUT, endpoint.stamps().flow().to_string()),
+            Err(error) => span.with(attribute::ERROR_TYPE, error.kind()),
         });
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use clusterip::config::{EndpointList, Settings};
 use hop::{Admin, CancellationToken, Hop, Telemetry};
+use journey::semconv::attribute;
 use journey::{Direction, Event, Flow, Span};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -169,8 +170,8 @@ async fn an_endpoint_that_refuses_resets_the_client_and_is_not_replaced_by_anoth
     let service = Service::start(&[gone, pod], &[], telemetry.clone());
     assert_reset(&end_of(&mut service.connect().await).await);
     let spans = telemetry.take();
-    assert_eq!(spans[0].text("error.type"), Some("connection_refused"));
-    assert_eq!(spans[0].text("journey.endpoint"), Some(gone.to_string().as_str()));
+    assert_eq!(spans[0].text(attribute::ERROR_TYPE), Some("connection_refused"));
+    assert_eq!(spans[0].text(attribute::ENDPOINT), Some(gone.to_string().as_str()));
     // The next connection is another choice.
     let mut next = service.connect().await;
     assert_eq!(read_text(&mut next, 1).await, "b");
@@ -314,7 +315,7 @@ fn check_offsets(spans: &[Span], total: u64) -> Result<(), TestCaseError> {
 fn flows(spans: &[Span]) -> (Flow, Flow) {
     let connect = spans.iter().find(|span| span.name == "connect").expect("a connect span");
     let flow = |key| connect.text(key).expect(key).parse().expect(key);
-    (flow("journey.flow.in"), flow("journey.flow.out"))
+    (flow(attribute::FLOW_IN), flow(attribute::FLOW_OUT))
 }
 
 #[tokio::test]
@@ -340,7 +341,7 @@ async fn stamps_name_the_same_bytes_on_both_flows() {
     };
     let outbound = Flow { client: seen_from, server: address, ..inbound };
     assert_eq!(flows(&spans), (inbound, outbound));
-    assert_eq!(spans[0].text("journey.policy"), Some("round-robin"));
+    assert_eq!(spans[0].text(attribute::POLICY), Some("round-robin"));
 
     use Direction::{Request, Response};
     let expected = [

@@ -11,6 +11,7 @@ use dnswire::{Connections, Reply};
 use hop::listen::Pair;
 use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
+use journey::semconv::attribute;
 use journey::{Direction, Flow, Kind, Span, Stamp, Transport};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -96,11 +97,11 @@ impl Server {
         let udp = stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp);
         let (trace, span) = (trace::new_trace_id(), trace::new_span_id());
         let mut span = Span::new(trace, span, None, Kind::Server, title, times)
-            .with("dns.question.name", name)
-            .with("dns.question.type", kind)
-            .with("dns.response_code", dnswire::name_of(response.code))
-            .with("dns.id", response.id)
-            .with("network.transport", if udp { "udp" } else { "tcp" });
+            .with(attribute::DNS_QUESTION_NAME, name)
+            .with(attribute::DNS_QUESTION_TYPE, kind)
+            .with(attribute::DNS_RESPONSE_CODE, dnswire::name_of(response.code))
+            .with(attribute::DNS_ID, response.id)
+            .with(attribute::NETWORK_TRANSPORT, if udp { "udp" } else { "tcp" });
         span.stamps = stamps;
         self.telemetry.emit(span);
     }

@@ -6,7 +6,8 @@
 
 use hop::trace::{new_span_id, new_trace_id};
 use hop::{Mark, Stamps, Telemetry};
-use journey::{Kind, Span};
+use journey::semconv::{attribute, name};
+use journey::{Kind, PartKind, Span};
 use kafka_protocol::messages::ApiKey;
 
 use crate::apis::Call;
@@ -35,16 +36,16 @@ impl Exchange {
             None => format!("{:?}", self.api),
         };
         let mut span = Span::new(trace, id, None, Kind::Server, name, (self.read.at, end))
-            .with("messaging.system", "kafka")
-            .with("messaging.operation.name", format!("{:?}", self.api));
+            .with(attribute::MESSAGING_SYSTEM, "kafka")
+            .with(attribute::MESSAGING_OPERATION_NAME, format!("{:?}", self.api));
         // OpenTelemetry's general words, where there is one.
         match self.api {
-            ApiKey::Produce => span = span.with("messaging.operation.type", "send"),
-            ApiKey::Fetch => span = span.with("messaging.operation.type", "receive"),
+            ApiKey::Produce => span = span.with(attribute::MESSAGING_OPERATION_TYPE, "send"),
+            ApiKey::Fetch => span = span.with(attribute::MESSAGING_OPERATION_TYPE, "receive"),
             _ => {}
         }
         if let Some(topic) = self.topic {
-            span = span.with("messaging.destination.name", topic);
+            span = span.with(attribute::MESSAGING_DESTINATION_NAME, topic);
         }
         span.stamps.extend(stamps.read_stamps(self.read));
         span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
@@ -52,15 +53,16 @@ impl Exchange {
         // `parse` begins where the request does, and `answer` ends where it ends: nothing is left out.
         if let Some(Times { queued, taken, written, synced }) = times {
             let parts = [
-                ("parse", self.read.at, queued),
-                ("queue", queued, taken),
-                ("append", taken, written),
-                ("fsync", written, synced),
-                ("answer", synced, end),
+                (PartKind::Own, "parse", self.read.at, queued),
+                (PartKind::Wait, name::QUEUE, queued, taken),
+                (PartKind::Own, "append", taken, written),
+                (PartKind::Wait, name::FSYNC, written, synced),
+                (PartKind::Own, "answer", synced, end),
             ];
-            for (name, from, to) in parts {
+            for (kind, name, from, to) in parts {
                 let times = (from, to.max(from));
-                telemetry.emit(Span::new(trace, new_span_id(), Some(id), Kind::Internal, name, times));
+                let span = Span::new(trace, new_span_id(), Some(id), Kind::Internal, name, times);
+                telemetry.emit(if kind == PartKind::Own { span } else { span.part(kind) });
             }
         }
     }

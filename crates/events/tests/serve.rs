@@ -20,6 +20,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use client::{Client, Server, fetch, list_offsets, name, produce};
+use journey::semconv::attribute;
 use testing::{Sent, batch, records};
 
 /// What came back for the only partition of a produce request: error code and base offset.
@@ -385,9 +386,9 @@ async fn a_request_says_what_its_time_was_spent_on() {
     assert_eq!(read(0).flow.client, client.address());
     for request in requests {
         assert_eq!(request.name, "Produce item-added");
-        assert_eq!(request.text("messaging.system"), Some("kafka"));
-        assert_eq!(request.text("messaging.operation.type"), Some("send"));
-        assert_eq!(request.text("messaging.destination.name"), Some("item-added"));
+        assert_eq!(request.text(attribute::MESSAGING_SYSTEM), Some("kafka"));
+        assert_eq!(request.text(attribute::MESSAGING_OPERATION_TYPE), Some("send"));
+        assert_eq!(request.text(attribute::MESSAGING_DESTINATION_NAME), Some("item-added"));
         let steps: Vec<_> = spans.iter().filter(|span| span.parent == Some(request.span_id)).collect();
         assert_eq!(
             steps.iter().map(|step| &*step.name).collect::<Vec<_>>(),

@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hyper::StatusCode;
+use journey::semconv::{attribute, name};
 use journey::{Kind, Span, TraceId};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -101,25 +102,25 @@ struct Timed {
 /// the metric, and its help.
 const DONE: [(&str, &str, &str, &str); 5] = [
     (
-        "dns.question.name",
-        "dns.question.type",
+        attribute::DNS_QUESTION_NAME,
+        attribute::DNS_QUESTION_TYPE,
         "dns_server_request_duration_seconds",
         "From the question read to the answer handed over",
     ),
     (
-        "db.system.name",
-        "db.operation.name",
+        attribute::DB_SYSTEM_NAME,
+        attribute::DB_OPERATION_NAME,
         "db_server_operation_duration_seconds",
         "From a batch's last byte read to its last reply written",
     ),
     (
-        "messaging.system",
-        "messaging.operation.name",
+        attribute::MESSAGING_SYSTEM,
+        attribute::MESSAGING_OPERATION_NAME,
         "messaging_server_operation_duration_seconds",
         "From a request's last byte read to its answer's last byte written",
     ),
     (
-        "journey.flow.in",
+        attribute::FLOW_IN,
         "",
         "tcp_proxy_connect_duration_seconds",
         "From a client accepted to its endpoint reached",
@@ -175,7 +176,7 @@ impl Metrics {
     pub(crate) fn span(&self, span: &Span) {
         let which = match span.kind {
             Kind::Server => DONE[..3].iter().position(|(tells, ..)| span.attribute(tells).is_some()),
-            Kind::Internal if span.parent.is_none() && span.name == "relay" => Some(RELAY),
+            Kind::Internal if span.parent.is_none() && span.name == name::RELAY => Some(RELAY),
             Kind::Internal if span.parent.is_none() => span.attribute(DONE[3].0).map(|_| 3),
             _ => None,
         };

@@ -1,11 +1,11 @@
 //! Spans as OTLP: the protobuf of OpenTelemetry's `trace/v1/trace.proto`, reduced to what is used.
 //!
-//! A stamp rides as a span event named `tx`, `rx` or `wake` with the attributes `journey.flow`,
-//! `journey.direction`, `journey.offset` and `journey.quality`. Programs that know nothing of
+//! A stamp is a span event, as [`journey::semconv::stamp`] describes it. Programs that know nothing of
 //! stamps leave them out; everything else is plain OpenTelemetry.
 
 use std::borrow::Cow;
 
+use journey::semconv::{attribute, stamp};
 use journey::{Direction, Event, Kind, Quality, Span, SpanId, Stamp, TraceId, Value};
 use prost::Message;
 
@@ -31,7 +31,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Span>, prost::DecodeError> {
         let service =
             group.resource.iter().flat_map(|resource| &resource.attributes).find_map(|pair| {
                 match (pair.key.as_str(), from_wire_value(pair.value.clone())?) {
-                    ("service.name", Value::Text(name)) => Some(name),
+                    (attribute::SERVICE_NAME, Value::Text(name)) => Some(name),
                     _ => None,
                 }
             });
@@ -83,28 +83,15 @@ fn from_wire(span: wire::Span, service: &str) -> Option<Span> {
 }
 
 fn from_wire_event(event: wire::Event) -> Option<Stamp> {
-    let kind = match event.name.as_str() {
-        "tx" => Event::Tx,
-        "rx" => Event::Rx,
-        "accept" => Event::Accept,
-        "wake" => Event::Wake,
-        _ => return None,
-    };
+    let kind = Event::named(&event.name)?;
     let (mut flow, mut direction, mut offset, mut quality) = (None, None, None, Quality::User);
     for pair in event.attributes {
         let Some(value) = from_wire_value(pair.value) else { continue };
         match (pair.key.as_str(), value) {
-            ("journey.flow", Value::Text(value)) => flow = value.parse().ok(),
-            ("journey.direction", Value::Text(value)) => {
-                direction = match &*value {
-                    "request" => Some(Direction::Request),
-                    "response" => Some(Direction::Response),
-                    _ => None,
-                }
-            }
-            ("journey.offset", Value::Int(value)) => offset = u64::try_from(value).ok(),
-            ("journey.quality", Value::Text(value)) if value == "kernel" => quality = Quality::Kernel,
-            ("journey.quality", Value::Text(value)) if value == "inferred" => quality = Quality::Inferred,
+            (stamp::FLOW, Value::Text(value)) => flow = value.parse().ok(),
+            (stamp::DIRECTION, Value::Text(value)) => direction = Direction::named(&value),
+            (stamp::OFFSET, Value::Int(value)) => offset = u64::try_from(value).ok(),
+            (stamp::QUALITY, Value::Text(value)) => quality = Quality::named(&value).unwrap_or(quality),
             _ => {}
         }
     }

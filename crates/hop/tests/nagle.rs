@@ -16,7 +16,8 @@ use hop::wait;
 use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::body::Frame;
-use journey::{Index, Journey, Kind, PartKind, Roster, SEND_QUEUE, Span, assemble};
+use journey::semconv::name;
+use journey::{Index, Journey, Kind, PartKind, Roster, Span, assemble};
 
 #[allow(dead_code, unreachable_pub, reason = "shared with the suite, which needs all of it")]
 #[path = "suite/rig.rs"]
@@ -80,7 +81,7 @@ async fn journeys(count: usize) -> Vec<Journey> {
 }
 
 fn send_queue(journey: &Journey) -> u64 {
-    journey.sum(|part| part.hop == "origin" && part.kind == PartKind::Wait && part.name == SEND_QUEUE)
+    journey.sum(|part| part.hop == "origin" && part.kind == PartKind::Wait && part.name == name::SEND_QUEUE)
 }
 
 #[tokio::test]

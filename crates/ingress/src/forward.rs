@@ -11,6 +11,7 @@ use hop::http::server::{RequestBody, exchange};
 use hop::http::{Body, Client, Fault, Problem};
 
 use crate::routes::{Routes, matchable};
+use journey::semconv::attribute;
 
 /// What the load balancer before us asks to learn whether we live.
 pub const HEALTH_PATH: &str = "/healthz";
@@ -54,10 +55,10 @@ impl Forwarder {
             let detail = format!("no rule for host {:?} and path {path:?}", host.host());
             return Err(Box::new(Problem::new(StatusCode::NOT_FOUND, Fault::Client, "no-route", detail)));
         };
-        exchange.attribute("journey.service", backend.service.clone());
-        exchange.attribute("server.address", host.host().to_owned());
+        exchange.attribute(attribute::SERVICE, backend.service.clone());
+        exchange.attribute(attribute::SERVER_ADDRESS, host.host().to_owned());
         if let Some(rule) = rule {
-            exchange.attribute("http.route", rule.path.to_string());
+            exchange.attribute(attribute::HTTP_ROUTE, rule.path.to_string());
         }
 
         // 3. Pass it on. Both bodies stream: what is large is never held here. A Service is asked

@@ -12,6 +12,7 @@ use hop::{CancellationToken, Hop, Stamped, Telemetry};
 use http_body_util::BodyExt as _;
 use hyper::{Request, Response, StatusCode};
 use ingress::config::Settings;
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Span};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -252,8 +253,8 @@ async fn one_server_and_one_client_span_in_order() {
     assert_eq!(server.trace_id.to_string(), trace);
     assert_eq!((client.trace_id, client.parent), (server.trace_id, Some(server.span_id)));
     assert_eq!((behind.trace_id, behind.parent), (server.trace_id, Some(client.span_id)));
-    assert_eq!(server.text("http.route"), Some("/cart"));
-    assert_eq!(server.text("journey.service"), Some("cart-service"));
+    assert_eq!(server.text(attribute::HTTP_ROUTE), Some("/cart"));
+    assert_eq!(server.text(attribute::SERVICE), Some("cart-service"));
     let stamp = |span: &Span, direction, event| *span.stamp(direction, event).unwrap();
     let way = [
         stamp(&server, Direction::Request, Event::Wake),

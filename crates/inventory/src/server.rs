@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::body;
 use crate::stock::{Change, Item, Name, ProductId, Released, Reservation, Stock, StockError, Taken};
+use journey::semconv::attribute;
 
 /// Connections served at once: a process commonly has 1024 descriptors, and the database needs some.
 const CONNECTIONS: usize = 900;
@@ -61,7 +62,7 @@ impl Service {
         let steps: Vec<&str> = path.split('/').skip(1).collect();
         let method = request.method().clone();
         let is_read = matches!(method, Method::GET | Method::HEAD);
-        let route = |template| exchange.attribute("http.route", template);
+        let route = |template| exchange.attribute(attribute::HTTP_ROUTE, template);
         let answered = match steps[..] {
             ["stock"] => {
                 route("/stock");
@@ -274,8 +275,8 @@ impl Service {
     /// Marks the time until the guard is dropped as the database's: a span, and `Server-Timing`.
     fn query(&self, exchange: &Exchange, operation: &'static str) -> impl Sized + use<> {
         // OpenTelemetry's names for database clients.
-        exchange.attribute("db.system.name", self.stock.system());
-        exchange.attribute("db.operation.name", operation);
+        exchange.attribute(attribute::DB_SYSTEM_NAME, self.stock.system());
+        exchange.attribute(attribute::DB_OPERATION_NAME, operation);
         exchange.internal(self.stock.system())
     }
 

@@ -7,6 +7,7 @@ use hop::http::{Fault, Problem};
 use hop::{CancellationToken, Hop, Telemetry};
 use inventory::config::{DatabaseUrl, Seed};
 use inventory::stock::Stock;
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -228,9 +229,11 @@ async fn a_request_is_measured() {
     assert_eq!(server.parent.unwrap().to_string(), "b7ad6b7169203331");
     assert_eq!((query.kind, query.parent), (Kind::Internal, Some(server.span_id)));
     assert!(server.start <= query.start && query.end <= server.end);
-    for (key, value) in
-        [("http.route", "/stock/{productId}"), ("db.system.name", "sqlite"), ("db.operation.name", "SELECT")]
-    {
+    for (key, value) in [
+        (attribute::HTTP_ROUTE, "/stock/{productId}"),
+        (attribute::DB_SYSTEM_NAME, "sqlite"),
+        (attribute::DB_OPERATION_NAME, "SELECT"),
+    ] {
         assert_eq!(server.text(key), Some(value));
     }
     assert!(server.stamp(Direction::Request, Event::Wake).is_some());

@@ -6,8 +6,9 @@
 use std::collections::HashSet;
 
 use crate::index::Index;
-use crate::span::{Kind, Span, SpanId, TraceId};
+use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event};
+use crate::trace::{SpanId, TraceId};
 
 /// As [`assemble`](crate::assemble): a circle with branches would be walked for ever.
 const MOST: usize = 20_000;

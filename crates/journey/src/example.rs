@@ -1,8 +1,8 @@
 //! A made-up journey, for examples and tests: no lab needed.
 
 use crate::part::{Counts, Journey, Part, PartKind, Stage};
-use crate::span::TraceId;
 use crate::stamp::Quality;
+use crate::trace::TraceId;
 
 /// A warm journey from the browser through lb, ingress and one pod, which worked for `cart_us`
 /// microseconds. The ingress waited 3 ms in its queue; each leg took 20 µs.

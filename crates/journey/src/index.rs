@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use crate::span::{Kind, Span, SpanId, TraceId};
+use crate::semconv::attribute;
+use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event, Flow, Stamp, Transport};
+use crate::trace::{SpanId, TraceId};
 
 /// What is known of a hop from the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,9 +102,6 @@ pub(crate) struct Relayed<'a> {
     pub(crate) written: Stamp,
 }
 
-/// A layer-4 proxy's `connect` span names the flow for which it connected onward.
-pub(crate) const FLOW_IN: &str = "journey.flow.in";
-
 type Place = (Flow, Direction);
 
 /// All spans, findable. Insertion order does not matter.
@@ -180,7 +179,7 @@ impl Index {
                 if let Some((read, written)) = relay_stamps(&span) {
                     self.relays_in.entry((read.flow, read.direction)).or_default().add(&read, at);
                     self.relays_out.entry((written.flow, written.direction)).or_default().add(&written, at);
-                } else if let Some(flow) = span.text(FLOW_IN).and_then(|flow| flow.parse().ok()) {
+                } else if let Some(flow) = span.text(attribute::FLOW_IN).and_then(|flow| flow.parse().ok()) {
                     self.connects.entry(flow).or_default().push(at);
                 }
             }

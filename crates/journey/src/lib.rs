@@ -14,11 +14,13 @@ mod index;
 mod order;
 mod part;
 mod query;
+pub mod semconv;
 mod span;
 mod stamp;
 mod statistics;
 mod tally;
 mod tile;
+mod trace;
 mod verdict;
 
 pub use attribution::{Attribution, Misattributed, Place};
@@ -28,12 +30,13 @@ pub use histogram::Histogram;
 pub use index::{Index, Known, Roster};
 pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 pub use query::View;
-pub use span::{Kind, ParseTraceparentError, Span, SpanId, TraceId, Traceparent, Value};
+pub use span::{Kind, Span, Value};
 pub use stamp::{Direction, Event, Flow, ParseFlowError, Quality, Stamp, Transport};
 pub use statistics::{
     CountsShared, Decomposition, Decompositions, Flagged, Line, PartMean, PartSummary, Summary, lines, near,
     summarize,
 };
 pub use tally::{Row, Tally};
-pub use tile::{ACCEPT_QUEUE, HELD, PART_KIND, REUSED, SEND_QUEUE, TOTAL, WAKE_UP, assemble};
+pub use tile::assemble;
+pub use trace::{ParseTraceparentError, SpanId, TraceId, Traceparent};
 pub use verdict::{Answer, CONFIDENCE, Quantile, Verdict};

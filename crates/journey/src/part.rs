@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::span::TraceId;
 use crate::stamp::Quality;
+use crate::trace::TraceId;
 
 /// What a part's time was spent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,6 +23,10 @@ pub enum PartKind {
 }
 
 impl PartKind {
+    /// Every kind.
+    pub const ALL: [PartKind; 5] =
+        [PartKind::Own, PartKind::Leg, PartKind::Wake, PartKind::Wait, PartKind::Opaque];
+
     /// Is it a program's own time: working, waiting for something of its own, or opaque? Neither the way
     /// to a program nor its waiting for a processor is.
     pub fn is_own(self) -> bool {
@@ -38,6 +42,11 @@ impl PartKind {
             PartKind::Wait => "wait",
             PartKind::Opaque => "opaque",
         }
+    }
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<PartKind> {
+        PartKind::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -102,6 +111,11 @@ impl Stage {
             Stage::Application => "application",
             Stage::Response => "response",
         }
+    }
+
+    /// The stage of this name.
+    pub fn named(name: &str) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| stage.as_str() == name)
     }
 
     /// The chapter's figure in nanoseconds (chapter 7, §10), if it has one.

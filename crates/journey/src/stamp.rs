@@ -77,16 +77,6 @@ pub enum Direction {
     Response,
 }
 
-impl Direction {
-    /// The word used on the wire and in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Direction::Request => "request",
-            Direction::Response => "response",
-        }
-    }
-}
-
 /// What happened to the bytes at the time of a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Event {
@@ -98,18 +88,6 @@ pub enum Event {
     Accept,
     /// The receiving program has read them.
     Wake,
-}
-
-impl Event {
-    /// The word used on the wire and in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Event::Tx => "tx",
-            Event::Rx => "rx",
-            Event::Accept => "accept",
-            Event::Wake => "wake",
-        }
-    }
 }
 
 /// How a time was come by.

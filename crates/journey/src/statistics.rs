@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::part::{Counts, Journey, PartKind, Stage};
-use crate::span::TraceId;
 use crate::tally::{Row, Tally};
+use crate::trace::TraceId;
 
 /// A row over all journeys; journeys that have no such part count with 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,27 +7,17 @@
 mod arrive;
 mod beyond;
 
-pub use arrive::{ACCEPT_QUEUE, SEND_QUEUE, WAKE_UP};
-
 use crate::index::{Index, Roster};
 use crate::part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
-use crate::span::{Kind, Span, TraceId, Value};
+use crate::semconv::{attribute, name};
+use crate::span::{Kind, Span, Value};
 use crate::stamp::{Direction, Event, Quality, Transport};
+use crate::trace::TraceId;
 
-/// The root span of the lab's own browser carries its total by the monotonic clock under this name.
-pub const TOTAL: &str = "journey.total_ns";
-/// A span may say what kind of part it is: `leg`, `wait` or `opaque`.
-pub const PART_KIND: &str = "journey.part";
-/// A client span says whether its connection was there already.
-pub const REUSED: &str = "journey.connection.reused";
-/// A span may say that the kernel had not sent all of its message when the write was over.
-pub const HELD: &str = "journey.held";
 /// How deep calls may nest before the walk stops: spans come from outside and may form a circle.
 const DEEPEST: u16 = 32;
 /// How many spans one journey may visit: a circle with branches would be walked for ever.
 const MOST: u32 = 20_000;
-/// Internal spans with these names are waits.
-const WAITS: [&str; 7] = ["accept", "connect", "fsync", "kafka.pool", "pool", "queue", "redis.pool"];
 
 /// Puts a journey together; `None` when nothing is known of the trace.
 ///
@@ -55,7 +45,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         tiler.server(root, root.end)
     }
     let spanned = root.end.saturating_sub(root.start);
-    let total = match root.attribute(TOTAL) {
+    let total = match root.attribute(attribute::TOTAL_NS) {
         Some(Value::Int(total)) => u64::try_from(*total).unwrap_or(0),
         _ => spanned,
     };
@@ -83,7 +73,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
 }
 
 fn index_status(root: &Span, index: &Index) -> Option<u16> {
-    let of = |span: &Span| match span.attribute("http.response.status_code") {
+    let of = |span: &Span| match span.attribute(attribute::HTTP_RESPONSE_STATUS_CODE) {
         Some(Value::Int(status)) => u16::try_from(*status).ok(),
         _ => None,
     };
@@ -166,15 +156,13 @@ impl<'a> Tiler<'a> {
     fn browser(&mut self, root: &'a Span) {
         for child in self.nest(root) {
             self.skip(child.span.start.min(root.end));
-            self.stage = match (&*child.span.name, child.span.kind) {
-                ("TCP handshake", _) => Stage::Tcp,
-                ("TLS handshake", _) => Stage::Tls,
-                (_, Kind::Client) if is_datagram(child.span) => Stage::Dns,
-                (_, Kind::Client) => Stage::ToLoadBalancer,
-                (name, _) if name.starts_with("stub") => Stage::Dns,
+            let said = child.span.text(attribute::STAGE).and_then(Stage::named);
+            self.stage = said.unwrap_or_else(|| match child.span.kind {
+                Kind::Client if is_datagram(child.span) => Stage::Dns,
+                Kind::Client => Stage::ToLoadBalancer,
                 _ if self.stage > Stage::ToLoadBalancer => Stage::Response,
                 _ => Stage::Browser,
-            };
+            });
             self.child(&child, &root.hop, root.end);
         }
         self.skip(root.end);
@@ -211,13 +199,7 @@ impl<'a> Tiler<'a> {
         self.count(child.span);
         if child.span.kind == Kind::Internal {
             let name = &*child.span.name;
-            let kind = match child.span.text(PART_KIND) {
-                Some("leg") => PartKind::Leg,
-                Some("opaque") => PartKind::Opaque,
-                Some("wait") => PartKind::Wait,
-                _ if WAITS.contains(&name) => PartKind::Wait,
-                _ => PartKind::Own,
-            };
+            let kind = child.span.text(attribute::PART).and_then(PartKind::named).unwrap_or(PartKind::Own);
             let whose = Whose { hop, kind, name, quality: Quality::User };
             for inner in &child.inside {
                 let start = inner.span.start.clamp(self.cursor, limit.max(self.cursor));
@@ -237,21 +219,21 @@ impl<'a> Tiler<'a> {
         self.counts.spans += 1;
         match span.kind {
             Kind::Internal => {
-                let name = &*span.name;
-                self.counts.connections_opened += u32::from(name == "connect" || name == "TCP handshake");
+                let opened = [name::CONNECT, name::TCP_HANDSHAKE].contains(&&*span.name);
+                self.counts.connections_opened += u32::from(opened);
             }
             Kind::Client if is_datagram(span) => self.counts.dns_queries += 1,
             Kind::Client => {
-                self.counts.tls_handshakes += u32::from(span.name == "TLS handshake");
-                let reused = span.attribute(REUSED) == Some(&Value::Bool(true));
+                self.counts.tls_handshakes += u32::from(span.name == name::TLS_HANDSHAKE);
+                let reused = span.attribute(attribute::CONNECTION_REUSED) == Some(&Value::Bool(true));
                 self.counts.connections_reused += u32::from(reused);
-                if self.depth == 0 && span.name != "TLS handshake" {
+                if self.depth == 0 && span.name != name::TLS_HANDSHAKE {
                     let bytes = |key| match span.attribute(key) {
                         Some(Value::Int(bytes)) => u64::try_from(*bytes).unwrap_or(0),
                         _ => 0,
                     };
-                    self.counts.request_bytes += bytes("http.request.size");
-                    self.counts.response_bytes += bytes("http.response.size");
+                    self.counts.request_bytes += bytes(attribute::HTTP_REQUEST_SIZE);
+                    self.counts.response_bytes += bytes(attribute::HTTP_RESPONSE_SIZE);
                 }
             }
             _ => {}

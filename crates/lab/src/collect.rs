@@ -12,6 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use journey::semconv::attribute;
 use journey::{Index, Journey, Kind, Roster, Span, TraceId, assemble};
 use tap::testimony::Testimony;
 use tokio::net::TcpListener;
@@ -100,7 +101,7 @@ impl Collector {
         for span in spans {
             let begins_a_trace = span.kind == Kind::Server
                 && span.parent.is_none()
-                && span.attribute("url.path").is_some()
+                && span.attribute(attribute::URL_PATH).is_some()
                 && !store.ours.contains(&span.trace_id);
             if begins_a_trace {
                 store.outside.push(span.trace_id);

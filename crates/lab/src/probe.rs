@@ -15,7 +15,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, StatusCode};
-use journey::{Kind, PART_KIND, Span, TOTAL, TraceId, Traceparent};
+use journey::semconv::{attribute, name};
+use journey::{Kind, PartKind, Span, Stage, TraceId, Traceparent};
 
 use crate::target::Target;
 pub use apart::Apart;
@@ -190,8 +191,8 @@ impl Browser {
         let overdue = due.map_or(Duration::ZERO, |due| bracket.saturating_duration_since(due));
         let start = begun.saturating_sub(nanoseconds(overdue));
         if due.is_some() {
-            let span = recorder.span(Kind::Internal, "send queue", (start, begun));
-            recorder.spans.push(span.with(PART_KIND, "wait"));
+            let span = recorder.span(Kind::Internal, name::SEND_QUEUE, (start, begun));
+            recorder.spans.push(span.part(PartKind::Wait));
         }
         self.be_connected(&mut recorder).await?;
         let request_begun = hop::clock::now();
@@ -220,10 +221,10 @@ impl Browser {
         let name = format!("{} {}", ask.method, ask.path);
         let mut span = recorder
             .span(Kind::Client, name.clone(), (request_begun, end))
-            .with("http.response.status_code", head.status.as_u16())
-            .with("http.request.size", sent.offset - before_sent.offset)
-            .with("http.response.size", read.offset - before_read.offset)
-            .with(journey::REUSED, connection.used);
+            .with(attribute::HTTP_RESPONSE_STATUS_CODE, head.status.as_u16())
+            .with(attribute::HTTP_REQUEST_SIZE, sent.offset - before_sent.offset)
+            .with(attribute::HTTP_RESPONSE_SIZE, read.offset - before_read.offset)
+            .with(attribute::CONNECTION_REUSED, connection.used);
         span.span_id = span_id;
         span.stamps.push(connection.stamps.write_stamp(sent));
         span.stamps.extend(connection.stamps.read_stamps(read));
@@ -232,7 +233,7 @@ impl Browser {
         let turns = connection.stamps.turns() - before_turns;
 
         let mut root = Span::new(recorder.trace_id, recorder.root, None, Kind::Internal, name, (start, end))
-            .with(TOTAL, total_ns);
+            .with(attribute::TOTAL_NS, total_ns);
         root.hop = BROWSER.into();
         recorder.spans.push(root);
         Ok(Answer {
@@ -257,7 +258,8 @@ impl Browser {
         }
         let from = hop::clock::now();
         let cached = self.stub.cached(&self.target.host);
-        recorder.did("stub cache", from);
+        let lookup = recorder.span(Kind::Internal, "stub cache", (from, hop::clock::now()));
+        recorder.spans.push(lookup.stage(Stage::Dns));
         let ip = match cached {
             Some(ip) => ip,
             None => self.stub.ask(&self.target.host, recorder).await?,
@@ -307,9 +309,4 @@ impl Target {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Marks a span as the time of bytes on their way.
-fn as_leg(span: Span) -> Span {
-    span.with(PART_KIND, "leg")
 }

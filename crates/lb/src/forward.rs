@@ -22,6 +22,7 @@ use hop::http::{Body, BoxError, Client, Exchange, Fault, Problem, empty, full};
 use crate::config::Settings;
 use crate::retry::{self, Budget};
 use crate::upstreams::{Lease, Upstreams};
+use journey::semconv::attribute;
 
 /// Request bodies up to this many bytes are held until the request is answered, so that they can be
 /// sent again. Larger ones stream through, and are sent once.
@@ -85,8 +86,8 @@ impl Forwarder {
             return Err(problem(StatusCode::METHOD_NOT_ALLOWED, Fault::Client, "method-not-allowed", detail));
         }
         let host = authority(&head)?;
-        exchange.attribute("server.address", host.host().to_owned());
-        exchange.attribute("url.scheme", "https");
+        exchange.attribute(attribute::SERVER_ADDRESS, host.host().to_owned());
+        exchange.attribute(attribute::URL_SCHEME, "https");
         if body.size_hint().lower() > self.max_body {
             tokio::spawn(discard(body));
             return Err(self.too_large());
@@ -144,7 +145,7 @@ impl Forwarder {
             let outcome = self.client.send(lease.address(), request, exchange).await;
             let took = clock::since(begun);
             if resent > 0 {
-                exchange.attribute("http.request.resend_count", i64::from(resent));
+                exchange.attribute(attribute::HTTP_REQUEST_RESEND_COUNT, i64::from(resent));
             }
 
             // What does the outcome say about the upstream, and may the request be sent again?

@@ -37,6 +37,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use hop::{Mark, Stamped, Stamps, Telemetry, clock, trace};
+use journey::semconv::{attribute, name};
 use journey::{Kind, Span};
 
 /// TLS 1.2 sessions remembered for clients without tickets.
@@ -183,17 +184,17 @@ impl Terminator {
         let flow = stamps.flow();
         let (trace_id, span_id) = (trace::new_trace_id(), trace::new_span_id());
         let times = (stamps.opened(), clock::now());
-        let mut span = Span::new(trace_id, span_id, None, Kind::Server, "TLS handshake", times)
-            .with("tls.protocol.version", version(session))
-            .with("tls.cipher", cipher(session))
-            .with("tls.resumed", session.handshake_kind() == Some(HandshakeKind::Resumed))
-            .with("network.peer.address", flow.client.ip().to_string())
-            .with("network.peer.port", flow.client.port());
+        let mut span = Span::new(trace_id, span_id, None, Kind::Server, name::TLS_HANDSHAKE, times)
+            .with(attribute::TLS_PROTOCOL_VERSION, version(session))
+            .with(attribute::TLS_CIPHER, cipher(session))
+            .with(attribute::TLS_RESUMED, session.handshake_kind() == Some(HandshakeKind::Resumed))
+            .with(attribute::NETWORK_PEER_ADDRESS, flow.client.ip().to_string())
+            .with(attribute::NETWORK_PEER_PORT, flow.client.port());
         if let Some(name) = session.server_name() {
-            span = span.with("tls.client.server_name", name.to_owned());
+            span = span.with(attribute::TLS_CLIENT_SERVER_NAME, name.to_owned());
         }
         if let Some(protocol) = session.alpn_protocol() {
-            span = span.with("tls.next_protocol", String::from_utf8_lossy(protocol).into_owned());
+            span = span.with(attribute::TLS_NEXT_PROTOCOL, String::from_utf8_lossy(protocol).into_owned());
         }
         span.stamps = stamps.read_stamps(hello).chain([stamps.write_stamp(answered)]).collect();
         // What this program itself did: from the hello to its answer. The rest was waiting for the

@@ -173,7 +173,7 @@ impl Lease {
         let places = Arc::clone(&self.upstream.places);
         self.place = Arc::clone(&places).try_acquire_owned().ok();
         if self.place.is_none() {
-            let queued = exchange.internal("queue");
+            let queued = exchange.wait(journey::semconv::name::QUEUE);
             self.place = places.acquire_owned().await.ok();
             drop(queued);
         }

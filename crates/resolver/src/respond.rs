@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
 use hop::{Telemetry, trace};
+use journey::semconv::attribute;
 use journey::{Kind, Span, Stamp, Transport};
 use tokio::sync::Semaphore;
 
@@ -124,7 +125,7 @@ impl Resolver {
         let (trace, span) = (trip.trace_id(), trip.span_id());
         let udp = stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp);
         let mut span = Span::new(trace, span, None, Kind::Server, title, times)
-            .with("network.transport", if udp { "udp" } else { "tcp" });
+            .with(attribute::NETWORK_TRANSPORT, if udp { "udp" } else { "tcp" });
         span.attributes.extend(facts.into_iter().map(|(key, value)| (key.into(), value)));
         span.stamps = stamps;
         self.telemetry.emit(span);
@@ -140,14 +141,14 @@ impl Response {
         };
         let title = format!("{kind} {name}");
         let mut facts = vec![
-            ("dns.question.name", name.into()),
-            ("dns.question.type", kind.into()),
-            ("dns.response_code", dnswire::name_of(self.code).into()),
-            ("dns.id", self.id.into()),
-            ("dns.upstream.questions", i64::from(self.questions).into()),
-            ("dns.cache", if self.questions == 0 { "hit" } else { "miss" }.into()),
+            (attribute::DNS_QUESTION_NAME, name.into()),
+            (attribute::DNS_QUESTION_TYPE, kind.into()),
+            (attribute::DNS_RESPONSE_CODE, dnswire::name_of(self.code).into()),
+            (attribute::DNS_ID, self.id.into()),
+            (attribute::DNS_UPSTREAM_QUERIES, i64::from(self.questions).into()),
+            (attribute::DNS_CACHE, if self.questions == 0 { "hit" } else { "miss" }.into()),
         ];
-        facts.extend(self.ttl.map(|ttl| ("dns.answer.ttl", i64::from(ttl).into())));
+        facts.extend(self.ttl.map(|ttl| (attribute::DNS_ANSWER_TTL, i64::from(ttl).into())));
         (title, facts)
     }
 }

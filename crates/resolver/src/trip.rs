@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::op::{DnsResponse, Message};
 use hop::{Mark, Telemetry, clock, trace};
+use journey::semconv::attribute;
 use journey::{Direction, Flow, Kind, Span, SpanId, TraceId, Transport};
 
 use dnswire::name_of;
@@ -98,20 +99,23 @@ impl Trip {
         let title = format!("{kind} {name}");
         let times = (asked.sent.at, end);
         let mut span = Span::new(self.trace_id, span_id, Some(self.span_id), Kind::Client, title, times)
-            .with("dns.question.name", name)
-            .with("dns.question.type", kind)
-            .with("dns.id", request.id)
-            .with("server.address", asked.flow.server.ip().to_string())
-            .with("server.port", asked.flow.server.port())
-            .with("network.transport", if asked.flow.transport == Transport::Udp { "udp" } else { "tcp" });
+            .with(attribute::DNS_QUESTION_NAME, name)
+            .with(attribute::DNS_QUESTION_TYPE, kind)
+            .with(attribute::DNS_ID, request.id)
+            .with(attribute::SERVER_ADDRESS, asked.flow.server.ip().to_string())
+            .with(attribute::SERVER_PORT, asked.flow.server.port())
+            .with(
+                attribute::NETWORK_TRANSPORT,
+                if asked.flow.transport == Transport::Udp { "udp" } else { "tcp" },
+            );
         match outcome {
             Ok(response) => {
-                span = span.with("dns.response_code", name_of(response.response_code));
+                span = span.with(attribute::DNS_RESPONSE_CODE, name_of(response.response_code));
             }
-            Err(error) => span = span.with("error.type", error.to_string()),
+            Err(error) => span = span.with(attribute::ERROR_TYPE, error.to_string()),
         }
         if asked.resent > 0 {
-            span = span.with("dns.resent", i64::from(asked.resent));
+            span = span.with(attribute::DNS_RESEND_COUNT, i64::from(asked.resent));
         }
         span.stamps.push(asked.sent.sent(asked.flow, Direction::Request));
         let read = asked.read.map(|read| read.received(asked.flow, Direction::Response));

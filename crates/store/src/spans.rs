@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 
 use hop::trace::{new_span_id, new_trace_id};
 use hop::{Mark, Stamps, Telemetry};
-use journey::{Kind, Span};
+use journey::semconv::{attribute, name};
+use journey::{Kind, PartKind, Span};
 
 use crate::commands::span_name;
 use crate::executor::Times;
@@ -31,21 +32,22 @@ pub(crate) fn name(batch: &VecDeque<Command>) -> Name {
 pub(crate) fn emit(telemetry: &Telemetry, name: Name, stamps: &Stamps, wake: Mark, times: &[Times]) {
     let written = stamps.last_write();
     let (trace, server) = (new_trace_id(), new_span_id());
-    let step = |step: &'static str, from: u64, to: u64| {
-        let time = (from, to.max(from));
-        telemetry.emit(Span::new(trace, new_span_id(), Some(server), Kind::Internal, step, time));
+    let span = |step: &'static str, from: u64, to: u64| {
+        Span::new(trace, new_span_id(), Some(server), Kind::Internal, step, (from, to.max(from)))
     };
+    let step = |step, from, to| telemetry.emit(span(step, from, to));
+    let wait = |step, from, to| telemetry.emit(span(step, from, to).part(PartKind::Wait));
     if let Some(first) = times.first() {
         step("parse", wake.at, first.queue.0);
     }
     for (at, part) in times.iter().enumerate() {
-        step("queue", part.queue.0, part.queue.1);
+        wait(name::QUEUE, part.queue.0, part.queue.1);
         step("execute", part.execute.0, part.execute.1);
         if let Some((from, to)) = part.append {
             step("append", from, to);
         }
         if let Some((from, to)) = part.fsync {
-            step("fsync", from, to);
+            wait(name::FSYNC, from, to);
         }
         let durable = part.fsync.or(part.append).unwrap_or(part.execute).1;
         // Replies that come in turns: each turn is answered before the next is handed over.
@@ -57,10 +59,10 @@ pub(crate) fn emit(telemetry: &Telemetry, name: Name, stamps: &Stamps, wake: Mar
         name.operation.clone()
     };
     let mut span = Span::new(trace, server, None, Kind::Server, title, (wake.at, written.at))
-        .with("db.system.name", "redis")
-        .with("db.operation.name", name.operation);
+        .with(attribute::DB_SYSTEM_NAME, "redis")
+        .with(attribute::DB_OPERATION_NAME, name.operation);
     if name.commands > 1 {
-        span = span.with("db.operation.batch.size", name.commands as u64);
+        span = span.with(attribute::DB_OPERATION_BATCH_SIZE, name.commands as u64);
     }
     span.stamps = stamps.read_stamps(wake).chain([stamps.write_stamp(written)]).collect();
     telemetry.emit(span);

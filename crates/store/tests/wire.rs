@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use hop::{CancellationToken, Hop, Telemetry};
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Span};
 use store::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -344,8 +345,8 @@ async fn every_batch_leaves_a_span_with_exact_offsets() {
     let servers: Vec<_> = spans.iter().filter(|span| span.kind == Kind::Server).collect();
     for (span, (name, request, response, writes)) in servers.into_iter().zip(expected) {
         assert_eq!(span.name, name);
-        assert_eq!(span.text("db.system.name"), Some("redis"));
-        assert_eq!(span.text("db.operation.name"), name.split(' ').next());
+        assert_eq!(span.text(attribute::DB_SYSTEM_NAME), Some("redis"));
+        assert_eq!(span.text(attribute::DB_OPERATION_NAME), name.split(' ').next());
         let wake = span.stamp(Direction::Request, Event::Wake).expect("a wake");
         let tx = span.stamp(Direction::Response, Event::Tx).expect("a tx");
         assert_eq!((wake.offset, tx.offset), (request, response), "{name}");

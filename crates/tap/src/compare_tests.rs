@@ -1,6 +1,7 @@
 //! A world of three programs, browser → ingress → pod, in which both witnesses are made up.
 
-use journey::{Kind, Known, Quality, Span, SpanId, TOTAL, TraceId, Transport};
+use journey::semconv::attribute;
+use journey::{Kind, Known, Quality, Span, SpanId, TraceId, Transport};
 
 use super::*;
 use crate::filter::Own;
@@ -91,7 +92,8 @@ fn testimony(n: u64, stamps: &[(&str, Stamp)]) -> Testimony {
     let trace = TraceId((u128::from(n)).to_be_bytes());
     let id = |part: u64| SpanId((n * 10 + part).to_be_bytes());
     let times = (us(n * EVERY), us(n * EVERY + 450));
-    let mut root = Span::new(trace, id(0), None, Kind::Internal, "POST /", times).with(TOTAL, us(450));
+    let mut root =
+        Span::new(trace, id(0), None, Kind::Internal, "POST /", times).with(attribute::TOTAL_NS, us(450));
     root.hop = "browser".into();
     let mut spans = vec![root];
     let parts = [

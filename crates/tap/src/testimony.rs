@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use journey::{Direction, Event, Kind, Span, SpanId, Stamp, TOTAL, TraceId};
+use journey::semconv::attribute;
+use journey::{Direction, Event, Kind, Span, SpanId, Stamp, TraceId};
 
 /// One stamp and who took it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +43,9 @@ pub struct Testimony {
 impl Testimony {
     /// Of the spans that a journey caused ([`journey::Index::caused`]).
     pub fn of(trace_id: TraceId, spans: &[&Span]) -> Self {
-        let root = spans.iter().find(|span| span.trace_id == trace_id && span.attribute(TOTAL).is_some());
+        let root = spans
+            .iter()
+            .find(|span| span.trace_id == trace_id && span.attribute(attribute::TOTAL_NS).is_some());
         let ours = || spans.iter().filter(|span| span.trace_id == trace_id);
         let whole = || {
             let start = ours().map(|span| span.start).min().unwrap_or(0);

@@ -175,7 +175,7 @@ pub(crate) fn once(way: &[String]) -> Vec<&str> {
 
 /// What these hops did, by the names they gave it; what was waited for before they knew is not theirs.
 pub(crate) fn deeds<'a>(journey: &'a Journey, role: &str) -> Vec<&'a str> {
-    let queued = |part: &Part| !part.kind.is_own() || part.name == journey::ACCEPT_QUEUE;
+    let queued = |part: &Part| !part.kind.is_own() || part.name == journey::semconv::name::ACCEPT_QUEUE;
     let named = |part: &&Part| part.role == role && !queued(part) && !part.name.is_empty();
     journey.parts.iter().filter(named).map(|part| part.name.as_str()).collect()
 }

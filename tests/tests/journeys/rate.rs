@@ -115,7 +115,7 @@ impl Times for Journey {
     }
 
     fn service(&self) -> u64 {
-        self.total_ns - self.sum(|part| part.name == "send queue")
+        self.total_ns - self.sum(|part| part.name == journey::semconv::name::SEND_QUEUE)
     }
 }
 

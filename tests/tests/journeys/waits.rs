@@ -9,7 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use journey::{ACCEPT_QUEUE, Journey, PartKind, WAKE_UP};
+use journey::semconv::name::{ACCEPT_QUEUE, QUEUE, WAKE_UP};
+use journey::{Journey, PartKind};
 use lab::probe::{Answer, Ask, Browser};
 use tests::fixture::{Fixture, Room};
 
@@ -200,8 +201,8 @@ async fn behind_another(
 async fn a_pod_with_one_worker_has_a_worker_queue() -> anyhow::Result<()> {
     let settings = [("hop.cart-pod-def34.workers", "1")];
     let (ordinary, waited) = behind_another("waits-worker", POD, &settings).await?;
-    usual_has_no(&ordinary, POD, PartKind::Wait, "queue")?;
-    grown(&waited, POD, PartKind::Wait, "queue")
+    usual_has_no(&ordinary, POD, PartKind::Wait, QUEUE)?;
+    grown(&waited, POD, PartKind::Wait, QUEUE)
 }
 
 #[tokio::test]
@@ -216,6 +217,6 @@ async fn a_pod_with_one_connection_to_redis_has_a_connection_pool() -> anyhow::R
 async fn a_load_balancer_with_one_place_at_its_upstream_has_a_queue() -> anyhow::Result<()> {
     let settings = [("hop.lb.env.UPSTREAM_REQUESTS", "\"1\"")];
     let (ordinary, waited) = behind_another("waits-lb", "lb", &settings).await?;
-    usual_has_no(&ordinary, "lb", PartKind::Wait, "queue")?;
-    grown(&waited, "lb", PartKind::Wait, "queue")
+    usual_has_no(&ordinary, "lb", PartKind::Wait, QUEUE)?;
+    grown(&waited, "lb", PartKind::Wait, QUEUE)
 }

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind};
 
 use super::{Added, Addition, Redis};
@@ -139,7 +140,7 @@ fn each_use_is_a_client_span_with_exact_offsets() {
         assert_eq!(offset(1, Direction::Response, Event::Wake), OPEN.len() as u64);
         assert_eq!(offset(2, Direction::Request, Event::Tx), sent[0] + sent[1]);
         assert_eq!(offset(2, Direction::Response, Event::Wake), (OPEN.len() + kept().len()) as u64);
-        assert_eq!(spans[2].text("db.system.name"), Some("redis"));
+        assert_eq!(spans[2].text(attribute::DB_SYSTEM_NAME), Some("redis"));
         assert!(spans[1].end <= spans[2].start && spans[2].kind == Kind::Client);
     });
 }
@@ -171,8 +172,8 @@ fn a_silent_server_is_given_up() {
         let failure = client.lines(&exchange, &alice()).await.expect_err("silence");
         assert!(matches!(failure, Failure::Timeout { .. }), "{failure:?}");
         let span = telemetry.take().pop().expect("the failed exchange is shown too");
-        assert_eq!(span.text("error.type"), Some("timeout"));
-        assert!(span.text("error.message").is_some_and(|text| text.contains("redis")));
+        assert_eq!(span.text(attribute::ERROR_TYPE), Some("timeout"));
+        assert!(span.text(attribute::ERROR_MESSAGE).is_some_and(|text| text.contains("redis")));
     });
 }
 

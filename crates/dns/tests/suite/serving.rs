@@ -8,6 +8,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
 use hop::listen::Pair;
 use hop::{CancellationToken, Hop, Telemetry};
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Span, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
@@ -71,9 +72,9 @@ async fn a_datagram_is_answered_and_told_of() {
     });
     let span = span.await.unwrap();
     assert_eq!((span.kind, span.parent), (Kind::Server, None));
-    assert_eq!(span.text("dns.response_code"), Some("NOERROR"));
-    assert_eq!(span.text("dns.question.type"), Some("A"));
-    assert_eq!(span.text("network.transport"), Some("udp"));
+    assert_eq!(span.text(attribute::DNS_RESPONSE_CODE), Some("NOERROR"));
+    assert_eq!(span.text(attribute::DNS_QUESTION_TYPE), Some("A"));
+    assert_eq!(span.text(attribute::NETWORK_TRANSPORT), Some("udp"));
     let wake = span.stamp(Direction::Request, Event::Wake).unwrap();
     let tx = span.stamp(Direction::Response, Event::Tx).unwrap();
     for stamp in [wake, tx] {

@@ -177,7 +177,7 @@ impl Client {
                 tracing::debug!(%error, %to, "upstream connection");
             }
         });
-        exchange.record("connect", begun, clock::now());
+        exchange.record_wait(journey::semconv::name::CONNECT, begun, clock::now());
         Ok(Connection { to, sender, stamps, used: clock::monotonic() })
     }
 

@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use journey::{Kind, Span, SpanId, TraceId, Traceparent, Value};
+use journey::semconv::attribute;
+use journey::{Kind, PartKind, Span, SpanId, TraceId, Traceparent, Value};
 
 use super::forward;
 use crate::stamped::{Mark, Side, Stamped, Stamps};
@@ -138,13 +139,29 @@ impl Exchange {
     ///
     /// It becomes an INTERNAL span and an entry in `Server-Timing`.
     pub fn internal(&self, name: &'static str) -> Doing {
-        Doing { exchange: self.clone(), name, start: clock::now() }
+        Doing { exchange: self.clone(), kind: PartKind::Own, name, start: clock::now() }
     }
 
-    /// Records an INTERNAL span with known times.
+    /// As [`Exchange::internal`], for a time in which this program only waits: for a worker, a connection, a disk.
+    pub fn wait(&self, name: &'static str) -> Doing {
+        Doing { exchange: self.clone(), kind: PartKind::Wait, name, start: clock::now() }
+    }
+
+    /// Records an INTERNAL span with known times (nanoseconds since the Unix epoch), in which the program worked.
     pub fn record(&self, name: &'static str, start: u64, end: u64) {
+        self.record_part(PartKind::Own, name, start, end);
+    }
+
+    /// As [`Exchange::record`], for a time in which this program only waited.
+    pub fn record_wait(&self, name: &'static str, start: u64, end: u64) {
+        self.record_part(PartKind::Wait, name, start, end);
+    }
+
+    fn record_part(&self, kind: PartKind, name: &'static str, start: u64, end: u64) {
         if self.0.sampled {
-            self.0.telemetry.emit(self.child(trace::new_span_id(), Kind::Internal, name, (start, end)));
+            let span = self.child(trace::new_span_id(), Kind::Internal, name, (start, end));
+            // Without the attribute a span is work: most are, and need not say so.
+            self.0.telemetry.emit(if kind == PartKind::Own { span } else { span.part(kind) });
         }
     }
 
@@ -231,7 +248,7 @@ impl Exchange {
     /// There will be no (complete) response: the client went away, or the body failed.
     pub(crate) fn cut_off(self, error: &'static str) {
         if self.0.sampled {
-            self.attribute("error.type", error);
+            self.attribute(attribute::ERROR_TYPE, error);
             self.emit_server_span(None);
         }
     }
@@ -251,10 +268,10 @@ impl Exchange {
         );
         span.attributes = state.attributes;
         let flow = stamps.flow();
-        span.attributes.push(("network.peer.address".into(), flow.client.ip().to_string().into()));
-        span.attributes.push(("network.peer.port".into(), flow.client.port().into()));
+        span.attributes.push((attribute::NETWORK_PEER_ADDRESS.into(), flow.client.ip().to_string().into()));
+        span.attributes.push((attribute::NETWORK_PEER_PORT.into(), flow.client.port().into()));
         if written.is_some_and(|mark| mark.held) {
-            span = span.with(journey::HELD, true);
+            span = span.with(attribute::SEND_HELD, true);
         }
         span.stamps.reserve_exact(3);
         span.stamps.extend(stamps.read_stamps(read));
@@ -289,6 +306,7 @@ impl Drop for Waiting {
 /// Something in progress inside a hop; see [`Exchange::internal`].
 pub struct Doing {
     exchange: Exchange,
+    kind: PartKind,
     name: &'static str,
     start: u64,
 }
@@ -296,7 +314,7 @@ pub struct Doing {
 impl Drop for Doing {
     fn drop(&mut self) {
         let end = clock::now();
-        self.exchange.record(self.name, self.start, end);
+        self.exchange.record_part(self.kind, self.name, self.start, end);
         self.exchange.timing(self.name, end.saturating_sub(self.start));
     }
 }

@@ -11,6 +11,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use journey::Value;
+use journey::semconv::attribute;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
@@ -173,9 +174,9 @@ impl Server {
         }
         if exchange.sampled() {
             exchange.name(|| format!("{} {}", request.method(), request.uri().path()));
-            exchange.attribute("http.request.method", method(request.method()));
-            exchange.attribute("url.path", Value::from(request.uri().path().to_owned()));
-            exchange.attribute("network.protocol.version", version(request.version()));
+            exchange.attribute(attribute::HTTP_REQUEST_METHOD, method(request.method()));
+            exchange.attribute(attribute::URL_PATH, Value::from(request.uri().path().to_owned()));
+            exchange.attribute(attribute::NETWORK_PROTOCOL_VERSION, version(request.version()));
         }
         let mut watch = Watch { server: self, exchange: Some(exchange.clone()), begun: clock::monotonic() };
         self.admin.metrics().request_began();
@@ -197,7 +198,7 @@ impl Server {
         watch.exchange = None;
         let took = clock::since(watch.begun);
         self.admin.metrics().request_ended(response.status(), took, exchange.recorded());
-        exchange.attribute("http.response.status_code", response.status().as_u16());
+        exchange.attribute(attribute::HTTP_RESPONSE_STATUS_CODE, response.status().as_u16());
         exchange.server_timing(&self.name, response.headers_mut());
         let without_body = without_body
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)

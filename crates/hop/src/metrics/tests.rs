@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use journey::SpanId;
+use journey::semconv::attribute;
 
 use super::*;
 
@@ -41,14 +42,18 @@ fn http_requests_are_counted_and_timed_and_the_recorded_ones_are_named() {
 fn what_others_do_is_timed_from_their_spans() {
     let metrics = Metrics::new("hop");
     metrics.span(
-        &span(Kind::Server, "A shop.", 80).with("dns.question.name", "shop.").with("dns.question.type", "A"),
+        &span(Kind::Server, "A shop.", 80)
+            .with(attribute::DNS_QUESTION_NAME, "shop.")
+            .with(attribute::DNS_QUESTION_TYPE, "A"),
     );
     metrics.span(
-        &span(Kind::Server, "SET", 80).with("db.system.name", "redis").with("db.operation.name", "SET"),
+        &span(Kind::Server, "SET", 80)
+            .with(attribute::DB_SYSTEM_NAME, "redis")
+            .with(attribute::DB_OPERATION_NAME, "SET"),
     );
-    let produce = span(Kind::Server, "Produce t", 80).with("messaging.system", "kafka");
-    metrics.span(&produce.with("messaging.operation.name", "Produce"));
-    metrics.span(&span(Kind::Internal, "connect", 80).with("journey.flow.in", "tcp a>b"));
+    let produce = span(Kind::Server, "Produce t", 80).with(attribute::MESSAGING_SYSTEM, "kafka");
+    metrics.span(&produce.with(attribute::MESSAGING_OPERATION_NAME, "Produce"));
+    metrics.span(&span(Kind::Internal, "connect", 80).with(attribute::FLOW_IN, "tcp a>b"));
     metrics.span(&span(Kind::Internal, "relay", 80));
     let text = metrics.text(true).unwrap();
     for (name, operation) in [
@@ -72,8 +77,8 @@ fn what_others_do_is_timed_from_their_spans() {
 #[test]
 fn what_is_no_such_span_is_not_timed() {
     let metrics = Metrics::new("hop");
-    metrics.span(&span(Kind::Client, "SET", 80).with("db.system.name", "redis"));
-    metrics.span(&span(Kind::Server, "GET /", 80).with("url.path", "/"));
+    metrics.span(&span(Kind::Client, "SET", 80).with(attribute::DB_SYSTEM_NAME, "redis"));
+    metrics.span(&span(Kind::Server, "GET /", 80).with(attribute::URL_PATH, "/"));
     metrics.span(&span(Kind::Internal, "validate", 80));
     metrics.span(&Span { parent: Some(SpanId([2; 8])), ..span(Kind::Internal, "relay", 80) });
     assert_eq!(metrics.text(true).unwrap(), "# EOF\n");
@@ -83,8 +88,8 @@ fn what_is_no_such_span_is_not_timed() {
 fn a_client_cannot_make_histograms_without_end() {
     let metrics = Metrics::new("dns");
     for kind in 0..100 {
-        let span = span(Kind::Server, "?", 80).with("dns.question.name", "a.");
-        metrics.span(&span.with("dns.question.type", format!("TYPE{kind}")));
+        let span = span(Kind::Server, "?", 80).with(attribute::DNS_QUESTION_NAME, "a.");
+        metrics.span(&span.with(attribute::DNS_QUESTION_TYPE, format!("TYPE{kind}")));
     }
     let text = metrics.text(false).unwrap();
     assert_eq!(text.lines().filter(|line| line.contains("_count{")).count(), OPERATIONS + 1);

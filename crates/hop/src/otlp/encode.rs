@@ -1,5 +1,6 @@
 //! Spans to bytes.
 
+use journey::semconv::{attribute, stamp};
 use journey::{Flow, Kind, Quality, Span, Stamp, Value};
 use prost::encoding::{WireType, encode_key, encode_varint};
 
@@ -10,7 +11,8 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 pub fn encode(service: &str, spans: &[Span]) -> Vec<u8> {
     let mut writer = Writer { out: Vec::with_capacity(512 * (spans.len() + 1)), flow: None };
     writer.message(1, |resource_spans| {
-        resource_spans.message(1, |resource| resource.attribute(1, "service.name", Borrowed::Text(service)));
+        resource_spans
+            .message(1, |resource| resource.attribute(1, attribute::SERVICE_NAME, Borrowed::Text(service)));
         resource_spans.message(2, |scope_spans| {
             for span in spans {
                 scope_spans.message(2, |writer| writer.span(span));
@@ -79,14 +81,13 @@ impl Writer {
             Some((flow, text)) if flow == stamp.flow => text,
             _ => stamp.flow.to_string(),
         };
-        self.attribute(3, "journey.flow", Borrowed::Text(&flow));
+        self.attribute(3, stamp::FLOW, Borrowed::Text(&flow));
         self.flow = Some((stamp.flow, flow));
-        self.attribute(3, "journey.direction", Borrowed::Text(stamp.direction.as_str()));
-        self.attribute(3, "journey.offset", Borrowed::Int(i64::try_from(stamp.offset).unwrap_or(i64::MAX)));
-        match stamp.quality {
-            Quality::User => {}
-            Quality::Kernel => self.attribute(3, "journey.quality", Borrowed::Text("kernel")),
-            Quality::Inferred => self.attribute(3, "journey.quality", Borrowed::Text("inferred")),
+        self.attribute(3, stamp::DIRECTION, Borrowed::Text(stamp.direction.as_str()));
+        let offset = i64::try_from(stamp.offset).unwrap_or(i64::MAX);
+        self.attribute(3, stamp::OFFSET, Borrowed::Int(offset));
+        if stamp.quality != Quality::User {
+            self.attribute(3, stamp::QUALITY, Borrowed::Text(stamp.quality.as_str()));
         }
     }
 

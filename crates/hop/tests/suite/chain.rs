@@ -8,6 +8,7 @@ use hop::http::client::ClientLimits;
 use hop::http::server::Limits;
 use hop::http::{Client, full};
 use hyper::Method;
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Span};
 
 use crate::rig::{Answer, Asker, LIMIT, Running, chunks, origin, proxy, request};
@@ -91,7 +92,7 @@ async fn each_hop_reports_once_and_both_ends_name_the_same_bytes() {
                 same_bytes_as_asker(&answer, &server);
                 assert!(answer.received.offset > offset, "offsets grow over the connection's life");
                 offset = answer.received.offset;
-                let reused = client.attribute("journey.connection.reused").unwrap().to_string();
+                let reused = client.attribute(attribute::CONNECTION_REUSED).unwrap().to_string();
                 assert_eq!(reused, (!first).to_string(), "one request at a time needs one connection");
                 first = false;
             }
@@ -109,7 +110,7 @@ async fn the_fiftieth_request_of_a_connection_is_as_exact_as_the_first() {
         let (server, client, _) = chain.spans().await;
         same_bytes_as_asker(&answer, &server);
         flows.insert(client.stamps[0].flow);
-        let reused = client.attribute("journey.connection.reused").unwrap();
+        let reused = client.attribute(attribute::CONNECTION_REUSED).unwrap();
         assert_eq!(reused.to_string(), (round > 0).to_string());
     }
     assert_eq!(flows.len(), 1, "one upstream connection was enough");
@@ -126,7 +127,7 @@ async fn over_http2_the_tree_is_the_same_and_large_bodies_are_stamped_at_their_e
         let written = server.stamp(Direction::Response, Event::Tx).unwrap();
         assert!(written.offset >= before + answer.body.len() as u64, "{path}: {written:?}");
         assert!(written.at <= answer.received.at, "{path}");
-        assert_eq!(server.text("network.protocol.version"), Some("2"));
+        assert_eq!(server.text(attribute::NETWORK_PROTOCOL_VERSION), Some("2"));
     }
 }
 

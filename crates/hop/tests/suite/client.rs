@@ -8,6 +8,7 @@ use hop::http::server::Limits;
 use hop::http::{Client, Problem, full};
 use hop::wait;
 use hyper::{Method, Response};
+use journey::semconv::attribute;
 use journey::{Kind, Span};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -67,7 +68,7 @@ async fn a_stale_connection_is_replaced_without_a_word() {
         let answer = asker.get("/").await;
         assert_eq!((answer.status.as_u16(), &*answer.body), (200, &b"ok"[..]));
         let span = proxy.span(Kind::Client).await;
-        assert_eq!(span.attribute("journey.connection.reused").unwrap().to_string(), "false");
+        assert_eq!(span.attribute(attribute::CONNECTION_REUSED).unwrap().to_string(), "false");
     }
 }
 
@@ -79,7 +80,7 @@ async fn a_refused_connection_is_502_and_a_span_with_its_reason() {
     };
     let (answer, span) = through_proxy(nobody).await;
     assert_eq!((answer.status.as_u16(), kind(&answer).as_str()), (502, "upstream-unreachable"));
-    assert_eq!(span.text("error.type"), Some("connect"));
+    assert_eq!(span.text(attribute::ERROR_TYPE), Some("connect"));
     assert!(span.stamps.is_empty());
 }
 
@@ -91,7 +92,7 @@ async fn an_upstream_that_hangs_up_instead_of_answering_is_502() {
     .await;
     let (answer, span) = through_proxy(rude).await;
     assert_eq!((answer.status.as_u16(), kind(&answer).as_str()), (502, "upstream-broke-off"));
-    assert_eq!(span.text("error.type"), Some("broken"));
+    assert_eq!(span.text(attribute::ERROR_TYPE), Some("broken"));
 }
 
 #[tokio::test]
@@ -103,7 +104,7 @@ async fn an_upstream_that_does_not_answer_is_504() {
     .await;
     let (answer, span) = through_proxy(silent).await;
     assert_eq!((answer.status.as_u16(), kind(&answer).as_str()), (504, "upstream-timeout"));
-    assert_eq!(span.text("error.type"), Some("timeout"));
+    assert_eq!(span.text(attribute::ERROR_TYPE), Some("timeout"));
 }
 
 /// Half a body, then `rest`; the proxy's client must see a broken response, never a short one.
@@ -134,15 +135,15 @@ async fn half_a_body(hang: bool) -> (Span, Span) {
 #[tokio::test]
 async fn a_response_that_breaks_off_breaks_the_answer() {
     let (server, client) = half_a_body(false).await;
-    assert_eq!(client.text("error.type"), Some("broken"));
-    assert_eq!(server.text("error.type"), Some("response_body"));
+    assert_eq!(client.text(attribute::ERROR_TYPE), Some("broken"));
+    assert_eq!(server.text(attribute::ERROR_TYPE), Some("response_body"));
 }
 
 #[tokio::test]
 async fn a_response_that_stalls_is_given_up() {
     let (server, client) = half_a_body(true).await;
-    assert_eq!(client.text("error.type"), Some("timeout"));
-    assert_eq!(server.text("error.type"), Some("response_body"));
+    assert_eq!(client.text(attribute::ERROR_TYPE), Some("timeout"));
+    assert_eq!(server.text(attribute::ERROR_TYPE), Some("response_body"));
 }
 
 #[tokio::test]
@@ -154,12 +155,12 @@ async fn a_response_that_nobody_wants_any_more_costs_its_connection_and_nothing_
     stream.read_exact(&mut [0; 1000]).await.unwrap();
     drop(stream);
     let span = proxy.span(Kind::Client).await;
-    assert_eq!(span.text("error.type"), Some("cancelled"));
-    assert_eq!(origin.span(Kind::Server).await.text("error.type"), Some("cancelled"));
+    assert_eq!(span.text(attribute::ERROR_TYPE), Some("cancelled"));
+    assert_eq!(origin.span(Kind::Server).await.text(attribute::ERROR_TYPE), Some("cancelled"));
     let answer = Asker::http1(proxy.address).await.get("/?bytes=5").await;
     assert_eq!(answer.body.len(), 5);
     let span = proxy.span(Kind::Client).await;
-    assert_eq!(span.attribute("journey.connection.reused").unwrap().to_string(), "false");
+    assert_eq!(span.attribute(attribute::CONNECTION_REUSED).unwrap().to_string(), "false");
 }
 
 #[tokio::test]
@@ -191,7 +192,7 @@ async fn an_idle_connection_is_not_kept_longer_than_allowed() {
     for _ in 0..3 {
         asker.get("/").await;
         let span = proxy.span(Kind::Client).await;
-        assert_eq!(span.attribute("journey.connection.reused").unwrap().to_string(), "false");
+        assert_eq!(span.attribute(attribute::CONNECTION_REUSED).unwrap().to_string(), "false");
     }
 }
 

@@ -7,6 +7,7 @@ use hop::http::server::Limits;
 use hop::http::{Fault, Problem, full};
 use hop::{Telemetry, clock, wait};
 use hyper::{Method, Response};
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -72,7 +73,7 @@ async fn a_handler_that_takes_too_long_is_ended_with_504() {
     assert_eq!(answer.status, 504);
     assert_eq!(problem(&answer).kind, "urn:journey:problem:timeout");
     let span = running.span(Kind::Server).await;
-    assert_eq!(span.attribute("http.response.status_code").unwrap().to_string(), "504");
+    assert_eq!(span.attribute(attribute::HTTP_RESPONSE_STATUS_CODE).unwrap().to_string(), "504");
 }
 
 #[tokio::test]
@@ -83,7 +84,7 @@ async fn a_client_that_leaves_before_the_response_leaves_a_cancelled_span() {
     came.notified().await;
     drop(stream);
     let span = running.span(Kind::Server).await;
-    assert_eq!((&*span.name, span.text("error.type")), ("GET /gone", Some("cancelled")));
+    assert_eq!((&*span.name, span.text(attribute::ERROR_TYPE)), ("GET /gone", Some("cancelled")));
     assert!(span.stamp(Direction::Response, Event::Tx).is_none(), "no response, no stamp of it");
 }
 
@@ -96,7 +97,7 @@ async fn a_client_that_leaves_within_the_response_leaves_a_cancelled_span() {
     stream.read_exact(&mut [0; 100]).await.unwrap();
     drop(stream);
     let span = running.span(Kind::Server).await;
-    assert_eq!(span.text("error.type"), Some("cancelled"));
+    assert_eq!(span.text(attribute::ERROR_TYPE), Some("cancelled"));
 }
 
 #[tokio::test]
@@ -105,7 +106,7 @@ async fn a_response_that_nobody_reads_is_cut() {
     let mut stream = TcpStream::connect(running.address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let span = running.span(Kind::Server).await;
-    assert_eq!(span.text("error.type"), Some("cancelled"));
+    assert_eq!(span.text(attribute::ERROR_TYPE), Some("cancelled"));
 }
 
 /// How long it takes until the server closes this connection.
@@ -183,7 +184,7 @@ async fn what_does_not_finish_is_cut_at_the_drain_limit_and_reported() {
     running.done.await.unwrap();
     let spans = running.telemetry.take();
     assert_eq!(spans.len(), 1, "{spans:#?}");
-    assert_eq!(spans[0].text("error.type"), Some("cancelled"));
+    assert_eq!(spans[0].text(attribute::ERROR_TYPE), Some("cancelled"));
     assert!(asked.await.unwrap());
 }
 
@@ -212,7 +213,7 @@ async fn head_and_bodiless_answers_are_complete() {
         let answer = asker.ask(request(method, "/", full(""))).await;
         assert!(answer.body.is_empty());
         let span = running.span(Kind::Server).await;
-        assert_eq!(span.text("error.type"), None);
+        assert_eq!(span.text(attribute::ERROR_TYPE), None);
         assert_eq!(span.stamp(Direction::Response, Event::Tx).unwrap().offset, answer.received.offset);
     }
 }

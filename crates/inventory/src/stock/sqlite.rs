@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hop::clock;
 use hop::http::Exchange;
+use journey::semconv::name;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -232,9 +233,9 @@ impl Sqlite {
         }
         let (result, times) = told.await.map_err(|error| StockError::Stopping(error.into()))??;
         if let Some(exchange) = &self.exchange {
-            exchange.record("queue", asked, times.begun);
+            exchange.record_wait(name::QUEUE, asked, times.begun);
             exchange.record("execute", times.begun, times.made);
-            exchange.record("fsync", times.made, times.committed);
+            exchange.record_wait(name::FSYNC, times.made, times.committed);
         }
         Ok(result)
     }

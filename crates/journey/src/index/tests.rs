@@ -1,6 +1,7 @@
 use super::{Index, Passages};
-use crate::span::{Kind, Span, SpanId, TraceId};
+use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event, Flow, Quality, Stamp, Transport};
+use crate::trace::{SpanId, TraceId};
 
 const SECOND: u64 = 1_000_000_000;
 

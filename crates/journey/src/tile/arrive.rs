@@ -1,18 +1,10 @@
 //! Bytes reach a program: the way to its socket, and what they waited for there until they were read.
 
-use super::{HELD, Tiler, Whose};
+use super::{Tiler, Whose};
 use crate::part::PartKind;
+use crate::semconv::{attribute, name};
 use crate::span::{Span, Value};
 use crate::stamp::{Direction, Event, Stamp};
-
-/// The name of the part in which bytes were there and the program was not yet running.
-pub const WAKE_UP: &str = "wake-up";
-/// The name of the part in which bytes were there and their connection was not yet accepted.
-pub const ACCEPT_QUEUE: &str = "accept queue";
-
-/// The name of the part in which the sender's kernel held the message back: Nagle's algorithm waiting for an
-/// acknowledgement, or a full window. It ends where the receiver has the message, so the leg itself is in it.
-pub const SEND_QUEUE: &str = "send queue";
 
 /// A message as its receiver saw it come.
 #[derive(Clone, Copy)]
@@ -51,7 +43,7 @@ impl<'a> Arrival<'a> {
 impl<'a> Tiler<'a> {
     /// The next message to arrive is the one that this span sent.
     pub(super) fn sent_by(&mut self, span: &'a Span) {
-        let held = span.attribute(HELD) == Some(&Value::Bool(true));
+        let held = span.attribute(attribute::SEND_HELD) == Some(&Value::Bool(true));
         self.held = held.then_some(&*span.hop);
     }
 
@@ -66,13 +58,13 @@ impl<'a> Tiler<'a> {
         let held = self.held.take().filter(|_| whose.kind == PartKind::Leg);
         if let Some(sender) = held {
             let there = into.queued().map_or(into.read, |stamp| stamp.at).min(back);
-            self.until(there, Whose { kind: PartKind::Wait, ..Whose::own(sender, SEND_QUEUE) });
+            self.until(there, Whose { kind: PartKind::Wait, ..Whose::own(sender, name::SEND_QUEUE) });
         }
         let Some(queued) = into.queued() else {
             // Often the connection is made while the sender still prepares; then nobody waits for it.
             if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
                 self.until(connect.start.max(self.cursor).min(back), whose);
-                self.until(connect.end.min(back), wait("connect"));
+                self.until(connect.end.min(back), wait(name::CONNECT));
                 return self.until(read, Whose::own(into.hop, ""));
             }
             return self.until(read, whose);
@@ -80,11 +72,11 @@ impl<'a> Tiler<'a> {
         let quality = if whose.kind == PartKind::Leg { queued.quality } else { whose.quality };
         self.until(queued.at.min(back), Whose { quality, ..whose });
         if let Some(accepted) = into.stamp(Event::Accept) {
-            self.until(accepted.at.min(back), wait(ACCEPT_QUEUE));
+            self.until(accepted.at.min(back), wait(name::ACCEPT_QUEUE));
         }
         if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
-            self.until(connect.end.min(back), wait("connect"));
+            self.until(connect.end.min(back), wait(name::CONNECT));
         }
-        self.until(read, Whose { kind: PartKind::Wake, ..Whose::own(into.hop, WAKE_UP) });
+        self.until(read, Whose { kind: PartKind::Wake, ..Whose::own(into.hop, name::WAKE_UP) });
     }
 }

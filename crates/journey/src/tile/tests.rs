@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::index::Known;
-use crate::span::SpanId;
 use crate::stamp::Flow;
 use crate::stamp::Stamp;
+use crate::trace::SpanId;
 
 fn id(n: u64) -> SpanId {
     SpanId(n.to_be_bytes())
@@ -164,7 +164,7 @@ fn an_arrival_is_a_leg_until_the_kernel_has_it_and_then_a_wake_up() {
         assert_eq!(arrivals(&split), arrivals(&plain), "{hop}");
         assert_eq!(split.own(hop), plain.own(hop), "{hop}");
     }
-    assert_eq!(split.sum(|part| part.name == WAKE_UP), 6 * 30);
+    assert_eq!(split.sum(|part| part.name == name::WAKE_UP), 6 * 30);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn what_came_before_accept_waited_in_the_accept_queue() {
     let journey = assembled(spans, &Roster::default());
     tiles(&journey);
     assert_eq!(told(&journey)[..3], ["lb leg 65", "lb wait 20", "lb wake 10"]);
-    assert_eq!(journey.parts[1].name, ACCEPT_QUEUE);
+    assert_eq!(journey.parts[1].name, name::ACCEPT_QUEUE);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_proxy_that_must_connect_first_says_so() {
     let mut spans = three_hops();
     let mut connect = span("cart-service", 11, None, Kind::Internal, "connect", (160, 190));
     connect.trace_id = TraceId([9; 16]);
-    spans.push(connect.with("journey.flow.in", flow(2).to_string()));
+    spans.push(connect.with(attribute::FLOW_IN, flow(2).to_string()));
     let journey = assembled(spans, &Roster::default());
     tiles(&journey);
     assert_eq!(journey.counts.connections_opened, 1);
@@ -252,15 +252,15 @@ fn nobody_behind_an_opaque_load_balancer_is_missed_in_its_handshake() {
         Known { name: "pod".into(), role: "pod".into(), reports: true, onward: Vec::new() },
         [flow(2).server],
     );
-    let journey = |name: &'static str| {
-        let mut asked = client("browser", 2, 1, flow(1), (10, 300));
-        asked.name = name.into();
+    let journey = |stage: Option<Stage>| {
+        let asked = client("browser", 2, 1, flow(1), (10, 300));
+        let asked = stage.into_iter().fold(asked, Span::stage);
         let root = span("browser", 1, None, Kind::Internal, "journey", (0, 1000));
         assembled(vec![root, asked], &roster)
     };
-    assert!(journey("TLS handshake").sealed());
-    assert_eq!(journey("TLS handshake").own("lb"), 290);
-    assert_eq!(journey("POST /cart/items").silent, ["pod"], "a request is passed on");
+    assert!(journey(Some(Stage::Tls)).sealed());
+    assert_eq!(journey(Some(Stage::Tls)).own("lb"), 290);
+    assert_eq!(journey(None).silent, ["pod"], "a request is passed on");
 }
 
 #[test]

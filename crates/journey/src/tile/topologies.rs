@@ -111,7 +111,7 @@ impl World {
         }
         if kernel && accepts && self.tape.yes() {
             let time = self.tape.time();
-            self.pass(hop, PartKind::Wait, ACCEPT_QUEUE, time);
+            self.pass(hop, PartKind::Wait, name::ACCEPT_QUEUE, time);
             stamps.push(stamp(flow, direction, offset, Event::Accept, self.now));
         }
         if connects && self.tape.yes() {
@@ -121,7 +121,7 @@ impl World {
         }
         let time = self.tape.time();
         match (kernel, connected) {
-            (true, _) => self.pass(hop, PartKind::Wake, WAKE_UP, time),
+            (true, _) => self.pass(hop, PartKind::Wake, name::WAKE_UP, time),
             (false, Some(_)) => self.pass(hop, PartKind::Own, "", time),
             // Without the kernel's stamp nobody can tell: it belongs to whatever came before.
             (false, None) => self.pass(whose, kind, part, time),
@@ -144,7 +144,7 @@ impl World {
             self.arrival(from, hop, (flow, direction, offset), (forth, forth && from.1.is_none()));
         if let Some(times) = connected {
             let connect = self.span(hop, None, Kind::Internal, "connect", times);
-            self.report(connect.with(crate::index::FLOW_IN, flow.to_string()), false);
+            self.report(connect.with(attribute::FLOW_IN, flow.to_string()), false);
         }
         let (read, time) = (self.now, self.tape.time());
         self.pass(hop, PartKind::Own, "", time);
@@ -262,7 +262,7 @@ impl World {
                     [("validate", PartKind::Own), ("queue", PartKind::Wait)][usize::from(self.tape.next(2))];
                 let (from, time) = (self.now, self.tape.time());
                 self.pass(hop, kind, name, time);
-                let step = self.span(hop, Some(parent), Kind::Internal, name, (from, self.now));
+                let step = self.span(hop, Some(parent), Kind::Internal, name, (from, self.now)).part(kind);
                 self.report(step, true);
             }
             let time = self.tape.time();
@@ -401,9 +401,9 @@ fn the_made_up_journeys_have_everything_that_real_ones_have() {
         let stamped = |event| world.spans.iter().flat_map(|s| &s.stamps).any(|stamp| stamp.event == event);
         let calls = world.spans.iter().filter(|span| span.kind == Kind::Client).count();
         for (what, there) in [
-            ("accept queue", part(PartKind::Wait, ACCEPT_QUEUE)),
+            ("accept queue", part(PartKind::Wait, name::ACCEPT_QUEUE)),
             ("connect", part(PartKind::Wait, "connect")),
-            ("wake-up", part(PartKind::Wake, WAKE_UP)),
+            ("wake-up", part(PartKind::Wake, name::WAKE_UP)),
             ("opaque, passing on", part(PartKind::Opaque, "(response)")),
             ("opaque, answering", world.expected.iter().any(|p| p.1 == PartKind::Opaque && p.2.is_empty())),
             ("relay", part(PartKind::Leg, "→ relay")),

@@ -13,14 +13,15 @@ use hop::{Mark, Stamped, Stamps};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use journey::Kind;
+use journey::semconv::{attribute, name};
+use journey::{Kind, PartKind, Stage};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Recorder, as_leg};
+use super::Recorder;
 
 /// What the browser trusts, and the sessions it can resume.
 #[derive(Clone)]
@@ -84,15 +85,15 @@ pub(super) async fn connect(
     let begun = hop::clock::now();
     let stream = Stamped::connect(address).await.context("connect")?;
     let stamps = stream.stamps();
-    let span = recorder.span(Kind::Internal, "TCP handshake", (begun, hop::clock::now()));
-    recorder.spans.push(as_leg(span));
+    let span = recorder.span(Kind::Internal, name::TCP_HANDSHAKE, (begun, hop::clock::now()));
+    recorder.spans.push(span.part(PartKind::Leg).stage(Stage::Tcp));
 
     let begun = hop::clock::now();
     let hello = Arc::new(Mutex::new(Mark::default()));
     let sink = Arc::clone(&hello);
     // The first flush carries exactly the ClientHello.
     stamps.after_flush(move |mark| *sink.lock().unwrap_or_else(PoisonError::into_inner) = mark);
-    let stream = tls.shake_hands(host, stream).await.context("TLS handshake")?;
+    let stream = tls.shake_hands(host, stream).await.context(name::TLS_HANDSHAKE)?;
     let flight = stamps.last_read();
     let shaken = hop::clock::now();
     let (_, session) = stream.get_ref();
@@ -100,9 +101,10 @@ pub(super) async fn connect(
     let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
     let negotiated = session.alpn_protocol() == Some(b"h2");
     let mut span = recorder
-        .span(Kind::Client, "TLS handshake", (begun, shaken))
-        .with("tls.protocol.version", version.trim_start_matches("TLSv").replace('_', "."))
-        .with("tls.resumed", resumed);
+        .span(Kind::Client, name::TLS_HANDSHAKE, (begun, shaken))
+        .stage(Stage::Tls)
+        .with(attribute::TLS_PROTOCOL_VERSION, version.trim_start_matches("TLSv").replace('_', "."))
+        .with(attribute::TLS_RESUMED, resumed);
     let hello = *hello.lock().unwrap_or_else(PoisonError::into_inner);
     span.stamps.push(stamps.write_stamp(hello));
     span.stamps.extend(stamps.read_stamps(flight));

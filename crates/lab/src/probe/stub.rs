@@ -9,7 +9,8 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use hop::Mark;
 use hop::stamped::kernel;
-use journey::{Direction, Flow, Kind, Transport};
+use journey::semconv::attribute;
+use journey::{Direction, Flow, Kind, Stage, Transport};
 use tokio::net::UdpSocket;
 
 use super::Recorder;
@@ -92,8 +93,9 @@ impl Stub {
         drop(socket); // closing it belongs to this step
         let mut span = recorder
             .span(Kind::Client, format!("A {name}"), (begun, hop::clock::now()))
-            .with("dns.question.name", name.to_string())
-            .with("dns.answer.ttl", u64::from(ttl));
+            .stage(Stage::Dns)
+            .with(attribute::DNS_QUESTION_NAME, name.to_string())
+            .with(attribute::DNS_ANSWER_TTL, u64::from(ttl));
         span.stamps.push(sent.sent(flow, Direction::Request));
         span.stamps.extend(read.received(flow, Direction::Response));
         recorder.spans.push(span);

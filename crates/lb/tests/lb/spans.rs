@@ -1,5 +1,6 @@
 use hop::http::full;
 use hyper::{Request, StatusCode};
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Span, Stamp, Value};
 
 use crate::support::*;
@@ -48,11 +49,11 @@ async fn one_server_and_one_client_span_per_request() {
             assert_eq!(server.parent.unwrap().to_string(), "b7ad6b7169203331");
             assert_eq!((client.trace_id, client.parent), (server.trace_id, Some(server.span_id)));
             assert_eq!((behind.trace_id, behind.parent), (server.trace_id, Some(client.span_id)));
-            assert_eq!(server.text("url.scheme"), Some("https"));
-            assert_eq!(server.text("server.address"), Some(NAME));
-            assert_eq!(server.text("url.path"), Some(path.as_str()));
-            assert_eq!(server.attribute("http.request.resend_count"), None);
-            assert_eq!(client.attribute("http.response.status_code"), Some(&Value::Int(200)));
+            assert_eq!(server.text(attribute::URL_SCHEME), Some("https"));
+            assert_eq!(server.text(attribute::SERVER_ADDRESS), Some(NAME));
+            assert_eq!(server.text(attribute::URL_PATH), Some(path.as_str()));
+            assert_eq!(server.attribute(attribute::HTTP_REQUEST_RESEND_COUNT), None);
+            assert_eq!(client.attribute(attribute::HTTP_RESPONSE_STATUS_CODE), Some(&Value::Int(200)));
 
             let way = [
                 stamp(server, Direction::Request, Event::Wake),

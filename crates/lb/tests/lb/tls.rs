@@ -1,6 +1,7 @@
 use hop::Stamped;
 use hop::http::empty;
 use hyper::{Request, StatusCode};
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Value};
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, ProtocolVersion};
@@ -45,11 +46,14 @@ async fn versions_and_protocols_are_negotiated_and_handshakes_reported() {
             let spans = lb.spans(Kind::Server, "TLS handshake", count).await;
             assert_eq!(spans.len(), count);
             let port = Value::from(stamps.flow().client.port());
-            let span = spans.iter().find(|span| span.attribute("network.peer.port") == Some(&port)).unwrap();
-            assert_eq!(span.text("tls.protocol.version"), Some(name));
-            assert_eq!(span.attribute("tls.resumed"), Some(&Value::Bool(resumed)));
-            assert_eq!(span.text("tls.client.server_name"), Some(NAME));
-            assert!(span.text("tls.cipher").unwrap().starts_with("TLS_"), "{span:?}");
+            let span = spans
+                .iter()
+                .find(|span| span.attribute(attribute::NETWORK_PEER_PORT) == Some(&port))
+                .unwrap();
+            assert_eq!(span.text(attribute::TLS_PROTOCOL_VERSION), Some(name));
+            assert_eq!(span.attribute(attribute::TLS_RESUMED), Some(&Value::Bool(resumed)));
+            assert_eq!(span.text(attribute::TLS_CLIENT_SERVER_NAME), Some(NAME));
+            assert!(span.text(attribute::TLS_CIPHER).unwrap().starts_with("TLS_"), "{span:?}");
             let wake = span.stamp(Direction::Request, Event::Wake).unwrap();
             let tx = span.stamp(Direction::Response, Event::Tx).unwrap();
             assert_eq!(wake.flow, stamps.flow());

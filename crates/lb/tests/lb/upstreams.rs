@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hop::http::{empty, full};
 use hyper::{Request, Response, StatusCode};
+use journey::semconv::attribute;
 use journey::{Kind, Value};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -70,8 +71,9 @@ async fn a_killed_upstream_is_ejected_and_comes_back() {
     }
     assert_eq!(two.requests().len(), 10);
     let spans = lb.spans(Kind::Server, "POST /", 10).await;
-    let resent =
-        spans.iter().filter(|span| span.attribute("http.request.resend_count") == Some(&Value::Int(1)));
+    let resent = spans
+        .iter()
+        .filter(|span| span.attribute(attribute::HTTP_REQUEST_RESEND_COUNT) == Some(&Value::Int(1)));
     assert_eq!(resent.count(), 2, "after two refusals nobody asks it any more");
 
     // With quick checks it comes back.

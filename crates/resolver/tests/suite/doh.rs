@@ -8,6 +8,7 @@ use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::RecordType;
 use hop::listen::Pair;
 use hop::{CancellationToken, Hop, Telemetry};
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind};
 use resolver::config::Settings;
 use resolver::doh::Doh;
@@ -113,8 +114,8 @@ async fn the_questions_belong_to_the_callers_trace() {
     assert!(spans.iter().all(|span| span.trace_id.to_string() == trace));
     let server = spans.iter().find(|span| span.kind == Kind::Server).unwrap();
     assert_eq!(spans.iter().filter(|span| span.parent == Some(server.span_id)).count(), 4);
-    assert_eq!(server.text("dns.cache"), Some("miss"));
-    assert_eq!(server.text("dns.question.name"), Some("api.myshop.com."));
+    assert_eq!(server.text(attribute::DNS_CACHE), Some("miss"));
+    assert_eq!(server.text(attribute::DNS_QUESTION_NAME), Some("api.myshop.com."));
     assert!(server.stamp(Direction::Response, Event::Tx).is_some());
 }
 

@@ -3,6 +3,7 @@ use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::RecordType;
 use hop::listen::Pair;
 use hop::{CancellationToken, Hop};
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind};
 use resolver::config::Settings;
 use resolver::server::run;
@@ -44,10 +45,13 @@ async fn both_sockets_answer_and_tell_what_the_cache_knew() {
     let spans = telemetry.take();
     let servers: Vec<_> = spans.iter().filter(|span| span.kind == Kind::Server).collect();
     let [by_udp, by_tcp] = servers.as_slice() else { panic!("{} SERVER spans", servers.len()) };
-    assert_eq!((by_udp.text("dns.cache"), by_tcp.text("dns.cache")), (Some("miss"), Some("hit")));
-    assert_eq!(by_udp.attribute("dns.upstream.questions"), Some(&5_i64.into()));
-    assert_eq!(by_tcp.attribute("dns.upstream.questions"), Some(&0_i64.into()));
-    assert!(by_tcp.attribute("dns.answer.ttl").is_some());
+    assert_eq!(
+        (by_udp.text(attribute::DNS_CACHE), by_tcp.text(attribute::DNS_CACHE)),
+        (Some("miss"), Some("hit"))
+    );
+    assert_eq!(by_udp.attribute(attribute::DNS_UPSTREAM_QUERIES), Some(&5_i64.into()));
+    assert_eq!(by_tcp.attribute(attribute::DNS_UPSTREAM_QUERIES), Some(&0_i64.into()));
+    assert!(by_tcp.attribute(attribute::DNS_ANSWER_TTL).is_some());
     let children = spans.iter().filter(|span| span.parent == Some(by_udp.span_id)).count();
     assert_eq!(children, 5, "NS com, NS myshop, NS big, A big, A big over TCP");
     let wake = by_udp.stamp(Direction::Request, Event::Wake).unwrap();

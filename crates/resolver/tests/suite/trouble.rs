@@ -3,6 +3,7 @@ use std::sync::Arc;
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::RecordType;
 use journey::Transport;
+use journey::semconv::attribute;
 use proptest::prelude::*;
 
 use crate::fake::{COM, Fake, ROOT, SHOP, SHOP2, World, referral, reply, shop};
@@ -23,7 +24,7 @@ async fn a_dead_name_server_costs_no_timeout() {
         resolver.walker().flush().unwrap();
     }
     let spans = telemetry.take();
-    let failed: Vec<_> = spans.iter().filter(|span| span.text("error.type").is_some()).collect();
+    let failed: Vec<_> = spans.iter().filter(|span| span.text(attribute::ERROR_TYPE).is_some()).collect();
     assert!(!failed.is_empty(), "the dead one was asked at least once");
     for span in failed {
         assert!(
@@ -53,8 +54,8 @@ async fn a_silent_name_server_is_asked_three_times_and_then_given_up() {
     assert_eq!(reply.response_code, ResponseCode::ServFail);
     assert!(reason(&reply).contains("timed out"), "{}", reason(&reply));
     let spans = telemetry.take();
-    let silent = spans.iter().find(|span| span.text("error.type").is_some()).unwrap();
-    assert_eq!(silent.attribute("dns.resent"), Some(&2_i64.into()));
+    let silent = spans.iter().find(|span| span.text(attribute::ERROR_TYPE).is_some()).unwrap();
+    assert_eq!(silent.attribute(attribute::DNS_RESEND_COUNT), Some(&2_i64.into()));
     assert_eq!(silent.stamps.len(), 1, "it was sent; nothing came back");
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
+use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Transport};
 
 use crate::fake::World;
@@ -113,8 +114,10 @@ async fn a_truncated_answer_is_asked_for_again_over_tcp() {
     let (reply, response) = ask(&resolver, "big.myshop.com.", RecordType::A).await;
     assert_eq!((reply.answers.len(), response.questions), (100, 5));
     let spans = telemetry.take();
-    let stream =
-        spans.iter().find(|span| span.text("network.transport") == Some("tcp")).expect("a TCP question");
+    let stream = spans
+        .iter()
+        .find(|span| span.text(attribute::NETWORK_TRANSPORT) == Some("tcp"))
+        .expect("a TCP question");
     let tx = stream.stamp(Direction::Request, Event::Tx).unwrap();
     let wake = stream.stamp(Direction::Response, Event::Wake).unwrap();
     assert_eq!(tx.flow.transport, Transport::Tcp);

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::{Request, StatusCode};
+use journey::semconv::attribute;
 use journey::{Kind, SpanId};
 use tokio::time::Sleep;
 
@@ -95,16 +96,18 @@ impl Call {
         span.attributes.reserve_exact(4);
         if let Some(Answer { status, reused, .. }) = &self.answer {
             span = span
-                .with("http.response.status_code", status.as_u16())
-                .with("journey.connection.reused", *reused);
+                .with(attribute::HTTP_RESPONSE_STATUS_CODE, status.as_u16())
+                .with(attribute::CONNECTION_REUSED, *reused);
         }
-        span = span.with("server.address", self.to.ip().to_string()).with("server.port", self.to.port());
+        span = span
+            .with(attribute::SERVER_ADDRESS, self.to.ip().to_string())
+            .with(attribute::SERVER_PORT, self.to.port());
         if let Some(error) = error {
-            span = span.with("error.type", error);
+            span = span.with(attribute::ERROR_TYPE, error);
         }
         if let (Some(stamps), Some((written, read))) = (stamps, last) {
             if written.held {
-                span = span.with(journey::HELD, true);
+                span = span.with(attribute::SEND_HELD, true);
             }
             span.stamps.reserve_exact(3);
             span.stamps.push(stamps.write_stamp(written));

@@ -1,0 +1,119 @@
+//! Keys of span and resource attributes.
+
+names! {
+    // Resource, general, network (OpenTelemetry: "Service", "Server", "Network", "Error", "TLS", "Enduser").
+
+    /// The instance that reports, such as `api-7f9c` (resource attribute).
+    SERVICE_NAME = "service.name";
+    /// Whom a client called: a host name or an IP address.
+    SERVER_ADDRESS = "server.address";
+    /// The port that a client called.
+    SERVER_PORT = "server.port";
+    /// The IP address at the other end of the connection.
+    NETWORK_PEER_ADDRESS = "network.peer.address";
+    /// The port at the other end of the connection.
+    NETWORK_PEER_PORT = "network.peer.port";
+    /// The version of the protocol, such as `1.1` or `2`.
+    NETWORK_PROTOCOL_VERSION = "network.protocol.version";
+    /// `tcp` or `udp`.
+    NETWORK_TRANSPORT = "network.transport";
+    /// Why it failed, in one word; absent when it did not fail.
+    ERROR_TYPE = "error.type";
+    /// What happened, in one line.
+    ERROR_MESSAGE = "error.message";
+    /// Who made the request: the token's subject.
+    ENDUSER_ID = "enduser.id";
+    /// `1.2` or `1.3`.
+    TLS_PROTOCOL_VERSION = "tls.protocol.version";
+    /// The cipher suite's name in the IANA registry.
+    TLS_CIPHER = "tls.cipher";
+    /// Was a session resumed?
+    TLS_RESUMED = "tls.resumed";
+    /// What ALPN chose (RFC 7301).
+    TLS_NEXT_PROTOCOL = "tls.next_protocol";
+    /// The name that the client asked for (RFC 6066 §3).
+    TLS_CLIENT_SERVER_NAME = "tls.client.server_name";
+
+    // HTTP (OpenTelemetry: "HTTP spans", "URL").
+
+    /// The method.
+    HTTP_REQUEST_METHOD = "http.request.method";
+    /// Bytes of the request on the connection, TLS included.
+    HTTP_REQUEST_SIZE = "http.request.size";
+    /// How often the request was sent again; absent when it was not.
+    HTTP_REQUEST_RESEND_COUNT = "http.request.resend_count";
+    /// Bytes of the response on the connection, TLS included.
+    HTTP_RESPONSE_SIZE = "http.response.size";
+    /// The status.
+    HTTP_RESPONSE_STATUS_CODE = "http.response.status_code";
+    /// The template that the path matched.
+    HTTP_ROUTE = "http.route";
+    /// The path. A SERVER span that has it and no parent begins a trace.
+    URL_PATH = "url.path";
+    /// `http` or `https`.
+    URL_SCHEME = "url.scheme";
+
+    // Databases and messaging (OpenTelemetry: "Database spans", "Messaging spans", "Kafka").
+
+    /// Which database: one of OpenTelemetry's well-known values.
+    DB_SYSTEM_NAME = "db.system.name";
+    /// The command.
+    DB_OPERATION_NAME = "db.operation.name";
+    /// How many commands were sent at once; absent for one.
+    DB_OPERATION_BATCH_SIZE = "db.operation.batch.size";
+    /// Which broker: one of OpenTelemetry's well-known values.
+    MESSAGING_SYSTEM = "messaging.system";
+    /// The protocol's own word for the operation.
+    MESSAGING_OPERATION_NAME = "messaging.operation.name";
+    /// OpenTelemetry's word for it: `send`, `receive`.
+    MESSAGING_OPERATION_TYPE = "messaging.operation.type";
+    /// The topic.
+    MESSAGING_DESTINATION_NAME = "messaging.destination.name";
+    /// The partition.
+    MESSAGING_DESTINATION_PARTITION_ID = "messaging.destination.partition.id";
+    /// The record's offset in its partition.
+    MESSAGING_KAFKA_OFFSET = "messaging.kafka.offset";
+
+    // DNS (OpenTelemetry: "DNS" knows the question's name; the rest is ours).
+
+    /// The name in the question.
+    DNS_QUESTION_NAME = "dns.question.name";
+    /// The type in the question, such as `A`.
+    DNS_QUESTION_TYPE = "journey.dns.question.type";
+    /// The response code's mnemonic (IANA registry "DNS RCODEs").
+    DNS_RESPONSE_CODE = "journey.dns.response_code";
+    /// The message id.
+    DNS_ID = "journey.dns.id";
+    /// The smallest TTL of the answer, in seconds.
+    DNS_ANSWER_TTL = "journey.dns.answer.ttl";
+    /// `hit` or `miss`.
+    DNS_CACHE = "journey.dns.cache";
+    /// How many queries a resolver sent for this one.
+    DNS_UPSTREAM_QUERIES = "journey.dns.upstream.queries";
+    /// How often the query was sent again; absent when it was not.
+    DNS_RESEND_COUNT = "journey.dns.resend_count";
+
+    // What a journey is put together from (ours).
+
+    /// What kind of part an INTERNAL span is: `self` (when absent), `wait`, `leg` or `opaque`.
+    PART = "journey.part";
+    /// Which line of the time budget a client's own span belongs to: `dns`, `tcp`, `tls`, …
+    STAGE = "journey.stage";
+    /// The journey's total by the client's monotonic clock, in nanoseconds; on its root span.
+    TOTAL_NS = "journey.total_ns";
+    /// Was the connection of a CLIENT span there already?
+    CONNECTION_REUSED = "journey.connection.reused";
+    /// `true` when the kernel had not sent all of the message when the write was over (Nagle's algorithm, RFC 1122
+    /// §4.2.3.4, or a full window).
+    SEND_HELD = "journey.held";
+    /// A layer-4 proxy's CONNECT span: the flow that it accepted, in the form of [`Flow`](crate::Flow).
+    FLOW_IN = "journey.flow.in";
+    /// … and the flow that it opened for it.
+    FLOW_OUT = "journey.flow.out";
+    /// The endpoint that a layer-4 proxy chose.
+    ENDPOINT = "journey.endpoint";
+    /// How it chose.
+    POLICY = "journey.policy";
+    /// The Service that a layer-7 proxy's rule names.
+    SERVICE = "journey.service";
+}

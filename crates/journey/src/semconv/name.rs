@@ -1,0 +1,24 @@
+//! Names of spans and parts that mean something to a reader.
+
+names! {
+    /// A TCP connection was opened by a program on the way. Counted.
+    CONNECT = "connect";
+    /// The client's TCP connection was opened. Counted.
+    TCP_HANDSHAKE = "TCP handshake";
+    /// The client's (CLIENT) or the server's (SERVER) side of a TLS handshake. Counted.
+    TLS_HANDSHAKE = "TLS handshake";
+    /// A layer-4 proxy passed a chunk of bytes on: joined by flow and offset, it needs no attributes.
+    RELAY = "relay";
+    /// A wait for a worker, or for whoever is in front.
+    QUEUE = "queue";
+    /// A wait for the disk: `fsync(2)` or `fdatasync(2)`.
+    FSYNC = "fsync";
+    /// Part: the bytes were there and the program was not yet running.
+    WAKE_UP = "wake-up";
+    /// Part: the bytes were there and their connection was not yet accepted.
+    ACCEPT_QUEUE = "accept queue";
+    /// Part: the message waited in the sender's kernel (Nagle's algorithm waiting for an acknowledgement, or a
+    /// full window), or the request in the load generator for a free connection. In the first case it ends where
+    /// the receiver has the message, so the leg itself is in it.
+    SEND_QUEUE = "send queue";
+}
