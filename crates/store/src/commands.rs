@@ -8,8 +8,10 @@ mod connection;
 mod hashes;
 mod info;
 mod keys;
+mod numbers;
 mod scan;
 mod server;
+mod stream_info;
 mod streams;
 mod strings;
 mod transactions;
@@ -92,13 +94,15 @@ impl fmt::Debug for Spec {
 }
 
 /// Every family of commands.
-const FAMILIES: [&[Spec]; 7] = [
+const FAMILIES: [&[Spec]; 9] = [
     connection::COMMANDS,
     server::COMMANDS,
     keys::COMMANDS,
     strings::COMMANDS,
+    numbers::COMMANDS,
     hashes::COMMANDS,
     streams::COMMANDS,
+    stream_info::COMMANDS,
     transactions::COMMANDS,
 ];
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::graves::{GONE, Graves};
 use crate::hash::Hash;
@@ -188,6 +188,28 @@ impl Database {
         if let Some(at) = expires {
             self.expiries.insert((at, Bytes::copy_from_slice(key)));
         }
+    }
+
+    /// Changes a string in place, creating an empty one if need be; when it ends stays as it is. It grows as
+    /// a vector does, so that many small additions do not copy it each time.
+    pub(crate) fn edit_string<T>(
+        &mut self,
+        key: &Bytes,
+        edit: impl FnOnce(&mut BytesMut) -> T,
+    ) -> Result<T, Failure> {
+        if self.string(key)?.is_none() {
+            self.put(key, Value::String(Bytes::new()), None);
+        }
+        let slot = self.touch(key).ok_or(WRONG_TYPE)?;
+        let Value::String(text) = &mut slot.value else { return Err(WRONG_TYPE) };
+        let before = text.len();
+        let mut buffer =
+            std::mem::take(text).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        let result = edit(&mut buffer);
+        *text = buffer.freeze();
+        let after = text.len();
+        self.memory = self.memory + after - before;
+        Ok(result)
     }
 
     /// Changes a hash in place, creating it if need be. It goes when it is left empty.

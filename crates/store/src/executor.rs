@@ -38,7 +38,7 @@ use crate::log::Log;
 use crate::log::rewrite::Rewriter;
 use crate::protocol::Command;
 use crate::reply::Output;
-use crate::session::Session;
+use crate::session::{Checkpoint, Session};
 
 #[cfg(test)]
 mod tests;
@@ -174,7 +174,8 @@ impl Executor {
         if self.refusal.is_none() {
             self.database.sweep(SWEEP_LIMIT);
         }
-        let sessions: Vec<Session> = group.iter().map(|request| request.session.clone()).collect();
+        let sessions: Vec<Checkpoint> =
+            group.iter_mut().map(|request| request.session.checkpoint()).collect();
         let mut runs = self.execute(&mut group);
         let (mut append, mut fsync) = (None, None);
         let changes = std::mem::take(&mut self.database.journal.bytes);
@@ -193,8 +194,8 @@ impl Executor {
                 }
                 Err(error) => {
                     self.refuse(&error)?;
-                    for (request, session) in group.iter_mut().zip(sessions) {
-                        request.session = session;
+                    for (request, checkpoint) in group.iter_mut().zip(sessions) {
+                        request.session.restore(checkpoint);
                     }
                     runs = self.execute(&mut group);
                 }
@@ -207,6 +208,7 @@ impl Executor {
         let changes = *self.changes.borrow();
         for (mut request, run) in group.into_iter().zip(runs) {
             request.commands.drain(..run.count);
+            request.session.settle();
             if let (Some(first), Some(blocked)) = (request.commands.front_mut(), &mut request.session.blocked)
             {
                 *first = std::mem::take(&mut blocked.command);

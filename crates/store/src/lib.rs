@@ -13,6 +13,7 @@
 //! | `executor` | the commands of all connections run as a group; nothing leaves before the flush |
 //! | `commands` | the table of commands; each reads its arguments, changes the data, writes the journal |
 //! | `database` | keys, values (in order, `hash`es, `stream`s, packed as `words`), expiry, versions for WATCH |
+//! | `float` | numbers with a fraction, to the digit as Redis computes them |
 //! | `journal` | what a group of commands changed, as commands |
 //! | `graves` | keys that went away lately, for WATCH |
 //! | `log` | the append-only file: group by group with checksums, replay, torn tails, damage |
@@ -24,6 +25,7 @@ mod commands;
 mod config;
 mod database;
 mod executor;
+mod float;
 mod graves;
 mod hash;
 mod journal;

@@ -59,7 +59,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
 
     let patience = (settings.timeout > 0).then(|| Duration::from_secs(settings.timeout));
     let accept = hop::accept::run(listener, limit, &hop.shutdown, hop.drain, |stream, stop| {
-        let session = Session { id: accepted.fetch_add(1, Ordering::Relaxed) + 1, ..Session::default() };
+        let session = Session::new(accepted.fetch_add(1, Ordering::Relaxed) + 1);
         let open = Open::new(&connections);
         let (jobs, telemetry) = (jobs.clone(), hop.telemetry.clone());
         let (changes, blocked) = (changes.clone(), Arc::clone(&blocked));

@@ -1,6 +1,7 @@
 //! What the store knows about one connection between two of its commands.
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
 use crate::commands::Spec;
 use crate::protocol::Command;
@@ -9,7 +10,7 @@ use crate::protocol::Command;
 const QUEUE_LIMIT: usize = 64 << 20;
 
 /// One connection's state. It travels with the connection's commands to the executor and back.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Session {
     pub(crate) id: u64,
     /// The name that the client gave itself.
@@ -17,24 +18,117 @@ pub(crate) struct Session {
     /// Whether `HELLO 3` was said.
     pub(crate) resp3: bool,
     /// Between `MULTI` and `EXEC` or `DISCARD`.
-    pub(crate) transaction: Option<Transaction>,
+    pub(crate) transaction: Option<Box<Transaction>>,
     /// `EXEC` is running the queued commands.
     pub(crate) committing: bool,
     /// `XREAD BLOCK` found nothing and waits.
     pub(crate) blocked: Option<Box<Blocked>>,
     /// Until when it waits, when it is tried again; in milliseconds since the Unix epoch.
     pub(crate) waits_until: Option<u64>,
-    pub(crate) watched: Vec<Watched>,
+    pub(crate) watched: HashMap<Bytes, Watched>,
     /// `QUIT` was said: answer, then hang up.
     pub(crate) closing: bool,
+    ended: Option<Box<Ended>>,
 }
 
-/// A key, and what is needed to tell whether it has changed; see [`crate::database::Database::unchanged`].
-#[derive(Clone, Debug)]
+/// The first transaction and the first set of watched keys that ended since the last checkpoint.
+#[derive(Debug, Default)]
+struct Ended {
+    transaction: Option<Box<Transaction>>,
+    watched: Option<HashMap<Bytes, Watched>>,
+}
+
+/// What [`Session::restore`] needs. Queues are not copied for it, only measured: between two checkpoints a queue
+/// grows at its end or ends as a whole, and one that ends is kept until the next.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    name: Bytes,
+    resp3: bool,
+    waits_until: Option<u64>,
+    transaction: Option<Mark>,
+    watched: usize,
+}
+
+/// How far a transaction was.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    queued: usize,
+    broken: bool,
+    size: usize,
+}
+
+impl Session {
+    pub(crate) fn new(id: u64) -> Self {
+        Self { id, ..Self::default() }
+    }
+
+    /// Remembers this moment, at a cost that does not depend on how much is queued or watched.
+    pub(crate) fn checkpoint(&mut self) -> Checkpoint {
+        self.settle();
+        let mark = |transaction: &Transaction| Mark {
+            queued: transaction.queue.len(),
+            broken: transaction.broken,
+            size: transaction.size,
+        };
+        Checkpoint {
+            name: self.name.clone(),
+            resp3: self.resp3,
+            waits_until: self.waits_until,
+            transaction: self.transaction.as_deref().map(mark),
+            watched: self.watched.len(),
+        }
+    }
+
+    /// Goes back to the last checkpoint, as if nothing had been said since.
+    pub(crate) fn restore(&mut self, checkpoint: Checkpoint) {
+        let Checkpoint { name, resp3, waits_until, transaction, watched } = checkpoint;
+        (self.name, self.resp3, self.waits_until) = (name, resp3, waits_until);
+        (self.blocked, self.committing, self.closing) = (None, false, false);
+        let ended = self.ended.take().map_or_else(Ended::default, |ended| *ended);
+        let before = ended.transaction.or(self.transaction.take());
+        self.transaction = transaction.and_then(|Mark { queued, broken, size }| {
+            let mut queue = before?.queue;
+            queue.truncate(queued);
+            Some(Box::new(Transaction { queue, broken, size }))
+        });
+        if let Some(before) = ended.watched {
+            self.watched = before;
+        }
+        self.watched.retain(|_, key| key.number < watched);
+    }
+
+    /// What was done since the last checkpoint is done for good.
+    pub(crate) fn settle(&mut self) {
+        self.ended = None;
+    }
+
+    /// Forgets the watched keys.
+    pub(crate) fn unwatch(&mut self) {
+        if !self.watched.is_empty() {
+            let watched = std::mem::take(&mut self.watched);
+            self.ended.get_or_insert_default().watched.get_or_insert(watched);
+        }
+    }
+
+    /// A transaction that was taken out of the session is over.
+    pub(crate) fn end(&mut self, transaction: Box<Transaction>) {
+        self.ended.get_or_insert_default().transaction.get_or_insert(transaction);
+    }
+
+    /// Watches a key. A second `WATCH` of the same key does not forget what the first one saw.
+    pub(crate) fn watch(&mut self, key: &Bytes, version: u64, since: u64) {
+        let number = self.watched.len();
+        self.watched.entry_ref(key).or_insert(Watched { version, since, number });
+    }
+}
+
+/// What was seen of a key, and what is needed to tell whether it has changed; see [`crate::database::Database::unchanged`].
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Watched {
-    pub(crate) key: Bytes,
     pub(crate) version: u64,
     pub(crate) since: u64,
+    /// How many keys were watched before it.
+    number: usize,
 }
 
 /// A command that waits for others to write.
@@ -47,7 +141,7 @@ pub(crate) struct Blocked {
 }
 
 /// Commands that wait for `EXEC`.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Transaction {
     pub(crate) queue: Vec<(&'static Spec, Command)>,
     /// A command was refused when it should have been queued: `EXEC` will refuse them all.
@@ -71,3 +165,6 @@ impl Transaction {
         self.queue.iter().any(|(spec, _)| kind(spec))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,9 @@ pub(crate) struct Stream {
     entries: BTreeMap<StreamId, Words>,
     /// The greatest id ever given. It outlives its entry: a deleted id is never given again.
     last: StreamId,
+    /// The greatest id that XDEL ever removed, 0-0 if none; and how many entries were ever added.
+    deleted: StreamId,
+    added: u64,
     /// See [`Stream::memory`].
     memory: usize,
 }
@@ -97,6 +100,21 @@ impl Stream {
         self.last
     }
 
+    /// The greatest id that XDEL ever removed, 0-0 if none.
+    pub(crate) fn deleted(&self) -> StreamId {
+        self.deleted
+    }
+
+    /// How many entries were ever added.
+    pub(crate) fn added(&self) -> u64 {
+        self.added
+    }
+
+    /// XSETID: what is known besides the entries.
+    pub(crate) fn set(&mut self, last: StreamId, deleted: StreamId, added: u64) {
+        (self.last, self.deleted, self.added) = (last, deleted, added);
+    }
+
     /// All entries, in order of id.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&StreamId, &Words)> {
         self.entries.iter()
@@ -110,6 +128,7 @@ impl Stream {
     /// Appends an entry; the caller has checked that `id` is greater than [`Stream::last`].
     pub(crate) fn append(&mut self, id: StreamId, fields: Words) {
         self.last = id;
+        self.added = self.added.saturating_add(1);
         self.memory += memory(&fields);
         self.entries.insert(id, fields);
     }
@@ -117,6 +136,9 @@ impl Stream {
     pub(crate) fn remove(&mut self, id: StreamId) -> bool {
         let removed = self.entries.remove(&id);
         self.memory -= removed.as_ref().map_or(0, memory);
+        if removed.is_some() {
+            self.deleted = self.deleted.max(id);
+        }
         removed.is_some()
     }
 

@@ -1,8 +1,12 @@
 //! Producer ids, and the coordinators that do not exist here.
 //!
-//! Consumer groups and transactions each have a coordinator, which is a broker that keeps their
-//! state. This server keeps none: who asks for a coordinator is told that there is none, which every
-//! client understands and reports. Who needs them uses Kafka.
+//! Consumer groups and transactions each have a coordinator, which is a broker that keeps their state. This server
+//! keeps none. Kafka has no code for that: COORDINATOR_NOT_AVAILABLE (15) is the obvious one, but it means "not
+//! yet", so clients ask again for ever and say nothing. UNSUPPORTED_VERSION and leaving the API out of ApiVersions
+//! some clients take for an old broker, and go on with an older protocol. What every client takes for final is a
+//! refusal of this group or this transactional id: GROUP_AUTHORIZATION_FAILED (30) and
+//! TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53). The text beside the code (KIP-599 for versions 1 and later) names
+//! the remedy; docs/data-tier.md has the table of what each client makes of it.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
@@ -14,17 +18,26 @@ use kafka_protocol::messages::{
 use super::text;
 use crate::broker::Broker;
 
-const NONE: &str = "consumer groups and transactions are not served here: use Kafka";
+/// FindCoordinator's `key_type` for consumer groups; 1 is for transactions, 2 for share groups (KIP-932).
+const GROUP: i8 = 0;
 
-/// FindCoordinator: there is none.
+const NO_GROUPS: &str = "consumer groups are not supported by this broker: assign partitions instead of subscribing, or use Apache Kafka";
+const NO_TRANSACTIONS: &str = "transactions are not supported by this broker: use an idempotent producer without a transactional id, or use Apache Kafka";
+
+/// FindCoordinator: there is none, for good.
 pub fn find(request: FindCoordinatorRequest, version: i16) -> FindCoordinatorResponse {
-    let code = ResponseError::CoordinatorNotAvailable.code();
+    let (error, why) = match request.key_type {
+        GROUP => (ResponseError::InvalidRequest, NO_GROUPS),
+        1 => (ResponseError::ClusterAuthorizationFailed, NO_TRANSACTIONS),
+        _ => (ResponseError::InvalidRequest, "this broker coordinates nothing: use Apache Kafka"),
+    };
+    tracing::warn!(kind = request.key_type, "a client asked for a coordinator: {why}");
     let response = FindCoordinatorResponse::default();
     // Version 4 asks for many and has no place for a single answer (KIP-699).
     if version < 4 {
         return response
-            .with_error_code(code)
-            .with_error_message(Some(text(NONE)))
+            .with_error_code(error.code())
+            .with_error_message(Some(text(why)))
             .with_node_id(BrokerId(-1));
     }
     let answer = |key| {
@@ -32,8 +45,8 @@ pub fn find(request: FindCoordinatorRequest, version: i16) -> FindCoordinatorRes
             .with_key(key)
             .with_node_id(BrokerId(-1))
             .with_port(-1)
-            .with_error_code(code)
-            .with_error_message(Some(text(NONE)))
+            .with_error_code(error.code())
+            .with_error_message(Some(text(why)))
     };
     response.with_coordinators(request.coordinator_keys.into_iter().map(answer).collect())
 }
@@ -42,10 +55,11 @@ pub fn find(request: FindCoordinatorRequest, version: i16) -> FindCoordinatorRes
 pub fn init_producer(broker: &Broker, request: &InitProducerIdRequest) -> InitProducerIdResponse {
     let none = InitProducerIdResponse::default().with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
     if request.transactional_id.is_some() {
-        return none.with_error_code(ResponseError::CoordinatorNotAvailable.code());
+        return none.with_error_code(ResponseError::ClusterAuthorizationFailed.code());
     }
     match broker.new_producer() {
         Some(id) => InitProducerIdResponse::default().with_producer_id(ProducerId(id)).with_producer_epoch(0),
-        None => none.with_error_code(ResponseError::CoordinatorNotAvailable.code()),
+        // Only a restart gives more: not one that a client could wait for.
+        None => none.with_error_code(ResponseError::PolicyViolation.code()),
     }
 }

@@ -105,6 +105,7 @@ const SUBCOMMANDS: &[(&str, &[(&str, i64)])] = &[
     ),
     ("config", &[("get", -3), ("set", -4), ("resetstat", 2)]),
     ("command", &[("count", 2), ("info", -2), ("docs", -2)]),
+    ("xinfo", &[("stream", -3), ("groups", 3)]),
 ];
 
 /// Looks at a subcommand's name and number of words. As with commands, that comes before anything runs or

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 
+use super::numbers::{float, float_sum};
 use super::scan::{Page, scan_cursor, scan_options};
 use super::{Call, ONE_KEY, Spec};
+use crate::float::Extended;
 use crate::reply::{Answer, Failure, Reply, failure};
 use crate::text::integer;
 
@@ -15,11 +17,13 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("hvals", 2, ONE_KEY, hvals),
     Spec::read("hlen", 2, ONE_KEY, hlen),
     Spec::read("hexists", 3, ONE_KEY, hexists),
+    Spec::read("hstrlen", 3, ONE_KEY, hstrlen),
     Spec::read("hscan", -3, ONE_KEY, hscan),
     Spec::grow("hset", -4, ONE_KEY, hset),
     Spec::grow("hmset", -4, ONE_KEY, hmset),
     Spec::grow("hsetnx", 4, ONE_KEY, hsetnx),
     Spec::grow("hincrby", 4, ONE_KEY, hincrby),
+    Spec::grow("hincrbyfloat", 4, ONE_KEY, hincrbyfloat),
     Spec::write("hdel", -3, ONE_KEY, hdel),
 ];
 
@@ -62,6 +66,10 @@ fn hlen(call: &mut Call<'_>) -> Answer {
 
 fn hexists(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Integer(field(call, &call.arguments[2])?.is_some().into()))
+}
+
+fn hstrlen(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::count(field(call, &call.arguments[2])?.map_or(0, <[u8]>::len)))
 }
 
 /// HSCAN key cursor [MATCH pattern] [COUNT n]
@@ -116,6 +124,23 @@ fn hincrby(call: &mut Call<'_>) -> Answer {
     call.database.edit_hash(call.key(), |hash| hash.insert(name, sum.to_string().as_bytes()))?;
     call.record_as_written();
     Ok(Reply::Integer(sum))
+}
+
+/// HINCRBYFLOAT key field increment. Written down is the result, as for INCRBYFLOAT.
+fn hincrbyfloat(call: &mut Call<'_>) -> Answer {
+    let step = float(&call.arguments[3])?;
+    if step == Extended::Infinite {
+        return Err(failure("ERR value is NaN or Infinity"));
+    }
+    let (key, name) = (call.key(), &call.arguments[2]);
+    let number = match field(call, name)? {
+        None => Extended::ZERO,
+        Some(text) => Extended::parse(text).ok_or_else(|| failure("ERR hash value is not a float"))?,
+    };
+    let sum = float_sum(&number, &step)?;
+    call.database.edit_hash(key, |hash| hash.insert(name, sum.as_bytes()))?;
+    call.database.journal.record([b"HSET", &key[..], name, sum.as_bytes()]);
+    Ok(Reply::bulk(sum))
 }
 
 fn hdel(call: &mut Call<'_>) -> Answer {

@@ -11,8 +11,11 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("keys", 2, NO_KEYS, keys),
     Spec::read("scan", -2, NO_KEYS, scan),
     Spec::read("dbsize", 1, NO_KEYS, dbsize),
+    Spec::read("touch", -2, ALL_KEYS, exists),
     Spec::read("ttl", 2, ONE_KEY, ttl),
     Spec::read("pttl", 2, ONE_KEY, pttl),
+    Spec::read("expiretime", 2, ONE_KEY, expiretime),
+    Spec::read("pexpiretime", 2, ONE_KEY, expiretime),
     Spec::write("del", -2, ALL_KEYS, del),
     Spec::write("unlink", -2, ALL_KEYS, del),
     Spec::write("expire", -3, ONE_KEY, expire),
@@ -145,6 +148,18 @@ fn persist(call: &mut Call<'_>) -> Answer {
     call.database.set_expiry(key, None);
     call.record_as_written();
     Ok(Reply::Integer(1))
+}
+
+/// EXPIRETIME, PEXPIRETIME: when the key ends, in seconds or milliseconds since the Unix epoch.
+fn expiretime(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::Integer(match call.database.get(call.key()).map(|slot| slot.expires) {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(at)) => {
+            let at = i64::try_from(at).unwrap_or(i64::MAX);
+            if call.spec.name == "pexpiretime" { at } else { at.saturating_add(500) / 1000 }
+        }
+    }))
 }
 
 fn pttl(call: &mut Call<'_>) -> Answer {

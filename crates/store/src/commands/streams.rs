@@ -18,12 +18,13 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::grow("xadd", -5, ONE_KEY, xadd),
     Spec::write("xdel", -3, ONE_KEY, xdel),
     Spec::write("xtrim", -4, ONE_KEY, xtrim),
+    Spec::grow("xsetid", -3, ONE_KEY, xsetid),
 ];
 
 const INVALID_ID: Failure =
     Failure(std::borrow::Cow::Borrowed("ERR Invalid stream ID specified as stream command argument"));
 
-fn entry((id, fields): (&StreamId, &Words)) -> Reply {
+pub(super) fn entry((id, fields): (&StreamId, &Words)) -> Reply {
     let fields = fields.iter().map(|word| Reply::Bulk(Bytes::copy_from_slice(word))).collect();
     Reply::Array(vec![Reply::Bulk(id.bytes()), Reply::Array(fields)])
 }
@@ -211,6 +212,45 @@ fn xdel(call: &mut Call<'_>) -> Answer {
         .edit_stream(call.key(), |stream| ids.iter().filter(|id| stream.remove(**id)).count())?;
     call.record_as_written();
     Ok(Reply::count(removed))
+}
+
+/// XSETID key last-id [ENTRIESADDED n] [MAXDELETEDID id]: how a rewritten log says what entries don't.
+fn xsetid(call: &mut Call<'_>) -> Answer {
+    let id = |at: usize| StreamId::parse(&call.arguments[at], 0).ok_or(INVALID_ID);
+    let last = id(2)?;
+    let (mut added, mut deleted) = (None, StreamId::MIN);
+    for at in (3..call.arguments.len()).step_by(2) {
+        match (call.word(at).as_str(), at + 1 < call.arguments.len()) {
+            ("ENTRIESADDED", true) => {
+                let count = u64::try_from(call.integer(at + 1)?);
+                added = Some(count.map_err(|_| failure("ERR entries_added must be positive"))?);
+            }
+            ("MAXDELETEDID", true) => {
+                deleted = id(at + 1)?;
+                smaller(last < deleted, "the provided max_deleted_entry_id")?;
+            }
+            _ => return Err(SYNTAX),
+        }
+    }
+    let key = call.key();
+    let stream = call.database.stream(key)?.ok_or_else(|| failure("ERR no such key"))?;
+    smaller(last < stream.deleted(), "current max_deleted_entry_id")?;
+    if let Some((newest, _)) = stream.iter().next_back() {
+        smaller(last < *newest, "the target stream top item")?;
+        if added.is_some_and(|added| added < stream.len() as u64) {
+            let text = "ERR The entries_added specified in XSETID is smaller than the target stream length";
+            return Err(failure(text));
+        }
+    }
+    let added = added.unwrap_or(stream.added());
+    let deleted = if deleted == StreamId::MIN { stream.deleted() } else { deleted };
+    call.database.edit_stream(key, |stream| stream.set(last, deleted, added))?;
+    call.record_as_written();
+    Ok(Reply::OK)
+}
+
+fn smaller(is: bool, than: &str) -> Result<(), Failure> {
+    if is { Err(failure(format!("ERR The ID specified in XSETID is smaller than {than}"))) } else { Ok(()) }
 }
 
 fn xrange(call: &mut Call<'_>) -> Answer {

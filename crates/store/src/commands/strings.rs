@@ -1,28 +1,32 @@
-//! Strings and counters.
+//! Strings: whole ones, pieces of them, and ones that expire. Those that are numbers are in [`super::numbers`].
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::keys::deadline;
 use super::{ALL_KEYS, Call, ONE_KEY, Spec};
 use crate::database::Value;
-use crate::reply::{Answer, NOT_AN_INTEGER, Reply, SYNTAX, failure};
-use crate::text::integer;
+use crate::reply::{Answer, Failure, Reply, SYNTAX, failure};
 
-/// The longest string that APPEND may build, in bytes: the longest that SET can carry.
+/// The longest string that APPEND and SETRANGE may build, in bytes: the longest that SET can carry.
 const STRING_LIMIT: usize = 16 << 20;
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("get", 2, ONE_KEY, get),
     Spec::read("mget", -2, ALL_KEYS, mget),
     Spec::read("strlen", 2, ONE_KEY, strlen),
+    Spec::read("getrange", 4, ONE_KEY, getrange),
+    Spec::read("substr", 4, ONE_KEY, getrange),
     Spec::grow("set", -3, ONE_KEY, set),
     Spec::grow("setnx", 3, ONE_KEY, setnx),
+    Spec::grow("setex", 4, ONE_KEY, setex),
+    Spec::grow("psetex", 4, ONE_KEY, setex),
+    Spec::grow("getset", 3, ONE_KEY, getset),
+    Spec::write("getdel", 2, ONE_KEY, getdel),
+    Spec::write("getex", -2, ONE_KEY, getex),
     Spec::grow("mset", -3, (1, -1, 2), mset),
+    Spec::grow("msetnx", -3, (1, -1, 2), msetnx),
     Spec::grow("append", 3, ONE_KEY, append),
-    Spec::grow("incr", 2, ONE_KEY, incr),
-    Spec::grow("decr", 2, ONE_KEY, decr),
-    Spec::grow("incrby", 3, ONE_KEY, incrby),
-    Spec::grow("decrby", 3, ONE_KEY, decrby),
+    Spec::grow("setrange", 4, ONE_KEY, setrange),
 ];
 
 fn get(call: &mut Call<'_>) -> Answer {
@@ -39,47 +43,77 @@ fn strlen(call: &mut Call<'_>) -> Answer {
     Ok(Reply::count(call.database.string(call.key())?.map_or(0, Bytes::len)))
 }
 
-/// SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
-fn set(call: &mut Call<'_>) -> Answer {
-    let (mut only_new, mut only_known, mut get, mut keep) = (false, false, false, false);
-    let mut expiry: Option<(String, usize)> = None;
-    let mut at = 3;
+/// GETRANGE key start end: both ends included; negative ones count from the end.
+fn getrange(call: &mut Call<'_>) -> Answer {
+    let (start, end) = (call.integer(2)?, call.integer(3)?);
+    let Some(text) = call.database.string(call.key())? else { return Ok(Reply::bulk("")) };
+    let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
+    let from_start = |at: i64| if at < 0 { at.saturating_add(length).max(0) } else { at };
+    let first = from_start(start);
+    let last = from_start(end).min(length - 1);
+    let nothing = (start < 0 && end < 0 && start > end) || first > last;
+    let range = usize::try_from(first).ok().zip(usize::try_from(last).ok()).filter(|_| !nothing);
+    Ok(range.map_or(Reply::bulk(""), |(first, last)| Reply::Bulk(text.slice(first..=last))))
+}
+
+/// The options of SET and GETEX.
+#[derive(Default)]
+struct Options {
+    only_new: bool,
+    only_known: bool,
+    get: bool,
+    keep: bool,
+    persist: bool,
+    /// The word that says in which unit, and where the number stands.
+    expiry: Option<(String, usize)>,
+}
+
+/// Reads options from word `at` on. As in Redis, one that is said again counts as said last.
+fn options(call: &Call<'_>, at: usize) -> Result<Options, Failure> {
+    let (mut options, mut at, sets) = (Options::default(), at, call.spec.name == "set");
     while at < call.arguments.len() {
+        let none = options.expiry.is_none();
         match call.word(at).as_str() {
-            "NX" if !only_known => only_new = true,
-            "XX" if !only_new => only_known = true,
-            "GET" => get = true,
-            "KEEPTTL" if expiry.is_none() => keep = true,
+            "NX" if sets && !options.only_known => options.only_new = true,
+            "XX" if sets && !options.only_new => options.only_known = true,
+            "GET" if sets => options.get = true,
+            "KEEPTTL" if sets && none => options.keep = true,
+            "PERSIST" if !sets && none => options.persist = true,
             unit @ ("EX" | "PX" | "EXAT" | "PXAT")
-                if !keep && expiry.is_none() && at + 1 < call.arguments.len() =>
+                if !options.keep
+                    && !options.persist
+                    && options.expiry.as_ref().is_none_or(|(before, _)| before == unit)
+                    && at + 1 < call.arguments.len() =>
             {
                 at += 1;
-                expiry = Some((unit.to_owned(), at));
+                options.expiry = Some((unit.to_owned(), at));
             }
             _ => return Err(SYNTAX),
         }
         at += 1;
     }
+    Ok(options)
+}
+
+/// When a key ends whose lifetime is word `at`, in milliseconds since the Unix epoch.
+fn lifetime(call: &Call<'_>, in_seconds: bool, relative: bool, at: usize) -> Result<u64, Failure> {
+    let time = call.integer(at)?;
+    deadline(time, in_seconds, relative, call.database.now)
+        .filter(|_| time > 0)
+        .and_then(|at| u64::try_from(at).ok())
+        .ok_or_else(|| failure(format!("ERR invalid expire time in '{}' command", call.spec.name)))
+}
+
+impl Options {
+    fn expires(&self, call: &Call<'_>) -> Result<Option<u64>, Failure> {
+        let Some((unit, at)) = &self.expiry else { return Ok(None) };
+        lifetime(call, unit.starts_with('E'), !unit.ends_with("AT"), *at).map(Some)
+    }
+}
+
+/// Puts a string in the key's place and writes that down.
+fn put(call: &mut Call<'_>, value: &Bytes, expires: Option<u64>) {
     let key = call.key();
-    let mut expires = match expiry {
-        None => None,
-        Some((unit, at)) => {
-            let time = call.integer(at)?;
-            let valid = deadline(time, unit.starts_with('E'), !unit.ends_with("AT"), call.database.now)
-                .filter(|_| time > 0)
-                .and_then(|at| u64::try_from(at).ok());
-            Some(valid.ok_or_else(|| failure("ERR invalid expire time in 'set' command"))?)
-        }
-    };
-    let old = if get { call.database.string(key)?.cloned() } else { None };
-    let known = call.database.get(key);
-    if (only_new && known.is_some()) || (only_known && known.is_none()) {
-        return Ok(Reply::or_null(old));
-    }
-    if keep {
-        expires = known.and_then(|slot| slot.expires);
-    }
-    let value = &call.arguments[2];
     call.database.put(key, Value::String(value.clone()), expires);
     match expires {
         None => call.database.journal.record([b"SET", &key[..], value]),
@@ -87,71 +121,137 @@ fn set(call: &mut Call<'_>) -> Answer {
             call.database.journal.record([b"SET", &key[..], value, b"PXAT", at.to_string().as_bytes()]);
         }
     }
-    Ok(if get { Reply::or_null(old) } else { Reply::OK })
+}
+
+/// SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
+fn set(call: &mut Call<'_>) -> Answer {
+    let options = options(call, 3)?;
+    let mut expires = options.expires(call)?;
+    let key = call.key();
+    let old = if options.get { call.database.string(key)?.cloned() } else { None };
+    let known = call.database.get(key);
+    if (options.only_new && known.is_some()) || (options.only_known && known.is_none()) {
+        return Ok(Reply::or_null(old));
+    }
+    if options.keep {
+        expires = known.and_then(|slot| slot.expires);
+    }
+    put(call, &call.arguments[2], expires);
+    Ok(if options.get { Reply::or_null(old) } else { Reply::OK })
 }
 
 fn setnx(call: &mut Call<'_>) -> Answer {
-    let key = call.key();
-    if call.database.get(key).is_some() {
+    if call.database.get(call.key()).is_some() {
         return Ok(Reply::Integer(0));
     }
-    call.database.put(key, Value::String(call.arguments[2].clone()), None);
-    call.database.journal.record([b"SET", &key[..], &call.arguments[2]]);
+    put(call, &call.arguments[2], None);
     Ok(Reply::Integer(1))
 }
 
-fn mset(call: &mut Call<'_>) -> Answer {
-    let (pairs, rest) = call.arguments[1..].as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(call.wrong_arity());
+/// SETEX key seconds value, PSETEX key milliseconds value
+fn setex(call: &mut Call<'_>) -> Answer {
+    let expires = lifetime(call, call.spec.name == "setex", true, 2)?;
+    put(call, &call.arguments[3], Some(expires));
+    Ok(Reply::OK)
+}
+
+fn getset(call: &mut Call<'_>) -> Answer {
+    let old = call.database.string(call.key())?.cloned();
+    put(call, &call.arguments[2], None);
+    Ok(Reply::or_null(old))
+}
+
+fn getdel(call: &mut Call<'_>) -> Answer {
+    let key = call.key();
+    let Some(old) = call.database.string(key)?.cloned() else { return Ok(Reply::Null) };
+    call.database.remove(key);
+    call.database.journal.record([b"DEL", &key[..]]);
+    Ok(Reply::Bulk(old))
+}
+
+/// GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]
+fn getex(call: &mut Call<'_>) -> Answer {
+    let options = options(call, 2)?;
+    let key = call.key();
+    let Some(value) = call.database.string(key)?.cloned() else { return Ok(Reply::Null) };
+    let expires = options.expires(call)?;
+    let now = call.database.now;
+    let known = call.database.get(key).and_then(|slot| slot.expires);
+    match expires {
+        Some(at) if at <= now => {
+            call.database.remove(key);
+            call.database.journal.record([b"DEL", &key[..]]);
+        }
+        Some(at) => {
+            call.database.set_expiry(key, Some(at));
+            call.database.journal.record([b"PEXPIREAT", &key[..], at.to_string().as_bytes()]);
+        }
+        None if options.persist && known.is_some() => {
+            call.database.set_expiry(key, None);
+            call.database.journal.record([b"PERSIST", &key[..]]);
+        }
+        None => {}
     }
-    for [key, value] in pairs {
+    Ok(Reply::Bulk(value))
+}
+
+/// Keys and values in turn.
+fn pairs<'a>(call: &Call<'a>) -> Result<&'a [[Bytes; 2]], Failure> {
+    let (pairs, rest) = call.arguments[1..].as_chunks::<2>();
+    if rest.is_empty() { Ok(pairs) } else { Err(call.wrong_arity()) }
+}
+
+fn mset(call: &mut Call<'_>) -> Answer {
+    for [key, value] in pairs(call)? {
         call.database.put(key, Value::String(value.clone()), None);
     }
-    call.record_as_written();
+    let words = call.arguments[1..].iter().map(|word| &word[..]);
+    call.database.journal.begin(1 + words.len());
+    [&b"MSET"[..]].into_iter().chain(words).for_each(|word| call.database.journal.word(word));
     Ok(Reply::OK)
+}
+
+/// MSETNX key value ...: all or, if one of the keys is there, none.
+fn msetnx(call: &mut Call<'_>) -> Answer {
+    if pairs(call)?.iter().any(|[key, _]| call.database.get(key).is_some()) {
+        return Ok(Reply::Integer(0));
+    }
+    mset(call).map(|_| Reply::Integer(1))
+}
+
+fn check_length(length: usize) -> Result<(), Failure> {
+    if length <= STRING_LIMIT {
+        return Ok(());
+    }
+    Err(failure("ERR string exceeds maximum allowed size (16 MiB)"))
 }
 
 fn append(call: &mut Call<'_>) -> Answer {
     let key = call.key();
-    let mut text = BytesMut::from(&call.database.string(key)?.cloned().unwrap_or_default()[..]);
-    if text.len() + call.arguments[2].len() > STRING_LIMIT {
-        return Err(failure("ERR string exceeds maximum allowed size (16 MiB)"));
-    }
-    text.extend_from_slice(&call.arguments[2]);
-    let (length, expires) = (text.len(), call.database.get(key).and_then(|slot| slot.expires));
-    call.database.put(key, Value::String(text.freeze()), expires);
+    let more = &call.arguments[2];
+    check_length(call.database.string(key)?.map_or(0, Bytes::len) + more.len())?;
+    let length = call.database.edit_string(key, |text| {
+        text.extend_from_slice(more);
+        text.len()
+    })?;
     call.record_as_written();
     Ok(Reply::count(length))
 }
 
-fn incr(call: &mut Call<'_>) -> Answer {
-    add(call, 1)
-}
-
-fn decr(call: &mut Call<'_>) -> Answer {
-    add(call, -1)
-}
-
-fn incrby(call: &mut Call<'_>) -> Answer {
-    let step = call.integer(2)?;
-    add(call, step)
-}
-
-fn decrby(call: &mut Call<'_>) -> Answer {
-    let step = call.integer(2)?.checked_neg().ok_or_else(|| failure("ERR decrement would overflow"))?;
-    add(call, step)
-}
-
-fn add(call: &mut Call<'_>, step: i64) -> Answer {
-    let key = call.key();
-    let number = match call.database.string(key)? {
-        None => 0,
-        Some(text) => integer(text).ok_or(NOT_AN_INTEGER)?,
-    };
-    let sum = number.checked_add(step).ok_or_else(|| failure("ERR increment or decrement would overflow"))?;
-    let expires = call.database.get(key).and_then(|slot| slot.expires);
-    call.database.put(key, Value::String(sum.to_string().into()), expires);
+/// SETRANGE key offset value: overwrites from there on; zero bytes fill a gap.
+fn setrange(call: &mut Call<'_>) -> Answer {
+    let offset = usize::try_from(call.integer(2)?).map_err(|_| failure("ERR offset is out of range"))?;
+    let (key, piece) = (call.key(), &call.arguments[3]);
+    let length = call.database.string(key)?.map_or(0, Bytes::len);
+    if piece.is_empty() {
+        return Ok(Reply::count(length));
+    }
+    let end = offset.saturating_add(piece.len());
+    check_length(end)?;
+    call.database.edit_string(key, |text| {
+        text.resize(end.max(length), 0);
+        text[offset..end].copy_from_slice(piece);
+    })?;
     call.record_as_written();
-    Ok(Reply::Integer(sum))
+    Ok(Reply::count(end.max(length)))
 }

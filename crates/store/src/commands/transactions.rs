@@ -4,6 +4,8 @@
 //! journal wraps what it changed in MULTI and EXEC, so that a crash keeps all of it or none, and WATCH
 //! compares the versions of its keys.
 
+use bytes::Bytes;
+
 use super::{ALL_KEYS, Call, Facts, NO_KEYS, Spec, run};
 use crate::database::Database;
 use crate::reply::{Answer, Output, Reply, failure};
@@ -21,7 +23,7 @@ fn multi(call: &mut Call<'_>) -> Answer {
     if call.session.transaction.is_some() {
         return Err(failure("ERR MULTI calls can not be nested"));
     }
-    call.session.transaction = Some(Transaction::default());
+    call.session.transaction = Some(Box::default());
     Ok(Reply::OK)
 }
 
@@ -43,37 +45,49 @@ fn watch(call: &mut Call<'_>) -> Answer {
         return Err(failure("ERR WATCH inside MULTI is not allowed"));
     }
     for key in &call.arguments[1..] {
-        // A second WATCH of the same key must not forget what the first one saw.
-        if !call.session.watched.iter().any(|watched| watched.key == key) {
-            let (version, since) = (call.database.version(key), call.database.changes());
-            call.session.watched.push(Watched { key: key.clone(), version, since });
-        }
+        let (version, since) = (call.database.version(key), call.database.changes());
+        call.session.watch(key, version, since);
     }
     Ok(Reply::OK)
 }
 
 fn unwatch(call: &mut Call<'_>) -> Answer {
-    call.session.watched.clear();
+    call.session.unwatch();
     Ok(Reply::OK)
 }
 
 /// Leaves the transaction, whatever it held.
 pub(super) fn discard_all(session: &mut Session) {
-    session.transaction = None;
-    session.watched.clear();
+    if let Some(transaction) = session.transaction.take() {
+        session.end(transaction);
+    }
+    session.unwatch();
 }
 
 /// EXEC: runs the queued commands, unless one of them was refused or a watched key has changed.
 pub(super) fn commit(database: &mut Database, session: &mut Session, facts: &Facts, output: &mut Output) {
-    let transaction = session.transaction.take().unwrap_or_default();
-    let watched = std::mem::take(&mut session.watched);
+    let changed = |(key, seen): (&Bytes, &Watched)| !database.unchanged(key, seen.version, seen.since);
+    let changed = session.watched.iter().any(changed);
+    session.unwatch();
+    let Some(transaction) = session.transaction.take() else { return };
     if transaction.broken {
         let text = "EXECABORT Transaction discarded because of previous errors.";
-        return output.put(&Reply::Error(text.into()), session.resp3);
+        output.put(&Reply::Error(text.into()), session.resp3);
+    } else if changed {
+        output.put(&Reply::NullArray, session.resp3);
+    } else {
+        run_all(&transaction, database, session, facts, output);
     }
-    if watched.iter().any(|Watched { key, version, since }| !database.unchanged(key, *version, *since)) {
-        return output.put(&Reply::NullArray, session.resp3);
-    }
+    session.end(transaction);
+}
+
+fn run_all(
+    transaction: &Transaction,
+    database: &mut Database,
+    session: &mut Session,
+    facts: &Facts,
+    output: &mut Output,
+) {
     let before = database.journal.bytes.len();
     database.journal.record([&b"MULTI"[..]]);
     let opened = database.journal.bytes.len();

@@ -182,6 +182,40 @@ fn a_full_disk_refuses_writes_keeps_nothing_of_them_and_recovers() {
 }
 
 #[test]
+fn a_group_that_is_taken_back_leaves_every_session_as_it_was() {
+    // Each with an open transaction and a watched key; what it then says in the very group that fails to be
+    // written, and what comes of saying it again.
+    for said in [
+        &["INCR a"][..],
+        &["INCR a", "EXEC"],
+        &["DISCARD", "SET b 1"],
+        &["EXEC", "WATCH c d", "MULTI", "SET c 1", "EXEC"],
+        &["UNWATCH", "nonsense", "EXEC"],
+    ] {
+        let bench = Bench::start(None, Vec::new());
+        let (mut one, mut two) = (Session::default(), Session::default());
+        assert_eq!(bench.ask(&mut one, &["SET a 1"]), "+OK");
+        assert_eq!(bench.ask(&mut two, &["WATCH a x", "MULTI", "GET a"]), "+OK +OK +QUEUED");
+        bench.faults.full.store(true, Ordering::SeqCst);
+        let (mut first, first_answer) = request(&["SET e 1"]);
+        let (mut second, second_answer) = request(said);
+        (first.session, second.session) = (one, two);
+        // Both are there before it looks: one group.
+        let (gate_request, gate_answer) = request(&["PING"]);
+        for request in [gate_request, first, second] {
+            bench.jobs.blocking_send(Job::Request(request)).expect("it runs");
+        }
+        gate_answer.blocking_recv().expect("an answer");
+        assert!(text(&first_answer.blocking_recv().expect("an answer").output).starts_with("-MISCONF"));
+        let done = second_answer.blocking_recv().expect("an answer");
+        let transaction = done.session.transaction.as_ref().map(|transaction| transaction.queue.len());
+        let expected = if said.len() == 1 { Some(1) } else { None };
+        assert_eq!(transaction, expected, "{said:?}: {}", text(&done.output));
+        bench.end().0.expect("a good end");
+    }
+}
+
+#[test]
 fn when_the_disk_cannot_be_trusted_the_store_ends_without_an_answer() {
     for (name, expected) in [("flush", "flush"), ("cut", "take a half-written group back")] {
         let bench = Bench::start(None, Vec::new());

@@ -5,7 +5,7 @@ use std::io;
 use crate::database::{Database, Slot, Value};
 use crate::hash::Hash;
 use crate::journal::Journal;
-use crate::stream::Stream;
+use crate::stream::{Stream, StreamId};
 
 /// About so many bytes of commands go into one group, so that a group's checksum stays cheap to verify.
 const GROUP: usize = 64 << 10;
@@ -65,11 +65,17 @@ fn entries(
         [b"XADD", key, &id[..]].into_iter().chain(words.iter()).for_each(|word| group.word(word));
         send(group, GROUP, put)?; // an outbox can be far larger than a group
     }
-    // A stream knows its greatest id even when that entry is gone; an entry that comes and goes tells it.
-    if stream.iter().next_back().is_none_or(|(id, _)| *id < stream.last()) {
-        let last = stream.last().bytes();
-        group.record([b"XADD", key, &last, b"", b""]);
-        group.record([b"XDEL", key, &last]);
+    // What a stream knows besides its entries. The entry that comes and goes makes the key, as in Redis's own
+    // rewrite; one behind MAXLEN 0 does not count as deleted.
+    let (last, deleted, added) = (stream.last(), stream.deleted(), stream.added());
+    let newest = stream.iter().next_back().map(|(id, _)| *id);
+    if newest.is_none() {
+        let some = last.max(StreamId { milliseconds: 0, sequence: 1 }).bytes();
+        group.record([b"XADD", key, b"MAXLEN", b"=", b"0", &some, b"", b""]);
+    }
+    if newest != Some(last) || deleted > StreamId::MIN || added != stream.len() as u64 {
+        let (last, deleted, added) = (last.bytes(), deleted.bytes(), added.to_string());
+        group.record([b"XSETID", key, &last, b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &deleted]);
     }
     Ok(())
 }

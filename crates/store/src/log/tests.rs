@@ -186,6 +186,17 @@ fn a_folder_that_a_real_redis_took_over_is_not_taken_for_empty() {
 fn any_command() -> impl Strategy<Value = String> {
     let templates = [
         "SET K V",
+        "SETEX K 1 V",
+        "PSETEX K N V",
+        "GETSET K V",
+        "GETDEL K",
+        "GETEX K PX N",
+        "GETEX K PERSIST",
+        "SETRANGE K 3 V",
+        "MSETNX K V K V",
+        "INCRBYFLOAT K 0.1",
+        "HINCRBYFLOAT H F 0.1",
+        "XSETID S 9999999999999-1 ENTRIESADDED 100 MAXDELETEDID 5-1",
         "SET K V PX N",
         "SET K V KEEPTTL",
         "SET K V NX GET",

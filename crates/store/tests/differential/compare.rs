@@ -16,7 +16,7 @@ pub(crate) fn difference(words: &[Vec<u8>], ours: &Reply, theirs: &Reply) -> Opt
                 && ours.len() == theirs.len()
                 && ours.iter().zip(theirs).all(|(a, b)| near(a, b) || sorted(a) == sorted(b))
         }
-        _ if matches!(name.as_str(), "ttl" | "pttl") => near(ours, theirs),
+        _ if matches!(name.as_str(), "ttl" | "pttl" | "expiretime" | "pexpiretime") => near(ours, theirs),
         _ if matches!(name.as_str(), "keys" | "hkeys" | "hvals" | "scan" | "hscan" | "hgetall") => {
             sorted(&paired(&name, ours)) == sorted(&paired(&name, theirs))
         }

@@ -15,6 +15,39 @@ const POOLS: &[(&str, &[&str])] = &[
     ("F", &["f1", "f2", "f3", ""]),
     ("V", &["1", "v", "-7", "", "10", "9223372036854775807", " 1", "007", "3.5", "a\r\nb", "\u{e9}\0\u{ff}"]),
     ("N", &["0", "1", "2", "-1", "7", "abc", "", "1.5", "+1", "9223372036854775807", "-9223372036854775808"]),
+    (
+        "FLOAT",
+        &[
+            "0",
+            "1",
+            "-1",
+            "0.1",
+            "0.2",
+            "-0.3",
+            "3.0e2",
+            "1e-5",
+            "1e-18",
+            "1e17",
+            "0x1p-3",
+            "inf",
+            "-inf",
+            "nan",
+            "abc",
+            "",
+            " 1",
+            "1 ",
+            "+2.5",
+            ".5",
+            "5.",
+            "1e4932",
+            "-1e4932",
+            "1e5000",
+            "3.14159265358979323846",
+            "1234567890123456789.5",
+        ],
+    ),
+    ("OFFSET", &["0", "1", "2", "5", "-1", "-2", "-5", "-9223372036854775808", "9223372036854775807", "x"]),
+    ("SMALL", &["0", "1", "2", "7", "-1", "abc"]),
     ("BAD", &["0", "-1", "abc", "", "1.5", "+1", "9223372036854775807", "-9223372036854775808"]),
     // Far away, so that nothing expires while the two servers are compared; or long gone.
     ("SECONDS", &["4102444800", "4102444801", "9999999999", "abc"]),
@@ -57,6 +90,13 @@ const TEMPLATES: &str = "
     get K|mget K A K|strlen K|set K V|set K V|set K V nx|set K V xx|set K V get|set K V NX GET|set K V xx get
     set K V ex FAR|set K V px FAR|set K V exat SECONDS|set K V pxat MILLIS|set K V keepttl|set K V PX BAD|set K V COND COND
     set K V keepttl ex FAR|set K V ex|set K V nx xx|setnx K V|mset K V A V|mset K V K|append K V|incr K|decr K|incrby K N|decrby K N
+    set K FLOAT|incrbyfloat K FLOAT|incrbyfloat K FLOAT|hset H F FLOAT|hincrbyfloat H F FLOAT|hincrbyfloat H F FLOAT|hstrlen H F
+    setex K FAR V|setex K BAD V|psetex K FAR V|psetex K BAD V|getset K V|getdel K|getex K|getex K ex FAR|getex K PX FAR|getex K ex BAD
+    getex K exat SECONDS|getex K pxat MILLIS|getex K pxat PAST|getex K persist|getex K persist ex FAR|getex K ex FAR persist|getex K ex FAR ex FAR
+    getex K ex FAR px FAR|getex K keepttl|getex K nx|getex K ex|set K V ex FAR ex FAR|set K V persist|msetnx K V A V|msetnx K V|msetnx K V K
+    getrange K OFFSET OFFSET|getrange K OFFSET OFFSET|substr K OFFSET OFFSET|setrange K SMALL V|append K V|strlen K|touch A A|expiretime A|pexpiretime A
+    xinfo stream S|xinfo stream S|xinfo stream S full|xinfo stream S full count COUNT|xinfo stream S nonsense|xinfo stream S full count|xinfo groups S|xinfo
+    xinfo nonsense S|xsetid S I|xsetid S I entriesadded SMALL|xsetid S I maxdeletedid I|xsetid S I entriesadded SMALL maxdeletedid I|xsetid S I entriesadded|xinfo stream
     exists A A A|type A|type A|keys P|scan 0 count 1000|scan 0 match P count 1000|scan 0 type TYPE count 1000|scan x|scan 0 count|scan 0 nonsense 1
     dbsize|ttl A|pttl A|del A|del A A|unlink A A|expire A FAR|pexpire A FAR COND|expireat A SECONDS|pexpireat A MILLIS|expireat A SECONDS COND
     pexpireat A MILLIS COND COND|pexpireat A PAST|expire A BAD COND|persist A|flushall|flushdb async|flushall nonsense
