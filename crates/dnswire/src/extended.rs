@@ -18,12 +18,16 @@ pub struct ExtendedError {
 }
 
 impl ExtendedError {
+    /// None of the others fits (§4.1).
+    pub const OTHER: u16 = 0;
     /// Too old an answer, for lack of a fresh one (§4.4).
     pub const STALE: u16 = 3;
     /// The server failed a moment ago and remembers that (§4.14).
     pub const CACHED_ERROR: u16 = 13;
     /// The server does not do that here (§4.19).
     pub const PROHIBITED: u16 = 18;
+    /// The server does not answer for that (§4.21).
+    pub const NOT_AUTHORITATIVE: u16 = 20;
     /// The operation is not supported (§4.22).
     pub const NOT_SUPPORTED: u16 = 21;
     /// No name server of the zone could be reached (§4.23).

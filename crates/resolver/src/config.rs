@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::upstream::NameServers;
+use crate::exchange::NameServers;
 
 /// A caching recursive resolver: walks from the root to the answer, and remembers it.
 ///

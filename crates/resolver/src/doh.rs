@@ -14,8 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hop::http::server::{self, Limits, RequestBody, Server};
 use hop::http::{Body, Fault, Problem, full};
 use hop::{Hop, Telemetry, trace};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::header::{self, HeaderValue};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use journey::{Kind, Transport};
 use rustls::ServerConfig;
@@ -25,13 +25,17 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Settings;
-use crate::respond::Resolver;
-use crate::trip::Trip;
+use crate::query_trace::QueryTrace;
+use crate::respond::Responder;
 
 /// The media type of a DNS message (RFC 8484 §6).
 const DNS_MESSAGE: &str = "application/dns-message";
 /// The one path; it has no fixed value, but this is what everybody uses.
 const PATH: &str = "/dns-query";
+/// The methods of RFC 8484 §4.1, and HEAD, which goes with GET (RFC 9110 §9.1).
+const METHODS: &str = "GET, HEAD, POST";
+/// The most bytes of a DNS message, on any transport that has a length for it (RFC 1035 §4.2.2).
+const LARGEST: usize = u16::MAX as usize;
 /// TLS connections at once; the others wait in the kernel's queue.
 const CONNECTIONS: usize = 256;
 /// How long a client may take for its TLS handshake.
@@ -64,15 +68,15 @@ impl Doh {
     }
 
     /// Serves until the hop is told to stop.
-    pub async fn serve(self, resolver: Arc<Resolver>, hop: &Hop) {
+    pub async fn serve(self, responder: Arc<Responder>, hop: &Hop) {
         let limits = Limits { requests: 512, request_time: Duration::from_secs(10), ..Limits::default() };
         let telemetry = hop.telemetry.clone();
         let name = Arc::clone(&hop.name);
         let http = Server::new(hop, limits, move |request| {
-            let (resolver, telemetry, name) = (Arc::clone(&resolver), telemetry.clone(), Arc::clone(&name));
+            let (responder, telemetry, name) = (Arc::clone(&responder), telemetry.clone(), Arc::clone(&name));
             async move {
-                let answered = answer(&resolver, telemetry, request).await;
-                answered.unwrap_or_else(|problem| problem.at(&name).into_response())
+                let answered = answer(&responder, telemetry, request).await;
+                answered.unwrap_or_else(|problem| refuse(problem.at(&name)))
             }
         });
         hop::accept::run(self.listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
@@ -108,18 +112,18 @@ fn tls(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
 
 /// One HTTP exchange: the question out of the request, the answer into the response.
 async fn answer(
-    resolver: &Resolver,
+    responder: &Responder,
     telemetry: Telemetry,
     request: Request<RequestBody>,
 ) -> Result<Response<Body>, Problem> {
     let exchange = server::exchange(&request);
-    let query = question(request).await?;
+    let query = query(request).await?;
     // The questions asked on the way belong to the span of this exchange, and so to the caller's trace
     // if it sent a `traceparent`.
     let telemetry = if exchange.sampled() { telemetry } else { Telemetry::off() };
     let child = exchange.child(trace::new_span_id(), Kind::Internal, "", (0, 0));
-    let trip = Trip::new(telemetry, child.trace_id, child.parent.unwrap_or_default());
-    let response = resolver.respond(&query, Transport::Tcp, &trip).await;
+    let trace = QueryTrace::new(telemetry, child.trace_id, child.parent.unwrap_or_default());
+    let response = responder.respond(&query, Transport::Tcp, &trace).await;
     let response = response.ok_or_else(|| bad("the body is not a DNS query"))?;
     for (key, value) in response.facts().1 {
         exchange.attribute(key, value);
@@ -134,37 +138,66 @@ async fn answer(
 
 /// The DNS message in a request: the body of a POST, or the parameter `dns` of a GET, which HTTP
 /// caches like better (RFC 8484 §4.1).
-async fn question(request: Request<RequestBody>) -> Result<Vec<u8>, Problem> {
+async fn query(request: Request<RequestBody>) -> Result<Vec<u8>, Problem> {
     if request.uri().path() != PATH {
-        let detail = format!("{} is not here; questions go to {PATH}", request.uri().path());
+        let detail = format!("{} is not here; queries go to {PATH}", request.uri().path());
         return Err(Problem::new(StatusCode::NOT_FOUND, Fault::Client, "not-found", detail));
     }
     match *request.method() {
-        Method::GET => {
+        // HEAD is GET without the content (RFC 9110 §9.3.2), which the server leaves out.
+        Method::GET | Method::HEAD => {
             let pairs = request.uri().query().unwrap_or_default().split('&');
             let dns = pairs.filter_map(|pair| pair.strip_prefix("dns=")).next();
             let dns = dns.ok_or_else(|| bad("the parameter `dns` is missing (RFC 8484 §4.1)"))?;
             // Padding is forbidden (§6), but harmless.
-            URL_SAFE_NO_PAD
+            let message = URL_SAFE_NO_PAD
                 .decode(dns.trim_end_matches('='))
-                .map_err(|error| bad(format!("decode `dns`: {error}")))
+                .map_err(|error| bad(format!("decode `dns`: {error}")))?;
+            if message.len() > LARGEST { Err(too_large()) } else { Ok(message) }
         }
         Method::POST => {
-            let is_dns = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == DNS_MESSAGE);
+            let is_dns = is_dns_message(request.headers());
             // Read first, refuse then: some clients miss a response that comes before they are done.
-            let body = Limited::new(request.into_body(), usize::from(u16::MAX)).collect().await;
+            let body = Limited::new(request.into_body(), LARGEST).collect().await;
             if !is_dns {
                 let detail = format!("the body must be {DNS_MESSAGE}");
                 let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
                 return Err(Problem::new(status, Fault::Client, "unsupported-media-type", detail));
             }
-            Ok(body.map_err(|error| bad(format!("read the body: {error}")))?.to_bytes().into())
+            match body {
+                Ok(body) => Ok(body.to_bytes().into()),
+                Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+                Err(error) => Err(bad(format!("read the body: {error}"))),
+            }
         }
         _ => {
-            let detail = "DNS over HTTPS knows GET and POST";
+            let detail = format!("DNS over HTTPS knows {METHODS}");
             Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, Fault::Client, "method-not-allowed", detail))
         }
     }
+}
+
+/// Is the content a DNS message? Types are compared without case, and parameters say nothing here
+/// (RFC 9110 §8.3.1; the type defines none, RFC 8484 §6).
+fn is_dns_message(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(DNS_MESSAGE))
+}
+
+fn too_large() -> Problem {
+    let detail = format!("a DNS message has at most {LARGEST} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Fault::Client, "content-too-large", detail)
+}
+
+/// A problem as a response; who used the wrong method is told the right ones (RFC 9110 §15.5.6).
+fn refuse(problem: Problem) -> Response<Body> {
+    let mut response = problem.into_response();
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    }
+    response
 }
 
 fn bad(detail: impl Into<String>) -> Problem {

@@ -7,18 +7,32 @@
 //!
 //! | module | answers |
 //! |---|---|
-//! | [`iterate`] | who walks, what is remembered, and for how long? |
-//! | [`upstream`] | one question to one name server: what goes over the wire, and what can go wrong? |
-//! | [`trip`] | which questions did a client's query cause, and when? |
+//! | [`iterate`] | how does one get from the root to the answer, and who is asked? |
+//! | `minimise` | how much of the name does each server learn? |
+//! | `bailiwick` | what does a response mean, and how much of it may be believed? |
+//! | `alias` | which names stand for others? |
+//! | `cache`, `health` | what is remembered of names, and of name servers? |
+//! | [`exchange`] | one question to one name server: what goes over the wire, and what can go wrong? |
+//! | `coalesce` | what if many ask the same at once? |
+//! | [`outcome`], [`query_trace`] | what did it come to, and what did it cost? |
 //! | [`respond`] | bytes in, bytes out, and what is told about it |
 //! | crate `dnswire` | what do the bytes look like, and what if they do not fit? |
 //! | [`server`], [`doh`] | UDP and TCP; HTTPS |
 //! | [`config`] | flags and environment |
+//!
+//! It does not validate DNSSEC: the lab's zones are not signed.
 
+mod alias;
+mod bailiwick;
+mod cache;
+mod coalesce;
 pub mod config;
 pub mod doh;
+pub mod exchange;
+mod health;
 pub mod iterate;
+mod minimise;
+pub mod outcome;
+pub mod query_trace;
 pub mod respond;
 pub mod server;
-pub mod trip;
-pub mod upstream;

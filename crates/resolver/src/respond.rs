@@ -1,28 +1,31 @@
 //! From the bytes of a query to the bytes of a response: the whole resolver but for its sockets.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use hickory_resolver::proto::op::{Message, Query, ResponseCode};
-use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
+use dnswire::{ExtendedError, Received};
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::{DNSClass, RecordType};
 use hop::{Telemetry, trace};
 use journey::semconv::attribute;
 use journey::{Kind, Span, Stamp, Transport};
 use tokio::sync::Semaphore;
 
-use crate::iterate::{Outcome, Reason, Walker};
-use crate::trip::Trip;
-use dnswire::Received;
+use crate::exchange::NameServers;
+use crate::iterate::Resolver;
+use crate::outcome::Outcome;
+use crate::query_trace::QueryTrace;
 
-/// How many queries are worked on at once. Each holds a few sockets and some memory, and someone
-/// will send more than there is room for: the surplus is told so at once.
-const QUERIES: usize = 512;
-/// The EDNS option of an Extended DNS Error (RFC 8914 §2).
-const EXTENDED_ERROR: u16 = 15;
+/// How many queries may wait for an answer that the cache does not have. Each holds some memory, and someone
+/// will send more than there is room for: the surplus is told so at once. What the cache knows needs no room.
+const WAITING: usize = 8_192;
 
 /// Everything a query needs. One per process, shared by all sockets.
-pub struct Resolver {
-    walker: Walker,
-    places: Semaphore,
+pub struct Responder {
+    roots: Vec<IpAddr>,
+    servers: NameServers,
+    resolver: RwLock<Arc<Resolver>>,
+    waiting: Semaphore,
     telemetry: Telemetry,
 }
 
@@ -38,29 +41,39 @@ pub struct Response {
     pub code: ResponseCode,
     /// For how many seconds the answer may still be kept.
     pub ttl: Option<u32>,
-    /// How many questions went to name servers for it; 0 means that the cache knew.
+    /// How many questions went to name servers for it.
     pub questions: u32,
+    /// What the cache had to do with it: `hit`, `miss`, or `shared` when another query had already asked.
+    pub cache: &'static str,
 }
 
-impl Resolver {
-    /// A resolver around a walker; spans go to `telemetry`.
-    pub fn new(walker: Walker, telemetry: Telemetry) -> Self {
-        Resolver { walker, places: Semaphore::new(QUERIES), telemetry }
+impl Responder {
+    /// Begins with an empty cache, knowing nothing but where the root's servers are; spans go to `telemetry`.
+    pub fn new(roots: Vec<IpAddr>, servers: NameServers, telemetry: Telemetry) -> Self {
+        let resolver = RwLock::new(Resolver::new(roots.clone(), servers.clone()));
+        let waiting = Semaphore::new(WAITING);
+        Responder { roots, servers, resolver, waiting, telemetry }
     }
 
-    /// The part that walks and remembers.
-    pub fn walker(&self) -> &Walker {
-        &self.walker
+    /// Forgets everything. Queries in progress keep the old memory until they are done.
+    pub fn flush(&self) {
+        let empty = Resolver::new(self.roots.clone(), self.servers.clone());
+        *self.resolver.write().unwrap_or_else(PoisonError::into_inner) = empty;
     }
 
-    /// Begins a trip for a query that came without a trace: DNS has no place for one.
-    pub fn trip(&self) -> Arc<Trip> {
-        Trip::new(self.telemetry.clone(), trace::new_trace_id(), trace::new_span_id())
+    /// Begins the trace of a query that came without one: DNS has no place for it.
+    pub fn query_trace(&self) -> Arc<QueryTrace> {
+        QueryTrace::new(self.telemetry.clone(), trace::new_trace_id(), trace::new_span_id())
     }
 
-    /// Answers one message; `None` when the only right answer is none. `transport` decides how long
-    /// the answer may be.
-    pub async fn respond(&self, bytes: &[u8], transport: Transport, trip: &Arc<Trip>) -> Option<Response> {
+    /// Answers one message; `None` when the only right answer is none. `transport` decides how long the
+    /// answer may be.
+    pub async fn respond(
+        &self,
+        bytes: &[u8],
+        transport: Transport,
+        trace: &Arc<QueryTrace>,
+    ) -> Option<Response> {
         let (mut reply, limit, ttl) = match dnswire::read(bytes) {
             Received::Silence => return None,
             Received::Fault(reply) => (*reply, usize::MAX, None),
@@ -69,7 +82,7 @@ impl Resolver {
                     Transport::Udp => dnswire::datagram_limit(&query),
                     Transport::Tcp => usize::from(u16::MAX),
                 };
-                let outcome = self.outcome(&query, trip).await;
+                let outcome = self.outcome(&query, trace).await;
                 let ttl = outcome.ttl();
                 (reply(&query, outcome), limit, ttl)
             }
@@ -77,52 +90,57 @@ impl Resolver {
         // RA: "I do ask others for you" (RFC 1035 §4.1.1).
         reply.metadata.recursion_available = true;
         let bytes = dnswire::write(&reply, limit);
-        let code = reply.metadata.response_code;
+        let cache = match (trace.questions(), trace.shared()) {
+            (0, 0) => "hit",
+            (0, _) => "shared",
+            _ => "miss",
+        };
+        let (id, code) = (reply.id, reply.metadata.response_code);
         Some(Response {
             bytes,
-            id: reply.id,
+            id,
             question: reply.queries.pop(),
             code,
             ttl,
-            questions: trip.questions(),
+            questions: trace.questions(),
+            cache,
         })
     }
 
-    async fn outcome(&self, query: &Message, trip: &Arc<Trip>) -> Outcome {
+    async fn outcome(&self, query: &Message, trace: &Arc<QueryTrace>) -> Outcome {
+        let Some(question) = query.queries.first() else { return Outcome::bare(ResponseCode::FormErr) };
         if !query.recursion_desired {
-            // RD=0 asks for what is in the cache and no more. Unlike real resolvers this one does not
-            // tell: other people's questions are none of the asker's business. 20 is "Not Authoritative".
-            return Outcome::failed(
-                ResponseCode::Refused,
-                20,
-                "this resolver serves recursive queries (RD=1)",
-            );
+            // RD=0 asks for what is in the cache and no more. Unlike real resolvers this one does not tell:
+            // other people's questions are none of the asker's business.
+            let text = "this resolver serves recursive queries (RD=1)";
+            return Outcome::failed(ResponseCode::Refused, ExtendedError::NOT_AUTHORITATIVE, text);
         }
-        let Some(question) = query.queries.first() else {
-            return Outcome::failed(ResponseCode::FormErr, 0, "");
+        if let Some(refusal) = refusal(question) {
+            return refusal;
+        }
+        let resolver = Arc::clone(&self.resolver.read().unwrap_or_else(PoisonError::into_inner));
+        if let Some(outcome) = resolver.remembered(question) {
+            return outcome;
+        }
+        let Ok(_permit) = self.waiting.try_acquire() else {
+            let text = format!("{WAITING} queries are already waiting");
+            return Outcome::failed(ResponseCode::ServFail, ExtendedError::OTHER, text);
         };
-        let Ok(_place) = self.places.try_acquire() else {
-            let text = format!("{QUERIES} queries are already being worked on");
-            return Outcome::failed(ResponseCode::ServFail, 23, text);
-        };
-        let dnssec_ok = query.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
-        let mut outcome = trip.run(self.walker.resolve(question, dnssec_ok)).await;
-        if let Some(reason) = &mut outcome.reason {
-            // The walk's own error is often a mere "nobody left to ask": the last failure says more.
-            reason.text = trip.failure().unwrap_or_else(|| std::mem::take(&mut reason.text));
+        let outcome = resolver.resolve(question, trace).await;
+        if let Some(reason) = &outcome.reason {
             hop::warn_throttled!(%question, reason = %reason.text, "no answer");
         }
         outcome
     }
 
-    /// Tells the lab what was asked, how it went, what the cache knew, and when the two messages
-    /// passed the socket.
-    pub fn report(&self, trip: &Trip, response: &Response, times: (u64, u64), stamps: Vec<Stamp>) {
+    /// Tells the lab what was asked, how it went, what the cache knew, and when the two messages passed the
+    /// socket.
+    pub fn report(&self, trace: &QueryTrace, response: &Response, times: (u64, u64), stamps: Vec<Stamp>) {
         if !self.telemetry.enabled() {
             return;
         }
         let (title, facts) = response.facts();
-        let (trace, span) = (trip.trace_id(), trip.span_id());
+        let (trace, span) = (trace.trace_id(), trace.span_id());
         let udp = stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp);
         let mut span = Span::new(trace, span, None, Kind::Server, title, times)
             .with(attribute::NETWORK_TRANSPORT, if udp { "udp" } else { "tcp" });
@@ -146,10 +164,21 @@ impl Response {
             (attribute::DNS_RESPONSE_CODE, dnswire::name_of(self.code).into()),
             (attribute::DNS_ID, self.id.into()),
             (attribute::DNS_UPSTREAM_QUERIES, i64::from(self.questions).into()),
-            (attribute::DNS_CACHE, if self.questions == 0 { "hit" } else { "miss" }.into()),
+            (attribute::DNS_CACHE, self.cache.into()),
         ];
         facts.extend(self.ttl.map(|ttl| (attribute::DNS_ANSWER_TTL, i64::from(ttl).into())));
         (title, facts)
+    }
+}
+
+/// What is not asked of name servers at all: other classes, whole zones (RFC 5936 is between name servers),
+/// and types that are no data but belong to messages (RFC 6895 §3.1).
+fn refusal(question: &Query) -> Option<Outcome> {
+    match question.query_type {
+        _ if question.query_class != DNSClass::IN => Some(Outcome::bare(ResponseCode::Refused)),
+        RecordType::AXFR | RecordType::IXFR => Some(Outcome::bare(ResponseCode::Refused)),
+        RecordType::OPT | RecordType::TSIG | RecordType::ZERO => Some(Outcome::bare(ResponseCode::FormErr)),
+        _ => None,
     }
 }
 
@@ -158,10 +187,9 @@ fn reply(query: &Message, outcome: Outcome) -> Message {
     reply.metadata.response_code = outcome.code;
     reply.answers = outcome.answers;
     reply.authorities = outcome.authorities;
-    if let (Some(edns), Some(Reason { code, text })) = (&mut reply.edns, outcome.reason) {
-        let text: String = text.chars().take(200).collect();
-        let option = [&code.to_be_bytes(), text.as_bytes()].concat();
-        edns.options_mut().insert(EdnsOption::Unknown(EXTENDED_ERROR, option));
+    if let Some(mut reason) = outcome.reason {
+        reason.text = reason.text.chars().take(200).collect();
+        reason.add_to(&mut reply);
     }
     reply
 }

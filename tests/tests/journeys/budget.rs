@@ -12,7 +12,7 @@ async fn round_trips_are_those_of_the_protocols() -> anyhow::Result<()> {
     let expected = Counted {
         dns_browser_knows: 0,
         dns_resolver_knows: 1,
-        dns_walk: 1 + 4,
+        dns_walk: 1 + 3,
         tcp: Some(1),
         tls12: Some(2), // RFC 5246 §7.3
         tls13: Some(1), // RFC 8446 §2

@@ -9,8 +9,8 @@ use tests::fixture::Fixture;
 use crate::ask::{Kind, cold, measure, warm};
 use crate::check::{shown, sound};
 
-/// One from the browser, one from the resolver for each of root, com, and twice myshop.
-const QUESTIONS: u32 = 1 + 4;
+/// One from the browser, one from the resolver for each of root, com and myshop.
+const QUESTIONS: u32 = 1 + 3;
 /// Of lb and ingress: to the next hop. Of the pod: to inventory-service, redis and kafka.
 const HOPS: u32 = 2 + 3;
 /// Of both Services: to one of their pods, for each connection that is made to them.

@@ -15,8 +15,8 @@ use tests::relay::Relay;
 use crate::ask::{Kind, cold, measure, warm};
 use crate::check::{handed_on, once, shown, sound, way};
 
-/// The browser's question, and the resolver's to root, com, and twice to myshop.
-const WALKED: u32 = 1 + 4;
+/// The browser's question, and the resolver's to root, com and myshop.
+const WALKED: u32 = 1 + 3;
 /// A resolver that reports nothing keeps its own questions to itself.
 const ASKED: u32 = 1;
 /// Journeys of each kind.

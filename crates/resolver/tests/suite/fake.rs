@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use hickory_resolver::proto::op::{Message, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, CNAME, NS, SOA};
-use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::rdata::{A, CNAME, NS, SOA};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Notify;
 
 /// The address of the root's server, as a resolver knows it.
 pub(crate) const ROOT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4));
@@ -46,6 +47,19 @@ impl Fake {
         Fake { address, socket, seen }
     }
 
+    /// One that is there but does nothing until it is told to go on, as a stopped process; then it answers
+    /// what waits in its queue.
+    pub(crate) async fn stopped(address: IpAddr, answer: Answer) -> (Self, Arc<Notify>) {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (socket, seen, go_on) = (udp.local_addr().unwrap(), Arc::default(), Arc::new(Notify::new()));
+        let (fake, until) = (Fake { address, socket, seen: Arc::clone(&seen) }, Arc::clone(&go_on));
+        tokio::spawn(async move {
+            until.notified().await;
+            datagrams(udp, answer, seen).await;
+        });
+        (fake, go_on)
+    }
+
     /// An address with nobody behind it.
     pub(crate) async fn dead(address: IpAddr) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -72,7 +86,8 @@ async fn datagrams(socket: UdpSocket, answer: Answer, seen: Arc<Mutex<Vec<Seen>>
             if response.to_vec().unwrap().len() > 1232 {
                 response = response.truncate();
             }
-            socket.send_to(&response.to_vec().unwrap(), peer).await.unwrap();
+            // Who asked may be gone.
+            let _ = socket.send_to(&response.to_vec().unwrap(), peer).await;
         }
     }
 }
@@ -155,6 +170,16 @@ pub(crate) fn shop(query: &Message) -> Message {
             positive(query, vec![alias("loop2.myshop.com.", "loop1.myshop.com.")])
         }
         ("brief.myshop.com.", RecordType::A) => positive(query, vec![address("brief.myshop.com.", 1)]),
+        ("dangling.myshop.com.", RecordType::A) => {
+            let mut no = negative(query, "myshop.com.", ResponseCode::NXDomain);
+            no.answers = vec![alias("dangling.myshop.com.", "nope.myshop.com.")];
+            no
+        }
+        ("typeless.myshop.com.", RecordType::AAAA) => {
+            let mut no = negative(query, "myshop.com.", ResponseCode::NoError);
+            no.answers = vec![alias("typeless.myshop.com.", "api.myshop.com.")];
+            no
+        }
         ("big.myshop.com.", RecordType::A) => {
             let many = |n| record("big.myshop.com.", 60, RData::A(A::new(127, 1, 0, n)));
             positive(query, (0..100).map(many).collect())
@@ -179,7 +204,7 @@ pub(crate) fn reply(query: &Message, code: ResponseCode) -> Message {
     reply
 }
 
-fn positive(query: &Message, records: Vec<Record>) -> Message {
+pub(crate) fn positive(query: &Message, records: Vec<Record>) -> Message {
     let mut reply = reply(query, ResponseCode::NoError);
     reply.metadata.authoritative = true;
     reply.answers = records;
@@ -205,6 +230,6 @@ pub(crate) fn referral(query: &Message, zone: &str, servers: &[(&str, IpAddr)]) 
     reply
 }
 
-fn below(zone: &str, query: &Message) -> bool {
+pub(crate) fn below(zone: &str, query: &Message) -> bool {
     name(zone).zone_of(&query.queries[0].name)
 }

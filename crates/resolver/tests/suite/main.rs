@@ -1,9 +1,12 @@
 //! The resolver's own tests. The name servers are played by small responders in the test process, so
 //! that they can also be dead, silent, lame or lying.
 
+mod crowd;
 mod doh;
 mod fake;
 mod serving;
+mod silence;
+mod tricks;
 mod trouble;
 mod walk;
 
@@ -13,26 +16,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake::World;
-use hickory_resolver::proto::op::{Edns, Message, Query};
-use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
-use hickory_resolver::proto::rr::{Name, Record, RecordType};
+use hickory_proto::op::{Edns, Message, Query};
+use hickory_proto::rr::rdata::opt::EdnsOption;
+use hickory_proto::rr::{Name, Record, RecordType};
 use hop::Telemetry;
 use journey::Transport;
-use resolver::iterate::Walker;
-use resolver::respond::{Resolver, Response};
-use resolver::upstream::NameServers;
+use resolver::exchange::NameServers;
+use resolver::respond::{Responder, Response};
 
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A resolver that finds the world's name servers at their made-up addresses, and its spans.
-fn resolver(world: &World) -> (Resolver, Telemetry) {
+fn resolver(world: &World) -> (Responder, Telemetry) {
     let telemetry = Telemetry::memory("resolver");
     let moved: HashMap<_, _> = world.addresses().collect();
     let own = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
     let servers = NameServers { port: 1, moved: Arc::new(moved), own };
-    let walker = Walker::new(vec![fake::ROOT], servers).unwrap();
-    (Resolver::new(walker, telemetry.clone()), telemetry)
+    (Responder::new(vec![fake::ROOT], servers, telemetry.clone()), telemetry)
 }
 
 fn query(name: &str, kind: RecordType) -> Message {
@@ -46,11 +47,11 @@ fn query(name: &str, kind: RecordType) -> Message {
 }
 
 /// Asks without sockets: bytes in, bytes out.
-async fn ask(resolver: &Resolver, name: &str, kind: RecordType) -> (Message, Response) {
+async fn ask(resolver: &Responder, name: &str, kind: RecordType) -> (Message, Response) {
     let query = query(name, kind);
-    let trip = resolver.trip();
+    let trace = resolver.query_trace();
     let bytes = query.to_vec().unwrap();
-    let answering = resolver.respond(&bytes, Transport::Tcp, &trip);
+    let answering = resolver.respond(&bytes, Transport::Tcp, &trace);
     let response =
         tokio::time::timeout(LIMIT, answering).await.expect("no answer in time").expect("a response");
     let message = Message::from_vec(&response.bytes).unwrap();

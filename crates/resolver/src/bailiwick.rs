@@ -1,0 +1,165 @@
+//! What a name server says, and how much of it may be believed.
+//!
+//! A server may speak of its own zone only. What it says about other names, in whichever section, is thrown
+//! away here and nowhere else: else the server of any zone could give the world a new address for a bank
+//! (RFC 2181 §5.4.1, RFC 5452 §6).
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+
+use crate::alias::{MOST_ALIASES, follows_aliases, rename, target};
+use crate::cache::{Delegation, End, Finding, LONGEST, LONGEST_NEGATIVE, NameServer};
+
+/// The most servers of one delegation that are looked at; the root has thirteen.
+const MOST_SERVERS: usize = 16;
+
+/// What a response means to the question.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// The answer, or the end of the matter.
+    Finding(Finding),
+    /// Others know more: who, and for how many seconds.
+    Referral(Delegation, u32),
+    /// Nothing: this server does not serve the zone as it should (a *lame* server). Another one may.
+    Lame(String),
+}
+
+/// Reads the response of a server of `zone` to the question for `name` and `kind`.
+pub(crate) fn read(zone: &Name, name: &Name, kind: RecordType, response: &Message) -> Reading {
+    let code = response.response_code;
+    if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
+        return Reading::Lame(format!("it answers {}", dnswire::name_of(code)));
+    }
+    if response.recursion_available && !response.authoritative {
+        return Reading::Lame(format!("it is a resolver and no server of {zone}"));
+    }
+    if response.truncation {
+        return Reading::Lame("its answer is cut off".to_owned());
+    }
+    let (aliases, at) = follow(zone, name, kind, &response.answers);
+    let finding = |end| Reading::Finding(Finding { aliases: aliases.clone(), end });
+    if !zone.zone_of(&at) {
+        // Whatever else it says is about somebody else's zone.
+        return finding(End::Alias(at));
+    }
+    let records = rrset(&response.answers, &at, kind);
+    if !records.is_empty() {
+        return finding(End::Records(records));
+    }
+    // The code is about the name at the end of the aliases (RFC 6604 §3).
+    let soa = soa(zone, &at, &response.authorities);
+    if code == ResponseCode::NXDomain {
+        return finding(End::NoName(soa));
+    }
+    if soa.is_some() {
+        return finding(End::NoData(soa));
+    }
+    if !aliases.is_empty() {
+        return finding(End::Alias(at));
+    }
+    match referral(zone, &at, response) {
+        Some(reading) => reading,
+        None if response.authoritative => finding(End::NoData(None)),
+        None => Reading::Lame("it answers nothing and refers to nobody".to_owned()),
+    }
+}
+
+/// The aliases from `name` on, as far as this server may tell, and the name they lead to.
+fn follow(zone: &Name, name: &Name, kind: RecordType, answers: &[Record]) -> (Vec<Record>, Name) {
+    let (mut aliases, mut at) = (Vec::new(), name.clone());
+    if !follows_aliases(kind) {
+        return (aliases, at);
+    }
+    for _ in 0..=MOST_ALIASES {
+        if !zone.zone_of(&at) {
+            break;
+        }
+        if let Some(alias) = rrset(answers, &at, RecordType::CNAME).into_iter().next()
+            && let Some(next) = target(&alias)
+            && dname(zone, &at, answers).is_none()
+        {
+            aliases.push(alias);
+            at = next;
+        } else if let Some((dname, (alias, next))) = dname(zone, &at, answers) {
+            aliases.extend([dname, alias]);
+            at = next;
+        } else {
+            break;
+        }
+    }
+    (aliases, at)
+}
+
+/// The DNAME above `name`, and what it makes of it. The CNAME that the server made is not looked at.
+fn dname(zone: &Name, name: &Name, answers: &[Record]) -> Option<(Record, (Record, Name))> {
+    let above = |record: &&Record| record.record_type() == RecordType::DNAME && zone.zone_of(&record.name);
+    let owner = answers.iter().filter(above).find(|record| rename(name, record).is_some())?.name.clone();
+    let dname = rrset(answers, &owner, RecordType::DNAME).into_iter().next()?;
+    let renamed = rename(name, &dname)?;
+    Some((dname, renamed))
+}
+
+/// The records of a name and type, as one set: without duplicates (RFC 2181 §5), and with one TTL, the lowest
+/// (§5.2). `ANY` takes all types.
+fn rrset(section: &[Record], name: &Name, kind: RecordType) -> Vec<Record> {
+    let mut set: Vec<Record> = Vec::new();
+    for record in section {
+        let fits = kind == RecordType::ANY || record.record_type() == kind;
+        if fits && record.dns_class == DNSClass::IN && record.name == *name {
+            if set.iter().any(|other| other.data == record.data) {
+                continue;
+            }
+            // As the client spelled it, not as whoever asked first did.
+            set.push(Record::from_rdata(name.clone(), record.ttl, record.data.clone()));
+        }
+    }
+    let ttl = section
+        .iter()
+        .filter(|record| record.name == *name && (kind == RecordType::ANY || record.record_type() == kind))
+        .map(|record| record.ttl)
+        .min()
+        .unwrap_or(0)
+        .min(LONGEST);
+    set.iter_mut().for_each(|record| record.ttl = ttl);
+    set
+}
+
+/// The SOA that makes an answer negative, with the TTL that the "no" has: its own or MINIMUM, whichever is
+/// lower (RFC 2308 §5).
+fn soa(zone: &Name, name: &Name, authorities: &[Record]) -> Option<Record> {
+    authorities.iter().find_map(|record| {
+        let RData::SOA(soa) = &record.data else { return None };
+        let fits = zone.zone_of(&record.name) && record.name.zone_of(name);
+        let ttl = record.ttl.min(soa.minimum).min(LONGEST_NEGATIVE);
+        fits.then(|| Record::from_rdata(record.name.clone(), ttl, record.data.clone()))
+    })
+}
+
+/// The delegation in a response: downwards, on the way to `name`; else it is lame.
+fn referral(zone: &Name, name: &Name, response: &Message) -> Option<Reading> {
+    let below =
+        response.authorities.iter().find(|record| record.record_type() == RecordType::NS)?.name.clone();
+    if below == *zone || !zone.zone_of(&below) || !below.zone_of(name) {
+        return Some(Reading::Lame(format!("it serves {zone} and refers to {below}")));
+    }
+    let records = rrset(&response.authorities, &below, RecordType::NS);
+    let mut ttl = records.first().map_or(0, |record| record.ttl);
+    let mut servers = Vec::new();
+    for record in records.into_iter().take(MOST_SERVERS) {
+        let RData::NS(server) = record.data else { continue };
+        let mut glue = Vec::new();
+        // Glue for names outside the zone is hearsay.
+        if zone.zone_of(&server.0) {
+            for kind in [RecordType::A, RecordType::AAAA] {
+                let addresses = rrset(&response.additionals, &server.0, kind);
+                ttl = addresses.first().map_or(ttl, |address| ttl.min(address.ttl));
+                glue.extend(addresses.iter().filter_map(|address| address.data.ip_addr()));
+            }
+        }
+        servers.push(NameServer { name: server.0, glue });
+    }
+    Some(Reading::Referral(Delegation { zone: below, servers }, ttl))
+}
+
+#[cfg(test)]
+mod tests;
