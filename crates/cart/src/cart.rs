@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use hop::http::{Body, Exchange, Fault, Problem, empty};
 use hop::trace;
-use hyper::{HeaderMap, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::add_item::Asking;
+use crate::auth::Customer;
 use crate::event::Event;
 use crate::item::ProductId;
 use crate::outbox::Outgoing;
@@ -33,9 +34,8 @@ struct Line {
 /// The caller's cart. Everyone has one; at first it is empty.
 ///
 /// # Errors
-/// 401, or 503 when Redis does not answer.
-pub async fn get(shop: Arc<Shop>, headers: HeaderMap, exchange: Exchange) -> Result<Response<Body>, Refusal> {
-    let customer = shop.authenticate(&headers, &exchange)?;
+/// 503 when Redis does not answer.
+pub async fn get(shop: Arc<Shop>, customer: Customer, exchange: Exchange) -> Result<Response<Body>, Refusal> {
     let lines = {
         let _asking = Asking::begin(&exchange, "redis");
         shop.redis.lines(&exchange, &customer).await
@@ -58,14 +58,13 @@ pub async fn get(shop: Arc<Shop>, headers: HeaderMap, exchange: Exchange) -> Res
 /// Takes an item out, however many there are, and tells Kafka.
 ///
 /// # Errors
-/// 401; 404 when it is not in the cart; 503 when Redis or Kafka do not confirm.
+/// 404 when it is not in the cart; 503 when Redis or Kafka do not confirm.
 pub async fn remove(
     shop: Arc<Shop>,
-    headers: HeaderMap,
+    customer: Customer,
     item_id: String,
     exchange: Exchange,
 ) -> Result<Response<Body>, Refusal> {
-    let customer = shop.authenticate(&headers, &exchange)?;
     let absent = || {
         let detail = format!("there is no {item_id} in the cart");
         Refusal::from(Problem::new(StatusCode::NOT_FOUND, Fault::Client, "no-such-item", detail))

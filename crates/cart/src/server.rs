@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hop::http::server::{self, Limits, RequestBody, Server};
+use hop::http::server::{self, BodyError, Limits, Protocol, RequestBody, Server};
 use hop::http::{Body, Exchange, Fault, Problem, full};
 use hop::{CancellationToken, Hop};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -32,15 +32,15 @@ const CONNECTIONS: usize = 1024;
 
 /// The largest body, in bytes. An honest one has fifty.
 const BODY_LIMIT: usize = 16 << 10;
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// A request with all of its body, or what is wrong with that.
+/// A request with all of its body, and whose it is.
 pub struct Received {
     /// Method, path, headers.
     pub head: Parts,
-    /// A refusal here is said only to those who may ask at all.
-    pub body: Result<Bytes, Refusal>,
+    /// All of it.
+    pub body: Bytes,
+    /// Proved by the token.
+    pub customer: Customer,
 }
 
 /// What every request needs.
@@ -146,16 +146,14 @@ pub async fn run(
             let (shop, name) = (Arc::clone(&shop), Arc::clone(&name));
             async move {
                 let exchange = server::exchange(&request);
-                // First the whole request, then a worker: who sends slowly holds none. It also leaves the
-                // connection fit for the next request, whatever the answer to this one.
-                let (head, body) = request.into_parts();
-                let request = Received { head, body: read(body).await };
-                let work = route(Arc::clone(&shop), request, exchange.clone());
-                shop.workers.run(&exchange, work).await.unwrap_or_else(|refusal| refusal.into_response(&name))
+                let done = work(&shop, request, exchange).await;
+                done.unwrap_or_else(|refusal| refusal.into_response(&name))
             }
         }
     };
-    let server = Server::new(&hop, Limits { requests, ..Limits::default() }, handler);
+    // The body is read here: nobody's before its sender has proved who it is.
+    let limits = Limits { requests, hold: 0, ..Limits::default() };
+    let server = Server::new(&hop, limits, handler);
     // What others left behind is finished in the background, and what this process leaves behind at the end.
     let told = shop.told.lock().unwrap_or_else(PoisonError::into_inner).take();
     let stop = CancellationToken::new();
@@ -163,7 +161,7 @@ pub async fn run(
     hop.ready();
     hop::accept::run(listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
         let stamps = stream.stamps();
-        server.clone().serve(stream, stamps, stop)
+        server.clone().serve(stream, Protocol::Http1, stamps, stop)
     })
     .await;
     shop.workers.finish(hop.drain).await;
@@ -176,11 +174,44 @@ pub async fn run(
     Ok(())
 }
 
+/// What a request wants.
+enum Wanted {
+    AddItem,
+    Cart,
+    RemoveItem(String),
+}
+
+/// First where it leads and who asks, then the body, then a worker: who sends slowly holds none, and a stranger
+/// does not even have the body read.
+async fn work(
+    shop: &Arc<Shop>,
+    request: Request<RequestBody>,
+    exchange: Exchange,
+) -> Result<Response<Body>, Refusal> {
+    let (head, body) = request.into_parts();
+    let wanted = route(&head, &exchange)?;
+    let customer = shop.authenticate(&head.headers, &exchange)?;
+    let body = match wanted {
+        Wanted::AddItem => read(body).await?,
+        Wanted::Cart | Wanted::RemoveItem(_) => Bytes::new(),
+    };
+    let (on_behalf, recorded) = (Arc::clone(shop), exchange.clone());
+    let work = async move {
+        match wanted {
+            Wanted::AddItem => {
+                add_item::add_item(on_behalf, Received { head, body, customer }, exchange).await
+            }
+            Wanted::Cart => cart::get(on_behalf, customer, exchange).await,
+            Wanted::RemoveItem(id) => cart::remove(on_behalf, customer, id, exchange).await,
+        }
+    };
+    shop.workers.run(&recorded, work).await
+}
+
 /// Which path leads where: what `DispatcherServlet` does in the book.
-async fn route(shop: Arc<Shop>, request: Received, exchange: Exchange) -> Result<Response<Body>, Refusal> {
-    let path = request.head.uri.path().to_owned();
-    let method = request.head.method.clone();
-    let template = match path.as_str() {
+fn route(head: &Parts, exchange: &Exchange) -> Result<Wanted, Refusal> {
+    let (method, path) = (&head.method, head.uri.path());
+    let template = match path {
         "/cart" => "/cart",
         "/cart/items" => "/cart/items",
         item if item.starts_with("/cart/items/") => "/cart/items/{id}",
@@ -190,40 +221,35 @@ async fn route(shop: Arc<Shop>, request: Received, exchange: Exchange) -> Result
         }
     };
     exchange.attribute(attribute::HTTP_ROUTE, template);
-    match (template, &method) {
-        ("/cart/items", &Method::POST) => add_item::add_item(shop, request, exchange).await,
-        ("/cart", &Method::GET | &Method::HEAD) => cart::get(shop, request.head.headers, exchange).await,
+    match (template, method) {
+        ("/cart/items", &Method::POST) => Ok(Wanted::AddItem),
+        ("/cart", &Method::GET | &Method::HEAD) => Ok(Wanted::Cart),
         ("/cart/items/{id}", &Method::DELETE) => {
-            let item_id = path["/cart/items/".len()..].to_owned();
-            cart::remove(shop, request.head.headers, item_id, exchange).await
+            Ok(Wanted::RemoveItem(path["/cart/items/".len()..].to_owned()))
         }
-        ("/cart/items", _) => Err(not_allowed(&method, &path, "POST")),
-        ("/cart", _) => Err(not_allowed(&method, &path, "GET, HEAD")),
-        _ => Err(not_allowed(&method, &path, "DELETE")),
+        ("/cart/items", _) => Err(not_allowed(method, path, "POST")),
+        ("/cart", _) => Err(not_allowed(method, path, "GET, HEAD")),
+        _ => Err(not_allowed(method, path, "DELETE")),
     }
 }
 
-/// Reads a body within [`BODY_LIMIT`] and [`BODY_TIME`].
+/// Reads a body within [`BODY_LIMIT`] and the server's [`Pace`](hop::http::server::Pace).
 async fn read(body: RequestBody) -> Result<Bytes, Refusal> {
-    // The rest of the body is not read, so no further request can follow on this connection.
-    let problem = |status, kind, detail: String| {
-        Refusal::from(Problem::new(status, Fault::Client, kind, detail))
-            .with(header::CONNECTION, HeaderValue::from_static("close"))
+    let broken = |problem: Problem| {
+        // The rest of the body is not read, so no further request can follow on this connection.
+        Refusal::from(problem).with(header::CONNECTION, HeaderValue::from_static("close"))
     };
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
             let detail = format!("the body is larger than {BODY_LIMIT} bytes");
-            Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            Err(broken(Problem::new(status, Fault::Client, "body-too-large", detail)))
         }
-        Ok(Err(error)) => {
-            let detail = format!("the body broke off: {error}");
-            Err(problem(StatusCode::BAD_REQUEST, "broken-body", detail))
-        }
-        Err(_) => {
-            let detail = format!("the body did not arrive within {BODY_TIME:?}");
-            Err(problem(StatusCode::REQUEST_TIMEOUT, "slow-body", detail))
-        }
+        Err(error) => Err(broken(BodyError::among_causes(&*error).map_or_else(
+            || Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "body-broken", error.to_string()),
+            BodyError::problem,
+        ))),
     }
 }
 

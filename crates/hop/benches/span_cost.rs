@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hop::http::client::ClientLimits;
-use hop::http::server::{Limits, Server, exchange};
+use hop::http::server::{Limits, Protocol, Server, exchange};
 use hop::http::{Body, Client, full};
 use hop::{CancellationToken, Common, Hop, Stamped, Telemetry};
 use http_body_util::{BodyExt as _, Empty};
@@ -141,7 +141,7 @@ where
     tokio::spawn(async move {
         hop::accept::run(listener, 64, &hop.shutdown, Duration::ZERO, |stream: Stamped<TcpStream>, stop| {
             let stamps = stream.stamps();
-            server.clone().serve(stream, stamps, stop)
+            server.clone().serve(stream, Protocol::Http1, stamps, stop)
         })
         .await;
     });

@@ -13,6 +13,16 @@ pub fn now() -> u64 {
     u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Now as HTTP writes it (RFC 9110 §5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn http_date() -> String {
+    httpdate::fmt_http_date(SystemTime::now())
+}
+
+/// [`http_date`] as the value of a header.
+pub(crate) fn http_date_value() -> hyper::header::HeaderValue {
+    http_date().try_into().unwrap_or(hyper::header::HeaderValue::from_static(""))
+}
+
 /// Now on the clock that never steps (CLOCK_MONOTONIC), for deadlines and intervals.
 pub fn monotonic() -> Instant {
     Instant::now()

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use hop::http::client::ClientLimits;
-use hop::http::server::Limits;
+use hop::http::server::{Limits, Pace};
 
 use crate::routes::{Backend, DuplicateRule, HostPattern, PathPattern, Routes, Rule, matchable};
 
@@ -41,13 +41,25 @@ pub struct Settings {
     #[arg(long, env = "MAX_REQUESTS", value_name = "N", default_value_t = 4096, value_parser = positive)]
     pub max_requests: usize,
 
-    /// The longest request head, in bytes (at least 8192)
-    #[arg(long, env = "MAX_HEAD", value_name = "BYTES", default_value_t = 64 << 10, value_parser = head)]
+    /// The longest request head, in bytes (at least 8192): more than a load balancer before us allows, which adds to it
+    #[arg(long, env = "MAX_HEAD", value_name = "BYTES", default_value_t = 128 << 10, value_parser = head)]
     pub max_head: usize,
 
     /// How long a client may take to send a request's head
     #[arg(long, env = "HEAD_TIMEOUT_MS", value_name = "MS", default_value_t = 60_000)]
     pub head_timeout_ms: u64,
+
+    /// How long a client may send nothing more of a body (then 408), or take nothing more of a response (then it is reset)
+    #[arg(long, env = "STALL_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000)]
+    pub stall_timeout_ms: u64,
+
+    /// Bytes per second that a body must make on average, after that time; slower ones end in the same way
+    #[arg(long, env = "BODY_RATE", value_name = "BYTES", default_value_t = 500)]
+    pub body_rate: u64,
+
+    /// Requests at once that go on before their bodies are whole (over 64 KiB, gRPC, Expect); more wait
+    #[arg(long, env = "STREAMING_REQUESTS", value_name = "N", default_value_t = 128, value_parser = positive)]
+    pub streaming_requests: usize,
 
     /// How long connecting to a Service may take
     #[arg(long, env = "CONNECT_TIMEOUT_MS", value_name = "MS", default_value_t = 1_000)]
@@ -83,6 +95,8 @@ impl Settings {
             request_time: Duration::from_millis(self.request_timeout_ms),
             head_time: Duration::from_millis(self.head_timeout_ms),
             head_bytes: self.max_head,
+            pace: Pace { stall: Duration::from_millis(self.stall_timeout_ms), rate: self.body_rate },
+            streaming: self.streaming_requests,
             ..Limits::default()
         }
     }

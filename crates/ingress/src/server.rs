@@ -2,7 +2,7 @@
 
 use hop::Hop;
 use hop::http::Client;
-use hop::http::server::Server;
+use hop::http::server::{Protocol, Server};
 use tokio::net::TcpListener;
 
 use crate::config::Settings;
@@ -23,7 +23,7 @@ pub async fn run(listener: TcpListener, routes: Routes, settings: Settings, hop:
     hop.ready();
     hop::accept::run(listener, settings.max_connections, &hop.shutdown, hop.drain, |stream, stop| {
         let stamps = stream.stamps();
-        server.clone().serve(stream, stamps, stop)
+        server.clone().serve(stream, Protocol::Http1, stamps, stop)
     })
     .await;
     Ok(())

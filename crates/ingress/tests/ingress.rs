@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use hop::http::full;
-use hop::http::server::{Limits, RequestBody, Server};
+use hop::http::server::{Limits, Protocol, RequestBody, Server};
 use hop::{CancellationToken, Hop, Stamped, Telemetry};
 use http_body_util::BodyExt as _;
 use hyper::{Request, Response, StatusCode};
@@ -89,7 +89,7 @@ impl Running {
             });
             hop::accept::run(listener, 100, &hop.shutdown, hop.drain, |stream, stop| {
                 let stamps = stream.stamps();
-                server.clone().serve(stream, stamps, stop)
+                server.clone().serve(stream, Protocol::Http1, stamps, stop)
             })
             .await;
         })

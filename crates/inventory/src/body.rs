@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use hop::http::Problem;
-use hop::http::server::RequestBody;
+use hop::http::server::{BodyError, RequestBody};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
@@ -34,10 +34,10 @@ pub(crate) async fn read(body: RequestBody, limit: usize) -> Result<Bytes, Probl
             let detail = format!("the body is longer than {limit} bytes");
             Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail).field("content-length"))
         }
-        Err(error) => {
-            let detail = format!("the body broke off: {error}");
-            Err(refuse(StatusCode::BAD_REQUEST, "body-broke-off", detail).field("body"))
-        }
+        Err(error) => Err(match BodyError::among_causes(&*error) {
+            Some(error) => error.problem().field("body"),
+            None => refuse(StatusCode::BAD_REQUEST, "body-broken", error.to_string()).field("body"),
+        }),
     }
 }
 

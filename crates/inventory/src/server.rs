@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use hop::http::server::{Limits, RequestBody, Server, exchange};
+use hop::http::server::{Limits, Protocol, RequestBody, Server, exchange};
 use hop::http::{Body, Exchange, Fault, Problem, empty, full};
 use hop::{Hop, clock};
 use hyper::header::{self, HeaderValue};
@@ -43,7 +43,7 @@ pub async fn run(listener: TcpListener, stock: Stock, hop: Hop) -> anyhow::Resul
     hop.ready();
     hop::accept::run(listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
         let stamps = stream.stamps();
-        server.clone().serve(stream, stamps, stop)
+        server.clone().serve(stream, Protocol::Http1, stamps, stop)
     })
     .await;
     Ok(())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hop::http::client::ClientLimits;
-use hop::http::server::Limits;
+use hop::http::server::{Limits, Pace};
 
 use crate::balance::Policy;
 use crate::health::Thresholds;
@@ -97,6 +97,18 @@ pub struct Settings {
     #[arg(long, env = "REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = 30_000, value_parser = positive, help_heading = "Limits")]
     pub request_timeout_ms: u64,
 
+    /// How long a client may send nothing more of a body (then 408), or take nothing more of a response (then it is reset)
+    #[arg(long, env = "STALL_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000, value_parser = positive, help_heading = "Limits")]
+    pub stall_timeout_ms: u64,
+
+    /// Bytes per second that a body must make on average, after that time; slower ones end in the same way
+    #[arg(long, env = "BODY_RATE", value_name = "BYTES", default_value_t = 500, value_parser = positive, help_heading = "Limits")]
+    pub body_rate: u64,
+
+    /// Requests at once that go on before their bodies are whole (over 64 KiB, gRPC, Expect); more wait, and one connection gets an eighth
+    #[arg(long, env = "STREAMING_REQUESTS", value_name = "N", default_value_t = 128, value_parser = count, help_heading = "Limits")]
+    pub streaming_requests: usize,
+
     /// Connections at once; more wait in the kernel's queue
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 4096, value_parser = count, help_heading = "Limits")]
     pub max_connections: usize,
@@ -134,7 +146,12 @@ impl Settings {
             request_time: Duration::from_millis(self.request_timeout_ms),
             head_time: Duration::from_millis(self.head_timeout_ms),
             head_bytes: self.max_head,
+            headers: 100,
             streams: self.max_streams,
+            pace: Pace { stall: Duration::from_millis(self.stall_timeout_ms), rate: self.body_rate },
+            streaming: self.streaming_requests,
+            body: self.max_body,
+            ..Limits::default()
         }
     }
 

@@ -16,7 +16,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hop::clock;
 use hop::http::client::ClientError;
 use hop::http::forward::{Place, Via, authority, outgoing, trailers};
-use hop::http::server::{RequestBody, exchange};
+use hop::http::server::{BodyError, RequestBody, exchange};
 use hop::http::{Body, BoxError, Client, Exchange, Fault, Problem, empty, full};
 
 use crate::config::Settings;
@@ -61,16 +61,10 @@ impl Forwarder {
     pub async fn answer(self: Arc<Self>, request: Request<RequestBody>) -> Response<Body> {
         self.forward(request).await.unwrap_or_else(|problem| {
             let mut response = problem.at(&self.name).into_response();
-            match response.status() {
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
                 // RFC 9110 §15.5.6 demands it.
-                StatusCode::METHOD_NOT_ALLOWED => {
-                    let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-                    response.headers_mut().insert(header::ALLOW, methods);
-                }
-                StatusCode::SERVICE_UNAVAILABLE => {
-                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                }
-                _ => {}
+                let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+                response.headers_mut().insert(header::ALLOW, methods);
             }
             response
         })
@@ -116,11 +110,10 @@ impl Forwarder {
 
     /// Holds small bodies, lets others stream up to the limit.
     async fn payload(&self, head: &request::Parts, body: RequestBody) -> Result<Payload, Box<Problem>> {
-        // Only a body of announced length: one without might come in drops for ever, and the upstream may want
-        // each drop at once. And none that waits for the upstream to ask for it.
-        let small = body.size_hint().exact().is_some_and(|length| length <= REPLAYABLE);
+        // The server has held what is small and comes. None that waits for the upstream to ask for it.
+        let small = body.is_whole() || body.size_hint().exact().is_some_and(|length| length <= REPLAYABLE);
         if small && !head.headers.contains_key(header::EXPECT) {
-            let collected = body.collect().await.map_err(|error| broken_body(&error))?;
+            let collected = body.collect().await.map_err(|error| Box::new(error.problem()))?;
             let trailers = collected.trailers().cloned().map(|fields| trailers::keep(fields, true));
             return Ok(Payload::Held(collected.to_bytes(), trailers.filter(|fields| !fields.is_empty())));
         }
@@ -209,7 +202,10 @@ impl Forwarder {
             }
             cause = error.source();
         }
-        broken_body(error)
+        BodyError::among_causes(error).map_or_else(
+            || problem(StatusCode::BAD_REQUEST, Fault::Client, "body-broken", error.to_string()),
+            |error| Box::new(error.problem()),
+        )
     }
 }
 
@@ -285,9 +281,4 @@ fn problem(status: StatusCode, fault: Fault, kind: &str, detail: impl Into<Strin
 fn no_upstream() -> Box<Problem> {
     let detail = "no upstream is healthy: GET /upstreams on the admin address shows them";
     problem(StatusCode::SERVICE_UNAVAILABLE, Fault::Upstream, "no-healthy-upstream", detail)
-}
-
-fn broken_body(error: &hyper::Error) -> Box<Problem> {
-    let detail = format!("the request's body could not be read: {error}");
-    problem(StatusCode::BAD_REQUEST, Fault::Client, "body-broken", detail)
 }

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
-use hop::http::server::Server;
+use hop::http::server::{Protocol, Server};
 use hop::http::{Body, full};
 use hop::{CancellationToken, Hop, Stamped};
 
@@ -69,7 +69,10 @@ async fn serve(stream: Stamped<TcpStream>, stop: CancellationToken, terminator: 
     // A client in the middle of its handshake has been promised nothing: on shutdown it is dropped.
     let Some(shaken) = stop.run_until_cancelled(terminator.handshake(stream)).await else { return };
     match shaken {
-        Ok(stream) => server.serve(stream, stamps, stop).await,
+        Ok(stream) => {
+            let protocol = Protocol::from_alpn(stream.get_ref().1.alpn_protocol());
+            server.serve(stream, protocol, stamps, stop).await;
+        }
         // Anybody can send us garbage: worth no warning.
         Err(error) => tracing::debug!(%error, %peer, "TLS handshake"),
     }

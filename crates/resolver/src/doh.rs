@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hop::http::server::{self, Limits, RequestBody, Server};
+use hop::http::server::{self, Limits, Protocol, RequestBody, Server};
 use hop::http::{Body, Fault, Problem, full};
 use hop::{Hop, Telemetry, trace};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -83,7 +83,10 @@ impl Doh {
             let (tls, http, stamps) = (self.tls.clone(), http.clone(), stream.stamps());
             async move {
                 match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => http.serve(stream, stamps, stop).await,
+                    Ok(Ok(stream)) => {
+                        let protocol = Protocol::from_alpn(stream.get_ref().1.alpn_protocol());
+                        http.serve(stream, protocol, stamps, stop).await;
+                    }
                     Ok(Err(error)) => tracing::debug!(%error, "TLS handshake"),
                     Err(_) => tracing::debug!(limit = ?HANDSHAKE, "TLS handshake takes too long"),
                 }

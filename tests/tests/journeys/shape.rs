@@ -66,7 +66,7 @@ async fn a_request_meets_every_hop_in_the_order_of_the_plan() -> anyhow::Result<
 fn every_program_says_what_it_did(journey: &journey::Journey) -> anyhow::Result<()> {
     let pod: Vec<&str> =
         deeds(journey, "cart").into_iter().filter(|deed| !deed.contains("connect")).collect();
-    ensure!(pod == ["queue", "auth", "validate", "answer"], "the pod did {pod:?}\n{}", shown(journey));
+    ensure!(pod == ["auth", "queue", "validate", "answer"], "the pod did {pod:?}\n{}", shown(journey));
     let redis = deeds(journey, "store");
     let kafka = deeds(journey, "events");
     ensure!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use hop::http::client::ClientLimits;
-use hop::http::server::{Limits, RequestBody, Server, exchange};
+use hop::http::server::{Limits, Protocol, RequestBody, Server, exchange};
 use hop::http::{Body, Client, empty};
 use hop::{CancellationToken, Hop, Telemetry};
 use http_body_util::BodyExt as _;
@@ -61,7 +61,7 @@ impl Slow {
                 let _ = ready.send(listener.local_addr()?);
                 hop::accept::run(listener, 64, &hop.shutdown, Duration::ZERO, |stream, stop| {
                     let stamps = stream.stamps();
-                    server.clone().serve(stream, stamps, stop)
+                    server.clone().serve(stream, Protocol::Http1, stamps, stop)
                 })
                 .await;
                 Ok(())

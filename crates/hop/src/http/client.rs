@@ -14,7 +14,7 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 
-use super::{Body, Exchange, Interim, forward};
+use super::{Body, Exchange, Fault, Interim, forward};
 use crate::stamped::{Stamped, Stamps};
 use crate::{clock, trace};
 
@@ -104,8 +104,18 @@ impl Client {
         let (request, upload) = watched(request);
         let call = Call::begin(exchange, to, span_id, &request);
         let waiting = exchange.waiting();
-        let sent = tokio::time::timeout(self.limits.response, self.send_on_some(to, request, exchange));
-        let sent = sent.await.unwrap_or(Err(ClientError::Timeout { to, limit: self.limits.response }));
+        let limit = self.limits.response;
+        let sent = {
+            let mut sending = std::pin::pin!(self.send_on_some(to, request, exchange));
+            loop {
+                match tokio::time::timeout(limit, sending.as_mut()).await {
+                    Ok(sent) => break sent,
+                    // The request itself is not complete: its body has a pace and its handler a time limit.
+                    Err(_) if exchange.awaited() == Some(Fault::Client) => {}
+                    Err(_) => break Err(ClientError::Timeout { to, limit }),
+                }
+            }
+        };
         drop(waiting);
         let (connection, reused, response) = match sent {
             Ok(sent) => sent,

@@ -8,7 +8,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use journey::semconv::attribute;
 use journey::{Kind, PartKind, Span, SpanId, TraceId, Traceparent, Value};
 
-use super::forward;
+use super::{Fault, forward};
 use crate::stamped::{Mark, Side, Stamped, Stamps};
 use crate::{Telemetry, clock, trace};
 
@@ -38,6 +38,8 @@ struct State {
     upstream: u64,
     /// How many programs are being waited for, and since when there is one.
     waiting: (usize, u64),
+    /// The rest of the request's body is being waited for.
+    awaits_client: bool,
     timings: Vec<(Cow<'static, str>, u64)>,
     attributes: Vec<(Cow<'static, str>, Value)>,
 }
@@ -202,6 +204,21 @@ impl Exchange {
     /// Adds an entry to `Server-Timing`, before this hop's own.
     pub fn timing(&self, name: impl Into<Cow<'static, str>>, nanoseconds: u64) {
         self.state().timings.push((name.into(), nanoseconds));
+    }
+
+    /// The client has to send more of its request before anything else can happen, or it has sent some.
+    pub(crate) fn awaits_client(&self, waits: bool) {
+        self.state().awaits_client = waits;
+    }
+
+    /// Who is being waited for, if it is not this hop itself.
+    pub(crate) fn awaited(&self) -> Option<Fault> {
+        let state = self.state();
+        match (state.awaits_client, state.waiting.0) {
+            (true, _) => Some(Fault::Client),
+            (false, 0) => None,
+            (false, _) => Some(Fault::Upstream),
+        }
     }
 
     pub(crate) fn request_ended(&self) {

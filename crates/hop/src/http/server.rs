@@ -1,18 +1,15 @@
 //! Answering HTTP: connections in, one [`Exchange`] per request.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{self, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use journey::Value;
 use journey::semconv::attribute;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 use tower::{ServiceBuilder, service_fn as tower_service_fn};
@@ -21,36 +18,84 @@ use super::{Body, BoxError, Exchange, Fault, Problem};
 use crate::stamped::Stamps;
 use crate::{Hop, Telemetry, clock};
 
-mod body;
-mod patience;
+mod activity;
+mod http1;
+mod http2;
+mod informational;
+mod pace;
+mod request_body;
+mod response_body;
+mod second;
+mod wire;
 
-pub use body::{RequestBody, ResponseBody};
-use patience::{Busy, Patience, Verdict};
+use activity::Running;
+use informational::Informational;
+pub use pace::Pace;
 
-/// What a client may cost.
+use request_body::Source;
+pub use request_body::{BodyError, RequestBody};
+pub use response_body::ResponseBody;
+
+/// What a client may cost. The table of all limits is in `docs/limits.md`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Requests answered at the same time; more are refused with 503.
+    /// Requests answered at the same time, each from its body held (see [`Limits::hold`]) to its response's
+    /// head; more are refused with 503.
     pub requests: usize,
-    /// From the request's head to the response's head.
+    /// From the handler called to the response's head.
     pub request_time: Duration,
     /// From the connection, or the previous response, to a complete request head.
     pub head_time: Duration,
-    /// Bytes of a request's head.
+    /// Bytes of a request's head, counted as HTTP/1.1 writes it.
     pub head_bytes: usize,
+    /// Fields of a request's head.
+    pub headers: usize,
     /// Streams of one HTTP/2 connection at the same time.
     pub streams: u32,
+    /// How slowly bodies may pass, in both directions.
+    pub pace: Pace,
+    /// Bytes of a request's body that are held before its handler is called: a body that comes slowly then
+    /// holds nothing but these. Nothing is held of a body that is announced to be longer than
+    /// [`Limits::body`], that waits for `100 Continue`, or of gRPC, where the two sides talk in turns.
+    pub hold: usize,
+    /// Requests at the same time whose handlers are called before their bodies are whole; more wait. One
+    /// connection gets an eighth of them.
+    pub streaming: usize,
+    /// The longest request body that the handler wants, in bytes. The handler itself refuses longer ones.
+    pub body: u64,
 }
 
 impl Default for Limits {
+    /// For a hop inside: its heads are those of the edge and what the hops before it have added.
     fn default() -> Self {
         Limits {
             requests: 4096,
             request_time: Duration::from_secs(30),
             head_time: Duration::from_secs(60),
-            head_bytes: 64 << 10,
+            head_bytes: 128 << 10,
+            headers: 160,
             streams: 128,
+            pace: Pace::default(),
+            hold: 64 << 10,
+            streaming: 128,
+            body: u64::MAX,
         }
+    }
+}
+
+/// What is spoken on a connection. Over TLS, ALPN has decided it (RFC 7301, RFC 9113 §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, and HTTP/1.0 to those who speak no more.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Protocol {
+    /// What was negotiated: HTTP/2 for `h2`, else HTTP/1.1, also where the client did not negotiate.
+    pub fn from_alpn(negotiated: Option<&[u8]>) -> Self {
+        if negotiated == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 }
     }
 }
 
@@ -85,6 +130,7 @@ pub struct Server {
     telemetry: Telemetry,
     admin: crate::Admin,
     limits: Limits,
+    streaming: Arc<Semaphore>,
     handler: Handler,
 }
 
@@ -100,74 +146,31 @@ impl Server {
             telemetry: hop.telemetry.clone(),
             admin: hop.admin.clone(),
             limits,
+            streaming: Arc::new(Semaphore::new(limits.streaming.min(Semaphore::MAX_PERMITS))),
             handler: protect(limits, handler),
         }
     }
 
     /// Serves one connection until it ends; when `stop` is cancelled, running requests finish first.
     ///
-    /// `io` may be the stamped socket itself or TLS on top of it; HTTP/1.1 and HTTP/2 are told apart by
-    /// their first bytes.
-    pub async fn serve<I>(self, io: I, stamps: Stamps, stop: CancellationToken)
+    /// `io` may be the stamped socket itself or TLS on top of it.
+    pub async fn serve<I>(self, io: I, protocol: Protocol, stamps: Stamps, stop: CancellationToken)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let limits = self.limits;
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_time)
-            // hyper reads no less than 8 KiB at a time.
-            .max_buf_size(limits.head_bytes.max(8 << 10))
-            .max_headers(100);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(limits.streams)
-            .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-            // Held back per stream for a client that does not read; hyper's own figure is 400 KiB.
-            .max_send_buf_size(64 << 10)
-            .keep_alive_interval(Some(Duration::from_secs(20)));
-        let peer = stamps.flow().client;
-        let busy = Busy::default();
-        let mut patience = Patience::new(limits, stamps.clone(), busy.clone());
-        let server = Arc::new(self);
-        let service = service_fn(move |request| {
-            let (server, stamps, busy) = (Arc::clone(&server), stamps.clone(), busy.request());
-            async move { Ok::<_, Infallible>(server.answer(request, stamps, busy).await) }
-        });
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
-        let mut stopped = std::pin::pin!(stop.cancelled());
-        let mut ending = false;
-        loop {
-            tokio::select! {
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, %peer, "connection");
-                    }
-                    return;
-                }
-                () = stopped.as_mut(), if !ending => {
-                    connection.as_mut().graceful_shutdown();
-                    ending = true;
-                }
-                verdict = patience.next() => match verdict {
-                    Verdict::Stays => {}
-                    Verdict::Idle if !ending => {
-                        connection.as_mut().graceful_shutdown();
-                        ending = true;
-                    }
-                    Verdict::Idle | Verdict::Stalled => {
-                        tracing::debug!(%peer, "connection cut: nothing moved for too long");
-                        return;
-                    }
-                },
-            }
+        match protocol {
+            Protocol::Http1 => http1::serve(self, io, stamps, stop).await,
+            Protocol::Http2 => http2::serve(self, io, stamps, stop).await,
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, stamps: Stamps, busy: Busy) -> Response<ResponseBody> {
+    async fn answer(
+        &self,
+        request: Request<Source>,
+        stamps: Stamps,
+        running: Running,
+        informational: Informational,
+    ) -> Response<ResponseBody> {
         let exchange = Exchange::begin(&self.telemetry, request.headers(), String::new(), stamps);
         if request.body().is_end_stream() {
             exchange.request_ended();
@@ -182,19 +185,38 @@ impl Server {
         self.admin.metrics().request_began();
         let without_body = request.method() == Method::HEAD;
         let http1 = request.version() <= Version::HTTP_11;
-        let mut response = if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
-            // RFC 9112 §3.2; two programs might choose differently.
-            let detail = "the request names more than one Host";
-            let problem = Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "bad-request", detail);
-            problem.field("Host").at(&self.name).into_response()
-        } else {
-            let mut request = request.map(|inner| RequestBody::new(inner, exchange.clone()));
-            request.extensions_mut().insert(exchange.clone());
-            match self.handler.clone().oneshot(request).await {
-                Ok(response) => response,
-                Err(error) => overload(&error, self.limits, &self.name),
+        let expects = request.headers().contains_key(header::EXPECT).then(|| informational.clone());
+        let mut request = request.map(|source| {
+            RequestBody::new(source, exchange.clone(), self.limits.pace, expects.filter(|_| !http1))
+        });
+        request.extensions_mut().insert(exchange.clone());
+        if let Some(interim) = informational.interim() {
+            request.extensions_mut().insert(interim);
+        }
+        let mut response = match self.admit(&mut request, &running).await {
+            Ok(()) => {
+                // Kept until it is known who was waited for.
+                let mut call = std::pin::pin!(self.handler.clone().oneshot(request));
+                match call.as_mut().await {
+                    Ok(response) => response,
+                    Err(error) => refusal(&error, self.limits, &exchange).at(&self.name).into_response(),
+                }
             }
+            Err(problem) => problem.at(&self.name).into_response(),
         };
+        informational.close();
+        match response.status() {
+            // RFC 9110 §10.2.3, in seconds.
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let retry = || HeaderValue::from_static("1");
+                response.headers_mut().entry(header::RETRY_AFTER).or_insert_with(retry);
+            }
+            // RFC 9110 §15.5.9: what is left of the body would be taken for the next request.
+            StatusCode::REQUEST_TIMEOUT if http1 => {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
         watch.exchange = None;
         let took = clock::since(watch.begun);
         self.admin.metrics().request_ended(response.status(), took, exchange.recorded());
@@ -204,7 +226,45 @@ impl Server {
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
             || response.status().is_informational();
         let length = if http1 { known_length(&response) } else { None };
-        response.map(|inner| ResponseBody::new(inner, without_body, length, exchange, busy))
+        response.map(|inner| ResponseBody::new(inner, without_body, length, exchange, running))
+    }
+
+    /// Is this request acceptable, and has enough of it come for its handler to be called?
+    async fn admit(&self, request: &mut Request<RequestBody>, running: &Running) -> Result<(), Box<Problem>> {
+        let limits = &self.limits;
+        let (bytes, fields) = head_size(request);
+        if bytes > limits.head_bytes || fields > limits.headers {
+            let detail = format!(
+                "the request's head has {bytes} bytes and {fields} fields: at most {} and {} are read",
+                limits.head_bytes, limits.headers
+            );
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Err(Box::new(Problem::new(status, Fault::Client, "head-too-large", detail)));
+        }
+        if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+            // RFC 9112 §3.2; two programs might choose differently.
+            let detail = "the request names more than one Host";
+            let problem = Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "bad-request", detail);
+            return Err(Box::new(problem.field("Host")));
+        }
+        if limits.hold == 0 || request.body().is_whole() || request.body().size_hint().lower() > limits.body {
+            return Ok(());
+        }
+        if !talks(request.headers()) {
+            request.body_mut().hold(limits.hold).await.map_err(|error| Box::new(error.problem()))?;
+        }
+        if !request.body().is_whole() {
+            let permits = async {
+                // First the connection's share, so that who has used it up stands in nobody's way.
+                let share = Arc::clone(&running.connection().streaming).acquire_owned().await.ok()?;
+                Some([share, Arc::clone(&self.streaming).acquire_owned().await.ok()?])
+            };
+            match tokio::time::timeout(limits.request_time, permits).await {
+                Ok(Some(permits)) => request.body_mut().streams_by(permits),
+                _ => return Err(Box::new(overloaded(limits.streaming, "long bodies are being read"))),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -223,21 +283,49 @@ pub fn exchange<B>(request: &Request<B>) -> Exchange {
     request.extensions().get::<Exchange>().cloned().expect("requests come through hop::http::Server")
 }
 
-/// What tower's protection says, as a problem.
-fn overload(error: &BoxError, limits: Limits, hop: &str) -> Response<Body> {
+/// Bytes of a head as HTTP/1.1 writes it (RFC 9112 §3, §5), and its fields.
+fn head_size<B>(request: &Request<B>) -> (usize, usize) {
+    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
+    let line = request.method().as_str().len() + target + " HTTP/1.1\r\n\r\n".len() + 1;
+    let fields =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    (line + fields.sum::<usize>(), request.headers().len())
+}
+
+/// Do the two sides talk in turns, so that the rest of the body comes only after something was answered?
+fn talks(headers: &hyper::HeaderMap) -> bool {
+    let grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
+    headers.contains_key(header::EXPECT) || headers.get(header::CONTENT_TYPE).is_some_and(grpc)
+}
+
+fn overloaded(limit: usize, what: &str) -> Problem {
+    let detail = format!("{limit} {what} already: try again later");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "overloaded", detail)
+}
+
+/// What tower's protection says, as a problem, and who is to blame for it.
+fn refusal(error: &BoxError, limits: Limits, exchange: &Exchange) -> Problem {
+    let problem = |status, fault, kind, detail| Problem::new(status, fault, kind, detail);
+    let time = limits.request_time;
     if error.is::<tower::load_shed::error::Overloaded>() {
-        let detail = format!("{} requests are already being answered: try again later", limits.requests);
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "overloaded", detail);
-        let mut response = problem.at(hop).into_response();
-        // RFC 9110 §10.2.3, in seconds.
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        response
+        overloaded(limits.requests, "requests are being answered")
     } else if error.is::<tower::timeout::error::Elapsed>() {
-        let detail = format!("no answer within {:?}", limits.request_time);
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, Fault::Ours, "timeout", detail).at(hop).into_response()
+        match exchange.awaited() {
+            Some(Fault::Client) => {
+                let detail = format!("the request's body did not come within {time:?}");
+                problem(StatusCode::REQUEST_TIMEOUT, Fault::Client, "body-slow", detail)
+            }
+            Some(Fault::Upstream) => {
+                let detail = format!("the programs that this one asks gave no answer within {time:?}");
+                problem(StatusCode::GATEWAY_TIMEOUT, Fault::Upstream, "upstream-timeout", detail)
+            }
+            _ => {
+                let detail = format!("no answer within {time:?}");
+                problem(StatusCode::GATEWAY_TIMEOUT, Fault::Ours, "timeout", detail)
+            }
+        }
     } else {
-        let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-        Problem::new(status, Fault::Ours, "internal-error", detail).at(hop).into_response()
+        problem(StatusCode::INTERNAL_SERVER_ERROR, Fault::Ours, "internal-error", error.to_string())
     }
 }
 

@@ -119,7 +119,7 @@ async fn the_fiftieth_request_of_a_connection_is_as_exact_as_the_first() {
 #[tokio::test]
 async fn over_http2_the_tree_is_the_same_and_large_bodies_are_stamped_at_their_end() {
     let chain = Chain::start().await;
-    let mut asker = Asker::http2(chain.proxy.address).await;
+    let mut asker = Asker::http2(chain.proxy.http2).await;
     for path in ["/?bytes=0", "/?bytes=10", "/?bytes=102400", "/?chunks=102400", "/?bytes=10"] {
         let before = asker.stamps.last_read().offset;
         let answer = asker.ask(request(Method::POST, path, full("hello"))).await;

@@ -177,7 +177,7 @@ async fn what_came_as_http2_goes_on_in_origin_form_with_a_host() {
     let proxy = proxy(address, Client::new(limits()), Limits::default()).await;
     let mut asked = request(Method::GET, "/cart?x=1", full(""));
     asked.headers_mut().remove("host");
-    assert_eq!(Asker::http2(proxy.address).await.ask(asked).await.status, 204);
+    assert_eq!(Asker::http2(proxy.http2).await.ask(asked).await.status, 204);
     let head = seen.recv().await.unwrap();
     assert!(head.starts_with("GET /cart?x=1 HTTP/1.1\r\n"), "{head}");
     assert!(head.contains("\r\nhost: shop.test\r\n"), "{head}");

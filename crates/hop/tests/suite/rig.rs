@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hop::http::forward::{Place, Via, trailers};
-use hop::http::server::{Limits, RequestBody, Server, exchange};
+use hop::http::server::{Limits, Protocol, RequestBody, Server, exchange};
 use hop::http::{Body, BoxError, Client, forward, full};
 use hop::stamped::Stamped;
 use hop::{CancellationToken, Hop, Mark, Stamps, Telemetry, wait};
@@ -28,6 +28,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 /// A hop that is being served.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Where it speaks HTTP/2.
+    pub(crate) http2: SocketAddr,
     pub(crate) telemetry: Telemetry,
     pub(crate) stop: CancellationToken,
     pub(crate) done: tokio::task::JoinHandle<()>,
@@ -55,18 +57,25 @@ impl Running {
     {
         let stop = CancellationToken::new();
         let hop = Hop::for_tests(name, telemetry.clone(), stop.clone());
-        let listener = hop::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
+        let listen = || hop::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (first, second) = (listen(), listen());
+        let (address, http2) = (first.local_addr().unwrap(), second.local_addr().unwrap());
         let server = Server::new(&hop, limits, handler);
         let token = stop.clone();
+        let serve = move |listener, protocol| {
+            let (server, token) = (server.clone(), token.clone());
+            async move {
+                hop::accept::run(listener, 256, &token, drain, |stream: Stamped<TcpStream>, stop| {
+                    let stamps = stream.stamps();
+                    server.clone().serve(stream, protocol, stamps, stop)
+                })
+                .await;
+            }
+        };
         let done = tokio::spawn(async move {
-            hop::accept::run(listener, 256, &token, drain, |stream: Stamped<TcpStream>, stop| {
-                let stamps = stream.stamps();
-                server.clone().serve(stream, stamps, stop)
-            })
-            .await;
+            tokio::join!(serve(first, Protocol::Http1), serve(second, Protocol::Http2));
         });
-        Running { address, telemetry, stop, done }
+        Running { address, http2, telemetry, stop, done }
     }
 
     /// Waits for exactly `count` spans of a kind.

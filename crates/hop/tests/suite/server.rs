@@ -121,15 +121,21 @@ async fn closed(mut stream: TcpStream) -> Duration {
 #[tokio::test]
 async fn silence_and_trickles_end_at_the_head_limit() {
     let running = Running::start("hop", short(), |_| async { Response::new(full("ok")) }).await;
-    for beginning in
-        ["", "G", "PRI * HT", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/1.1\r\nhost: a\r\n"]
-    {
-        let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let (http1, http2) = (running.address, running.http2);
+    for (address, beginning) in [
+        (http1, ""),
+        (http1, "G"),
+        (http1, "GET / HTTP/1.1\r\nhost: a\r\n"),
+        (http2, ""),
+        (http2, "PRI * HT"),
+        (http2, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(beginning.as_bytes()).await.unwrap();
         let after = closed(stream).await;
         assert!(after >= Duration::from_millis(200), "{beginning:?} got {after:?} of 300 ms");
     }
-    let mut idle = Asker::http2(running.address).await;
+    let mut idle = Asker::http2(running.http2).await;
     assert_eq!(idle.get("/").await.status, 200);
     wait::until("an idle HTTP/2 connection to end", LIMIT, async || idle.is_closed().then_some(()))
         .await
@@ -140,7 +146,7 @@ async fn silence_and_trickles_end_at_the_head_limit() {
 async fn at_the_end_running_requests_finish_idle_connections_close_and_new_ones_are_refused() {
     let (running, came, go) = patient(Limits::default(), LIMIT).await;
     let mut busy = Asker::http1(running.address).await;
-    let mut busy_http2 = Asker::http2(running.address).await;
+    let mut busy_http2 = Asker::http2(running.http2).await;
     let idle = TcpStream::connect(running.address).await.unwrap();
     let mut kept_alive = TcpStream::connect(running.address).await.unwrap();
     kept_alive.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
@@ -236,11 +242,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_sent_the_server_ends_the_connection_and_lives(bytes in garbage()) {
+    fn whatever_is_sent_the_server_ends_the_connection_and_lives(bytes in garbage(), http2: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let running = origin().await;
-            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            let address = if http2 { running.http2 } else { running.address };
+            let mut stream = TcpStream::connect(address).await.unwrap();
             let _may_be_refused = stream.write_all(&bytes).await;
             let _may_be_gone = stream.shutdown().await;
             closed(stream).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Parser as _;
-use hop::http::server::{Limits, RequestBody, Server};
+use hop::http::server::{Limits, Protocol, RequestBody, Server};
 use hop::http::{Body, full};
 use hop::{CancellationToken, Hop, Stamped, Stamps, Telemetry};
 use http_body_util::BodyExt as _;
@@ -96,7 +96,7 @@ impl Stub {
         let task = tokio::spawn(async move {
             hop::accept::run(listener, 100, &hop.shutdown, hop.drain, |stream, stop| {
                 let stamps = stream.stamps();
-                server.clone().serve(stream, stamps, stop)
+                server.clone().serve(stream, Protocol::Http1, stamps, stop)
             })
             .await;
         });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
+use crate::http::server::BodyError;
 use crate::http::{Fault, Problem};
 
 /// Why there is no response.
@@ -52,7 +53,12 @@ impl ClientError {
     }
 
     /// The answer to the caller: 502 or 504, the next hop's fault (RFC 9110 §15.6.3, §15.6.5).
+    ///
+    /// Unless the request's body was what broke: that is the client's fault.
     pub fn problem(&self) -> Problem {
+        if let Some(body) = BodyError::among_causes(self) {
+            return body.problem();
+        }
         let (status, kind) = match self {
             ClientError::Connect { .. } => (StatusCode::BAD_GATEWAY, "upstream-unreachable"),
             ClientError::Broken { .. } => (StatusCode::BAD_GATEWAY, "upstream-broke-off"),

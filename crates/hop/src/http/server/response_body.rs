@@ -1,49 +1,13 @@
-//! Bodies that say when their last byte has passed.
+//! A response's body that says when its last byte has passed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 
-use super::patience::Busy;
+use super::activity::Running;
 use crate::http::{Body, BoxError, Exchange};
-
-/// A request's body that notes when its last byte was read.
-pub struct RequestBody {
-    inner: Incoming,
-    exchange: Exchange,
-}
-
-impl RequestBody {
-    pub(super) fn new(inner: Incoming, exchange: Exchange) -> Self {
-        RequestBody { inner, exchange }
-    }
-}
-
-impl hyper::body::Body for RequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && self.inner.is_end_stream()) {
-            self.exchange.request_ended();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
 
 /// A response's body that says when it has been handed over entirely, or that it never was.
 pub struct ResponseBody {
@@ -59,7 +23,9 @@ pub struct ResponseBody {
     /// Bytes that the connection had written before this response.
     before: u64,
     exchange: Option<Exchange>,
-    _busy: Busy,
+    /// Some of what was handed over waits for the client to take it.
+    undelivered: bool,
+    running: Running,
 }
 
 impl ResponseBody {
@@ -69,16 +35,36 @@ impl ResponseBody {
         unsent: bool,
         length: Option<u64>,
         exchange: Exchange,
-        busy: Busy,
+        running: Running,
     ) -> Self {
+        let whole = unsent || inner.is_end_stream();
+        running.sending(!whole);
         ResponseBody {
-            whole: unsent || inner.is_end_stream(),
+            whole,
             inner,
             left: length,
             sent: 0,
             before: exchange.stamps().last_write().offset,
             exchange: Some(exchange),
-            _busy: busy,
+            undelivered: false,
+            running,
+        }
+    }
+
+    /// Is there nothing (more) to send?
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Does some of what was handed over still wait for the client to take it?
+    pub(super) fn undelivered(&mut self, waits: bool) {
+        self.undelivered = waits;
+    }
+
+    /// The client took nothing for too long.
+    pub(super) fn stalled(mut self) {
+        if let Some(exchange) = self.exchange.take() {
+            exchange.cut_off("stalled");
         }
     }
 }
@@ -92,6 +78,7 @@ impl hyper::body::Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
+        self.running.sending(polled.is_ready());
         match &polled {
             Poll::Pending => {}
             Poll::Ready(None) => self.whole = true,
@@ -123,8 +110,9 @@ impl hyper::body::Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
+        self.running.sending(false);
         let Some(exchange) = self.exchange.take() else { return };
-        if self.whole {
+        if self.whole && !self.undelivered {
             exchange.response_ended(self.before + self.sent);
         } else {
             exchange.cut_off("cancelled");

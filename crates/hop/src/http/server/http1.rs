@@ -1,0 +1,75 @@
+//! HTTP/1.1 connections, on hyper.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::Version;
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use super::Server;
+use super::activity::{Activity, Patience, Verdict};
+use super::informational::Queue;
+use super::request_body::Source;
+use super::wire::Wire;
+use crate::stamped::Stamps;
+
+/// Serves one connection until it ends; when `stop` is cancelled, the running request finishes first.
+pub(super) async fn serve<I>(server: Server, io: I, stamps: Stamps, stop: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (limits, peer) = (server.limits, stamps.flow().client);
+    let mut builder = Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        // Twice what is allowed: a head that is a little too large is answered by us, who can say why. hyper
+        // reads no less than 8 KiB at a time.
+        .max_buf_size((2 * limits.head_bytes).max(8 << 10))
+        .max_headers(2 * limits.headers);
+    let activity = Activity::new(limits);
+    let informational = Arc::new(Queue::default());
+    let mut patience = Patience::new(limits, stamps.clone(), Arc::clone(&activity));
+    let wire = Wire::new(io, Arc::clone(&server.name), Arc::clone(&activity), Arc::clone(&informational));
+    let server = Arc::new(server);
+    let service = service_fn(move |request: hyper::Request<_>| {
+        let (server, stamps, running) = (Arc::clone(&server), stamps.clone(), activity.begin());
+        let informational = informational.request(request.version() >= Version::HTTP_11);
+        async move {
+            let request = request.map(Source::Http1);
+            Ok::<_, Infallible>(server.answer(request, stamps, running, informational).await)
+        }
+    });
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(wire), service));
+    let mut stopped = std::pin::pin!(stop.cancelled());
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, %peer, "connection");
+                }
+                return;
+            }
+            () = stopped.as_mut(), if !ending => {
+                connection.as_mut().graceful_shutdown();
+                ending = true;
+            }
+            verdict = patience.next() => match verdict {
+                Verdict::Stays => {}
+                Verdict::Idle if !ending => {
+                    connection.as_mut().graceful_shutdown();
+                    ending = true;
+                }
+                Verdict::Idle | Verdict::Stalled => {
+                    tracing::debug!(%peer, "connection cut: nothing moved for too long");
+                    return;
+                }
+            },
+        }
+    }
+}

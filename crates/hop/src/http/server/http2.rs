@@ -1,0 +1,271 @@
+//! HTTP/2 connections, on the crate `h2`.
+//!
+//! Driven here and not by hyper, because each stream needs a limit of its own: hyper does not look at a
+//! response again until the client gives it window (RFC 9113 §5.2), so a client that never does would hold
+//! it for ever, and everything that it holds.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::server::{Builder, SendResponse};
+use h2::{Reason, RecvStream, SendStream};
+use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::{Activity, Running};
+use super::informational::Queue;
+use super::pace::Waiting;
+use super::request_body::Source;
+use super::response_body::ResponseBody;
+use super::second::SpeaksSecond;
+use super::{Limits, Server};
+use crate::clock;
+use crate::stamped::Stamps;
+
+/// What a client may send ahead of what is read: on one stream, and on all streams of a connection.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// What is buffered of a response after the client gave window and before the socket takes it.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// The most that is handed over at once: one frame of the usual size (RFC 9113 §4.2).
+const PIECE: usize = 16 << 10;
+
+/// Serves one connection until it ends. When `stop` is cancelled, or after a time without a request, the client
+/// is sent GOAWAY and running requests finish (RFC 9113 §6.8).
+pub(super) async fn serve<I>(server: Server, io: I, stamps: Stamps, stop: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (limits, peer) = (server.limits, stamps.flow().client);
+    let io = SpeaksSecond::new(io);
+    let handshake = tokio::time::timeout(limits.head_time, builder(limits).handshake::<_, Bytes>(io));
+    let mut connection = match stop.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(connection))) => connection,
+        Some(Ok(Err(error))) => return tracing::debug!(%error, %peer, "HTTP/2 preface"),
+        Some(Err(_)) | None => return,
+    };
+    let (server, activity) = (Arc::new(server), Activity::new(limits));
+    // Dropped with the connection: whatever still runs then has nobody to answer.
+    let mut streams = JoinSet::new();
+    // PING, SETTINGS and WINDOW_UPDATE are no progress: the time without a stream counts, whatever is sent.
+    let after = |time| Instant::from_std(clock::monotonic() + time);
+    let mut idle = std::pin::pin!(tokio::time::sleep_until(after(limits.head_time)));
+    let mut stopped = std::pin::pin!(stop.cancelled());
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            accepted = connection.accept() => match accepted {
+                Some(Ok((request, mut respond))) => {
+                    if is_malformed(request.headers()) {
+                        respond.send_reset(Reason::PROTOCOL_ERROR);
+                        continue;
+                    }
+                    let (server, stamps, running) = (Arc::clone(&server), stamps.clone(), activity.begin());
+                    streams.spawn(async move { stream(&server, request, respond, stamps, running).await });
+                }
+                Some(Err(error)) => return tracing::debug!(%error, %peer, "connection"),
+                None => return,
+            },
+            Some(_) = streams.join_next(), if !streams.is_empty() => {
+                if streams.is_empty() && !ending {
+                    idle.as_mut().reset(after(limits.head_time));
+                }
+            }
+            () = stopped.as_mut(), if !ending => {
+                connection.graceful_shutdown();
+                ending = true;
+                idle.as_mut().reset(after(limits.pace.stall));
+            }
+            () = idle.as_mut(), if streams.is_empty() => {
+                if ending {
+                    return tracing::debug!(%peer, "connection cut: the client does not take its end");
+                }
+                connection.graceful_shutdown();
+                ending = true;
+                idle.as_mut().reset(after(limits.pace.stall));
+            }
+        }
+    }
+}
+
+fn builder(limits: Limits) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(limits.streams)
+        // Twice what is allowed: a head that is a little too large is answered by us, who can say why.
+        .max_header_list_size(u32::try_from(2 * limits.head_bytes).unwrap_or(u32::MAX))
+        .max_send_buffer_size(SEND_BUFFER);
+    builder
+}
+
+/// A field value begins and ends with no white space (RFC 9113 §8.2.1).
+fn is_malformed(headers: &HeaderMap) -> bool {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    headers.values().map(HeaderValue::as_bytes).any(|value| blank(value.first()) || blank(value.last()))
+}
+
+/// One request and its response.
+async fn stream(
+    server: &Server,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    stamps: Stamps,
+    running: Running,
+) {
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let queue = Arc::new(Queue::default());
+    let informational = queue.request(true);
+    let request = request.map(|body| Source::Http2(body, length));
+    let response = {
+        let mut answer = std::pin::pin!(server.answer(request, stamps, running, informational));
+        loop {
+            tokio::select! {
+                biased;
+                early = poll_fn(|context| queue.poll_next(context)) => inform(&mut respond, early),
+                response = answer.as_mut() => break response,
+                // The client does not want it any more, or is gone: dropping the handler cancels it.
+                _ = poll_fn(|context| respond.poll_reset(context)) => return,
+            }
+        }
+    };
+    poll_fn(|context| {
+        while let Poll::Ready(early) = queue.poll_next(context) {
+            inform(&mut respond, early);
+        }
+        Poll::Ready(())
+    })
+    .await;
+    let (mut head, body) = response.into_parts();
+    complete(head.status, &mut head.headers, &body);
+    match respond.send_response(Response::from_parts(head, ()), body.is_whole()) {
+        Ok(_) if body.is_whole() => {}
+        Ok(sink) => send(sink, body, server.limits).await,
+        Err(error) => {
+            tracing::debug!(%error, "response head");
+            respond.send_reset(Reason::INTERNAL_ERROR);
+        }
+    }
+}
+
+fn inform(respond: &mut SendResponse<Bytes>, mut early: Response<()>) {
+    remove_connection_fields(early.headers_mut());
+    if let Err(error) = respond.send_informational(early) {
+        tracing::debug!(%error, "1xx response");
+    }
+}
+
+/// What every response has (RFC 9110 §6.6.1, §8.6), and what none may have in HTTP/2 (RFC 9113 §8.2.2).
+fn complete(status: StatusCode, headers: &mut HeaderMap, body: &ResponseBody) {
+    remove_connection_fields(headers);
+    headers.entry(header::DATE).or_insert_with(clock::http_date_value);
+    let without = status.is_informational() || status == StatusCode::NO_CONTENT;
+    let length = body.size_hint().exact().filter(|length| !without && (*length > 0 || !body.is_whole()));
+    if let Some(length) = length {
+        headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+}
+
+fn remove_connection_fields(headers: &mut HeaderMap) {
+    const FIELDS: [HeaderName; 5] = [
+        header::CONNECTION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    for name in FIELDS {
+        headers.remove(name);
+    }
+}
+
+/// A response's body, as fast as the client takes it and no slower than [`Limits::pace`].
+async fn send(mut sink: SendStream<Bytes>, mut body: ResponseBody, limits: Limits) {
+    let mut waiting = Waiting::new(limits.pace);
+    loop {
+        let frame = tokio::select! {
+            biased;
+            _ = poll_fn(|context| sink.poll_reset(context)) => return,
+            frame = body.frame() => frame,
+        };
+        let mut data = match frame.map(|frame| frame.map(hyper::body::Frame::into_data)) {
+            Some(Ok(Ok(data))) => data,
+            Some(Ok(Err(frame))) => {
+                let _gone = sink.send_trailers(frame.into_trailers().unwrap_or_default());
+                return;
+            }
+            Some(Err(_)) => return sink.send_reset(Reason::INTERNAL_ERROR),
+            None => {
+                let _gone = sink.send_data(Bytes::new(), true);
+                return;
+            }
+        };
+        let last = body.is_end_stream();
+        if last && data.is_empty() {
+            let _gone = sink.send_data(data, true);
+            return;
+        }
+        body.undelivered(true);
+        while !data.is_empty() {
+            let count = match capacity(&mut sink, data.len().min(PIECE), &mut waiting).await {
+                Capacity::Bytes(count) => count.min(data.len()),
+                Capacity::Gone => return,
+                Capacity::Late => {
+                    sink.send_reset(Reason::CANCEL);
+                    return body.stalled();
+                }
+            };
+            waiting.moved(count);
+            let piece = data.split_to(count);
+            if sink.send_data(piece, last && data.is_empty()).is_err() {
+                return;
+            }
+        }
+        body.undelivered(false);
+        if last {
+            return;
+        }
+    }
+}
+
+/// What may be sent now.
+enum Capacity {
+    Bytes(usize),
+    /// The client has reset the stream, or is gone.
+    Gone,
+    /// The client gave no window for too long.
+    Late,
+}
+
+async fn capacity(sink: &mut SendStream<Bytes>, wanted: usize, waiting: &mut Waiting) -> Capacity {
+    sink.reserve_capacity(wanted);
+    poll_fn(|context| {
+        if sink.capacity() > 0 {
+            return Poll::Ready(Capacity::Bytes(sink.capacity()));
+        }
+        if sink.poll_reset(context).is_ready() {
+            return Poll::Ready(Capacity::Gone);
+        }
+        loop {
+            match sink.poll_capacity(context) {
+                Poll::Ready(Some(Ok(0))) => {}
+                Poll::Ready(Some(Ok(count))) => return Poll::Ready(Capacity::Bytes(count)),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Capacity::Gone),
+                Poll::Pending => return waiting.poll_late(context).map(|()| Capacity::Late),
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,231 @@
+//! A request's body: what has been held of it, the rest as it comes, and what may be wrong with it.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::informational::Informational;
+use super::pace::{Pace, Waiting};
+use crate::http::{BoxError, Exchange, Fault, Problem};
+
+/// Why a request's body did not come to its end: the client's fault either way.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It came more slowly than [`Pace`] allows.
+    #[error("the request's body came too slowly: {bytes} bytes so far, and no more within {stall:?}")]
+    Slow {
+        /// Bytes that had come.
+        bytes: u64,
+        /// [`Pace::stall`].
+        stall: Duration,
+    },
+    /// It is malformed, was cut off, or does not have the announced length.
+    #[error("the request's body could not be read: {0}")]
+    Broken(#[source] BoxError),
+}
+
+impl BodyError {
+    /// The body's error among the causes of a failed forwarding, if that is what was wrong.
+    pub fn among_causes<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a BodyError> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// The answer: 408 (RFC 9110 §15.5.9) or 400, the client's fault.
+    pub fn problem(&self) -> Problem {
+        let (status, kind) = match self {
+            BodyError::Slow { .. } => (StatusCode::REQUEST_TIMEOUT, "body-slow"),
+            BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "body-broken"),
+        };
+        Problem::new(status, Fault::Client, kind, self.to_string())
+    }
+}
+
+/// Where a body comes from.
+pub(super) enum Source {
+    Http1(Incoming),
+    /// With `content-length`, if it was given.
+    Http2(h2::RecvStream, Option<u64>),
+}
+
+impl Source {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Source::Http1(incoming) => Pin::new(incoming).poll_frame(context).map_err(Into::into),
+            Source::Http2(stream, _) => Poll::Ready(match ready!(stream.poll_data(context)) {
+                Some(Ok(bytes)) => {
+                    // The bytes are in a handler's hands or held within a limit: the client may send more.
+                    let released = stream.flow_control().release_capacity(bytes.len());
+                    Some(released.map(|()| Frame::data(bytes)).map_err(Into::into))
+                }
+                Some(Err(error)) => Some(Err(error.into())),
+                None => match ready!(stream.poll_trailers(context)) {
+                    Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
+                    Err(error) => Some(Err(error.into())),
+                },
+            }),
+        }
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        match self {
+            Source::Http1(incoming) => incoming.is_end_stream(),
+            Source::Http2(stream, _) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Http1(incoming) => incoming.size_hint(),
+            Source::Http2(_, Some(length)) => SizeHint::with_exact(*length),
+            Source::Http2(..) => SizeHint::default(),
+        }
+    }
+}
+
+/// A request's body, which notes when its last byte was read and ends with an error when it comes too slowly.
+pub struct RequestBody {
+    source: Source,
+    /// What came before the handler was called, in order.
+    held: VecDeque<Frame<Bytes>>,
+    /// Nothing more will come from the source.
+    ended: bool,
+    exchange: Exchange,
+    pace: Pace,
+    waiting: Waiting,
+    /// HTTP/2 with `Expect: 100-continue`: told to go on when the body is wanted (hyper does it for HTTP/1.1).
+    expects: Option<Informational>,
+    /// The right to go on before the body is whole.
+    streaming: Option<[OwnedSemaphorePermit; 2]>,
+}
+
+impl RequestBody {
+    pub(super) fn new(
+        source: Source,
+        exchange: Exchange,
+        pace: Pace,
+        expects: Option<Informational>,
+    ) -> Self {
+        let ended = source.is_end_stream();
+        let (held, waiting) = (VecDeque::new(), Waiting::new(pace));
+        RequestBody { source, held, ended, exchange, pace, waiting, expects, streaming: None }
+    }
+
+    /// Has all of it come, so that nobody will have to wait for the client?
+    pub fn is_whole(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads up to `limit` bytes, or to the end.
+    pub(super) async fn hold(&mut self, limit: usize) -> Result<(), BodyError> {
+        let mut count = 0;
+        while count < limit {
+            match std::future::poll_fn(|context| self.poll_source(context)).await {
+                Some(frame) => {
+                    let frame = frame?;
+                    count += frame.data_ref().map_or(0, Bytes::len);
+                    self.held.push_back(frame);
+                }
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the right to stream until this body has come to its end or is dropped.
+    pub(super) fn streams_by(&mut self, permits: [OwnedSemaphorePermit; 2]) {
+        self.streaming = Some(permits);
+    }
+
+    fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if let Some(informational) = self.expects.take() {
+            informational.send(StatusCode::CONTINUE, hyper::HeaderMap::new());
+        }
+        let polled = match self.source.poll_frame(context) {
+            Poll::Pending => {
+                self.exchange.awaits_client(true);
+                ready!(self.waiting.poll_late(context));
+                let (bytes, stall) = (self.waiting.bytes(), self.pace.stall);
+                Some(Err(BodyError::Slow { bytes, stall }))
+            }
+            Poll::Ready(polled) => polled.map(|frame| frame.map_err(BodyError::Broken)),
+        };
+        match &polled {
+            Some(Ok(frame)) => {
+                self.waiting.moved(frame.data_ref().map_or(0, Bytes::len));
+                self.ended = self.source.is_end_stream();
+            }
+            Some(Err(_)) | None => self.ended = true,
+        }
+        self.exchange.awaits_client(matches!(polled, Some(Err(BodyError::Slow { .. }))));
+        if self.ended {
+            self.streaming = None;
+            self.exchange.request_ended();
+        }
+        Poll::Ready(polled)
+    }
+}
+
+impl hyper::body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.held.pop_front() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => self.poll_source(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held.is_empty() && self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let held = self.held.iter().filter_map(Frame::data_ref).map(|bytes| bytes.len() as u64).sum();
+        if !self.ended {
+            let rest = self.source.size_hint();
+            let mut hint = SizeHint::new();
+            match &self.source {
+                // hyper counts down what is left; the announced length of HTTP/2 is that of all.
+                Source::Http1(_) => {
+                    if let Some(upper) = rest.upper() {
+                        hint.set_upper(upper.saturating_add(held));
+                    }
+                    hint.set_lower(rest.lower().saturating_add(held));
+                }
+                Source::Http2(_, Some(length)) => {
+                    hint.set_exact(length.saturating_sub(self.waiting.bytes()).saturating_add(held));
+                }
+                Source::Http2(_, None) => hint.set_lower(held),
+            }
+            hint
+        } else if self.held.iter().any(Frame::is_trailers) {
+            // A length known beforehand would make HTTP/1.1 drop the trailers: chunked, they go on.
+            let mut hint = SizeHint::new();
+            hint.set_lower(held);
+            hint
+        } else {
+            SizeHint::with_exact(held)
+        }
+    }
+}
