@@ -1,6 +1,6 @@
 //! What an authoritative server says to a question: the algorithm of RFC 1034 §4.3.2.
 //!
-//! There are only five things it can say:
+//! There are only six things it can say:
 //!
 //! | outcome  | RCODE    | AA | sections                                                        |
 //! |----------|----------|----|-----------------------------------------------------------------|
@@ -8,10 +8,13 @@
 //! | referral | NOERROR  | 0  | "ask these": NS in AUTHORITY, their addresses in ADDITIONAL      |
 //! | NODATA   | NOERROR  | 1  | the name exists, the type does not: SOA in AUTHORITY             |
 //! | NXDOMAIN | NXDOMAIN | 1  | the name does not exist, nor anything below it: SOA in AUTHORITY |
+//! | YXDOMAIN | YXDOMAIN | 1  | a DNAME moves the name, and what comes of it is too long: the DNAME in ANSWER |
 //! | REFUSED  | REFUSED  | 0  | not one of my zones                                              |
 
 use hickory_proto::op::{Query, ResponseCode};
+use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::{DNSClass, LowerName, Name, RData, Record, RecordType};
+use hickory_proto::serialize::binary::BinDecodable as _;
 
 use crate::zone::{Zone, Zones, ancestors};
 
@@ -74,6 +77,25 @@ pub fn answer(zones: &Zones, question: &Query) -> Answer {
                     _ => return reply,
                 }
             }
+            Finding::Moved(dname, target) => {
+                let owner = name.clone();
+                let ttl = dname.ttl;
+                if !reply.answers.contains(&dname) {
+                    reply.answers.push(*dname);
+                }
+                let Some(target) = target else {
+                    reply.code = ResponseCode::YXDomain;
+                    return reply;
+                };
+                // For whoever does not know DNAME, an alias that says the same (RFC 6672 §3.1).
+                let seen = reply.answers.iter().any(|earlier| earlier.name == owner);
+                reply.answers.push(Record::from_rdata(owner, ttl, RData::CNAME(CNAME(target.clone()))));
+                name = target;
+                match zone_for(zones, &LowerName::new(&name), kind) {
+                    Some(next) if !seen && kind != RecordType::CNAME => zone = next,
+                    _ => return reply,
+                }
+            }
             Finding::Referral(servers) => {
                 // With an alias before it the answer section is ours, so AA stays (RFC 1035 §4.1.1).
                 reply.authoritative = !reply.answers.is_empty();
@@ -113,6 +135,8 @@ enum Finding {
     Records(Vec<Record>),
     /// The CNAME record and the name it points to.
     Alias(Box<Record>, Name),
+    /// The DNAME record above the name, and what the name becomes; `None` when that is no name any more.
+    Moved(Box<Record>, Option<Name>),
     /// The NS records of the cut at or above the name.
     Referral(Vec<Record>),
     NoSuchType,
@@ -122,14 +146,18 @@ enum Finding {
 fn look_up(zone: &Zone, asked: &Name, kind: RecordType) -> Finding {
     let name = LowerName::new(asked);
     // From the top down, the first cut on the way ends our authority: whatever lies at or below it
-    // is the other side's to say, even if we happen to hold a copy (glue).
+    // is the other side's to say, even if we happen to hold a copy (glue). A DNAME moves all that lies
+    // below it, but not itself (RFC 6672 §2.3).
     let mut path: Vec<LowerName> = ancestors(&name, zone.origin()).collect();
     path.reverse();
-    for cut in &path[1..] {
-        let servers = zone.records(cut, RecordType::NS);
-        let is_parents_own = kind == RecordType::DS && *cut == name;
-        if !servers.is_empty() && !is_parents_own {
+    for step in &path {
+        let servers = zone.records(step, RecordType::NS);
+        let is_parents_own = kind == RecordType::DS && *step == name;
+        if step != zone.origin() && !servers.is_empty() && !is_parents_own {
             return Finding::Referral(servers.to_vec());
+        }
+        if let Some(dname) = zone.records(step, RecordType::DNAME).first().filter(|_| *step != name) {
+            return Finding::Moved(Box::new(dname.clone()), moved(asked, dname));
         }
     }
     let node = match zone.node(&name) {
@@ -165,6 +193,17 @@ fn look_up(zone: &Zone, asked: &Name, kind: RecordType) -> Finding {
         },
         None => Finding::NoSuchType,
     }
+}
+
+/// The name with the DNAME's target in place of the DNAME's owner (RFC 6672 §2.2); `None` when it gets too long.
+fn moved(name: &Name, dname: &Record) -> Option<Name> {
+    // hickory knows the type's number, but not what is in it.
+    let RData::Unknown { rdata, .. } = &dname.data else { return None };
+    let target = Name::from_bytes(&rdata.anything).ok()?;
+    // Not `num_labels`, which does not count an asterisk.
+    let kept = name.iter().len().checked_sub(dname.name.iter().len())?;
+    let labels = name.iter().take(kept).chain(target.iter());
+    Name::from_labels(labels).ok()
 }
 
 /// Adds the addresses, as far as the zone has them, of the hosts that `records` name.

@@ -34,7 +34,11 @@ impl Settings {
     /// The first that is broken, with its path, and the line if it can be told.
     pub fn load_zones(&self) -> anyhow::Result<Zones> {
         let zones = self.zones.iter().map(|file| Zone::load(&file.origin, &file.path));
-        Zones::new(zones.collect::<Result<Vec<_>, _>>()?).map_err(anyhow::Error::msg)
+        let zones = zones.collect::<Result<Vec<_>, _>>()?;
+        for warning in zones.iter().flat_map(Zone::warnings) {
+            tracing::warn!("{warning}");
+        }
+        Zones::new(zones).map_err(anyhow::Error::msg)
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! | module | answers |
 //! |---|---|
-//! | [`zone`] | what is a zone, and how does it come out of a file? |
+//! | crate `zonefile` | what does a line of a zone file say? |
+//! | [`zone`] | what is a zone, and do these records make one? |
 //! | [`answer`] | answer, referral, NODATA, NXDOMAIN, REFUSED: which, and why? |
 //! | crate `dnswire` | what do the bytes look like, and what if they do not fit? |
 //! | [`respond`] | all of the above in one function, bytes in and bytes out |

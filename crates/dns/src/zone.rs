@@ -5,13 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use hickory_proto::rr::rdata::{HTTPS, SVCB};
-use hickory_proto::rr::{DNSClass, LowerName, Name, RData, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinEncodable};
-use hickory_proto::serialize::txt::Parser;
+use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType};
+use zonefile::Error;
 
 /// Everything known about one name: its records by type.
 ///
@@ -26,6 +23,7 @@ pub struct Zone {
     nodes: BTreeMap<LowerName, Node>,
     /// The SOA as negative answers carry it: its TTL is min(TTL, MINIMUM), as RFC 2308 §3 says.
     denial: Record,
+    warnings: Vec<Error>,
 }
 
 impl Zone {
@@ -33,39 +31,36 @@ impl Zone {
     ///
     /// # Errors
     /// Whatever is wrong with the file, with its path and, where it can be told, the line.
-    pub fn load(origin: &Name, path: &Path) -> Result<Self, ZoneError> {
-        let fail = |line, problem| ZoneError { path: path.to_owned(), line, problem };
-        let text = std::fs::read_to_string(path).map_err(|error| fail(None, format!("read it: {error}")))?;
-        let (_, sets) = match parse(&text, path, origin) {
-            Ok(parsed) => parsed,
-            Err(problem) => return Err(fail(line_of_error(&text, path, origin), problem)),
-        };
-        let records = sets.into_values().flat_map(|set| set.into_parts().records);
-        Zone::from_records(origin, records).map_err(|problem| fail(None, problem))
-    }
-
-    /// Builds the tree and checks what a parser cannot see: that the records make a zone.
-    fn from_records(origin: &Name, records: impl Iterator<Item = Record>) -> Result<Self, String> {
+    pub fn load(origin: &Name, path: &Path) -> Result<Self, Error> {
         let origin = LowerName::new(origin);
         let mut nodes: BTreeMap<LowerName, Node> = BTreeMap::new();
-        for mut record in records {
+        let mut warnings = Vec::new();
+        for entry in zonefile::read(path, &origin)?.entries {
+            let at = |problem| Error { file: entry.file.to_path_buf(), line: Some(entry.line), problem };
+            let record = entry.record;
             let name = LowerName::new(&record.name);
             if !origin.zone_of(&name) {
-                return Err(format!("{} is not in the zone {origin}", record.name));
+                return Err(at(format!("{} is not in the zone {origin}", record.name)));
             }
-            if record.dns_class != DNSClass::IN {
-                return Err(format!("{} is of class {}; only IN is served", record.name, record.dns_class));
+            if is_hashed_denial(&record) {
+                continue;
             }
-            sort_service_parameters(&mut record)?;
-            survives_the_wire(&record)?;
             // Every name between this one and the origin exists as well, if only as an empty node.
             for ancestor in ancestors(&name, &origin) {
                 nodes.entry(ancestor).or_default();
             }
-            nodes.entry(name).or_default().entry(record.record_type()).or_default().push(record);
+            let set = nodes.entry(name).or_default().entry(record.record_type()).or_default();
+            warnings.extend(add(set, record).map(at));
         }
-        let denial = check(&origin, &nodes)?;
-        Ok(Zone { origin, nodes, denial })
+        let whole = |problem| Error { file: path.to_owned(), line: None, problem };
+        let denial = check(&origin, &nodes).map_err(whole)?;
+        warnings.extend(doubts(&origin, &nodes).map(whole));
+        Ok(Zone { origin, nodes, denial, warnings })
+    }
+
+    /// What can be served but is hardly meant.
+    pub fn warnings(&self) -> &[Error] {
+        &self.warnings
     }
 
     /// The zone's topmost name.
@@ -88,6 +83,11 @@ impl Zone {
         self.nodes.get(name).and_then(|node| node.get(&record_type)).map_or(&[], Vec::as_slice)
     }
 
+    /// All names that exist, and what is known about each.
+    pub fn nodes(&self) -> impl Iterator<Item = (&LowerName, &Node)> {
+        self.nodes.iter()
+    }
+
     /// How many records the zone holds.
     pub fn record_count(&self) -> usize {
         self.nodes.values().flat_map(BTreeMap::values).map(Vec::len).sum()
@@ -100,66 +100,34 @@ pub(crate) fn ancestors<'a>(name: &LowerName, origin: &'a LowerName) -> impl Ite
     std::iter::successors(start, move |name| (name != origin).then(|| name.base_name()))
 }
 
-/// Why a zone file cannot be served.
-#[derive(Debug)]
-pub struct ZoneError {
-    path: PathBuf,
-    line: Option<usize>,
-    problem: String,
-}
-
-impl fmt::Display for ZoneError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "zone file {}", self.path.display())?;
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
-        }
-        write!(f, ": {}", self.problem)
+/// NSEC3 records and their signatures stand at names that are hashes, which are no names of the zone
+/// (RFC 5155 §7.2.8): they only go into denials for clients that ask for DNSSEC, which this server does not
+/// give.
+fn is_hashed_denial(record: &Record) -> bool {
+    const NSEC3: [u8; 2] = [0, 50];
+    match (record.record_type(), &record.data) {
+        (RecordType::NSEC3, _) => true,
+        (RecordType::RRSIG, RData::Unknown { rdata, .. }) => rdata.anything.starts_with(&NSEC3),
+        _ => false,
     }
 }
 
-impl std::error::Error for ZoneError {}
-
-type Parsed = (Name, BTreeMap<hickory_proto::rr::RrKey, hickory_proto::rr::RecordSet>);
-
-fn parse(text: &str, path: &Path, origin: &Name) -> Result<Parsed, String> {
-    Parser::new(text, Some(path.to_owned()), Some(origin.clone())).parse().map_err(|error| error.to_string())
-}
-
-/// The parser does not say where it stopped. So, once a file is known to be broken, ask it about the
-/// first line, the first two lines, ... until the error stays; a zone file is small.
-fn line_of_error(text: &str, path: &Path, origin: &Name) -> Option<usize> {
-    const LONGEST: usize = 2_000; // lines; beyond, the search (quadratic) costs more than it tells
-    let whole = parse(text, path, origin).err()?;
-    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).take(LONGEST + 1).collect();
-    if ends.len() > LONGEST {
-        return None;
+/// Adds a record to those of the same name and type; returns what is odd about it.
+fn add(set: &mut Vec<Record>, mut record: Record) -> Option<String> {
+    let title = format!("{} {}", record.name, record.record_type());
+    if set.iter().any(|other| other.data == record.data) {
+        return Some(format!("{title} stands here for the second time; once counts (RFC 2181 §5)"));
     }
-    // A beginning may stop inside parentheses that a later line closes, and fail for that alone.
-    // So look for the last beginning that does not fail as the whole file does: the culprit follows.
-    let fails = |end: &usize| parse(&text[..*end], path, origin).err().as_ref() == Some(&whole);
-    Some(ends.iter().rposition(|end| !fails(end)).map_or(1, |index| index + 2))
-}
-
-/// Puts the parameters of an HTTPS or SVCB record in ascending order: a person may write them in any
-/// order, on the wire they must ascend, and each may appear once (RFC 9460 §2.1, §2.2).
-fn sort_service_parameters(record: &mut Record) -> Result<(), String> {
-    let (RData::HTTPS(HTTPS(service)) | RData::SVCB(service)) = &mut record.data else { return Ok(()) };
-    let SVCB { svc_params, .. } = service;
-    svc_params.sort_by_key(|(key, _)| u16::from(*key));
-    match svc_params.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(format!("{} repeats the service parameter {}", record.name, pair[0].0)),
-        None => Ok(()),
+    let odd = set.first().filter(|first| first.ttl != record.ttl).map(|first| {
+        let lowest = first.ttl.min(record.ttl);
+        format!("{title} has several TTLs; the lowest, {lowest}, counts for all (RFC 2181 §5.2)")
+    });
+    record.ttl = set.iter().map(|other| other.ttl).fold(record.ttl, u32::min);
+    for other in set.iter_mut() {
+        other.ttl = record.ttl;
     }
-}
-
-/// Writes the record as it will go out and reads it back: what does not survive this would turn
-/// every question for it into a SERVFAIL later, so it is refused now.
-fn survives_the_wire(record: &Record) -> Result<(), String> {
-    let kind = record.record_type();
-    let bytes = record.to_bytes().map_err(|error| format!("{} {kind}: {error}", record.name))?;
-    Record::from_bytes(&bytes).map_err(|error| format!("{} {kind}: {error}", record.name))?;
-    Ok(())
+    set.push(record);
+    odd
 }
 
 /// Checks the rules that concern several records at once; returns the SOA for negative answers.
@@ -169,26 +137,59 @@ fn check(origin: &LowerName, nodes: &BTreeMap<LowerName, Node>) -> Result<Record
         Some([soa]) => denial(soa),
         _ => return Err(format!("{origin} must have exactly one SOA record (RFC 1035 §5.2)")),
     };
-    if !apex.contains_key(&RecordType::NS) {
-        return Err(format!("{origin} has no NS record: nobody would serve it (RFC 1034 §4.2.1)"));
-    }
     for (name, node) in nodes {
-        if node.contains_key(&RecordType::CNAME) && (node.len() > 1 || node[&RecordType::CNAME].len() > 1) {
+        let count = |kind| node.get(&kind).map_or(0, Vec::len);
+        // Its signature and its NSEC record may stand beside an alias (RFC 4034 §2.1, RFC 2181 §10.1).
+        let beside =
+            |kind: &&RecordType| !matches!(kind, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC);
+        if count(RecordType::CNAME) > 1 {
+            return Err(format!("{name} has more than one CNAME (RFC 2181 §10.1)"));
+        }
+        if count(RecordType::CNAME) == 1 && node.keys().any(|kind| beside(&kind)) {
             return Err(format!("{name} is a CNAME and has other records too (RFC 1034 §3.6.2)"));
+        }
+        if count(RecordType::DNAME) > 1 {
+            return Err(format!("{name} has more than one DNAME (RFC 6672 §2.4)"));
         }
         if name != origin && node.contains_key(&RecordType::SOA) {
             return Err(format!("{name} has an SOA but is not the zone's origin {origin}"));
         }
-        for server in node.get(&RecordType::NS).into_iter().flatten().filter(|_| name != origin) {
-            let RData::NS(target) = &server.data else { continue };
-            let target = LowerName::new(&target.0);
-            let address = |kind| nodes.get(&target).is_some_and(|node| node.contains_key(&kind));
-            if name.zone_of(&target) && !address(RecordType::A) && !address(RecordType::AAAA) {
-                return Err(format!("{name} is delegated to {target} but there is no address (glue) for it"));
-            }
+        let above = ancestors(name, origin).skip(1);
+        let moved = above.into_iter().find(|above| has(nodes, above, RecordType::DNAME));
+        if let Some(moved) = moved.filter(|_| !node.is_empty()) {
+            return Err(format!("{name} is below {moved}, whose DNAME moves all such names (RFC 6672 §2.4)"));
         }
     }
     Ok(denial)
+}
+
+fn has(nodes: &BTreeMap<LowerName, Node>, name: &LowerName, kind: RecordType) -> bool {
+    nodes.get(name).is_some_and(|node| node.contains_key(&kind))
+}
+
+/// What a person would want to know who wrote this zone.
+fn doubts<'z>(
+    origin: &'z LowerName,
+    nodes: &'z BTreeMap<LowerName, Node>,
+) -> impl Iterator<Item = String> + 'z {
+    let address = |name: &LowerName| has(nodes, name, RecordType::A) || has(nodes, name, RecordType::AAAA);
+    let servers = nodes.iter().flat_map(|(name, node)| {
+        node.get(&RecordType::NS).into_iter().flatten().map(move |server| (name, server))
+    });
+    servers
+        .filter_map(move |(name, server)| {
+            let RData::NS(target) = &server.data else { return None };
+            let target = LowerName::new(&target.0);
+            (name.zone_of(&target) && !address(&target)).then(|| {
+                format!(
+                    "{name} is served by {target}, but there is no address (glue) for it (RFC 1034 §4.2.1)"
+                )
+            })
+        })
+        .chain(
+            (!has(nodes, origin, RecordType::NS))
+                .then(|| format!("{origin} has no NS record: nobody is told to ask here (RFC 1034 §4.2.1)")),
+        )
 }
 
 /// RFC 2308 §3: in a negative answer the SOA's TTL is the smaller of its own and its MINIMUM field.

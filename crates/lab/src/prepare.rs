@@ -1,7 +1,8 @@
 //! Before anything starts: the files that programs read, and what each program is started with.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -35,10 +36,11 @@ pub(crate) fn prepare(
     held: &Held,
     binaries: &Binaries,
 ) -> anyhow::Result<Vec<Vec<Launch>>> {
+    let mut copies = BTreeMap::new();
     for (_, hop) in plan.hops() {
         if let Settings::Dns { zones } = &hop.settings {
             for (_, file) in zones {
-                copy_zone(plan, file, &around.zone(file))
+                copy_zone(plan, file, &around.zone(file), &mut copies)
                     .with_context(|| format!("prepare the zone file of hop.{}", hop.name))?;
             }
         }
@@ -150,27 +152,50 @@ pub(crate) fn flush(plan: &Plan, around: &Surroundings) -> Vec<String> {
     resolver.flush.iter().flatten().map(|word| fill(word, resolver, &env, around)).collect()
 }
 
-/// Copies a zone file; where the plan's load balancer is elsewhere, the copy says so.
-fn copy_zone(plan: &Plan, file: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a zone file and what it includes; where the plan's load balancer is elsewhere, the copy says so.
+/// `copies` says where each file came from: two must not share a place.
+fn copy_zone(
+    plan: &Plan,
+    file: &Path,
+    to: &Path,
+    copies: &mut BTreeMap<PathBuf, PathBuf>,
+) -> anyhow::Result<()> {
     let from = plan.folder.join(file);
-    let text = match std::fs::read_to_string(&from) {
-        Ok(text) => text,
-        Err(error) => {
-            let built_in = ZONES.iter().find(|(name, _)| file.file_name().is_some_and(|file| file == *name));
-            let built_in = built_in.filter(|_| error.kind() == std::io::ErrorKind::NotFound);
-            built_in
-                .map(|(_, text)| (*text).to_owned())
-                .ok_or(error)
-                .with_context(|| format!("read {}", from.display()))?
+    if !from.exists()
+        && let Some((_, text)) =
+            ZONES.iter().find(|(name, _)| file.file_name().is_some_and(|file| file == *name))
+    {
+        return write_zone(plan, text.as_bytes(), to);
+    }
+    let (folder, target) = (from.parent().unwrap_or(Path::new("")), to.parent().unwrap_or(Path::new("")));
+    for part in zonefile::files(&from)? {
+        let copy = target.join(part.strip_prefix(folder).context("an included file beside the zone file")?);
+        match copies.entry(copy.clone()) {
+            Entry::Occupied(other) if *other.get() != part => anyhow::bail!(
+                "{} and {} would have the same name in the lab's folder\n  what to do: rename one of them",
+                other.get().display(),
+                part.display()
+            ),
+            entry => drop(entry.or_insert_with(|| part.clone())),
         }
-    };
-    let text = match plan.first(Role::Lb) {
-        Some(lb) => text
+        let bytes = std::fs::read(&part).with_context(|| format!("read {}", part.display()))?;
+        if let Some(folder) = copy.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        }
+        write_zone(plan, &bytes, &copy)?;
+    }
+    Ok(())
+}
+
+fn write_zone(plan: &Plan, bytes: &[u8], to: &Path) -> anyhow::Result<()> {
+    let bytes = match (plan.first(Role::Lb), std::str::from_utf8(bytes)) {
+        (Some(lb), Ok(text)) => text
             .replace(ZONE_LB.0, &lb.listen.ip().to_string())
-            .replace(ZONE_LB.1, &format!("port={}", lb.listen.port())),
-        None => text,
+            .replace(ZONE_LB.1, &format!("port={}", lb.listen.port()))
+            .into_bytes(),
+        _ => bytes.to_vec(),
     };
-    std::fs::write(to, text).with_context(|| format!("write {}", to.display()))
+    std::fs::write(to, bytes).with_context(|| format!("write {}", to.display()))
 }
 
 /// Refuses to start when a port is taken, and says by whom.
@@ -219,3 +244,6 @@ pub(crate) async fn await_external(plan: &Plan) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

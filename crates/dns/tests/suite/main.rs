@@ -1,6 +1,8 @@
 //! The name server's own tests: bytes in, bytes out; zone files; real sockets.
 
 mod answers;
+mod differential;
+mod generated;
 mod serving;
 mod wire;
 mod zones;
@@ -41,7 +43,7 @@ fn example(lines: &str) -> Zones {
     Zones::new([load_example(lines).unwrap()]).unwrap()
 }
 
-fn load_example(lines: &str) -> Result<Zone, dns::zone::ZoneError> {
+fn load_example(lines: &str) -> Result<Zone, zonefile::Error> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("example.zone");
     let head = "$TTL 300\n@ IN SOA ns host 1 2 3 4 60\n@ IN NS ns\nns IN A 127.0.0.1\n";
