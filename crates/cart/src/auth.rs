@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hop::http::Problem;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::refusal::Refusal;
 
@@ -39,9 +43,26 @@ impl Customer {
     }
 }
 
+/// What a token says of itself before it is verified (RFC 7515 §4). Only what decides whether it is.
+#[derive(Deserialize)]
+struct JoseHeader {
+    #[serde(default)]
+    alg: Value,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+}
+
+/// The claims that are used (RFC 7519 §4.1), each with its type: the library passes over an `nbf` that is no number,
+/// and takes a list that holds the issuer for the issuer. One that is missing is the library's to find.
 #[derive(Deserialize)]
 struct Claims {
-    sub: String,
+    sub: Option<String>,
+    #[serde(rename = "iss")]
+    _iss: Option<String>,
+    #[serde(rename = "exp")]
+    _exp: Option<f64>,
+    #[serde(rename = "nbf")]
+    _nbf: Option<f64>,
 }
 
 /// Verifies tokens: signature, expiry, issuer and audience (RFC 7519 §4.1).
@@ -99,12 +120,42 @@ impl Verifier {
         let Some(token) = token else {
             return Err(unauthorized("the header Authorization must be Bearer <token>", true));
         };
+        check_header(token).map_err(|detail| unauthorized(detail, true))?;
         let claims = decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|error| unauthorized(why(error.kind()), true))?
             .claims;
-        Customer::parse(&claims.sub)
+        Customer::parse(claims.sub.as_deref().unwrap_or_default())
             .ok_or_else(|| unauthorized("sub must be 1 to 64 letters, digits, - or _", true))
     }
+}
+
+/// May this token be verified at all? Says why not.
+fn check_header(token: &str) -> Result<(), &'static str> {
+    const NO_JWT: &str = "the token is not a JWT that this service understands";
+    let encoded = token.split('.').next().unwrap_or_default();
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| NO_JWT)?;
+    let header: JoseHeader = serde_json::from_slice(&bytes).map_err(|_| NO_JWT)?;
+    match header.alg.as_str() {
+        Some("ES256") => {}
+        // RFC 7519 §6. Some libraries were told so by "nOnE", too.
+        Some(none) if none.eq_ignore_ascii_case("none") => {
+            return Err(
+                "the token says alg none: it is not signed, so it proves nothing; sign it with ES256",
+            );
+        }
+        _ => return Err("the token must be signed with ES256"),
+    }
+    // RFC 7515 §4.1.11: whoever does not understand all that is listed must refuse, and a list without a name is
+    // none. This service understands no extension.
+    if header.crit {
+        return Err("the token's crit names extensions, and this service understands none: leave crit out");
+    }
+    Ok(())
+}
+
+/// Is the member there, with whatever value?
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// What the caller may know: enough to get a better token, nothing about keys.
@@ -119,7 +170,9 @@ fn why(error: &ErrorKind) -> &'static str {
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
             "the token must be signed with ES256"
         }
-        ErrorKind::Json(_) => "the token's claims have wrong types: sub must be a text, exp a number",
+        ErrorKind::Json(_) => {
+            "the token's claims have wrong types, or one is there twice: iss and sub are texts, exp and nbf numbers"
+        }
         _ => "the token is not a JWT that this service understands",
     }
 }

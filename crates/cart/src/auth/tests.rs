@@ -1,5 +1,7 @@
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hop::clock;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -23,6 +25,17 @@ impl Issuer {
 
     fn token(&self, claims: &Value) -> String {
         encode(&Header::new(Algorithm::ES256), claims, &self.key).expect("sign")
+    }
+
+    /// With any header, which the library would not write.
+    fn signed(&self, header: &Value, claims: &Value) -> String {
+        self.signed_text(&header.to_string(), &claims.to_string())
+    }
+
+    fn signed_text(&self, header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, Algorithm::ES256);
+        format!("{message}.{}", signature.expect("sign"))
     }
 
     fn verifier(&self) -> Verifier {
@@ -81,6 +94,13 @@ fn every_other_token_is_invalid_and_says_why() {
         (with("sub", json!("a b")), "sub"),
         (with("sub", json!("x".repeat(65))), "sub"),
         (with("sub", json!(5)), "sub"),
+        // RFC 7519 §4.1.1: iss is a text, and no list that has the issuer in it.
+        (with("iss", json!(["https://auth.myshop.com"])), "iss"),
+        (with("iss", json!(["https://evil.example", "https://auth.myshop.com"])), "iss"),
+        (with("iss", json!({"https://auth.myshop.com": 1})), "iss"),
+        (with("iss", json!(null)), "iss"),
+        (with("nbf", json!("tomorrow")), "nbf"),
+        (with("exp", json!("never")), "exp"),
         (without_exp, "exp"),
     ] {
         let (challenge, detail) = ask(&[&format!("Bearer {}", ISSUER.token(&claims))]).expect_err("invalid");
@@ -103,7 +123,52 @@ fn only_the_issuers_signature_counts() {
     assert!(detail.contains("ES256"), "{detail}");
     let good = ISSUER.token(&claims());
     let payload = good.split('.').nth(1).expect("three parts");
-    ask(&[&format!("Bearer eyJhbGciOiJub25lIn0.{payload}.")]).expect_err("no signature");
+    for none in ["none", "None", "nOnE"] {
+        let unsigned = format!("{}.{payload}.", part(&json!({"alg": none})));
+        let (_, detail) = ask(&[&format!("Bearer {unsigned}")]).expect_err("no signature");
+        assert!(detail.contains("alg none") && detail.contains("not signed"), "{detail}");
+    }
+    for other in [json!("RS256"), json!("ES999"), json!(7), json!(null)] {
+        let token = ISSUER.signed(&json!({"alg": other}), &claims());
+        let (_, detail) = ask(&[&format!("Bearer {token}")]).expect_err("another algorithm");
+        assert!(detail.contains("must be signed with ES256"), "{other}: {detail}");
+    }
+}
+
+/// RFC 7515 §4.1.11, also with a good signature.
+#[test]
+fn a_critical_extension_that_is_not_understood_is_refused() {
+    let good = ISSUER.signed(&json!({"alg": "ES256", "typ": "JWT"}), &claims());
+    assert_eq!(ask(&[&format!("Bearer {good}")]).as_deref(), Ok("CART-alice"), "the test can sign");
+    for (crit, member) in [
+        (json!(["exp"]), "exp"),
+        (json!(["b64"]), "b64"),
+        (json!(["https://myshop.com/must"]), "https://myshop.com/must"),
+        (json!([]), "x"),
+        (json!("b64"), "b64"),
+        (json!(null), "x"),
+    ] {
+        let token = ISSUER.signed(&json!({"alg": "ES256", "crit": crit, member: true}), &claims());
+        let (_, detail) = ask(&[&format!("Bearer {token}")]).expect_err("not understood");
+        assert!(detail.contains("crit"), "{crit}: {detail}");
+    }
+}
+
+#[test]
+fn a_claim_that_is_there_twice_is_no_claim() {
+    let now = clock::now() / 1_000_000_000;
+    let twice = format!(
+        r#"{{"sub":"alice","sub":"bob","iss":"https://auth.myshop.com","aud":"api.myshop.com","exp":{}}}"#,
+        now + 60
+    );
+    let token = ISSUER.signed_text(r#"{"alg":"ES256"}"#, &twice);
+    let (_, detail) = ask(&[&format!("Bearer {token}")]).expect_err("whose?");
+    assert!(detail.contains("twice"), "{detail}");
+}
+
+/// A part of a token.
+fn part(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
 #[test]
