@@ -101,8 +101,8 @@ async fn add(
         let _asking = Asking::begin(exchange, "redis");
         shop.redis.add(exchange, &addition).await
     };
-    let events = match added {
-        Ok(Added::Kept(events)) => events,
+    let queued = match added {
+        Ok(Added::Kept(queued)) => queued,
         Ok(Added::Lost) => {
             give_up(shop, exchange, product, &reservation).await;
             return Err(lost());
@@ -114,12 +114,12 @@ async fn add(
             return Err(not_stored(&failure));
         }
     };
-    shop.outbox.keep(reservation);
+    shop.outbox.keep([reservation]);
 
     // Publish event to Kafka.
     let published = {
         let _asking = Asking::begin(exchange, "kafka");
-        shop.outbox.tell(&shop.kafka, exchange, span_id, customer.as_str(), events).await
+        shop.outbox.tell(shop.means(exchange), span_id, customer.as_str(), queued).await
     };
     published.map_err(|failure| not_told(&outgoing.event, &failure))?;
 
@@ -136,9 +136,7 @@ async fn again(
     answer: &Answer,
 ) -> Result<Response<Body>, Refusal> {
     let _asking = Asking::begin(exchange, "kafka");
-    let events = shop.redis.outstanding(exchange, customer.as_str()).await;
-    let events = events.map_err(|failure| not_stored(&failure))?;
-    let told = shop.outbox.tell(&shop.kafka, exchange, trace::new_span_id(), customer.as_str(), events).await;
+    let told = shop.outbox.clear(shop.means(exchange), customer.as_str()).await;
     told.map_err(|failure| {
         failure.problem("The item is in the cart; its event is published as soon as Kafka is back")
     })?;

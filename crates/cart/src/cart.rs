@@ -12,7 +12,9 @@ use crate::auth::Customer;
 use crate::event::Event;
 use crate::item::ProductId;
 use crate::outbox::Outgoing;
+use crate::redis::Removal;
 use crate::refusal::Refusal;
+use crate::returns::Return;
 use crate::server::{Shop, json};
 use crate::wire::Failure;
 
@@ -86,12 +88,13 @@ pub async fn remove(
         let _asking = Asking::begin(&exchange, "redis");
         shop.redis.remove(&exchange, &customer, &product, outgoing).await
     };
-    let events = removed.map_err(again)?.ok_or_else(absent)?;
+    let Removal { queued, returned } = removed.map_err(again)?.ok_or_else(absent)?;
 
-    // The units go back to the stock too, in the background: the outbox keeps the event until they are.
+    // The units go back to the stock in the background.
+    shop.returns.bring(Return { place: returned, event: queued.entry.outgoing.event.clone() });
     let published = {
         let _asking = Asking::begin(&exchange, "kafka");
-        shop.outbox.tell(&shop.kafka, &exchange, span_id, customer.as_str(), events).await
+        shop.outbox.tell(shop.means(&exchange), span_id, customer.as_str(), queued).await
     };
     published.map_err(|failure| {
         hop::warn_throttled!(cart_id = customer.cart_id(), "publish an event: {}", failure.describe());

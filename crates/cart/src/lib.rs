@@ -14,6 +14,7 @@
 //! | [`item`] | which requests make sense, and what is said about the others? |
 //! | [`auth`] | whose cart is it? |
 //! | [`outbox`], [`relay`] | how is it that cart and event can't disagree, whatever dies when? |
+//! | [`returns`] | how do units that were taken out of a cart come back to the stock? |
 //! | [`idempotency`] | how does a request that is sent twice land once? |
 //! | [`inventory`], [`redis`], [`kafka`] | how is each neighbour asked, and how does it fail? |
 //! | [`wire`], [`pool`] | one exchange on a stamped connection; who may use which connection |
@@ -39,6 +40,7 @@ pub mod pool;
 pub mod redis;
 pub mod refusal;
 pub mod relay;
+pub mod returns;
 pub mod server;
 pub mod wire;
 pub mod workers;

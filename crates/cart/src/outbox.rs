@@ -1,103 +1,85 @@
 //! The outbox: how a cart and what others are told of it can't disagree.
 //!
 //! Redis and Kafka can't be changed together. So the event is first written where the cart is, in the very
-//! transaction that changes the cart, and then carried to Kafka by whoever comes first: normally the request
-//! itself, which answers only when Kafka has it; after a crash the next request for the same cart, or the
-//! [`relay`](crate::relay) of any pod. An event leaves the outbox when Kafka has acknowledged it.
+//! transaction that changes the cart, and then carried to Kafka: normally by the request itself, which answers only
+//! when Kafka has it; after a crash by whoever finds it (`outbox/claim.rs`). An event leaves the outbox when Kafka has
+//! acknowledged it.
 //!
-//! **In order, per cart.** Whoever tells an event also tells what stands before it in the outbox. So the
-//! first time an event appears in Kafka, everything before it is there.
+//! **In order, per cart.** The outbox is a queue. A request tells its event when that stands at the head; as long as
+//! another pod's stands before it, it waits for that one to leave.
 //!
-//! **At least once.** When a process dies after Kafka has an event and before the outbox knows, or when two
-//! pods change one cart at the same moment, the event is sent again. It has the same `eventId` then, by
-//! which consumers drop it: the first time counts.
+//! **Once, as a rule.** For [`LEFT_BEHIND`] an event belongs to the process that wrote it, and nobody else tells it.
+//! What is still there then was left behind, and belongs to whoever holds the cart's claim, a key in Redis that one
+//! process at a time can have. Two cases remain in which Kafka gets an event again: a process died, or Redis did not
+//! confirm, between Kafka's acknowledgement and the event's leaving; and Kafka stored an event and did not say so. It
+//! has the same `eventId` then, by which consumers drop it: the first time counts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use hop::clock;
 use hop::http::Exchange;
-use journey::{SpanId, Traceparent};
+use journey::SpanId;
 use tokio::sync::mpsc;
 
-use crate::event::Event;
-use crate::kafka::Kafka;
+use crate::kafka::{self, Kafka};
+use crate::redis::Redis;
 use crate::wire::Failure;
 
-/// The most events in one message to Kafka, far below its limit of 1 MiB.
-const TOGETHER: usize = 500;
-/// How many told events of one cart are remembered while it is busy.
-const REMEMBERED: usize = 10_000;
-/// How many told events may wait to be taken out of their outboxes; the relay finds what is more.
+mod claim;
+mod entry;
+
+pub use entry::{Entry, LONGEST, Line, Malformed, Outgoing, Place};
+
+/// How long an event belongs to the process that wrote it, in milliseconds; a request tells it within some ten.
+pub const LEFT_BEHIND: u64 = 2_000;
+/// How long a request waits for what stands before its event.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it looks whether that has left: at first, and in the end.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+/// How many entries are read at once.
+pub const PAGE: usize = 100;
+/// How many told events may wait to be taken out of their outboxes; whoever holds the claim finds what is more.
 const TIDYING: usize = 10_000;
-
-/// An event as it is stored and sent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outgoing {
-    /// What happened.
-    pub event: Event,
-    json: String,
-    traceparent: String,
-}
-
-impl Outgoing {
-    /// An event, and the span that sends it first.
-    pub fn new(event: Event, traceparent: Traceparent) -> Self {
-        // The event holds texts and numbers: nothing that JSON can't say.
-        let json = serde_json::to_string(&event).unwrap_or_default();
-        Outgoing { event, json, traceparent: traceparent.to_string() }
-    }
-
-    /// The JSON, and the W3C `traceparent` of what caused it.
-    pub fn fields(&self) -> (&str, &str) {
-        (&self.json, &self.traceparent)
-    }
-}
-
-/// An event in an outbox.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Its place: Redis's id in the stream.
-    pub id: Place,
-    /// What is to be told.
-    pub outgoing: Outgoing,
-}
-
-/// Milliseconds since the Unix epoch and a number within that millisecond: Redis's stream ids, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(pub u64, pub u64);
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}", self.0, self.1)
-    }
-}
-
-impl Entry {
-    /// As Redis returns it.
-    pub fn parse(id: &str, event: &str, traceparent: &str) -> Option<Self> {
-        let (milliseconds, number) = id.split_once('-')?;
-        let id = Place(milliseconds.parse().ok()?, number.parse().ok()?);
-        let outgoing = Outgoing {
-            event: serde_json::from_str(event).ok()?,
-            json: event.to_owned(),
-            traceparent: traceparent.to_owned(),
-        };
-        Some(Entry { id, outgoing })
-    }
-}
+/// How many kept reservations may wait for the inventory to be told; what is more is settled as held.
+const KEPT: usize = 10_000;
 
 /// A customer's event that Kafka has, so that it can leave the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// Whose outbox.
     pub customer: String,
     /// Which entry.
+    pub id: Place,
+}
+
+/// An event that was just written, and what was at the head of its outbox right after that.
+#[derive(Debug, PartialEq)]
+pub struct Queued {
+    /// The event, at its place.
     pub entry: Entry,
+    /// The first entries, at most [`PAGE`].
+    pub head: Vec<Line>,
+}
+
+/// With what events are told.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// Where the outboxes are.
+    pub redis: &'a Redis,
+    /// Where events go.
+    pub kafka: &'a Kafka,
+    /// For whom.
+    pub exchange: &'a Exchange,
 }
 
 /// Carries events to Kafka.
 pub struct Outbox {
     carts: Mutex<HashMap<String, Arc<Cart>>>,
-    told: mpsc::Sender<Told>,
+    /// What this process told and did not take out of the outbox yet.
+    told: Mutex<HashMap<String, BTreeSet<Place>>>,
+    tidy: mpsc::Sender<Told>,
     /// Reservations that went into carts, for the relay to tell the inventory.
     kept: Mutex<Vec<String>>,
 }
@@ -107,44 +89,46 @@ pub struct Outbox {
 #[derive(Default)]
 struct Cart {
     turn: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    waiting: Mutex<BTreeMap<Place, Outgoing>>,
 }
 
-#[derive(Default)]
-struct State {
-    waiting: BTreeMap<Place, Outgoing>,
-    told: BTreeSet<Place>,
+/// What a look at the head of the queue shows.
+#[derive(Debug, PartialEq)]
+enum Head {
+    /// These stand first, and are ours to tell.
+    Ours(Vec<(Place, Outgoing)>),
+    /// Something stands before ours that another process tells, or did not tell in time.
+    Behind(Place),
+    /// All of this page is told; ours may come on the next.
+    After(Place),
+    /// Ours is not there any more: it was told.
+    Gone,
 }
 
 impl Outbox {
     /// Also the end at which told events come out, to be taken out of Redis.
     pub fn new() -> (Self, mpsc::Receiver<Told>) {
-        let (told, tidying) = mpsc::channel(TIDYING);
-        (Outbox { carts: Mutex::default(), told, kept: Mutex::default() }, tidying)
+        let (tidy, tidying) = mpsc::channel(TIDYING);
+        (Outbox { carts: Mutex::default(), told: Mutex::default(), tidy, kept: Mutex::default() }, tidying)
     }
 
-    /// Returns when Kafka has all of these events of one cart.
+    /// Returns when Kafka has this event, and everything before it in its outbox.
     ///
     /// # Errors
-    /// Kafka did not acknowledge: see [`Failure`]. The events stay in the outbox.
+    /// Kafka did not acknowledge it, or what stands before it did not leave in time: see [`Failure`]. The event stays
+    /// in the outbox.
     pub async fn tell(
         &self,
-        kafka: &Kafka,
-        exchange: &Exchange,
+        means: Means<'_>,
         span_id: SpanId,
         customer: &str,
-        entries: Vec<Entry>,
+        queued: Queued,
     ) -> Result<(), Failure> {
+        let Queued { entry: Entry { id, outgoing }, head } = queued;
         let cart = Arc::clone(lock(&self.carts).entry(customer.to_owned()).or_default());
-        {
-            let mut state = lock(&cart.state);
-            for Entry { id, outgoing } in entries {
-                if !state.told.contains(&id) {
-                    state.waiting.insert(id, outgoing);
-                }
-            }
-        }
-        let outcome = self.tell_waiting(kafka, exchange, span_id, customer, &cart).await;
+        lock(&cart.waiting).insert(id, outgoing);
+        let outcome = self.tell_in_turn(means, span_id, customer, &cart, id, head).await;
+        lock(&cart.waiting).remove(&id);
         let mut carts = lock(&self.carts);
         // Ours and the map's: nobody else is at it.
         if Arc::strong_count(&cart) <= 2 {
@@ -153,47 +137,157 @@ impl Outbox {
         outcome
     }
 
-    async fn tell_waiting(
+    async fn tell_in_turn(
         &self,
-        kafka: &Kafka,
-        exchange: &Exchange,
+        means: Means<'_>,
         span_id: SpanId,
         customer: &str,
         cart: &Cart,
+        id: Place,
+        head: Vec<Line>,
     ) -> Result<(), Failure> {
         let _turn = cart.turn.lock().await;
+        // The first look came with the transaction. What left since then is found out by the next.
+        let (mut lines, mut looks) = (head, Looks::new());
         loop {
-            let next: Vec<(Place, Outgoing)> = {
-                let state = lock(&cart.state);
-                state.waiting.iter().take(TOGETHER).map(|(id, outgoing)| (*id, outgoing.clone())).collect()
-            };
-            if next.is_empty() {
-                return Ok(());
+            if !lock(&cart.waiting).contains_key(&id) {
+                return Ok(()); // told by the one before, together with its own
             }
-            let events: Vec<&Outgoing> = next.iter().map(|(_, outgoing)| outgoing).collect();
-            kafka.publish(exchange, span_id, &events).await?;
-            let mut state = lock(&cart.state);
-            for (id, outgoing) in next {
-                state.waiting.remove(&id);
-                state.told.insert(id);
-                if state.told.len() > REMEMBERED {
-                    state.told.pop_first();
+            let from = match self.head(customer, cart, &lines, id) {
+                Head::Gone => return Ok(()),
+                Head::Ours(events) => {
+                    let records: Vec<&Outgoing> = events.iter().map(|(_, outgoing)| outgoing).collect();
+                    means.kafka.publish(means.exchange, span_id, &records).await?;
+                    for (id, _) in events {
+                        lock(&cart.waiting).remove(&id);
+                        self.has_told(customer, id);
+                    }
+                    continue;
                 }
-                let told = Told { customer: customer.to_owned(), entry: Entry { id, outgoing } };
-                // Full: then it stays in the outbox, and the relay comes across it.
-                let _ = self.told.try_send(told);
+                Head::After(last) => last.next(),
+                Head::Behind(first) => {
+                    if is_left_behind(first) {
+                        self.tell_left_behind(means, customer).await?;
+                    }
+                    looks.next().await?;
+                    Place::START
+                }
+            };
+            lines = means.redis.page(means.exchange, customer, from, PAGE).await?;
+        }
+    }
+
+    /// Returns when everything that is in an outbox now has left it.
+    ///
+    /// # Errors
+    /// As [`Outbox::tell`].
+    pub async fn clear(&self, means: Means<'_>, customer: &str) -> Result<(), Failure> {
+        let Some(last) = means.redis.last(means.exchange, customer).await? else { return Ok(()) };
+        let mut looks = Looks::new();
+        let mut from = Place::START;
+        loop {
+            let lines = means.redis.page(means.exchange, customer, from, PAGE).await?;
+            let open = lines.iter().find(|line| !self.is_told(customer, line.id()));
+            from = match (open, lines.last()) {
+                (Some(first), _) if first.id() <= last => {
+                    if is_left_behind(first.id()) {
+                        self.tell_left_behind(means, customer).await?;
+                    }
+                    looks.next().await?;
+                    Place::START
+                }
+                (None, Some(told)) if told.id() < last => told.id().next(),
+                _ => return Ok(()),
+            };
+        }
+    }
+
+    /// What stands first, apart from what this process has told already?
+    fn head(&self, customer: &str, cart: &Cart, lines: &[Line], ours: Place) -> Head {
+        let waiting = lock(&cart.waiting);
+        let mut events = Vec::new();
+        for line in lines {
+            let id = line.id();
+            if self.is_told(customer, id) {
+                continue;
+            }
+            match waiting.get(&id) {
+                Some(outgoing) if !is_left_behind(id) => events.push((id, outgoing.clone())),
+                _ if events.is_empty() && id <= ours => return Head::Behind(id),
+                _ => break,
+            }
+        }
+        match lines.last() {
+            _ if !events.is_empty() => Head::Ours(events),
+            Some(last) if last.id() < ours => Head::After(last.id()),
+            _ => Head::Gone,
+        }
+    }
+
+    /// Kafka has it: it can leave the outbox.
+    fn has_told(&self, customer: &str, id: Place) {
+        // Before it is handed on, or it might have left before it is remembered.
+        lock(&self.told).entry(customer.to_owned()).or_default().insert(id);
+        if self.tidy.try_send(Told { customer: customer.to_owned(), id }).is_err() {
+            // Too many wait: whoever holds the claim comes across it.
+            self.has_left(customer, id);
+        }
+    }
+
+    /// It is not in the outbox any more.
+    pub fn has_left(&self, customer: &str, id: Place) {
+        let mut told = lock(&self.told);
+        if let Some(places) = told.get_mut(customer) {
+            places.remove(&id);
+            if places.is_empty() {
+                told.remove(customer);
             }
         }
     }
 
-    /// This reservation's units are in a cart.
-    pub fn keep(&self, reservation: String) {
-        lock(&self.kept).push(reservation);
+    fn is_told(&self, customer: &str, id: Place) -> bool {
+        lock(&self.told).get(customer).is_some_and(|places| places.contains(&id))
+    }
+
+    /// These reservations' units are in carts.
+    pub fn keep(&self, reservations: impl IntoIterator<Item = String>) {
+        let mut kept = lock(&self.kept);
+        let room = KEPT.saturating_sub(kept.len());
+        kept.extend(reservations.into_iter().take(room));
     }
 
     /// What was kept since this was asked last.
     pub fn take_kept(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.kept))
+    }
+}
+
+/// Has nobody told it in the time in which it was its writer's?
+pub fn is_left_behind(place: Place) -> bool {
+    clock::now() / 1_000_000 >= place.0.saturating_add(LEFT_BEHIND)
+}
+
+/// Looks at a queue that does not move: further and further apart, and not for ever.
+struct Looks {
+    begun: std::time::Instant,
+    pause: Duration,
+}
+
+impl Looks {
+    fn new() -> Self {
+        Looks { begun: clock::monotonic(), pause: LOOKS.0 }
+    }
+
+    /// Returns when it is time to look again.
+    #[allow(clippy::disallowed_methods, reason = "another process changes it: one has to look")]
+    async fn next(&mut self) -> Result<(), Failure> {
+        if clock::since(self.begun) >= PATIENCE {
+            let text = format!("what must be told before it was not told within {PATIENCE:?}");
+            return Err(Failure::NotDone { system: kafka::SYSTEM, text });
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LOOKS.1);
+        Ok(())
     }
 }
 

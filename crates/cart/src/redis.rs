@@ -5,9 +5,12 @@
 //! | `cart:<customer>` | hash | the cart: how many of which product |
 //! | `outbox:<customer>` | stream | events of this cart that are not known to be in Kafka yet, in order |
 //! | `outboxes` | hash | the customers whose outbox may hold something |
-//! | `reservation:<id>` | string | `kept`, or `dropped`: how a reservation ended, until the inventory knows |
-//! | `idempotency:<customer>:<key>` | string | a request that was seen, and the answer it got |
-//! | `outbox.relay` | string | which pod looks after what others left behind |
+//! | `outbox.claim:<customer>` | string | who tells what was left behind in this outbox; ends by itself |
+//! | `outbox.dead-letters` | stream | what was found in an outbox (or in `returns`) and is no event; for people to look at |
+//! | `outbox.relay` | string | which pod looks after what others left behind; ends by itself |
+//! | `returns` | stream | removals whose units are not known to be back in the stock yet |
+//! | `reservation:<id>` | string | `kept`, or `dropped`: how a reservation ended. Goes when the inventory knows, at the latest a day after it was told |
+//! | `idempotency:<customer>:<key>` | string | a request that was seen, and the answer it got; ends after a day |
 //!
 //! All of a cart changes in one transaction (`redis/change.rs`), which is why the outbox lives here and not
 //! in Kafka's client.
@@ -19,8 +22,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use hop::http::Exchange;
 use hop::trace;
-use journey::Kind;
 use journey::semconv::attribute;
+use journey::{Kind, Span};
 use redis_protocol::resp2::decode::decode_bytes_mut;
 use redis_protocol::resp2::encode::extend_encode;
 use redis_protocol::resp2::types::{BytesFrame as Frame, Resp2Frame as _};
@@ -33,15 +36,17 @@ use crate::wire::{Failure, Wire};
 
 mod change;
 mod chores;
+mod queue;
 
-pub use change::{Added, Addition};
+pub use change::{Added, Addition, Removal};
+pub use queue::{Beginning, DEAD_LETTERS};
 
 const SYSTEM: &str = "redis";
 
 /// Commands that leave in one write, and the name of what they are for.
-struct Batch<'a> {
+struct Batch<'a, W = &'a str> {
     operation: &'static str,
-    commands: &'a [&'a [&'a str]],
+    commands: &'a [&'a [W]],
 }
 
 /// The client. Connections are made when they are first needed.
@@ -109,29 +114,13 @@ impl Redis {
     ///
     /// An error among the replies means that nothing was changed: what Redis refuses while it queues a
     /// transaction makes EXEC do nothing. One inside EXEC's reply does not: there is no rollback.
-    async fn ask(
+    async fn ask<W: AsRef<[u8]> + Sync>(
         &self,
         wire: &mut Wire,
         exchange: &Exchange,
-        batch: &Batch<'_>,
+        batch: &Batch<'_, W>,
     ) -> Result<Vec<Frame>, Failure> {
-        let span = exchange
-            .child(trace::new_span_id(), Kind::Client, batch.operation, (0, 0))
-            .with(attribute::DB_SYSTEM_NAME, "redis")
-            .with(attribute::DB_OPERATION_NAME, batch.operation);
-        let request = encode(batch.commands)?;
-        let mut replies = Vec::with_capacity(batch.commands.len());
-        let (replies, span) = wire
-            .ask(exchange, span, self.limit, &request, |input| {
-                while replies.len() < batch.commands.len() {
-                    match decode_bytes_mut(input).map_err(|error| error.to_string())? {
-                        Some((frame, _, _)) => replies.push(frame),
-                        None => return Ok(None),
-                    }
-                }
-                Ok(Some(std::mem::take(&mut replies)))
-            })
-            .await?;
+        let (replies, span) = self.converse(wire, exchange, batch).await?;
         match replies.iter().find_map(|reply| error_in(reply).map(|text| (reply, text))) {
             None => {
                 exchange.emit(span);
@@ -150,6 +139,42 @@ impl Redis {
             }
         }
     }
+
+    /// As [`Redis::ask`], for commands that have nothing to do with each other: an error is a reply.
+    async fn ask_each(
+        &self,
+        wire: &mut Wire,
+        exchange: &Exchange,
+        batch: &Batch<'_>,
+    ) -> Result<Vec<Frame>, Failure> {
+        let (replies, span) = self.converse(wire, exchange, batch).await?;
+        exchange.emit(span);
+        Ok(replies)
+    }
+
+    async fn converse<W: AsRef<[u8]> + Sync>(
+        &self,
+        wire: &mut Wire,
+        exchange: &Exchange,
+        batch: &Batch<'_, W>,
+    ) -> Result<(Vec<Frame>, Span), Failure> {
+        let span = exchange
+            .child(trace::new_span_id(), Kind::Client, batch.operation, (0, 0))
+            .with(attribute::DB_SYSTEM_NAME, "redis")
+            .with(attribute::DB_OPERATION_NAME, batch.operation);
+        let request = encode(batch.commands)?;
+        let mut replies = Vec::with_capacity(batch.commands.len());
+        wire.ask(exchange, span, self.limit, &request, |input| {
+            while replies.len() < batch.commands.len() {
+                match decode_bytes_mut(input).map_err(|error| error.to_string())? {
+                    Some((frame, _, _)) => replies.push(frame),
+                    None => return Ok(None),
+                }
+            }
+            Ok(Some(std::mem::take(&mut replies)))
+        })
+        .await
+    }
 }
 
 fn key(customer: &Customer) -> String {
@@ -157,10 +182,10 @@ fn key(customer: &Customer) -> String {
 }
 
 /// Commands are arrays of bulk strings (RESP, "Sending commands to a Redis server").
-fn encode(commands: &[&[&str]]) -> Result<BytesMut, Failure> {
+fn encode<W: AsRef<[u8]>>(commands: &[&[W]]) -> Result<BytesMut, Failure> {
     let mut request = BytesMut::new();
     for words in commands {
-        let bulk = |word: &&str| Frame::BulkString(Bytes::copy_from_slice(word.as_bytes()));
+        let bulk = |word: &W| Frame::BulkString(Bytes::copy_from_slice(word.as_ref()));
         let frame = Frame::Array(words.iter().map(bulk).collect());
         extend_encode(&mut request, &frame, false)
             .map_err(|error| Failure::Refused { system: SYSTEM, text: error.to_string() })?;

@@ -19,9 +19,10 @@ use crate::auth::{Customer, Verifier};
 use crate::config::Settings;
 use crate::inventory::Inventory;
 use crate::kafka::Kafka;
-use crate::outbox::{Outbox, Told};
+use crate::outbox::{Means, Outbox, Told};
 use crate::redis::Redis;
 use crate::refusal::Refusal;
+use crate::returns::Returns;
 use crate::workers::Workers;
 use crate::{add_item, cart, relay};
 use journey::semconv::attribute;
@@ -55,6 +56,8 @@ pub struct Shop {
     pub kafka: Kafka,
     /// What they are still to be told.
     pub outbox: Outbox,
+    /// Units on their way back to the stock.
+    pub returns: Returns,
     /// A reservation that is held for longer belongs to no request any more.
     pub settle_after: Duration,
     /// This pod's name.
@@ -110,12 +113,18 @@ impl Shop {
             redis,
             kafka,
             outbox,
+            returns: Returns::default(),
             settle_after: Duration::from_millis(settings.settle_after_ms),
             background: Neighbours::new(settings, hop),
             name: Arc::clone(&hop.name),
             told: Mutex::new(Some(told)),
             workers: Workers::new(settings.workers.into(), settings.queue.into()),
         }))
+    }
+
+    /// With what a request tells events.
+    pub(crate) fn means<'a>(&'a self, exchange: &'a Exchange) -> Means<'a> {
+        Means { redis: &self.redis, kafka: &self.kafka, exchange }
     }
 
     /// Who asks? Recorded as `auth`.

@@ -6,6 +6,7 @@
 //! | `retry` | a request that is sent again with its `Idempotency-Key` lands once |
 //! | `carts` | adds at the same moment, stock that runs out, units that come back |
 //! | `outage` | events while Kafka is down, units of a pod that died with them |
+//! | `trouble` | one cart's trouble stays its own |
 //! | `follow` | `lab events --follow` |
 //! | `twin` | a liar in the stack is caught by the same checks |
 //!
@@ -23,6 +24,7 @@ mod load;
 mod outage;
 mod retry;
 mod stage;
+mod trouble;
 mod twin;
 
 /// Every promise on every set of engines, each with a lab of its own.
@@ -51,5 +53,7 @@ promises! {
     carts::a_removal_returns_the_units,
     outage::an_event_is_told_when_kafka_is_back,
     outage::a_pod_that_died_with_units_in_hand_loses_none,
+    trouble::one_carts_trouble_stays_its_own,
+    trouble::a_customer_tells_what_was_left_behind,
     follow::each_event_is_printed_once_in_order_with_its_trace,
 }

@@ -1,6 +1,7 @@
 //! A lab with its engines, and what a test asks of them.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -195,6 +196,31 @@ impl Stage {
         let said = programs::output("redis-cli", arguments).await?;
         ensure!(!said.starts_with("ERR"), "{words:?}: {said}");
         Ok(said.lines().map(str::to_owned).collect())
+    }
+
+    /// What is wrong with the marks of reservations in Redis when all are settled: each ends by itself, and few are
+    /// left, those of the pods that died while they noted what the inventory knew.
+    pub(crate) async fn marks(&self, kills: usize) -> anyhow::Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        let mut left = Vec::new();
+        let none = hop::wait::until("the marks of reservations to go", SETTLE_AFTER * 3, async || {
+            left = self.redis(&["KEYS", "reservation:*"]).await.ok()?;
+            left.retain(|key| !key.is_empty());
+            (left.len() <= kills * 3).then_some(())
+        });
+        if let Err(error) = none.await {
+            wrong.push(format!("{error}: {} are left after {kills} kills", left.len()));
+        }
+        for key in &left {
+            let time: i64 = self.redis(&["PTTL", key]).await?.concat().parse()?;
+            // -1: for ever; -2: gone meanwhile.
+            if time == -1 {
+                wrong.push(format!("{key} stays for ever"));
+            }
+        }
+        let _ =
+            writeln!(std::io::stderr(), "{} marks of reservations are left after {kills} kills", left.len());
+        Ok(wrong)
     }
 
     /// What is in these users' carts.

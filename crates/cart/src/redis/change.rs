@@ -7,17 +7,20 @@
 use hop::http::Exchange;
 use redis_protocol::resp2::types::{BytesFrame as Frame, Resp2Frame as _};
 
+use super::queue::{OUTBOXES, lines, outbox};
 use super::{Batch, Redis, nonsense, quantity_in};
 use crate::auth::Customer;
 use crate::idempotency::Claim;
 use crate::item::ProductId;
-use crate::outbox::{Entry, Outgoing};
+use crate::outbox::{Entry, Outgoing, Place, Queued};
 use crate::wire::Failure;
 
 /// How often a removal begins again because the cart changed under it.
 const ATTEMPTS: usize = 20;
-/// All carts with an outbox that is not known to be empty: a hash, so that it disappears when it is.
-pub(super) const OUTBOXES: &str = "outboxes";
+/// Removals whose units are not known to be back in the stock: one stream for all, since the order does not matter.
+pub(super) const RETURNS: &str = "returns";
+/// How many entries of the outbox come back with a change: nearly always one, its own.
+const HEAD: &str = "10";
 
 /// Units that are to go into a cart.
 pub struct Addition<'a> {
@@ -38,10 +41,19 @@ pub struct Addition<'a> {
 /// How an attempt to add went.
 #[derive(Debug, PartialEq)]
 pub enum Added {
-    /// It is in the cart. These events of the cart are to be told, in this order; the last is this one's.
-    Kept(Vec<Entry>),
+    /// It is in the cart, and its event in the outbox.
+    Kept(Queued),
     /// Nothing was changed: someone else ended the reservation, or took the request over.
     Lost,
+}
+
+/// What a removal left to be done.
+#[derive(Debug, PartialEq)]
+pub struct Removal {
+    /// Its event, to be told.
+    pub queued: Queued,
+    /// The place of its units in the stream of those that go back to the stock.
+    pub returned: Place,
 }
 
 impl Redis {
@@ -85,24 +97,26 @@ impl Redis {
         let tell = ["XADD", &outbox, "*", "event", event, "traceparent", traceparent];
         let set_answer =
             answer.as_ref().map(|(claim, text)| ["SET", &claim.key, text, "PX", Claim::LIFETIME]);
-        let outstanding = ["XRANGE", &outbox, "-", "+"];
+        let head = ["XRANGE", &outbox, "-", "+", "COUNT", HEAD];
         change.extend([&["MULTI"][..], &set_kept, &add, &index, &tell]);
         change.extend(set_answer.as_ref().map(|set| &set[..]));
-        change.extend([&outstanding[..], &["EXEC"]]);
+        change.extend([&head[..], &["EXEC"]]);
         let done =
             self.ask(&mut wire, exchange, &Batch { operation: "EXEC", commands: &change }).await?.pop();
         self.pool.give_back(wire);
         match done {
             Some(Frame::Null) => Ok(Added::Lost),
             Some(Frame::Array(mut replies)) if replies.len() == change.len() - 2 => {
-                Ok(Added::Kept(entries(&replies.pop())?))
+                let head = lines(&replies.pop(), Some(customer.as_str()))?;
+                let entry = Entry { id: place(&replies[3])?, outgoing: (*outgoing).clone() };
+                Ok(Added::Kept(Queued { entry, head }))
             }
             other => Err(nonsense(&other)),
         }
     }
 
-    /// Takes a line out of a cart, with the event that `outgoing` makes of the number of units in it; the
-    /// events to tell, or none if there was no such line.
+    /// Takes a line out of a cart, with the event that `outgoing` makes of the number of units in it; none if there
+    /// was no such line.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -112,7 +126,7 @@ impl Redis {
         customer: &Customer,
         product: &ProductId,
         outgoing: impl Fn(i64) -> Outgoing + Send,
-    ) -> Result<Option<Vec<Entry>>, Failure> {
+    ) -> Result<Option<Removal>, Failure> {
         let (cart, outbox) = (super::key(customer), outbox(customer.as_str()));
         let (_place, mut wire) = self.connection(exchange).await?;
         for _ in 0..ATTEMPTS {
@@ -129,7 +143,8 @@ impl Redis {
                 &["HDEL", &cart, product.as_str()],
                 &["HSET", OUTBOXES, customer.as_str(), "1"],
                 &["XADD", &outbox, "*", "event", event, "traceparent", traceparent],
-                &["XRANGE", &outbox, "-", "+"],
+                &["XADD", RETURNS, "*", "event", event, "traceparent", traceparent],
+                &["XRANGE", &outbox, "-", "+", "COUNT", HEAD],
                 &["EXEC"],
             ];
             let done =
@@ -137,9 +152,12 @@ impl Redis {
             match done {
                 // Someone added at the same moment: look again.
                 Some(Frame::Null) => {}
-                Some(Frame::Array(mut replies)) if replies.len() == 4 => {
+                Some(Frame::Array(mut replies)) if replies.len() == 5 => {
                     self.pool.give_back(wire);
-                    return Ok(Some(entries(&replies.pop())?));
+                    let head = lines(&replies.pop(), Some(customer.as_str()))?;
+                    let returned = place(&replies[3])?;
+                    let queued = Queued { entry: Entry { id: place(&replies[2])?, outgoing }, head };
+                    return Ok(Some(Removal { queued, returned }));
                 }
                 other => return Err(nonsense(&other)),
             }
@@ -147,24 +165,6 @@ impl Redis {
         let text = "the cart changed all the time".to_owned();
         Err(Failure::NotDone { system: super::SYSTEM, text })
     }
-
-    /// The events of a cart that are not known to be told.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn outstanding(&self, exchange: &Exchange, customer: &str) -> Result<Vec<Entry>, Failure> {
-        let key = outbox(customer);
-        let (_place, mut wire) = self.connection(exchange).await?;
-        let batch = Batch { operation: "XRANGE", commands: &[&["XRANGE", &key, "-", "+"]] };
-        let answer = self.ask(&mut wire, exchange, &batch).await?.pop();
-        self.pool.give_back(wire);
-        entries(&answer)
-    }
-}
-
-/// The stream of events of one cart that are still to be told.
-pub(super) fn outbox(customer: &str) -> String {
-    format!("outbox:{customer}")
 }
 
 /// Whether reserved units ended up in a cart: `kept`, or `dropped`; nothing as long as that is open.
@@ -172,17 +172,7 @@ pub(super) fn kept(reservation: &str) -> String {
     format!("reservation:{reservation}")
 }
 
-/// The reply to XRANGE: pairs of an id and the fields.
-pub(super) fn entries(reply: &Option<Frame>) -> Result<Vec<Entry>, Failure> {
-    let Some(Frame::Array(list)) = reply else { return Err(nonsense(reply)) };
-    let entry = |frame: &Frame| {
-        let Frame::Array(pair) = frame else { return None };
-        let [id, Frame::Array(fields)] = &pair[..] else { return None };
-        let field = |name| {
-            let pair = fields.chunks_exact(2).find(|pair| pair[0].as_str() == Some(name))?;
-            pair[1].as_str()
-        };
-        Entry::parse(id.as_str()?, field("event")?, field("traceparent")?)
-    };
-    list.iter().map(|frame| entry(frame).ok_or_else(|| nonsense(&Some(frame.clone())))).collect()
+/// The reply to XADD.
+fn place(reply: &Frame) -> Result<Place, Failure> {
+    reply.as_str().and_then(Place::parse).ok_or_else(|| nonsense(&Some(reply.clone())))
 }

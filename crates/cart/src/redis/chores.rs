@@ -3,14 +3,14 @@
 use hop::http::Exchange;
 use redis_protocol::resp2::types::{BytesFrame as Frame, Resp2Frame as _};
 
-use super::change::{OUTBOXES, entries, kept, outbox};
+use super::change::{RETURNS, kept};
 use super::{Batch, Redis, nonsense};
 use crate::idempotency::Claim;
-use crate::outbox::Entry;
+use crate::outbox::{Line, Malformed, PAGE, Place};
 use crate::wire::Failure;
 
-/// For how long a dropped reservation stays known, in milliseconds: longer than any request takes.
-const DROPPED: &str = "86400000";
+/// For how long the end of a reservation stays known, in milliseconds: longer than any request takes.
+const DAY: &str = "86400000";
 
 impl Redis {
     /// Writes a record, unless there is one, and says which there is now.
@@ -40,15 +40,29 @@ impl Redis {
         old: &str,
         new: Option<&str>,
     ) -> Result<bool, Failure> {
+        self.swap(exchange, key, old, new.map(|new| (new, Claim::LIFETIME))).await
+    }
+
+    /// Replaces a value by another that lives for so many milliseconds, or removes it, if it is still what it was;
+    /// says whether it was.
+    pub(super) async fn swap(
+        &self,
+        exchange: &Exchange,
+        key: &str,
+        old: &str,
+        new: Option<(&str, &str)>,
+    ) -> Result<bool, Failure> {
         let (_place, mut wire) = self.connection(exchange).await?;
-        let look = Batch { operation: "WATCH", commands: &[&["WATCH", key], &["GET", key]] };
-        let seen = self.ask(&mut wire, exchange, &look).await?;
+        let look: &[&[&str]] = &[&["WATCH", key], &["GET", key]];
+        let seen = self.ask(&mut wire, exchange, &Batch { operation: "WATCH", commands: look }).await?;
         if seen[1].as_str() != Some(old) {
             return Ok(false);
         }
-        let set = ["SET", key, new.unwrap_or_default(), "PX", Claim::LIFETIME];
-        let write: &[&str] = if new.is_some() { &set } else { &["DEL", key] };
-        let commands: &[&[&str]] = &[&["MULTI"], write, &["EXEC"]];
+        let write = match new {
+            Some((new, lifetime)) => vec!["SET", key, new, "PX", lifetime],
+            None => vec!["DEL", key],
+        };
+        let commands: &[&[&str]] = &[&["MULTI"], &write, &["EXEC"]];
         let done = self.ask(&mut wire, exchange, &Batch { operation: "EXEC", commands }).await?.pop();
         self.pool.give_back(wire);
         Ok(matches!(done, Some(Frame::Array(_))))
@@ -74,86 +88,52 @@ impl Redis {
         Ok(ours)
     }
 
-    /// Takes told events out of their outboxes: pairs of a customer and an entry's id.
+    /// Ends reservations whose request is long over, each in the one way it can: was it kept? Redis's words where
+    /// that can't be read.
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn told(&self, exchange: &Exchange, told: &[(String, String)]) -> Result<(), Failure> {
-        let keys: Vec<String> = told.iter().map(|(customer, _)| outbox(customer)).collect();
-        let commands: Vec<[&str; 3]> =
-            keys.iter().zip(told).map(|(key, (_, id))| ["XDEL", key.as_str(), id.as_str()]).collect();
-        let commands: Vec<&[&str]> = commands.iter().map(|command| &command[..]).collect();
-        let (_place, mut wire) = self.connection(exchange).await?;
-        self.ask(&mut wire, exchange, &Batch { operation: "XDEL", commands: &commands }).await?;
-        self.pool.give_back(wire);
-        Ok(())
-    }
-
-    /// Customers whose outbox is not known to be empty.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn outboxes(&self, exchange: &Exchange) -> Result<Vec<String>, Failure> {
-        let (_place, mut wire) = self.connection(exchange).await?;
-        let batch = Batch { operation: "HKEYS", commands: &[&["HKEYS", OUTBOXES]] };
-        let answer = self.ask(&mut wire, exchange, &batch).await?.pop();
-        let Some(Frame::Array(fields)) = answer else { return Err(nonsense(&answer)) };
-        self.pool.give_back(wire);
-        Ok(fields.iter().filter_map(|field| field.as_str().map(str::to_owned)).collect())
-    }
-
-    /// Drops the outboxes that are empty and stay so, and hands back what is in the others.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn sift(
+    pub async fn settle(
         &self,
         exchange: &Exchange,
-        customers: &[String],
-    ) -> Result<Vec<(String, Vec<Entry>)>, Failure> {
-        let keys: Vec<String> = customers.iter().map(|customer| outbox(customer)).collect();
-        let watch: Vec<&str> = std::iter::once("WATCH").chain(keys.iter().map(String::as_str)).collect();
-        let ranges: Vec<[&str; 4]> = keys.iter().map(|key| ["XRANGE", key.as_str(), "-", "+"]).collect();
-        let mut look: Vec<&[&str]> = vec![&watch];
-        look.extend(ranges.iter().map(|range| &range[..]));
-        let (_place, mut wire) = self.connection(exchange).await?;
-        let mut replies =
-            self.ask(&mut wire, exchange, &Batch { operation: "WATCH", commands: &look }).await?;
-        let (mut full, mut empty) = (Vec::new(), Vec::new());
-        for ((customer, key), reply) in customers.iter().zip(&keys).zip(replies.drain(1..)) {
-            match entries(&Some(reply))? {
-                none if none.is_empty() => empty.push((key.as_str(), customer.as_str())),
-                some => full.push((customer.clone(), some)),
-            }
-        }
-        let drops: Vec<[&str; 2]> = empty.iter().map(|(key, _)| ["DEL", *key]).collect();
-        let forgets: Vec<[&str; 3]> =
-            empty.iter().map(|(_, customer)| ["HDEL", OUTBOXES, *customer]).collect();
-        let mut change: Vec<&[&str]> = vec![&["MULTI"]];
-        change.extend(drops.iter().map(|drop| &drop[..]));
-        change.extend(forgets.iter().map(|forget| &forget[..]));
-        change.push(&["EXEC"]);
-        // An event that came in meanwhile makes this do nothing: then it is done the next time.
-        self.ask(&mut wire, exchange, &Batch { operation: "EXEC", commands: &change }).await?;
-        self.pool.give_back(wire);
-        Ok(full)
-    }
-
-    /// Ends reservations whose request is long over, each in the one way it can: which of them were kept?
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn settle(&self, exchange: &Exchange, reservations: &[String]) -> Result<Vec<bool>, Failure> {
+        reservations: &[String],
+    ) -> Result<Vec<Result<bool, String>>, Failure> {
         let keys: Vec<String> = reservations.iter().map(|reservation| kept(reservation)).collect();
         let drops: Vec<[&str; 6]> =
-            keys.iter().map(|key| ["SET", key.as_str(), "dropped", "NX", "PX", DROPPED]).collect();
+            keys.iter().map(|key| ["SET", key.as_str(), "dropped", "NX", "PX", DAY]).collect();
         let looks: Vec<[&str; 2]> = keys.iter().map(|key| ["GET", key.as_str()]).collect();
         let mut commands: Vec<&[&str]> = drops.iter().map(|drop| &drop[..]).collect();
         commands.extend(looks.iter().map(|look| &look[..]));
         let (_place, mut wire) = self.connection(exchange).await?;
-        let replies = self.ask(&mut wire, exchange, &Batch { operation: "SET", commands: &commands }).await?;
+        let batch = Batch { operation: "SET", commands: &commands };
+        let replies = self.ask_each(&mut wire, exchange, &batch).await?;
         self.pool.give_back(wire);
-        Ok(replies[keys.len()..].iter().map(|reply| reply.as_str() == Some("kept")).collect())
+        let (dropped, found) = replies.split_at(keys.len());
+        // If either was refused, nothing is known: a store that is full takes no mark.
+        let ended = |(dropped, found): (&Frame, &Frame)| match (dropped, found) {
+            (Frame::Error(text), _) | (_, Frame::Error(text)) => Err(text.to_string()),
+            (_, found) => match found.as_str() {
+                Some("kept") => Ok(true),
+                Some("dropped") => Ok(false),
+                other => Err(format!("it says {other:?}, which is neither kept nor dropped")),
+            },
+        };
+        Ok(dropped.iter().zip(found).map(ended).collect())
+    }
+
+    /// From now on these end by themselves, a day from now. Before the inventory is told that they were kept: whoever
+    /// is told so does not say it again, so whatever dies from then on, nobody would come back for them.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn let_end(&self, exchange: &Exchange, reservations: &[String]) -> Result<(), Failure> {
+        let keys: Vec<String> = reservations.iter().map(|reservation| kept(reservation)).collect();
+        let commands: Vec<[&str; 3]> = keys.iter().map(|key| ["PEXPIRE", key.as_str(), DAY]).collect();
+        let commands: Vec<&[&str]> = commands.iter().map(|command| &command[..]).collect();
+        let (_place, mut wire) = self.connection(exchange).await?;
+        self.ask(&mut wire, exchange, &Batch { operation: "PEXPIRE", commands: &commands }).await?;
+        self.pool.give_back(wire);
+        Ok(())
     }
 
     /// Forgets that these were kept, once the inventory knows it.
@@ -167,5 +147,35 @@ impl Redis {
         self.ask(&mut wire, exchange, &Batch { operation: "DEL", commands: &[&command] }).await?;
         self.pool.give_back(wire);
         Ok(())
+    }
+
+    /// The first removals from a place on whose units are not known to be back, a page of them.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn returns(&self, exchange: &Exchange, from: Place) -> Result<Vec<Line>, Failure> {
+        self.stream(exchange, RETURNS, from, PAGE, None).await
+    }
+
+    /// These removals' units are back.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn returned(&self, exchange: &Exchange, places: &[Place]) -> Result<(), Failure> {
+        let ids: Vec<String> = places.iter().map(Place::to_string).collect();
+        let command: Vec<&str> =
+            ["XDEL", RETURNS].into_iter().chain(ids.iter().map(String::as_str)).collect();
+        let (_place, mut wire) = self.connection(exchange).await?;
+        self.ask(&mut wire, exchange, &Batch { operation: "XDEL", commands: &[&command] }).await?;
+        self.pool.give_back(wire);
+        Ok(())
+    }
+
+    /// Moves what is no removal from there to the dead letters, as it is.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn set_return_aside(&self, exchange: &Exchange, malformed: &Malformed) -> Result<(), Failure> {
+        self.set_aside_from(exchange, RETURNS, malformed).await
     }
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 use journey::semconv::attribute;
 use journey::{Direction, Event, Kind};
 
-use super::{Added, Addition, Redis};
+use super::{Added, Addition, Beginning, Redis};
 use crate::auth::Customer;
 use crate::config::RedisUrl;
 use crate::event::Event as CartEvent;
 use crate::item::ProductId;
-use crate::outbox::{Entry, Outgoing};
+use crate::outbox::{Entry, Line, Outgoing, Place, Queued};
 use crate::testing::{exchange, listener, run, scripted};
 use crate::wire::Failure;
 
@@ -72,8 +72,8 @@ fn a_cart_its_event_and_its_reservation_change_in_one_write() {
         let (address, server) = scripted(vec![OPEN.into(), kept()]).await;
         let (exchange, _) = exchange();
         let added = add(&client(address), &exchange).await.expect("added");
-        let entry = Entry::parse("1-0", outgoing().fields().0, outgoing().fields().1).expect("an entry");
-        assert_eq!(added, Added::Kept(vec![entry]));
+        let entry = Entry { id: Place(1, 0), outgoing: outgoing() };
+        assert_eq!(added, Added::Kept(Queued { head: vec![Line::Event(entry.clone())], entry }));
         let asked = server.await.expect("no panic");
         assert_eq!(
             asked[0],
@@ -84,7 +84,11 @@ fn a_cart_its_event_and_its_reservation_change_in_one_write() {
             "*1 $5 MULTI *3 $3 SET $14 reservation:r1 $4 kept *4 $7 HINCRBY $10 cart:alice $6 PROD-1 $1 2 \
              *4 $4 HSET $8 outboxes $5 alice $1 1 *7 $4 XADD $12 outbox:alice "
         ));
-        assert!(asked[1].ends_with("*4 $6 XRANGE $12 outbox:alice $1 - $1 + *1 $4 EXEC "), "{}", asked[1]);
+        assert!(
+            asked[1].ends_with("*6 $6 XRANGE $12 outbox:alice $1 - $1 + $5 COUNT $2 10 *1 $4 EXEC "),
+            "{}",
+            asked[1]
+        );
     });
 }
 
@@ -190,4 +194,70 @@ fn logging_in_comes_first() {
         assert_eq!(lines, [(product(), 4)]);
         assert_eq!(server.await.expect("no panic")[..2], ["*2 $4 AUTH $4 pass ", "*2 $6 SELECT $1 2 "]);
     });
+}
+
+/// The outbox of one customer is of a wrong type, and the others are read.
+#[test]
+fn an_outbox_that_cannot_be_read_keeps_nobody_else_from_being_read() {
+    run(async {
+        const REPLIES: &str = "*1\r\n*2\r\n$3\r\n7-1\r\n*0\r\n-WRONGTYPE Operation against a key\r\n*0\r\n";
+        let (address, _server) = scripted(vec![REPLIES.into()]).await;
+        let (exchange, _) = exchange();
+        let customers = ["alice", "broken", "carol"].map(str::to_owned);
+        let found = client(address).beginnings(&exchange, &customers).await.expect("answered");
+        assert_eq!(found[0], Beginning::At(Place(7, 1)));
+        assert!(
+            matches!(&found[1], Beginning::Unreadable(text) if text.starts_with("WRONGTYPE")),
+            "{found:?}"
+        );
+        assert_eq!(found[2], Beginning::Empty);
+    });
+}
+
+/// A mark that can't be read, or that was not taken, says nothing about a reservation.
+#[test]
+fn a_reservation_is_settled_only_by_what_is_known_of_it() {
+    run(async {
+        const REPLIES: &str = "+OK\r\n$-1\r\n$-1\r\n-OOM command not allowed\r\n\
+                               $7\r\ndropped\r\n$4\r\nkept\r\n-WRONGTYPE Operation\r\n$-1\r\n";
+        let (address, _server) = scripted(vec![REPLIES.into()]).await;
+        let (exchange, _) = exchange();
+        let reservations = ["r1", "r2", "r3", "r4"].map(str::to_owned);
+        let ended = client(address).settle(&exchange, &reservations).await.expect("answered");
+        assert_eq!(ended[..2], [Ok(false), Ok(true)]);
+        assert!(ended[2].as_ref().is_err_and(|text| text.starts_with("WRONGTYPE")), "{ended:?}");
+        assert!(ended[3].as_ref().is_err_and(|text| text.starts_with("OOM")), "{ended:?}");
+    });
+}
+
+/// Many large entries do not fit into one answer: then one at a time.
+#[test]
+fn a_page_that_is_too_large_is_read_line_by_line() {
+    run(async {
+        let junk = "x".repeat(9 << 20);
+        let (address, server) = replying(vec![
+            format!("*1\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\na\r\n${}\r\n{junk}\r\n", junk.len()),
+            "*1\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n".into(),
+        ])
+        .await;
+        let (exchange, _) = exchange();
+        let page = client(address).page(&exchange, "alice", Place::START, 100).await.expect("a page");
+        assert_eq!(page.len(), 1);
+        server.await.expect("no panic");
+    });
+}
+
+/// A server that answers each connection's first request.
+async fn replying(answers: Vec<String>) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (listener, address) = listener().await;
+    let task = tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.expect("accept");
+            let _ = stream.read(&mut [0; 4096]).await.expect("read");
+            // The client hangs up in the middle of an answer that is too large.
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (address, task)
 }
