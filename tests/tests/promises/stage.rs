@@ -1,7 +1,6 @@
 //! A lab with its engines, and what a test asks of them.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -198,29 +197,26 @@ impl Stage {
         Ok(said.lines().map(str::to_owned).collect())
     }
 
-    /// What is wrong with the marks of reservations in Redis when all are settled: each ends by itself, and few are
-    /// left, those of the pods that died while they noted what the inventory knew.
+    /// What is wrong with the marks of reservations in Redis when all are settled: those that say `kept` are gone,
+    /// apart from the few of a pod that died while it noted what the inventory knew; and all end by themselves.
     pub(crate) async fn marks(&self, kills: usize) -> anyhow::Result<Vec<String>> {
-        let mut wrong = Vec::new();
-        let mut left = Vec::new();
-        let none = hop::wait::until("the marks of reservations to go", SETTLE_AFTER * 3, async || {
-            left = self.redis(&["KEYS", "reservation:*"]).await.ok()?;
-            left.retain(|key| !key.is_empty());
-            (left.len() <= kills * 3).then_some(())
-        });
-        if let Err(error) = none.await {
-            wrong.push(format!("{error}: {} are left after {kills} kills", left.len()));
-        }
-        for key in &left {
-            let time: i64 = self.redis(&["PTTL", key]).await?.concat().parse()?;
-            // -1: for ever; -2: gone meanwhile.
-            if time == -1 {
-                wrong.push(format!("{key} stays for ever"));
+        let (mut kept, mut lasting) = (0, Vec::new());
+        let gone = hop::wait::until("the marks of kept reservations to go", SETTLE_AFTER * 3, async || {
+            (kept, lasting) = (0, Vec::new());
+            for key in self.redis(&["KEYS", "reservation:*"]).await.ok()? {
+                kept += usize::from(self.redis(&["GET", &key]).await.ok()? == ["kept"]);
+                // -1: it stays for ever. -2: it went meanwhile.
+                if self.redis(&["PTTL", &key]).await.ok()? == ["-1"] {
+                    lasting.push(key);
+                }
             }
-        }
-        let _ =
-            writeln!(std::io::stderr(), "{} marks of reservations are left after {kills} kills", left.len());
-        Ok(wrong)
+            (kept <= kills && lasting.is_empty()).then_some(())
+        });
+        let outcome = gone.await.err();
+        Ok(outcome
+            .map(|error| format!("{error}: {kept} after {kills} kills; for ever: {lasting:?}"))
+            .into_iter()
+            .collect())
     }
 
     /// What is in these users' carts.

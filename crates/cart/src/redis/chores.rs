@@ -9,8 +9,11 @@ use crate::idempotency::Claim;
 use crate::outbox::{Line, Malformed, PAGE, Place};
 use crate::wire::Failure;
 
-/// For how long the end of a reservation stays known, in milliseconds: longer than any request takes.
-const DAY: &str = "86400000";
+/// For how long it stays known that a reservation was dropped, in milliseconds: an hour, longer than any request takes.
+const DROPPED: &str = "3600000";
+/// For how long it stays known that it was kept, once the inventory is being told: a day, longer than an inventory
+/// that was just there stays away.
+const KEPT: &str = "86400000";
 
 impl Redis {
     /// Writes a record, unless there is one, and says which there is now.
@@ -100,7 +103,7 @@ impl Redis {
     ) -> Result<Vec<Result<bool, String>>, Failure> {
         let keys: Vec<String> = reservations.iter().map(|reservation| kept(reservation)).collect();
         let drops: Vec<[&str; 6]> =
-            keys.iter().map(|key| ["SET", key.as_str(), "dropped", "NX", "PX", DAY]).collect();
+            keys.iter().map(|key| ["SET", key.as_str(), "dropped", "NX", "PX", DROPPED]).collect();
         let looks: Vec<[&str; 2]> = keys.iter().map(|key| ["GET", key.as_str()]).collect();
         let mut commands: Vec<&[&str]> = drops.iter().map(|drop| &drop[..]).collect();
         commands.extend(looks.iter().map(|look| &look[..]));
@@ -128,7 +131,7 @@ impl Redis {
     /// See [`Failure`].
     pub async fn let_end(&self, exchange: &Exchange, reservations: &[String]) -> Result<(), Failure> {
         let keys: Vec<String> = reservations.iter().map(|reservation| kept(reservation)).collect();
-        let commands: Vec<[&str; 3]> = keys.iter().map(|key| ["PEXPIRE", key.as_str(), DAY]).collect();
+        let commands: Vec<[&str; 3]> = keys.iter().map(|key| ["PEXPIRE", key.as_str(), KEPT]).collect();
         let commands: Vec<&[&str]> = commands.iter().map(|command| &command[..]).collect();
         let (_place, mut wire) = self.connection(exchange).await?;
         self.ask(&mut wire, exchange, &Batch { operation: "PEXPIRE", commands: &commands }).await?;
