@@ -4,6 +4,7 @@ use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinDecodable as _;
 
+use crate::cache::{End, Finding};
 use crate::minimise::labels;
 
 /// The most aliases that are followed for one question; Unbound and BIND stop at the same number.
@@ -36,4 +37,14 @@ pub(crate) fn rename(name: &Name, dname: &Record) -> Option<(Record, Name)> {
     let below = Name::from_labels(name.iter().take(kept)).ok()?;
     let target = below.append_domain(&new_parent).ok()?;
     Some((Record::from_rdata(name.clone(), dname.ttl, RData::CNAME(CNAME(target.clone()))), target))
+}
+
+/// What is found about `name`, below this DNAME. Whoever asks for the alias itself has it then; all others
+/// have to go on (RFC 6672 §3.2).
+pub(crate) fn renamed(name: &Name, kind: RecordType, dname: Record) -> Option<Finding> {
+    let (alias, target) = rename(name, &dname)?;
+    Some(match follows_aliases(kind) {
+        true => Finding { aliases: vec![dname, alias], end: End::Alias(target) },
+        false => Finding { aliases: vec![dname], end: End::Records(vec![alias]) },
+    })
 }

@@ -7,7 +7,7 @@
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
-use crate::alias::{MOST_ALIASES, follows_aliases, rename, target};
+use crate::alias::{MOST_ALIASES, follows_aliases, rename, renamed, target};
 use crate::cache::{Delegation, End, Finding, LONGEST, LONGEST_NEGATIVE, NameServer};
 
 /// The most servers of one delegation that are looked at; the root has thirteen.
@@ -35,6 +35,12 @@ pub(crate) fn read(zone: &Name, name: &Name, kind: RecordType, response: &Messag
     }
     if response.truncation {
         return Reading::Lame("its answer is cut off".to_owned());
+    }
+    if !follows_aliases(kind)
+        && let Some((dname, _)) = dname(zone, name, &response.answers)
+        && let Some(finding) = renamed(name, kind, dname)
+    {
+        return Reading::Finding(finding);
     }
     let (aliases, at) = follow(zone, name, kind, &response.answers);
     let finding = |end| Reading::Finding(Finding { aliases: aliases.clone(), end });

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use lru::LruCache;
 
-use crate::alias::{follows_aliases, rename, target};
+use crate::alias::{follows_aliases, renamed, target};
 use dnswire::ExtendedError;
 
 /// No TTL counts for more than a day: whoever moves must not be haunted by a TTL of 68 years (RFC 2181 §8;
@@ -127,8 +127,7 @@ impl Cache {
         while !above.is_root() {
             if let Some((What::Records(records), age)) = self.get(&above, Of::Type(RecordType::DNAME), now) {
                 let dname = aged(records, age).into_iter().next()?;
-                let (alias, target) = rename(name, &dname)?;
-                return Some(Finding { aliases: vec![dname, alias], end: End::Alias(target) });
+                return renamed(name, kind, dname);
             }
             above = above.base_name();
         }
@@ -138,14 +137,17 @@ impl Cache {
     /// Remembers a finding about `name`, link by link.
     pub(crate) fn keep(&mut self, name: &Name, kind: RecordType, finding: &Finding, now: Instant) {
         let mut at = name.clone();
-        let mut renamed = false;
+        let mut by_dname = false;
         for alias in &finding.aliases {
             // What a DNAME makes is made again from the DNAME.
-            if !std::mem::replace(&mut renamed, alias.record_type() == RecordType::DNAME) {
+            if !std::mem::replace(&mut by_dname, alias.record_type() == RecordType::DNAME) {
                 let what = What::Records(vec![alias.clone()]);
                 self.put(alias.name.clone(), Of::Type(alias.record_type()), what, alias.ttl, now);
             }
             at = target(alias).unwrap_or(at);
+        }
+        if by_dname {
+            return;
         }
         match &finding.end {
             End::Records(records) => {

@@ -225,6 +225,10 @@ impl Server {
         let without_body = without_body
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
             || response.status().is_informational();
+        // On HTTP/1.1 hyper knows that; on HTTP/2 it would send the body, and the peer reset the stream.
+        if without_body && !http1 {
+            response = without_content(response);
+        }
         let length = if http1 { known_length(&response) } else { None };
         response.map(|inner| ResponseBody::new(inner, without_body, length, exchange, running))
     }
@@ -266,6 +270,15 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Only the head of a response: its `Content-Length` stays that of the content (RFC 9110 §8.6), which is not
+/// sent (§9.3.2; RFC 9113 §8.1.1).
+fn without_content(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = known_length(&response).filter(|length| *length > 0) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| super::empty())
 }
 
 /// How many bytes an HTTP/1.1 response will have, if that is known beforehand.

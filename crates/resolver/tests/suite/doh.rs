@@ -8,6 +8,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
 use hop::listen::Pair;
 use hop::{CancellationToken, Hop, Telemetry};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use journey::semconv::attribute;
 use journey::{Direction, Event, Kind};
 use resolver::config::Settings;
@@ -52,19 +53,25 @@ async fn start() -> Https {
 }
 
 impl Https {
-    /// Sends an HTTP/1.1 request and returns the response's head and body.
-    async fn request(&self, head: &str, body: &[u8]) -> (String, Vec<u8>) {
+    /// A TLS connection that speaks this protocol (ALPN).
+    async fn connect(&self, protocol: &[u8]) -> tokio_rustls::client::TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.trusted.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
         let tcp = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::from(self.address.ip());
-        let mut tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap()
+    }
+
+    /// Sends an HTTP/1.1 request and returns the response's head and body.
+    async fn request(&self, head: &str, body: &[u8]) -> (String, Vec<u8>) {
+        let mut tls = self.connect(b"http/1.1").await;
         let length = body.len();
         let head = format!("{head}\r\nhost: x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
         tls.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
@@ -117,6 +124,66 @@ async fn the_questions_belong_to_the_callers_trace() {
     assert_eq!(server.text(attribute::DNS_CACHE), Some("miss"));
     assert_eq!(server.text(attribute::DNS_QUESTION_NAME), Some("api.myshop.com."));
     assert!(server.stamp(Direction::Response, Event::Tx).is_some());
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_content_over_both_versions() {
+    let https = start().await;
+    let question = URL_SAFE_NO_PAD.encode(query("api.myshop.com.", RecordType::A).to_vec().unwrap());
+    let path = format!("/dns-query?dns={question}");
+    let (get, content) = https.request(&format!("GET {path} HTTP/1.1"), b"").await;
+    let (head, nothing) = https.request(&format!("HEAD {path} HTTP/1.1"), b"").await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(nothing.is_empty() && !content.is_empty());
+    for field in ["content-type: application/dns-message", &format!("content-length: {}", content.len())] {
+        assert!(get.contains(field) && head.contains(field), "{field}: {head}");
+    }
+    // HTTP/2, where a body that does not belong there would be an error of the stream (RFC 9113 §8.1.1).
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(https.connect(b"h2").await))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let uri = format!("https://{}{path}", https.address);
+    let request = hyper::Request::head(uri).body(http_body_util::Empty::<hyper::body::Bytes>::new()).unwrap();
+    let response = tokio::time::timeout(LIMIT, sender.send_request(request)).await.unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "application/dns-message");
+    let body = http_body_util::BodyExt::collect(response.into_body()).await.expect("an end of the stream");
+    assert!(body.to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn a_media_type_may_have_parameters_and_any_case() {
+    let https = start().await;
+    let bytes = query("api.myshop.com.", RecordType::A).to_vec().unwrap();
+    for (kind, status) in [
+        ("application/dns-message; charset=utf-8", "200"),
+        ("Application/DNS-Message;x=y", "200"),
+        ("application/dns-message ; x=\"a;b\"", "200"),
+        ("application/dns-messages", "415"),
+        ("text/plain; a=application/dns-message", "415"),
+    ] {
+        let head = format!("POST /dns-query HTTP/1.1\r\ncontent-type: {kind}");
+        let (answer, _) = https.request(&head, &bytes).await;
+        assert!(answer.starts_with(&format!("http/1.1 {status}")), "{kind}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones_and_a_long_message_that_it_is_too_long() {
+    let https = start().await;
+    for method in ["PUT", "DELETE", "OPTIONS", "PATCH"] {
+        let (answer, _) = https.request(&format!("{method} /dns-query HTTP/1.1"), b"").await;
+        assert!(answer.starts_with("http/1.1 405") && answer.contains("allow: get, head, post"), "{answer}");
+    }
+    let post = "POST /dns-query HTTP/1.1\r\ncontent-type: application/dns-message";
+    let (answer, body) = https.request(post, &vec![0; 65_536]).await;
+    assert!(answer.starts_with("http/1.1 413"), "{answer}");
+    assert!(String::from_utf8(body).unwrap().contains("65535"));
+    // The longest that there may be is a query like any other, with zeros after it.
+    let (answer, _) = https.request(post, &vec![0; 65_535]).await;
+    assert!(answer.starts_with("http/1.1 200") || answer.starts_with("http/1.1 400"), "{answer}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod serving;
 mod silence;
 mod tricks;
 mod trouble;
+mod unbound;
 mod walk;
 
 use std::collections::HashMap;

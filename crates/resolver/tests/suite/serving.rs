@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use clap::Parser as _;
-use hickory_proto::op::Message;
+use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 use hop::listen::Pair;
 use hop::{CancellationToken, Hop};
@@ -10,7 +12,7 @@ use resolver::server::run;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
-use crate::fake::World;
+use crate::fake::{Fake, SHOP, World, shop};
 use crate::{LIMIT, query, resolver};
 
 #[tokio::test]
@@ -60,6 +62,38 @@ async fn both_sockets_answer_and_tell_what_the_cache_knew() {
     let wake = by_tcp.stamp(Direction::Request, Event::Wake).unwrap();
     let tx = by_tcp.stamp(Direction::Response, Event::Tx).unwrap();
     assert_eq!((wake.offset, tx.offset), (2 + warm.len() as u64, 2 + reply.len() as u64));
+}
+
+#[tokio::test]
+async fn a_slow_query_holds_up_no_cached_one_on_the_same_connection() {
+    let mut world = World::with_shops(&[("ns1.myshop.com.", SHOP)]).await;
+    let slow = |query: &Message| match query.queries[0].name.to_ascii().starts_with("slow") {
+        true => Vec::new(),
+        false => vec![shop(query)],
+    };
+    world.0.push(Fake::start(SHOP, Arc::new(slow)).await);
+    let (resolver, telemetry) = resolver(&world);
+    let sockets = Pair::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = sockets.address().unwrap();
+    let stop = CancellationToken::new();
+    tokio::spawn(run(sockets, None, resolver, Hop::for_tests("resolver", telemetry, stop.clone())));
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    let (warm, slow) = (query("api.myshop.com.", RecordType::A), query("slow.myshop.com.", RecordType::A));
+    let framed = |query: &Message| dnswire::framed(&query.to_vec().unwrap()).unwrap();
+    tcp.write_all(&framed(&warm)).await.unwrap();
+    let (reading, mut writing) = tcp.split();
+    let mut frames = dnswire::Frames::new(reading);
+    let mut next = async || {
+        let reply = tokio::time::timeout(LIMIT, frames.next()).await.expect("an answer").unwrap().unwrap();
+        Message::from_vec(&reply).unwrap()
+    };
+    assert_eq!(next().await.id, warm.id);
+    // RFC 7766 §6.2.1.1: the answers come in the order in which they are known.
+    writing.write_all(&[framed(&slow), framed(&warm)].concat()).await.unwrap();
+    let (first, second) = (next().await, next().await);
+    assert_eq!((first.id, second.id), (warm.id, slow.id));
+    assert_eq!(second.response_code, ResponseCode::ServFail);
+    stop.cancel();
 }
 
 #[test]
