@@ -48,14 +48,14 @@ pub struct Settings {
 
 const EXAMPLE: &str = "\
 By hand, with two pods that say who they are:
-  mkdir -p /tmp/a /tmp/b; echo pod-a >/tmp/a/index.html; echo pod-b >/tmp/b/index.html
+  echo open-sesame >/tmp/secret; mkdir -p /tmp/a /tmp/b; echo pod-a >/tmp/a/index.html; echo pod-b >/tmp/b/index.html
   python3 -m http.server -b 127.0.0.1 -d /tmp/a 20001 &
   python3 -m http.server -b 127.0.0.1 -d /tmp/b 20002 &
   clusterip --listen 127.0.0.1:20000 --endpoints 127.0.0.1:20001,127.0.0.1:20002 \\
-            --mode round-robin --admin 127.0.0.1:20009 &
+            --mode round-robin --admin 127.0.0.1:20009 --admin-secret-file /tmp/secret &
   curl 127.0.0.1:20000; curl 127.0.0.1:20000      # two connections: pod-a, pod-b
   curl 127.0.0.1:20009/endpoints                  # who has how many
-  curl -X PUT -d '[\"127.0.0.1:20002\"]' 127.0.0.1:20009/endpoints   # pod-a is no longer ready
+  curl -X PUT -H 'Authorization: Bearer open-sesame' -d '[\"127.0.0.1:20002\"]' 127.0.0.1:20009/endpoints   # pod-a is no longer ready
   curl 127.0.0.1:20000                            # pod-b, from now on";
 
 impl Settings {

@@ -20,6 +20,7 @@
 //! | [`balance`] | which pod gets the next connection? |
 //! | [`endpoints`] | which pods are there to choose from, and how does that change while running? |
 //! | [`relay`] | how do bytes get across, both ways, without being kept or changed? |
+//! | `drain` | when may a connection be closed whose bytes nobody here understands? |
 //! | [`server`] | one connection from accept to end, and whose fault it is when it fails |
 //! | [`admin`] | how does the control plane tell the Service about its pods? |
 //! | [`config`] | flags and environment |
@@ -27,6 +28,7 @@
 pub mod admin;
 pub mod balance;
 pub mod config;
+mod drain;
 pub mod endpoints;
 pub mod relay;
 pub mod server;

@@ -42,7 +42,7 @@ pub struct Broken {
     pub source: io::Error,
 }
 
-/// Relays until both directions have ended.
+/// Relays until both directions have ended, or `over` says that the connection is idle.
 ///
 /// If that does not come to pass (one side broke off, or this future is dropped because the process
 /// stops), both connections end with RST: an orderly end would tell the receiver that it got everything.
@@ -53,14 +53,17 @@ pub async fn relay(
     client: &mut Stamped,
     endpoint: &mut Stamped,
     telemetry: &Telemetry,
+    over: impl Future<Output = ()>,
 ) -> Result<(), Broken> {
+    let mut over = std::pin::pin!(over);
     let mut request = Lane::new(("client", client), ("endpoint", endpoint), telemetry);
     let mut response = Lane::new(("endpoint", endpoint), ("client", client), telemetry);
     let mut pair = Pair { client, endpoint, complete: false };
     poll_fn(|context| {
         let request = request.poll(pair.client, pair.endpoint, context)?;
         let response = response.poll(pair.endpoint, pair.client, context)?;
-        if request.is_ready() && response.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        let ended = request.is_ready() && response.is_ready();
+        if ended || over.as_mut().poll(context).is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await?;
     pair.complete = true;

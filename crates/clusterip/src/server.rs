@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hop::{Hop, Stamped, Telemetry, clock, trace};
+use hop::{CancellationToken, Hop, Stamped, Telemetry, clock, trace};
 use journey::semconv::{attribute, name};
 use journey::{Kind, PartKind, Span};
 use tokio::net::TcpListener;
 
 use crate::admin::{self, Metrics};
 use crate::config::Settings;
+use crate::drain;
 use crate::endpoints::{Chosen, Endpoints};
 use crate::relay::{abort, relay};
 
 /// Serves until the hop is told to stop, then gives open connections `hop.drain` to end.
 ///
-/// An idle keep-alive connection looks like one in use to a program that reads nothing of it, so it
-/// can't be closed early; what is left when the time is up is cut off.
+/// Each is closed when it is idle (see [`crate::drain`]); what is left when the time is up is cut off.
 ///
 /// # Errors
 /// The Service is its own endpoint.
@@ -35,16 +35,16 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         metrics,
         telemetry: hop.telemetry.clone(),
         connect_timeout: settings.connect_timeout(),
+        drain: hop.drain,
     });
     let cut = hop::CancellationToken::new();
     let _cut_when_drained = cut.clone().drop_guard();
     hop.ready();
-    // The token that asks connections to finish early is of no use here: see above.
-    hop::accept::run(listener, settings.max_connections, &hop.shutdown, hop.drain, |client, _finish| {
+    hop::accept::run(listener, settings.max_connections, &hop.shutdown, hop.drain, |client, finish| {
         let (service, cut) = (Arc::clone(&service), cut.clone());
         async move {
             tokio::select! {
-                () = service.serve(client) => {}
+                () = service.serve(client, finish) => {}
                 () = cut.cancelled() => {}
             }
         }
@@ -58,6 +58,7 @@ struct Service {
     metrics: Metrics,
     telemetry: Telemetry,
     connect_timeout: Duration,
+    drain: Duration,
 }
 
 /// Why no endpoint could be connected to, in the words of whose fault it is.
@@ -100,7 +101,7 @@ impl Unconnected {
 impl Service {
     /// The one decision, then the relay. Whatever goes wrong, the client's connection ends with RST:
     /// at layer 4 there is no other way to say no.
-    async fn serve(&self, mut client: Stamped) {
+    async fn serve(&self, mut client: Stamped, finish: CancellationToken) {
         let peer = client.stamps().flow().client;
         let Some(chosen) = self.endpoints.choose(peer.ip(), clock::monotonic()) else {
             // kube-proxy has a REJECT rule for this: the client's connect() itself fails. Here the
@@ -113,12 +114,14 @@ impl Service {
         let connected = self.connect(&chosen).await;
         self.record_choice(&client, &chosen, &connected);
         match connected {
-            Ok(mut endpoint) => match relay(&mut client, &mut endpoint, &self.telemetry).await {
-                Ok(()) => tracing::debug!(client = %peer, endpoint = %chosen.address, "connection ended"),
-                Err(broken) => {
-                    tracing::debug!(client = %peer, endpoint = %chosen.address, cause = %broken.source, "{broken}");
-                }
-            },
+            Ok(mut endpoint) => {
+                let over = drain::idle(finish, self.drain, client.stamps(), endpoint.stamps());
+                let relayed = relay(&mut client, &mut endpoint, &self.telemetry, over).await;
+                let ended =
+                    relayed.as_ref().map_or_else(ToString::to_string, |()| "connection ended".to_owned());
+                let cause = relayed.err().map(|broken| broken.source.to_string());
+                tracing::debug!(client = %peer, endpoint = %chosen.address, cause, "{ended}");
+            }
             Err(error) => {
                 // A real Service does not try another endpoint either: the kernel's rule was applied to
                 // the first packet, and nobody watches what comes back. Trying again is for those who

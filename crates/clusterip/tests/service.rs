@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use clusterip::config::{EndpointList, Settings};
+use hop::admin::Secret;
 use hop::{Admin, CancellationToken, Hop, Telemetry};
 use journey::semconv::attribute;
 use journey::{Direction, Event, Flow, Span};
@@ -21,6 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 struct Service {
     address: SocketAddr,
     admin: Admin,
+    secret: Secret,
     shutdown: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -31,6 +33,10 @@ fn listener() -> TcpListener {
 
 impl Service {
     fn start(endpoints: &[SocketAddr], flags: &[&str], telemetry: Telemetry) -> Self {
+        Self::draining_for(Duration::from_millis(100), endpoints, flags, telemetry)
+    }
+
+    fn draining_for(drain: Duration, endpoints: &[SocketAddr], flags: &[&str], telemetry: Telemetry) -> Self {
         let listener = listener();
         let address = listener.local_addr().unwrap();
         let mut settings =
@@ -38,10 +44,12 @@ impl Service {
         settings.endpoints = EndpointList(endpoints.to_vec());
         let shutdown = CancellationToken::new();
         let mut hop = Hop::for_tests("cart-service", telemetry, shutdown.clone());
-        hop.drain = Duration::from_millis(100);
+        hop.drain = drain;
+        let secret = Secret::random();
+        hop.admin = Admin::guarded("cart-service", Some(secret.clone()));
         let admin = hop.admin.clone();
         let task = tokio::spawn(clusterip::server::run(listener, settings, hop));
-        Service { address, admin, shutdown, task }
+        Service { address, admin, secret, shutdown, task }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -117,14 +125,14 @@ async fn endpoints_are_replaced_while_running_through_the_admin_address() {
 
     let mut old = service.connect().await;
     assert_eq!(read_text(&mut old, 1).await, "a");
-    let answer = http(admin_address, "PUT", &format!("[\"{}\"]", pods[1])).await;
+    let answer = http(admin_address, &service.secret, "PUT", &format!("[\"{}\"]", pods[1])).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let mut new = service.connect().await;
     assert_eq!(read_text(&mut new, 1).await, "b");
     old.write_all(b"still here").await.unwrap();
     assert_eq!(read_text(&mut old, 10).await, "still here");
 
-    let answer = http(admin_address, "GET", "").await;
+    let answer = http(admin_address, &service.secret, "GET", "").await;
     let view: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     let expected = serde_json::json!({
         "mode": "round-robin",
@@ -136,17 +144,18 @@ async fn endpoints_are_replaced_while_running_through_the_admin_address() {
     // What is wrong is refused and changes nothing.
     let own = format!("[\"{}\"]", service.address);
     for bad in ["", "{}", "[\"pod\"]", "[1]", &own, "[\"127.0.0.1:1\"] trailing"] {
-        let answer = http(admin_address, "PUT", bad).await;
+        let answer = http(admin_address, &service.secret, "PUT", bad).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{bad:?}: {answer}");
     }
     let mut newer = service.connect().await;
     assert_eq!(read_text(&mut newer, 1).await, "b");
 }
 
-async fn http(to: SocketAddr, method: &str, body: &str) -> String {
+async fn http(to: SocketAddr, secret: &Secret, method: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(to).await.unwrap();
     let request = format!(
-        "{method} /endpoints HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "{method} /endpoints HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+        secret.as_str(),
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -363,20 +372,45 @@ async fn stamps_name_the_same_bytes_on_both_flows() {
 }
 
 #[tokio::test]
-async fn draining_lets_connections_end_then_cuts_what_is_left() {
+async fn draining_ends_what_is_idle_and_cuts_what_is_left() {
     let pod = echo_pod("a").await;
-    let service = Service::start(&[pod], &[], Telemetry::off());
+    let (silent, silent_address) = bare_pod().await;
+    let service = Service::start(&[pod, silent_address], &[], Telemetry::off());
+    let mut idle = service.connect().await;
+    assert_eq!(read_text(&mut idle, 1).await, "a");
+    let mut waiting = service.connect().await;
+    waiting.write_all(b"a request").await.unwrap();
+    let (mut pod, _) = silent.accept().await.unwrap();
+    assert_eq!(read_text(&mut pod, 9).await, "a request");
     let mut ending = service.connect().await;
-    let mut staying = service.connect().await;
     assert_eq!(read_text(&mut ending, 1).await, "a");
-    assert_eq!(read_text(&mut staying, 1).await, "a");
     service.shutdown.cancel();
     // A connection that is open still works.
     ending.write_all(b"more").await.unwrap();
     ending.shutdown().await.unwrap();
     assert_eq!(end_of(&mut ending).await.unwrap(), b"more");
+    assert_eq!(end_of(&mut idle).await.unwrap(), b"", "an orderly end");
     tokio::time::timeout(LONG, service.task).await.expect("drained in time").unwrap().unwrap();
     // Cut off in the middle is told as such, not as an orderly end.
-    assert_reset(&end_of(&mut staying).await);
+    assert_reset(&end_of(&mut waiting).await);
     assert!(TcpStream::connect(service.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn draining_waits_for_a_response_and_no_longer() {
+    let (pod, address) = bare_pod().await;
+    let service = Service::draining_for(LONG, &[address], &[], Telemetry::off());
+    let mut client = service.connect().await;
+    client.write_all(b"a request").await.unwrap();
+    let (mut pod, _) = pod.accept().await.unwrap();
+    assert_eq!(read_text(&mut pod, 9).await, "a request");
+    service.shutdown.cancel();
+    // Longer than any silence that is taken for idleness.
+    let mut answer = tokio::time::interval(Duration::from_millis(200));
+    answer.tick().await;
+    answer.tick().await;
+    pod.write_all(b"a response").await.unwrap();
+    assert_eq!(end_of(&mut client).await.unwrap(), b"a response");
+    assert_eq!(end_of(&mut pod).await.unwrap(), b"");
+    tokio::time::timeout(LONG / 2, service.task).await.expect("long before the limit").unwrap().unwrap();
 }

@@ -152,6 +152,7 @@ fn exporting(collector: SocketAddr) -> Telemetry {
     let common = Common {
         name: None,
         admin: None,
+        admin_secret_file: None,
         otlp_endpoint: Some(format!("http://{collector}")),
         sampler: "parentbased_always_on".to_owned(),
         schedule_delay_ms: 200,

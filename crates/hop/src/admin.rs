@@ -20,9 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::http::{Body, full};
 use crate::metrics::{Metrics, OPEN_METRICS, PLAIN};
 
+mod guard;
+
+pub use guard::{Secret, refuse_pages};
+
 /// No admin request has a larger body.
 const BODY_LIMIT: usize = 1 << 20;
-/// No admin request takes longer to arrive.
+/// Neither a head nor a body takes longer to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -34,15 +38,23 @@ pub struct Admin(Arc<Shared>);
 
 struct Shared {
     ready: AtomicBool,
+    /// Known to those who may change something.
+    secret: Option<Secret>,
     routes: Mutex<HashMap<(Method, String), Route>>,
     metrics: Metrics,
 }
 
 impl Admin {
-    /// An endpoint that is not yet ready.
+    /// An endpoint that is not yet ready, and on which nothing can be changed.
     pub fn new(hop: &str) -> Self {
+        Self::guarded(hop, None)
+    }
+
+    /// An endpoint that is not yet ready; who knows the secret may change something.
+    pub fn guarded(hop: &str, secret: Option<Secret>) -> Self {
         Admin(Arc::new(Shared {
             ready: AtomicBool::new(false),
+            secret,
             routes: Mutex::default(),
             metrics: Metrics::new(hop),
         }))
@@ -58,7 +70,8 @@ impl Admin {
         self.0.ready.load(Ordering::Relaxed)
     }
 
-    /// Adds a hop's own admin request, such as `PUT /endpoints`.
+    /// Adds a hop's own admin request, such as `PUT /endpoints`. Whatever is not safe (RFC 9110 §9.2.1) demands
+    /// the secret.
     pub fn route<F, A>(&self, method: Method, path: &str, answer: F)
     where
         F: Fn(Bytes) -> A + Send + Sync + 'static,
@@ -90,7 +103,7 @@ impl Admin {
                 });
                 let connection = hyper::server::conn::http1::Builder::new()
                     .timer(TokioTimer::new())
-                    .header_read_timeout(Duration::from_secs(30))
+                    .header_read_timeout(BODY_TIME)
                     .serve_connection(TokioIo::new(stream), service);
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "admin connection");
@@ -102,6 +115,13 @@ impl Admin {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        let mut allowed = guard::refuse_pages(&parts.headers);
+        if !parts.method.is_safe() {
+            allowed = allowed.and_then(|()| guard::refuse_strangers(self.0.secret.as_ref(), &parts.headers));
+        }
+        if let Err(refusal) = allowed {
+            return *refusal;
+        }
         match (&parts.method, parts.uri.path()) {
             (&Method::GET, "/livez") => text(StatusCode::OK, "alive\n"),
             (&Method::GET, "/readyz") if self.is_ready() => text(StatusCode::OK, "ready\n"),

@@ -3,7 +3,7 @@
 //! | module | answers |
 //! |---|---|
 //! | [`mod@start`] | how does a process begin and end? (logs, runtime, signals, exit code) |
-//! | [`log`] | what does a program say about itself, and how often? |
+//! | [`log`] | what does a program say about itself, how often, and what if it can't? |
 //! | [`listen`] | how is a port bound, and what is said when it is taken? |
 //! | [`accept`] | the one accept loop, with its limit and its drain |
 //! | [`stamped`] | when did which byte pass this socket? |

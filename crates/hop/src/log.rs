@@ -24,6 +24,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock;
 
+mod sink;
+
+pub use sink::init;
+
 /// The least time between two lines of one kind.
 const PAUSE: Duration = Duration::from_secs(1);
 

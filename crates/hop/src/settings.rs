@@ -1,6 +1,7 @@
 //! The settings every hop understands, as flags and as environment variables.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Settings that are the same for every hop. Flatten them into a hop's own.
 ///
@@ -15,6 +16,11 @@ pub struct Common {
     /// Where /livez, /readyz and /metrics are served; nowhere when absent
     #[arg(long, env = "ADMIN", value_name = "IP:PORT", help_heading = "Every hop")]
     pub admin: Option<SocketAddr>,
+
+    /// A file with the secret that admin requests which change something have to bring, as
+    /// `Authorization: Bearer SECRET`; without it, nobody may
+    #[arg(long, env = "ADMIN_SECRET_FILE", value_name = "FILE", help_heading = "Every hop")]
+    pub admin_secret_file: Option<PathBuf>,
 
     /// Where spans go: an OTLP/HTTP collector on this machine; nowhere when absent
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", help_heading = "Every hop")]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
+use crate::admin::Secret;
 use crate::{Admin, Common, Telemetry};
 
 /// What a hop is given: its name, where its spans go, and the signal to stop.
@@ -51,7 +51,9 @@ where
     F: FnOnce(Hop) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
-    init_logs();
+    // What a hop writes (data, keys, logs) is for its owner alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    crate::log::init("info");
     crate::listen::inherited::accept_all();
     crate::stamped::nagle(!common.tcp_nodelay);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -79,17 +81,6 @@ impl std::fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// Structured logs on stderr, filtered by `RUST_LOG` (default `info`).
-fn init_logs() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .map_event_format(crate::log::Format::new)
-        .try_init();
-}
-
 async fn life<F, R>(role: &'static str, common: Common, run: F) -> anyhow::Result<()>
 where
     F: FnOnce(Hop) -> R,
@@ -98,13 +89,15 @@ where
     let name: Arc<str> = common.name.as_deref().unwrap_or(role).into();
     let telemetry = Telemetry::from_settings(&name, &common).map_err(|error| Misuse(format!("{error:#}")))?;
     let shutdown = CancellationToken::new();
-    let admin = Admin::new(&name);
+    let secret = common.admin_secret_file.as_deref().map(Secret::read).transpose();
+    let admin = Admin::guarded(&name, secret.map_err(|error| Misuse(format!("{error:#}")))?);
     crate::stamped::kernel::want(telemetry.enabled());
     telemetry.timed_by(&admin);
     let admin_task = match common.admin {
         Some(address) => Some(tokio::spawn(admin.clone().serve(crate::listen::tcp(address)?))),
         None => None,
     };
+    ignore_file_size_signal();
     tokio::spawn(watch_signals(shutdown.clone(), admin.clone()));
     let hop = Hop {
         name,
@@ -122,6 +115,14 @@ where
         task.abort();
     }
     outcome
+}
+
+/// A file that may not grow any more (RLIMIT_FSIZE, setrlimit(2)) is a write error like a full disk, and not
+/// the process's end: the log may be that file. Handling the signal once is enough, for good.
+pub fn ignore_file_size_signal() {
+    if let Err(error) = signal(SignalKind::from_raw(libc::SIGXFSZ)) {
+        tracing::warn!(%error, "SIGXFSZ cannot be handled: a file-size limit will end this process");
+    }
 }
 
 async fn watch_signals(shutdown: CancellationToken, admin: Admin) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use hop::admin::Secret;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
@@ -29,18 +30,23 @@ pub struct Reply {
 /// # Errors
 /// No connection, or no complete answer within five seconds.
 pub async fn get(to: SocketAddr, path: &str) -> anyhow::Result<Reply> {
-    request(to, Method::GET, path, Bytes::new(), LIMIT).await
+    request(to, Method::GET, path, Bytes::new(), None, LIMIT).await
 }
 
-/// `POST path`.
+/// `POST path`, which changes something.
 ///
 /// # Errors
 /// As [`get`].
-pub async fn post(to: SocketAddr, path: &str, body: impl Into<Bytes>) -> anyhow::Result<Reply> {
-    request(to, Method::POST, path, body.into(), LIMIT).await
+pub async fn post(
+    to: SocketAddr,
+    path: &str,
+    body: impl Into<Bytes>,
+    secret: &Secret,
+) -> anyhow::Result<Reply> {
+    request(to, Method::POST, path, body.into(), Some(secret), LIMIT).await
 }
 
-/// Any request, on a connection of its own.
+/// Any request, on a connection of its own; with the secret if it changes something.
 ///
 /// # Errors
 /// No connection, or no complete answer within `limit`.
@@ -49,18 +55,22 @@ pub async fn request(
     method: Method,
     path: &str,
     body: Bytes,
+    secret: Option<&Secret>,
     limit: Duration,
 ) -> anyhow::Result<Reply> {
     let exchange = async {
         let stream = TcpStream::connect(to).await.with_context(|| format!("connect to {to}"))?;
         let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(driver);
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, to.to_string())
             .header(header::CONNECTION, "close")
             .body(Full::new(body))?;
+        if let Some(secret) = secret {
+            request.headers_mut().insert(header::AUTHORIZATION, secret.bearer()?);
+        }
         let response = sender.send_request(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), BODY_LIMIT)

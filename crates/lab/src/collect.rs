@@ -1,6 +1,6 @@
 //! The collector: every hop's spans come in over OTLP/HTTP and leave as sealed journeys.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,8 @@ use crate::forward::Forward;
 const BODY_LIMIT: usize = 32 << 20;
 /// With more spans than this, those older than [`KEEP`] are forgotten.
 const MANY: usize = 400_000;
+/// So many requests from outside are remembered until somebody asks for them.
+const OUTSIDE: usize = 100_000;
 /// How long spans are kept at least, in nanoseconds.
 const KEEP: u64 = 30_000_000_000;
 
@@ -38,13 +40,22 @@ struct Shared {
     arrived: Notify,
 }
 
+/// A request that the lab did not send.
+#[derive(Clone, Copy, Debug)]
+pub struct Outside {
+    /// Its journey.
+    pub trace_id: TraceId,
+    /// How long its first hop took to answer it, in nanoseconds.
+    pub took_ns: u64,
+}
+
 #[derive(Default)]
 struct Store {
     index: Index,
     /// Traces that the lab's own browser began.
     ours: HashSet<TraceId>,
-    /// Requests from outside, in the order in which their first hop reported them.
-    outside: Vec<TraceId>,
+    /// Requests from outside, in the order in which their first hop reported them; the newest, if nobody asks.
+    outside: VecDeque<Outside>,
     next_sweep: usize,
     /// What was said of each journey that was put together, while someone compares it.
     heard: Option<Vec<Testimony>>,
@@ -104,7 +115,11 @@ impl Collector {
                 && span.attribute(attribute::URL_PATH).is_some()
                 && !store.ours.contains(&span.trace_id);
             if begins_a_trace {
-                store.outside.push(span.trace_id);
+                if store.outside.len() == OUTSIDE {
+                    store.outside.pop_front();
+                }
+                let took_ns = span.end.saturating_sub(span.start);
+                store.outside.push_back(Outside { trace_id: span.trace_id, took_ns });
             }
             store.index.insert(span);
         }
@@ -163,15 +178,12 @@ impl Collector {
         }
     }
 
-    /// The next request that came from outside (curl, a browser), by its trace.
-    pub async fn next_outside(&self) -> TraceId {
+    /// The next request that came from outside (curl, a browser).
+    pub async fn next_outside(&self) -> Outside {
         loop {
             let arrived = self.0.arrived.notified();
-            {
-                let mut store = self.store();
-                if !store.outside.is_empty() {
-                    return store.outside.remove(0);
-                }
+            if let Some(outside) = self.store().outside.pop_front() {
+                return outside;
             }
             arrived.await;
         }
@@ -197,6 +209,9 @@ impl Collector {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if let Err(refusal) = hop::admin::refuse_pages(request.headers()) {
+            return say(refusal.status(), "programs report here, web pages do not");
+        }
         if request.method() != Method::POST || request.uri().path() != hop::otlp::TRACES_PATH {
             return say(StatusCode::NOT_FOUND, "this is the lab's collector: POST /v1/traces");
         }

@@ -8,6 +8,8 @@
 //! | `GET /measure` | [`Going`] as JSON: how far the measurement is that runs now |
 //! | `POST /budget` | [`budget::Counted`] as JSON |
 //! | `POST /stop` | 202; the lab stops |
+//!
+//! A POST demands `Authorization: Bearer SECRET`; the secret is in the file `secret` of the lab's folder.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
@@ -97,7 +99,7 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     let listener = hop::listen::tcp(viewer.plan.control).context("open the control server")?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
-    let admin = Admin::new("lab");
+    let admin = Admin::guarded("lab", Some(viewer.secret.clone()));
     let seen = viewer.clone();
     admin.route(Method::GET, "/status", move |_| std::future::ready(answer(&status(&seen, since_unix_ns))));
     let seen = viewer.clone();
@@ -271,7 +273,8 @@ async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::conve
 /// It could not.
 pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
-    let reply = ask::request(run.control, Method::POST, "/measure", body.into(), MEASURE_LIMIT);
+    let reply =
+        ask::request(run.control, Method::POST, "/measure", body.into(), Some(&run.secret), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;
     anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")
@@ -282,7 +285,8 @@ pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Resul
 /// # Errors
 /// It could not.
 pub async fn ask_budget(run: &Run) -> anyhow::Result<budget::Counted> {
-    let reply = ask::request(run.control, Method::POST, "/budget", Bytes::new(), MEASURE_LIMIT);
+    let reply =
+        ask::request(run.control, Method::POST, "/budget", Bytes::new(), Some(&run.secret), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;
     anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hop::admin::Secret;
 use hyper::Method;
 use tokio::sync::Notify;
 
@@ -29,7 +30,7 @@ struct Service {
 
 /// Follows readiness until the task is dropped: every `plan.supervise.probe`, and whenever a program
 /// died or came back.
-pub(crate) async fn follow(plan: Arc<Plan>, watch: Watch, changed: Arc<Notify>) {
+pub(crate) async fn follow(plan: Arc<Plan>, watch: Watch, changed: Arc<Notify>, secret: Secret) {
     let mut services: Vec<Service> = plan
         .hops()
         .filter_map(|(_, hop)| match &hop.settings {
@@ -51,11 +52,11 @@ pub(crate) async fn follow(plan: Arc<Plan>, watch: Watch, changed: Arc<Notify>) 
     }
     loop {
         let _ = tokio::time::timeout(plan.supervise.probe, changed.notified()).await;
-        round(&plan, &watch, &mut services).await;
+        round(&plan, &watch, &mut services, &secret).await;
     }
 }
 
-async fn round(plan: &Plan, watch: &Watch, services: &mut [Service]) {
+async fn round(plan: &Plan, watch: &Watch, services: &mut [Service], secret: &Secret) {
     let statuses = watch.statuses();
     let dead = |name: &str| {
         let mut known = statuses.iter().filter(|status| status.name == name);
@@ -78,7 +79,9 @@ async fn round(plan: &Plan, watch: &Watch, services: &mut [Service]) {
             continue;
         }
         let body = serde_json::to_vec(&now).unwrap_or_default();
-        let reply = crate::ask::request(service.admin, Method::PUT, "/endpoints", body.into(), LIMIT).await;
+        let told =
+            crate::ask::request(service.admin, Method::PUT, "/endpoints", body.into(), Some(secret), LIMIT);
+        let reply = told.await;
         match reply {
             Ok(reply) if reply.status.is_success() => {
                 tracing::debug!(service = %service.name, ready = now.len(), "endpoints");

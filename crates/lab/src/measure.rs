@@ -349,8 +349,10 @@ fn created(answer: Answer, ask: &Ask) -> anyhow::Result<Answer> {
 /// The resolver's admin endpoint does not answer as it should, or the command fails.
 pub async fn flush_resolver(target: &Target) -> anyhow::Result<()> {
     if let Some(admin) = target.resolver_admin {
-        let status =
-            crate::ask::post(admin, "/flush", "").await.context("empty the resolver's cache")?.status;
+        let status = crate::ask::post(admin, "/flush", "", &target.admin_secret)
+            .await
+            .context("empty the resolver's cache")?
+            .status;
         anyhow::ensure!(status.is_success(), "empty the resolver's cache: {admin} answered {status}");
     }
     let Some((program, arguments)) = target.resolver_flush.split_first() else { return Ok(()) };

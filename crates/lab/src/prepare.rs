@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,7 +74,13 @@ fn launch(
 ) -> anyhow::Result<Launch> {
     let env = plan.environment(hop, around);
     let data = around.data(hop);
-    std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
+    let mut make = std::fs::DirBuilder::new();
+    make.recursive(true);
+    if hop.runs == Runs::Own {
+        // A foreign program may run as a user of its own.
+        make.mode(0o700);
+    }
+    make.create(&data).with_context(|| format!("create {}", data.display()))?;
     let (program, arguments) = match &hop.runs {
         Runs::Command(words) => {
             write_files(plan, hop, &env, around)?;

@@ -31,6 +31,9 @@ pub const BODY: &str = r#"{"productId":"PROD-123","quantity":1}"#;
 /// A journey that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// So many connections are tried for one request.
+const ATTEMPTS: u32 = 3;
+
 /// What the browser asks.
 #[derive(Clone, Debug)]
 pub struct Ask {
@@ -167,7 +170,7 @@ impl Browser {
     /// # Errors
     /// As [`Browser::ask`].
     pub async fn ask_due(&mut self, ask: &Ask, due: Option<Instant>) -> anyhow::Result<Answer> {
-        match tokio::time::timeout(LIMIT, self.ask_unlimited(ask, due)).await {
+        match tokio::time::timeout(LIMIT, self.ask_again(ask, due)).await {
             Ok(answer) => {
                 if answer.is_err() {
                     self.connection = None;
@@ -179,6 +182,21 @@ impl Browser {
                 bail!("no answer within {LIMIT:?}: `lab status` shows which hop is not well")
             }
         }
+    }
+
+    /// A kept connection may end just when it is used. A request that the server did not process may be sent
+    /// again on a new one, whatever its method (RFC 9113 §6.8, §8.7); from outside, that was a wait.
+    async fn ask_again(&mut self, ask: &Ask, due: Option<Instant>) -> anyhow::Result<Answer> {
+        let begun = hop::clock::monotonic();
+        let mut answer = self.ask_unlimited(ask, due).await;
+        for _ in 1..ATTEMPTS {
+            if !answer.as_ref().is_err_and(connect::was_not_processed) {
+                break;
+            }
+            self.connection = None;
+            answer = self.ask_unlimited(ask, due.or(Some(begun))).await;
+        }
+        answer
     }
 
     async fn ask_unlimited(&mut self, ask: &Ask, due: Option<Instant>) -> anyhow::Result<Answer> {

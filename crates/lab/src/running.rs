@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
+use hop::admin::Secret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +81,8 @@ impl Lab {
         let flush = prepare::flush(&plan, &around).into();
         let warnings = crate::durable::warnings(&plan).await.into();
         let plan = Arc::new(plan);
-        let follow = crate::endpoints::follow(Arc::clone(&plan), supervisor.watch(), supervisor.changed());
+        let (watch, changed) = (supervisor.watch(), supervisor.changed());
+        let follow = crate::endpoints::follow(Arc::clone(&plan), watch, changed, held.secret().clone());
         let control_plane = tokio::spawn(follow);
         let browser = OnceLock::new();
         let room = None;
@@ -169,7 +171,7 @@ impl Lab {
     /// # Errors
     /// The signing key cannot be read.
     pub fn target(&self) -> anyhow::Result<Target> {
-        target(&self.plan, &self.certs, &self.flush, &self.supervisor.statuses())
+        target(&self.plan, &self.certs, &self.flush, self.held.secret(), &self.supervisor.statuses())
     }
 
     /// Waits until something happens to a program.
@@ -211,6 +213,7 @@ impl Lab {
             flush: Arc::clone(&self.flush),
             warnings: Arc::clone(&self.warnings),
             folder: self.held.folder().to_owned(),
+            secret: self.held.secret().clone(),
         }
     }
 
@@ -227,6 +230,7 @@ impl Lab {
             pid: std::process::id(),
             since_unix_ns,
             control,
+            secret: self.held.secret().clone(),
             config: self.plan.source.clone(),
             build: crate::binaries::PROFILE.to_owned(),
             hops: hops.collect(),
@@ -250,6 +254,7 @@ pub(crate) struct Viewer {
     flush: Arc<[String]>,
     pub(crate) warnings: Arc<[String]>,
     folder: PathBuf,
+    pub(crate) secret: Secret,
 }
 
 impl Viewer {
@@ -259,7 +264,7 @@ impl Viewer {
     }
 
     pub(crate) fn target(&self) -> anyhow::Result<Target> {
-        target(&self.plan, &self.certs, &self.flush, &self.statuses())
+        target(&self.plan, &self.certs, &self.flush, &self.secret, &self.statuses())
     }
 }
 
@@ -293,7 +298,13 @@ fn in_plan_order(plan: &Plan, folder: &Path, statuses: Vec<Status>) -> Vec<Statu
     plan.hops().map(|(_, hop)| of(hop)).collect()
 }
 
-fn target(plan: &Plan, certs: &Certs, flush: &[String], statuses: &[Status]) -> anyhow::Result<Target> {
+fn target(
+    plan: &Plan,
+    certs: &Certs,
+    flush: &[String],
+    secret: &Secret,
+    statuses: &[Status],
+) -> anyhow::Result<Target> {
     let resolver = plan.first(Role::Resolver).context("a plan has a resolver")?;
     let lb = plan.first(Role::Lb).context("a plan has an lb")?;
     let hops = plan.hops().map(|(_, hop)| {
@@ -321,6 +332,7 @@ fn target(plan: &Plan, certs: &Certs, flush: &[String], statuses: &[Status]) -> 
     Ok(Target {
         resolver: resolver.listen,
         resolver_admin: resolver.admin.filter(|_| resolver.runs == Runs::Own),
+        admin_secret: secret.clone(),
         resolver_flush: flush.to_vec(),
         host: plan.host.clone(),
         port: lb.listen.port(),

@@ -1,14 +1,20 @@
 //! A lab's folder: what runs, what it writes, and the lock that says that it runs.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use hop::admin::Secret;
 use serde::{Deserialize, Serialize};
 
+/// The file in a lab's folder with the secret that admin and control requests which change something demand.
+pub const SECRET: &str = "secret";
+
 /// What a running lab says about itself, in `run.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     /// The lab's own process.
     pub pid: u32,
@@ -16,6 +22,9 @@ pub struct Run {
     pub since_unix_ns: u64,
     /// Where it answers: `GET /status`, `POST /measure`, `POST /stop`, `GET /plan`.
     pub control: SocketAddr,
+    /// What requests that change something have to know; in a file of its own, [`SECRET`].
+    #[serde(skip, default = "Secret::random")]
+    pub secret: Secret,
     /// Where its plan came from.
     pub config: String,
     /// `debug` or `release`.
@@ -43,6 +52,7 @@ pub struct RunHop {
 #[derive(Debug)]
 pub struct Held {
     folder: PathBuf,
+    secret: Secret,
     /// Closing it gives the lock back, also when the process is killed.
     lock: File,
 }
@@ -105,7 +115,9 @@ pub fn hold(states: &Path, name: &str) -> anyhow::Result<Held> {
         let _ = std::fs::remove_dir_all(folder.join(stale));
         make(folder.join(stale))?;
     }
-    Ok(Held { folder, lock })
+    let secret = Secret::random();
+    write(&folder, SECRET, secret.as_str())?;
+    Ok(Held { folder, secret, lock })
 }
 
 /// The running lab of this name, if it runs: its lock is held and it has said where it answers.
@@ -128,13 +140,32 @@ fn lock_file(folder: &Path) -> anyhow::Result<File> {
 }
 
 fn read(folder: &Path) -> Option<Run> {
-    serde_json::from_slice(&std::fs::read(folder.join("run.json")).ok()?).ok()
+    let run: Run = serde_json::from_slice(&std::fs::read(folder.join("run.json")).ok()?).ok()?;
+    Some(Run { secret: Secret::read(&folder.join(SECRET)).ok()?, ..run })
+}
+
+/// Writes a file in one step, for the owner alone from the first byte on.
+fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let (path, temporary) = (folder.join(name), folder.join(format!("{name}.new")));
+    let store = || {
+        // What an interrupted run left behind may have other rights.
+        let _ = std::fs::remove_file(&temporary);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        std::fs::rename(&temporary, &path)
+    };
+    store().with_context(|| format!("write {}", path.display()))
 }
 
 impl Held {
     /// The folder, an absolute path.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What admin and control requests that change something have to know while this lab runs.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
     }
 
     /// Where a hop's output goes.
@@ -147,16 +178,15 @@ impl Held {
     /// # Errors
     /// The file cannot be written.
     pub fn announce(&self, run: &Run) -> anyhow::Result<()> {
-        let (path, temporary) = (self.folder.join("run.json"), self.folder.join("run.json.new"));
-        std::fs::write(&temporary, serde_json::to_vec_pretty(run)?)
-            .and_then(|()| std::fs::rename(&temporary, &path))
-            .with_context(|| format!("write {}", path.display()))
+        write(&self.folder, "run.json", &serde_json::to_string_pretty(run)?)
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(self.folder.join("run.json"));
+        for file in ["run.json", SECRET] {
+            let _ = std::fs::remove_file(self.folder.join(file));
+        }
         // Not left to closing: a child that is between fork and exec has a copy of the descriptor.
         let _ = self.lock.unlock();
     }
@@ -164,6 +194,8 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn run() -> Run {
@@ -171,6 +203,7 @@ mod tests {
             pid: 42,
             since_unix_ns: 1,
             control: "127.0.0.1:1".parse().expect("an address"),
+            secret: Secret::random(),
             config: "lab.toml".to_owned(),
             build: "debug".to_owned(),
             hops: Vec::new(),
@@ -180,7 +213,7 @@ mod tests {
     #[test]
     fn one_lab_of_a_name() {
         let states = tempfile::tempdir().expect("a folder");
-        assert_eq!(running(states.path(), "lab"), None);
+        assert!(running(states.path(), "lab").is_none());
         let held = hold(states.path(), "lab").expect("it is free");
         let error = hold(states.path(), "lab").expect_err("it is held");
         assert!(error.to_string().contains("just starting"), "{error}");
@@ -190,10 +223,15 @@ mod tests {
             error.contains("pid 42") && error.contains("lab stop") && error.contains("port_offset"),
             "{error}"
         );
-        assert_eq!(running(states.path(), "lab"), Some(run()));
+        let found = running(states.path(), "lab").expect("it runs");
+        assert_eq!((found.pid, found.secret.as_str()), (42, held.secret().as_str()));
+        for file in ["run.json", SECRET] {
+            let mode = std::fs::metadata(held.folder().join(file)).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
         hold(states.path(), "two").expect("another name is free");
         drop(held);
-        assert_eq!(running(states.path(), "lab"), None);
+        assert!(running(states.path(), "lab").is_none());
         hold(states.path(), "lab").expect("it is free again");
     }
 
@@ -209,7 +247,7 @@ mod tests {
         let folder = held.folder().to_owned();
         drop(held);
         std::fs::write(folder.join("run.json"), serde_json::to_vec(&run()).expect("JSON")).expect("writable");
-        assert_eq!(running(states.path(), "lab"), None, "nobody holds the lock");
+        assert!(running(states.path(), "lab").is_none(), "nobody holds the lock");
         let held = hold(states.path(), "lab").expect("it is free");
         assert!(!folder.join("run.json").exists() && !held.log("lb").exists());
         assert_eq!(std::fs::read_to_string(&data).expect("it is kept"), "kept");

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use hop::admin::Secret;
 use journey::{Known, Roster};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub struct Target {
     pub resolver: SocketAddr,
     /// The resolver's admin endpoint, for `POST /flush`; `None` when another program plays it.
     pub resolver_admin: Option<SocketAddr>,
+    /// What admin requests that change something have to know.
+    pub admin_secret: Secret,
     /// The command that empties another program's cache, its words; none for ours.
     pub resolver_flush: Vec<String>,
     /// The host in the URL: `api.myshop.com`.

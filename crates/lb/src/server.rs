@@ -66,9 +66,8 @@ pub async fn run(
 async fn serve(stream: Stamped<TcpStream>, stop: CancellationToken, terminator: Terminator, server: Server) {
     let stamps = stream.stamps();
     let peer = stamps.flow().client;
-    // A client in the middle of its handshake has been promised nothing: on shutdown it is dropped.
-    let Some(shaken) = stop.run_until_cancelled(terminator.handshake(stream)).await else { return };
-    match shaken {
+    // Also on shutdown: the kernel has promised the client a server, and its request is on its way.
+    match terminator.handshake(stream).await {
         Ok(stream) => {
             let protocol = Protocol::from_alpn(stream.get_ref().1.alpn_protocol());
             server.serve(stream, protocol, stamps, stop).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use lab::collect::Outside;
 use serde_json::Value;
 use tests::fixture::Fixture;
 use tests::programs;
@@ -70,7 +71,7 @@ async fn curl_is_answered_as_in_the_chapter_and_seen_from_the_lb_on() -> anyhow:
 
     // From nothing, without a traceparent, the lab sees it from its first hop on.
     let outside = lab.collector().next_outside();
-    let trace =
+    let Outside { trace_id: trace, .. } =
         tokio::time::timeout(Duration::from_secs(10), outside).await.context("the request is noticed")?;
     let roster = lab.target()?.roster();
     let journey = lab.collector().journey(trace, &roster, Duration::from_secs(10)).await;

@@ -8,7 +8,10 @@ use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, ensure};
-use hyper::{Method, StatusCode};
+use hop::http::server::{Limits, Protocol, Server};
+use hop::{CancellationToken, Hop, Stamped, Telemetry};
+use http_body_util::BodyExt as _;
+use hyper::StatusCode;
 use journey::{Counts, Journey, PartKind};
 use lab::collect::Collector;
 use lab::measure::{Measured, Options};
@@ -178,20 +181,30 @@ impl Liar {
         let address = listener.local_addr()?;
         let to: Arc<OnceLock<Collector>> = Arc::default();
         let collector = Arc::clone(&to);
-        let server = hop::Admin::new("liar");
-        server.route(Method::POST, hop::otlp::TRACES_PATH, move |body| {
-            let moved = |at: u64| at.saturating_add_signed(shift);
-            let mut spans = hop::otlp::decode(&body).unwrap_or_default();
-            for span in &mut spans {
-                (span.start, span.end) = (moved(span.start), moved(span.end));
-                span.stamps.iter_mut().for_each(|stamp| stamp.at = moved(stamp.at));
+        let hop = Hop::for_tests("liar", Telemetry::off(), CancellationToken::new());
+        let server = Server::new(&hop, Limits::default(), move |request| {
+            let collector = Arc::clone(&collector);
+            async move {
+                let body = request.into_body().collect().await.map(|body| body.to_bytes());
+                let moved = |at: u64| at.saturating_add_signed(shift);
+                let mut spans = hop::otlp::decode(&body.unwrap_or_default()).unwrap_or_default();
+                for span in &mut spans {
+                    (span.start, span.end) = (moved(span.start), moved(span.end));
+                    span.stamps.iter_mut().for_each(|stamp| stamp.at = moved(stamp.at));
+                }
+                if let Some(collector) = collector.get() {
+                    collector.insert(spans);
+                }
+                hop::admin::text(StatusCode::OK, "")
             }
-            if let Some(collector) = collector.get() {
-                collector.insert(spans);
-            }
-            std::future::ready(hop::admin::text(StatusCode::OK, ""))
         });
-        tokio::spawn(server.serve(listener));
+        tokio::spawn(async move {
+            let serve = |stream: Stamped, stop: CancellationToken| {
+                let stamps = stream.stamps();
+                server.clone().serve(stream, Protocol::Http1, stamps, stop)
+            };
+            hop::accept::run(listener, 64, &hop.shutdown, hop.drain, serve).await;
+        });
         Ok(Liar { address, to })
     }
 }

@@ -103,6 +103,7 @@ fn announce(stage: &Stage) -> anyhow::Result<()> {
         pid: std::process::id(),
         since_unix_ns: hop::clock::now(),
         control: "127.0.0.1:1".parse()?,
+        secret: hop::admin::Secret::random(),
         config: stage.lab.plan().source.clone(),
         build: "debug".to_owned(),
         hops: hops.collect(),

@@ -118,8 +118,13 @@ async fn a_running_lab_answers_scripts() {
     for (path, body, status) in
         [("/measure", "{", 400), ("/measure", "{\"cuont\":1}", 400), ("/nonsense", "", 404)]
     {
-        let reply = lab::ask::post(up.run.control, path, body).await.expect("an answer");
+        let reply = lab::ask::post(up.run.control, path, body, &up.run.secret).await.expect("an answer");
         assert_eq!(reply.status, status, "{path} {body}");
+    }
+    let stranger = hop::admin::Secret::random();
+    for path in ["/stop", "/measure", "/budget"] {
+        let reply = lab::ask::post(up.run.control, path, "", &stranger).await.expect("an answer");
+        assert_eq!(reply.status, 401, "{path} without the secret of the lab's folder");
     }
 
     // Another plan than the one that runs cannot be measured on it.

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hop::admin::Secret;
 use hyper::{Method, StatusCode};
 use lab::probe::{Ask, Browser};
 use rand::rngs::SmallRng;
@@ -147,14 +148,16 @@ async fn say_in_tls(to: SocketAddr, protocol: &str, bytes: &[u8]) -> std::io::Re
 }
 
 /// A Service's endpoints are set over its admin port: nonsense must change nothing.
-async fn wrong_endpoints(admin: SocketAddr) {
+async fn wrong_endpoints(admin: SocketAddr, secret: &Secret) {
     let deep = "[".repeat(100_000);
     let long = format!("[\"{}\"]", "x".repeat(1 << 20));
     for body in ["", "x", "{}", "[1]", "[\"x\"]", "[\"127.0.0.1\"]", "\"127.0.0.1:1\"", &deep, &long] {
         let body = Bytes::copy_from_slice(body.as_bytes());
         let begin = String::from_utf8_lossy(&body[..body.len().min(20)]).into_owned();
         // To hang up on a body that is too long is an answer, too.
-        if let Ok(reply) = lab::ask::request(admin, Method::PUT, "/endpoints", body, LET_GO).await {
+        if let Ok(reply) =
+            lab::ask::request(admin, Method::PUT, "/endpoints", body, Some(secret), LET_GO).await
+        {
             assert!(reply.status.is_client_error(), "PUT /endpoints {begin}…: {}", reply.status);
         }
     }
@@ -221,7 +224,7 @@ async fn garbage_on_every_port_brings_nothing_down() {
         }
     }
     for service in ["cart-service", "inventory-service"] {
-        wrong_endpoints(lab.admin(service)).await;
+        wrong_endpoints(lab.admin(service), &lab.target().expect("what to ask").admin_secret).await;
     }
     for address in name_servers {
         datagrams(address, &mut random).await.expect("send datagrams");

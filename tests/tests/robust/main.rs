@@ -4,6 +4,7 @@
 //! | module | holds the lab to |
 //! |---|---|
 //! | `kill` | a killed program is reported and comes back, and nothing acknowledged is lost |
+//! | `full_disk` | no program ends because it can't say something |
 //! | `restart` | a program that is told to end and comes back fails no request |
 //! | `orphans` | no program outlives its lab, however that ends; labs side by side |
 //! | `wrong_plan` | every mistake in lab.toml or an option is explained, and nothing is started |
@@ -20,6 +21,7 @@
 mod certificates;
 mod command_line;
 mod documents;
+mod full_disk;
 mod garbage;
 mod kill;
 mod map;

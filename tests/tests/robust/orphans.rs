@@ -59,7 +59,7 @@ impl Up {
         hop::wait::until("every port to be free", DEATH, async || taken().is_empty().then_some(()))
             .await
             .unwrap_or_else(|error| panic!("{error}: {:?}", taken()));
-        assert_eq!(self.spot.running(), None, "`lab status` must not find it any more");
+        assert!(self.spot.running().is_none(), "`lab status` must not find it any more");
     }
 }
 
@@ -96,7 +96,7 @@ async fn ctrl_c_and_sigterm_stop_everything_in_order() {
         let left: Vec<&Process> = hops.iter().filter(|hop| hop.lives()).collect();
         assert!(left.is_empty(), "a lab ends after its programs, but these run: {left:?}");
         assert_eq!(taken(&spot.plan()), Vec::<String>::new());
-        assert_eq!(spot.running(), None);
+        assert!(spot.running().is_none());
         spot.leave();
     }
 }

@@ -1,5 +1,5 @@
 //! A restart fails nobody: while requests are sent at their times, each program in turn is told to end, or
-//! killed, and is back.
+//! killed, and is back. Three times in a row: each time the lab waits longer before it starts it again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,19 +8,23 @@ use std::time::{Duration, Instant};
 use hop::clock;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
+use lab::Options;
 use lab::probe::{Ask, Browser};
 use lab::supervise::Event;
 use lab::target::Target;
-use tests::fixture::Fixture;
+use tests::fixture::{Fixture, Room};
 use tokio::task::JoinSet;
+
+use super::orphans::Up;
+use super::program;
 
 /// Requests per second, whatever becomes of those before.
 const RATE: u32 = 40;
-/// How long the load lasts, and when the program is told to end.
-const LOAD: Duration = Duration::from_secs(5);
-const AT: Duration = Duration::from_millis(1500);
+/// How long the load lasts, and the time between two ends.
+const LOAD: Duration = Duration::from_secs(4);
+const AT: Duration = Duration::from_millis(800);
 /// How long the lab may take to notice an end, and the program to be back, on a machine that is busy.
-const NOTICE: Duration = Duration::from_secs(10);
+const NOTICE: Duration = Duration::from_secs(20);
 /// One of each role.
 const EACH: [&str; 11] = [
     "lb",
@@ -35,6 +39,18 @@ const EACH: [&str; 11] = [
     "root",
     "myshop",
 ];
+
+/// On a machine that is busy with others a neighbour that was never away may seem so.
+const PATIENT: &str = "{ INVENTORY_TIMEOUT_MS = 20000, REDIS_TIMEOUT_MS = 20000, KAFKA_TIMEOUT_MS = 20000 }";
+
+/// The default stack with patient pods.
+async fn start(room: Room, options: Options) -> Fixture {
+    let pods = ["cart-pod-abc12", "cart-pod-def34", "cart-pod-ghi56"];
+    let set = |options: Options, pod| options.set(&format!("hop.{pod}.env"), PATIENT);
+    // Nor is a drain as fast there.
+    let options = options.set("supervise.drain_seconds", 10);
+    room.start(pods.into_iter().fold(options, set)).await.expect("start the lab")
+}
 
 /// What became of a request.
 #[derive(Debug)]
@@ -84,16 +100,20 @@ async fn load(target: Target) -> Vec<Outcome> {
     running.join_all().await
 }
 
-/// What a program's end did.
-struct Restart {
-    outcomes: Vec<Outcome>,
-    /// The lab had noticed its end.
+/// One end of a program: when it was told to, when the lab knew it, and when it was ready again.
+struct End {
+    told: Instant,
     died: Instant,
-    /// It was ready again.
     back: Instant,
 }
 
-impl Restart {
+/// What a program's ends did to the load.
+struct Restarts {
+    outcomes: Vec<Outcome>,
+    ends: Vec<End>,
+}
+
+impl Restarts {
     fn failures(&self) -> impl Iterator<Item = &Outcome> {
         self.outcomes.iter().filter(|outcome| outcome.failed.is_some())
     }
@@ -101,39 +121,57 @@ impl Restart {
     /// Each kind of failure once, and how often.
     fn kinds(&self) -> BTreeMap<&str, usize> {
         let mut kinds = BTreeMap::new();
-        self.failures()
-            .filter_map(|one| one.failed.as_deref())
-            .for_each(|what| *kinds.entry(what).or_default() += 1);
+        for what in self.failures().filter_map(|one| one.failed.as_deref()) {
+            *kinds.entry(what).or_default() += 1;
+        }
         kinds
+    }
+
+    /// Failures of requests that were sent when the program was dead already.
+    fn later(&self) -> Vec<&Outcome> {
+        let inside =
+            |one: &Outcome| self.ends.iter().any(|end| one.sent <= end.died && one.ended >= end.told);
+        self.failures().filter(|one| !inside(one)).collect()
     }
 
     fn tell(&self, what: &str) {
         let slowest = self.outcomes.iter().map(|one| one.ended.saturating_duration_since(one.sent)).max();
+        let between = |from: fn(&End) -> Instant, to: fn(&End) -> Instant| {
+            let each = self.ends.iter().map(|end| to(end).saturating_duration_since(from(end)).as_millis());
+            each.collect::<Vec<_>>()
+        };
         eprintln!(
-            "{what}: {} of {} failed, away for {:?}, slowest request {:?}",
+            "{what}: {} of {} failed, drained for {:?} ms, away for {:?} ms, slowest request {:?}",
             self.failures().count(),
             self.outcomes.len(),
-            self.back.saturating_duration_since(self.died),
+            between(|end| end.told, |end| end.died),
+            between(|end| end.died, |end| end.back),
             slowest.unwrap_or_default(),
         );
     }
 }
 
-/// Ends one program under load, `signal` being TERM or KILL.
-async fn restart(lab: &mut Fixture, victim: &str, signal: &str) -> Restart {
+/// Ends one program three times under load, `signal` being TERM or KILL.
+async fn restart(lab: &mut Fixture, victim: &str, signal: &str) -> Restarts {
     let load = tokio::spawn(load(lab.target().expect("what to ask")));
     let mut wait = tokio::time::interval_at(tokio::time::Instant::from_std(clock::monotonic() + AT), AT);
-    wait.tick().await;
-    let pid = lab.pid(victim).expect("it runs");
-    let kill = std::process::Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
-    assert!(kill.expect("kill").success(), "{victim}");
-    let died = event(lab, victim).await;
-    assert!(matches!(died, Event::Died(_, Duration::ZERO)), "{victim} is started again at once: {died:?}");
-    let died = clock::monotonic();
-    let back = event(lab, victim).await;
-    assert!(matches!(back, Event::Back(_)), "{victim} ended again: {back:?}\n{}", lab.log(victim));
-    let back = clock::monotonic();
-    Restart { outcomes: load.await.expect("the load does not panic"), died, back }
+    let mut ends = Vec::new();
+    for pause in [0, 100, 200] {
+        wait.tick().await;
+        let told = clock::monotonic();
+        let pid = lab.pid(victim).expect("it runs");
+        let kill =
+            std::process::Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
+        assert!(kill.expect("kill").success(), "{victim}");
+        let event = event(lab, victim).await;
+        let died = clock::monotonic();
+        let Event::Died(_, waits) = event else { panic!("{victim} did not end: {event:?}") };
+        assert_eq!(waits.as_millis(), pause, "{victim}");
+        let back = self::event(lab, victim).await;
+        assert!(matches!(back, Event::Back(_)), "{victim} ended again: {back:?}\n{}", lab.log(victim));
+        ends.push(End { told, died, back: clock::monotonic() });
+    }
+    Restarts { outcomes: load.await.expect("the load does not panic"), ends }
 }
 
 async fn event(lab: &mut Fixture, victim: &str) -> Event {
@@ -142,15 +180,73 @@ async fn event(lab: &mut Fixture, victim: &str) -> Event {
 
 #[tokio::test]
 async fn no_request_fails_when_a_program_is_restarted() {
-    let mut lab = Fixture::start("restart").await.expect("start the lab");
+    let room = Room::take("restart").await.expect("a room");
+    let options = room.options();
+    let mut lab = start(room, options).await;
     for victim in EACH {
         let restart = restart(&mut lab, victim, "TERM").await;
         restart.tell(victim);
-        let (with, without) = (
-            restart.failures().filter(|one| one.keyed).count(),
-            restart.failures().filter(|one| !one.keyed).count(),
-        );
-        assert_eq!((with, without), (0, 0), "{victim} was restarted: {:#?}", restart.kinds());
+        let failed = |keyed| restart.failures().filter(|one| one.keyed == keyed).count();
+        // With an `Idempotency-Key` and without.
+        assert_eq!((failed(true), failed(false)), (0, 0), "{victim}: {:#?}", restart.kinds());
     }
+    lab.finish().await;
+}
+
+/// `lab status --json` answers while programs die.
+#[tokio::test]
+async fn the_status_can_always_be_asked_for() {
+    let up = Up::start("status-under-kills").await;
+    let status = async || {
+        let said = program::lab(up.spot.arguments(["status", "--json"])).await.code(0);
+        serde_json::from_str::<serde_json::Value>(&said.stdout).expect("stdout is JSON")
+    };
+    let mut states = std::collections::BTreeSet::new();
+    for _ in 0..4 {
+        for victim in ["lb", "redis", "cart-pod-abc12"] {
+            let of = |status: &serde_json::Value| {
+                let hops = status["hops"].as_array().cloned().unwrap_or_default();
+                hops.into_iter().find(|hop| hop["name"] == victim).expect("the victim")
+            };
+            if let Some(pid) = of(&status().await)["pid"].as_u64() {
+                let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+            }
+            states.insert(of(&status().await)["state"].as_str().expect("a state").to_owned());
+        }
+    }
+    // Not only in good times: after the third death in a row it stays away for a while.
+    assert!(states.iter().any(|state| state != "ready"), "{states:?}");
+    up.finish().await;
+}
+
+#[tokio::test]
+async fn only_requests_inside_a_killed_program_fail() {
+    let room = Room::take("killed").await.expect("a room");
+    let options = room.options();
+    let mut lab = start(room, options).await;
+    for victim in EACH {
+        let restart = restart(&mut lab, victim, "KILL").await;
+        restart.tell(&format!("{victim} killed"));
+        let later = restart.later();
+        assert!(later.is_empty(), "{victim} was dead already when these were sent: {later:#?}");
+        // Within a second where nothing else runs; that the first pause is none was looked at.
+        let away = restart.ends[0].back.saturating_duration_since(restart.ends[0].died);
+        assert!(away < Duration::from_secs(5), "{victim} was away for {away:?}");
+    }
+    lab.finish().await;
+}
+
+/// The load sees what a restart without the hand-over does: the same program, as a command that binds by
+/// itself.
+#[tokio::test]
+async fn a_program_that_binds_by_itself_refuses_while_it_is_away() {
+    let binaries = tests::program::hops().await.expect("build the hops");
+    let room = Room::take("restart-twin").await.expect("a room");
+    let command = serde_json::Value::from(binaries.path(lab::plan::Role::Lb).to_string_lossy());
+    let options = room.options().set("hop.lb.command", command).set("hop.lb.reports", true);
+    let mut lab = start(room, options).await;
+    let restart = restart(&mut lab, "lb", "TERM").await;
+    restart.tell("lb that binds by itself");
+    assert!(restart.failures().count() > 0, "nothing was refused: this load would not see a lost request");
     lab.finish().await;
 }

@@ -5,8 +5,14 @@ use tokio::net::TcpStream;
 
 use super::*;
 
+/// The same for all tests.
+fn secret() -> Secret {
+    static SECRET: std::sync::LazyLock<Secret> = std::sync::LazyLock::new(Secret::random);
+    SECRET.clone()
+}
+
 async fn serve() -> (Admin, SocketAddr) {
-    let admin = Admin::new("cart-pod-def34");
+    let admin = Admin::guarded("cart-pod-def34", Some(secret()));
     admin.route(Method::PUT, "/endpoints", |body| async move {
         text(StatusCode::OK, format!("{} bytes", body.len()))
     });
@@ -25,8 +31,17 @@ async fn ask(address: SocketAddr, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// The header that shows the secret.
+fn bearer() -> String {
+    format!("authorization: Bearer {}\r\n", secret().as_str())
+}
+
 async fn get(address: SocketAddr, path: &str) -> String {
-    ask(address, format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").as_bytes()).await
+    ask(
+        address,
+        format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:9100\r\nconnection: close\r\n\r\n").as_bytes(),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -45,7 +60,8 @@ async fn routes_unknown_paths_wrong_methods_and_large_bodies() {
     let (_, address) = serve().await;
     let put = |length: usize| {
         let mut bytes = format!(
-            "PUT /endpoints HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            "PUT /endpoints HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: {length}\r\n{}\r\n",
+            bearer()
         );
         bytes.extend(std::iter::repeat_n('x', length));
         bytes.into_bytes()
@@ -83,9 +99,38 @@ async fn metrics_come_in_the_format_that_was_asked_for() {
     assert!(!plain.contains("trace_id") && !plain.contains("# EOF"), "{plain}");
     // As Prometheus asks.
     let accept = "accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2";
-    let request = format!("GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{accept}\r\n\r\n");
+    let request =
+        format!("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1:9100\r\nconnection: close\r\n{accept}\r\n\r\n");
     let open = ask(address, request.as_bytes()).await;
     assert!(open.contains("content-type: application/openmetrics-text; version=1.0.0"), "{open}");
     assert!(open.contains(&format!("# {{trace_id=\"{}\"}} 0.0003", "07".repeat(16))), "{open}");
     assert!(open.ends_with("# EOF\n"), "{open}");
+}
+
+#[tokio::test]
+async fn whoever_changes_something_must_know_the_secret_and_be_no_web_page() {
+    let (_, address) = serve().await;
+    let put = async |headers: &str| {
+        let head =
+            format!("PUT /endpoints HTTP/1.1\r\nconnection: close\r\ncontent-length: 1\r\n{headers}\r\nx");
+        ask(address, head.as_bytes()).await
+    };
+    let (host, bearer) = (format!("host: {address}\r\n"), bearer());
+    assert!(put(&format!("{host}{bearer}")).await.starts_with("HTTP/1.1 200"));
+    let stranger = put(&host).await;
+    assert!(
+        stranger.starts_with("HTTP/1.1 401") && stranger.contains("www-authenticate: Bearer"),
+        "{stranger}"
+    );
+    let wrong = put(&format!("{host}authorization: Bearer {}\r\n", "0".repeat(64))).await;
+    assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
+    // A page knows no secret; but one that did would still be refused.
+    let page = put(&format!("{host}{bearer}origin: https://evil.example\r\n")).await;
+    assert!(page.starts_with("HTTP/1.1 403"), "{page}");
+    let bent = put(&format!("host: evil.example\r\n{bearer}")).await;
+    assert!(bent.starts_with("HTTP/1.1 421"), "{bent}");
+    // Also what only reads says nothing to a page.
+    let read =
+        ask(address, b"GET /metrics HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n").await;
+    assert!(read.starts_with("HTTP/1.1 421"), "{read}");
 }

@@ -180,6 +180,31 @@ async fn at_the_end_running_requests_finish_idle_connections_close_and_new_ones_
     tokio::time::timeout(LIMIT, running.done).await.expect("drained").unwrap();
 }
 
+/// A request may be on its way when the hop is told to stop: on a kept connection it is answered, and the
+/// answer says that it is the last.
+#[tokio::test]
+async fn a_request_that_comes_while_draining_is_answered_and_is_the_connections_last() {
+    let (running, came, go) = patient(Limits::default(), LIMIT).await;
+    let mut kept = TcpStream::connect(running.address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    kept.write_all(request).await.unwrap();
+    came.notified().await;
+    go.notify_one();
+    let mut head = [0; 10];
+    kept.read_exact(&mut head).await.unwrap();
+    running.stop.cancel();
+    // The server's task knows it before the bytes are there.
+    tokio::task::yield_now().await;
+    kept.write_all(request).await.unwrap();
+    tokio::time::timeout(LIMIT, came.notified()).await.expect("the request is served");
+    go.notify_one();
+    let mut rest = String::new();
+    kept.read_to_string(&mut rest).await.unwrap();
+    let last = rest.split("HTTP/1.1 200").nth(1).unwrap_or_else(|| panic!("a second response: {rest}"));
+    assert!(last.contains("connection: close") && last.ends_with("at last"), "{rest}");
+    tokio::time::timeout(LIMIT, running.done).await.expect("drained").unwrap();
+}
+
 #[tokio::test]
 async fn what_does_not_finish_is_cut_at_the_drain_limit_and_reported() {
     let (running, came, _go) = patient(Limits::default(), Duration::from_millis(200)).await;

@@ -20,6 +20,7 @@ fn play() {
     let common = Common {
         name: None,
         admin: None,
+        admin_secret_file: None,
         otlp_endpoint,
         sampler: "parentbased_always_on".to_owned(),
         schedule_delay_ms: 200,

@@ -19,6 +19,7 @@ fn common(endpoint: &str) -> Common {
     Common {
         name: None,
         admin: None,
+        admin_secret_file: None,
         otlp_endpoint: Some(endpoint.to_owned()),
         sampler: "parentbased_always_on".to_owned(),
         schedule_delay_ms: 200,

@@ -10,6 +10,7 @@ mod events;
 mod export;
 mod junit;
 mod measure;
+mod outside;
 mod recipes;
 mod run;
 mod status;
@@ -24,6 +25,7 @@ use crate::{print, running, state};
 /// Does what was asked.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
     let global = &cli.global();
+    hop::start::ignore_file_size_signal();
     match cli.command {
         None => run::run(global, cli.once).await,
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,

@@ -6,19 +6,14 @@ use anyhow::Context as _;
 use hop::clock;
 
 use super::Signals;
+use super::outside::Outside;
 use crate::cli::{Global, Outcome};
-use crate::collect::Collector;
 use crate::control::Control;
 use crate::plan::{Plan, Role, Settings};
 use crate::running::Lab;
 use crate::supervise::Event;
 use crate::target::Target;
 use crate::{control, measure, print, report};
-
-/// How long the hops may take to report a request from outside.
-const SEAL_LIMIT: Duration = Duration::from_secs(2);
-/// How many requests that come at once are shown with a line each.
-const LINES_AT_ONCE: usize = 50;
 
 pub(super) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
@@ -99,7 +94,7 @@ async fn stay(
     signals: &mut Signals,
 ) -> anyhow::Result<Outcome> {
     print::note("waiting for requests: `lab curl -i /cart` in another terminal; Ctrl-C stops everything");
-    let collector = lab.collector().clone();
+    let mut outside = Outside::new(lab.collector().clone(), target.roster(), global.json);
     loop {
         tokio::select! {
             signal = signals.next() => {
@@ -111,40 +106,9 @@ async fn stay(
                 return Ok(Outcome::Good);
             }
             event = lab.event() => tell(&event),
-            shown = show_outside(global, &collector, target) => shown?,
+            shown = outside.show() => shown?,
         }
     }
-}
-
-/// Waits for a request from outside and prints its journey. When more come meanwhile than a person can
-/// read as tables, each gets one line, and when even that is too much, they are counted.
-async fn show_outside(global: &Global, collector: &Collector, target: &Target) -> anyhow::Result<()> {
-    let mut trace_id = collector.next_outside().await;
-    let mut shown = 0;
-    let mut more = 0_u64;
-    loop {
-        if shown > LINES_AT_ONCE {
-            more += 1;
-        } else if let Some(journey) = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await {
-            let text = match (global.json, shown) {
-                (true, _) => serde_json::to_string(&journey)?,
-                (false, 0) => report::journey(&journey, "from outside"),
-                (false, _) => report::headline(&journey, "from outside"),
-            };
-            print::result(&text).context("write to stdout")?;
-            shown += 1;
-        }
-        match tokio::time::timeout(Duration::ZERO, collector.next_outside()).await {
-            Ok(next) => trace_id = next,
-            Err(_) => break,
-        }
-    }
-    if more > 0 {
-        print::note(format_args!(
-            "… and {more} more requests meanwhile; /metrics of every hop counts them all"
-        ));
-    }
-    Ok(())
 }
 
 /// Says at once what happened to a program.

@@ -54,6 +54,7 @@ impl Plan {
         set("LISTEN", hop.listen.to_string());
         if let Some(admin) = hop.admin {
             set("ADMIN", admin.to_string());
+            set("ADMIN_SECRET_FILE", text(&around.run.join(crate::state::SECRET)));
         }
         if matches!(hop.runs, Runs::Command(_)) {
             set("PATH", programs::search_path().to_string_lossy().into_owned());

@@ -126,6 +126,21 @@ pub(super) async fn connect(
     Ok(Connection { sender, stamps, used: false })
 }
 
+/// Does the error say that the server did not process the request?
+///
+/// It was never written; or the server said GOAWAY and that this stream is none of those that it finishes,
+/// or refused the stream (RFC 9113 §6.8, §8.7).
+pub(super) fn was_not_processed(error: &anyhow::Error) -> bool {
+    let Some(error) = error.downcast_ref::<hyper::Error>() else { return false };
+    let http2 = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_canceled()
+        || http2.is_some_and(|error| match error.reason() {
+            Some(h2::Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
+            Some(h2::Reason::REFUSED_STREAM) => error.is_remote(),
+            _ => false,
+        })
+}
+
 /// A request body that notes when its last byte left.
 ///
 /// On HTTP/2 the last write before the response may be an acknowledgement of settings: only the

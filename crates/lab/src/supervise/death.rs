@@ -57,6 +57,8 @@ fn last_lines(log: &Path, start: u64) -> Vec<String> {
     let tail = || {
         let mut file = File::open(log)?;
         let length = file.metadata()?.len();
+        // A log that is shorter than it was has been cut since.
+        let start = if start > length { 0 } else { start };
         file.seek(SeekFrom::Start(start.max(length.saturating_sub(TAIL))))?;
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;

@@ -1,7 +1,6 @@
 //! One program from start to stop: started, awaited, watched, restarted.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::death::Death;
 use super::guard;
+use super::logs;
 use super::process::{Signal, signal, signal_group};
 use super::ready::Readiness;
 use super::sockets::{Socket, Sockets};
@@ -275,7 +275,7 @@ impl Keeper {
             }
         };
         let open = sockets.insert(open);
-        let log = open_log(&launch.log).map_err(|error| format!("open its log: {error}"))?;
+        let log = logs::open(&launch.log).map_err(|error| format!("open its log: {error}"))?;
         let both = log.try_clone().map_err(|error| format!("open its log: {error}"))?;
         let mut command = open.command(&launch.program).map_err(|error| format!("{error:#}"))?;
         if launch.ready.own {
@@ -344,8 +344,4 @@ fn ended(exit: std::io::Result<std::process::ExitStatus>, begun: std::time::Inst
         Ok(status) => format!("{status} after {after:.1} s"),
         Err(error) => format!("could not be waited for: {error}"),
     }
-}
-
-fn open_log(path: &std::path::Path) -> std::io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
 }

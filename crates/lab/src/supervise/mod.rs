@@ -3,6 +3,7 @@
 mod death;
 mod guard;
 mod keep;
+mod logs;
 pub(crate) mod ports;
 mod process;
 mod ready;
@@ -31,6 +32,8 @@ pub(crate) struct Supervisor {
     events: mpsc::UnboundedReceiver<Event>,
     changed: Arc<Notify>,
     now: CancellationToken,
+    /// Cuts long logs.
+    logs: JoinHandle<()>,
 }
 
 struct Kept {
@@ -46,11 +49,13 @@ impl Supervisor {
     /// The first program that fails; the others are killed, and gone when this returns.
     pub(crate) async fn start(waves: Vec<Vec<Launch>>) -> Result<Self, Death> {
         let (sender, events) = mpsc::unbounded_channel();
+        let files = waves.iter().flatten().map(|launch| launch.log.clone()).collect();
         let mut supervisor = Supervisor {
             waves: Vec::with_capacity(waves.len()),
             events,
             changed: Arc::new(Notify::new()),
             now: CancellationToken::new(),
+            logs: tokio::spawn(logs::keep_short(files)),
         };
         for wave in waves {
             let mut answers = Vec::with_capacity(wave.len());
@@ -132,6 +137,7 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
+        self.logs.abort();
         for kept in self.waves.iter().flatten().rev() {
             kept.task.abort();
             if let Some(pid) = kept.status.lock().unwrap_or_else(PoisonError::into_inner).pid {

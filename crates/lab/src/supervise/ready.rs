@@ -37,7 +37,8 @@ impl Readiness {
     }
 
     async fn readyz(&self) -> Option<StatusCode> {
-        let reply = crate::ask::request(self.admin?, Method::GET, "/readyz", Default::default(), LOOK).await;
+        let reply =
+            crate::ask::request(self.admin?, Method::GET, "/readyz", Default::default(), None, LOOK).await;
         reply.ok().map(|reply| reply.status)
     }
 }

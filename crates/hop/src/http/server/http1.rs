@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Version;
+use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +18,12 @@ use super::informational::Queue;
 use super::request_body::Source;
 use super::wire::Wire;
 use crate::stamped::Stamps;
+
+/// How long an idle connection is kept once the hop is to stop. A client that has just sent a request gets its
+/// answer, with `Connection: close` (RFC 9112 §9.6); one that says nothing for so long is hardly about to.
+const FAREWELL: Duration = Duration::from_millis(250);
+/// The same for a connection that has had no request yet: who connects is about to send one.
+const FIRST_FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it ends; when `stop` is cancelled, the running request finishes first.
 pub(super) async fn serve<I>(server: Server, io: I, stamps: Stamps, stop: CancellationToken)
@@ -36,26 +44,48 @@ where
     let mut patience = Patience::new(limits, stamps.clone(), Arc::clone(&activity));
     let wire = Wire::new(io, Arc::clone(&server.name), Arc::clone(&activity), Arc::clone(&informational));
     let server = Arc::new(server);
+    let (begun, stopping) = (Arc::clone(&activity), stop.clone());
     let service = service_fn(move |request: hyper::Request<_>| {
         let (server, stamps, running) = (Arc::clone(&server), stamps.clone(), activity.begin());
         let informational = informational.request(request.version() >= Version::HTTP_11);
+        let stopping = stopping.clone();
         async move {
             let request = request.map(Source::Http1);
-            Ok::<_, Infallible>(server.answer(request, stamps, running, informational).await)
+            let mut response = server.answer(request, stamps, running, informational).await;
+            if stopping.is_cancelled() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(wire), service));
     let mut stopped = std::pin::pin!(stop.cancelled());
-    let mut ending = false;
+    let first = Arc::clone(&begun);
+    let mut parted = std::pin::pin!(async {
+        stop.cancelled().await;
+        let limit = if first.begun() > 0 { FAREWELL } else { FIRST_FAREWELL };
+        let _ = tokio::time::timeout(limit, std::future::pending::<()>()).await;
+    });
+    let (mut stopping, mut ending) = (false, false);
     loop {
         tokio::select! {
+            // First what has arrived: a request that is there is answered before the connection is ended.
+            biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, %peer, "connection");
                 }
                 return;
             }
-            () = stopped.as_mut(), if !ending => {
+            // Finishes what runs. On an idle connection a request may be on its way.
+            () = stopped.as_mut(), if !stopping => {
+                stopping = true;
+                if !ending && begun.is_running() {
+                    connection.as_mut().graceful_shutdown();
+                    ending = true;
+                }
+            }
+            () = parted.as_mut(), if !ending => {
                 connection.as_mut().graceful_shutdown();
                 ending = true;
             }

@@ -49,10 +49,11 @@ where
     let (limits, peer) = (server.limits, stamps.flow().client);
     let io = SpeaksSecond::new(io);
     let handshake = tokio::time::timeout(limits.head_time, builder(limits).handshake::<_, Bytes>(io));
-    let mut connection = match stop.run_until_cancelled(handshake).await {
-        Some(Ok(Ok(connection))) => connection,
-        Some(Ok(Err(error))) => return tracing::debug!(%error, %peer, "HTTP/2 preface"),
-        Some(Err(_)) | None => return,
+    // Also when the hop is to stop: GOAWAY says which requests the client may send elsewhere, and only that does.
+    let mut connection = match handshake.await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return tracing::debug!(%error, %peer, "HTTP/2 preface"),
+        Err(_) => return,
     };
     let (server, activity) = (Arc::new(server), Activity::new(limits));
     // Dropped with the connection: whatever still runs then has nobody to answer.

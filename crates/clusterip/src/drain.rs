@@ -1,0 +1,50 @@
+//! When may a connection be closed by somebody who understands none of its bytes?
+
+use std::time::Duration;
+
+use hop::{CancellationToken, Stamps, clock};
+
+/// A connection that was quiet for so long is idle: at first, and when half of the time has passed.
+const FIRST_QUIET: Duration = Duration::from_millis(50);
+const LAST_QUIET: Duration = Duration::from_millis(2);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Waits for `finish`, and then for a moment when the connection is idle: the last bytes came from the
+/// endpoint, so no request is on its way, and there was silence since.
+///
+/// A client that sends its next request soon after each response never is silent for long, so the silence
+/// that counts gets shorter while the drain goes on. A response that pauses for longer than that is taken
+/// for complete: only who reads the bytes could know better.
+pub(crate) async fn idle(finish: CancellationToken, limit: Duration, client: Stamps, endpoint: Stamps) {
+    finish.cancelled().await;
+    let begun = clock::monotonic();
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let (request, response) = (client.last_read().at, endpoint.last_read().at);
+        let silent = Duration::from_nanos(clock::now().saturating_sub(response.max(client.opened())));
+        if request <= response && silent >= enough(clock::since(begun), limit) {
+            return;
+        }
+    }
+}
+
+/// How long a silence must be when so much of the drain limit has passed.
+fn enough(passed: Duration, limit: Duration) -> Duration {
+    let left = 1.0 - (2.0 * passed.as_secs_f64() / limit.as_secs_f64().max(f64::MIN_POSITIVE)).min(1.0);
+    FIRST_QUIET.mul_f64(left).max(LAST_QUIET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_silence_that_is_enough_gets_shorter() {
+        let at = |ms| enough(Duration::from_millis(ms), Duration::from_secs(2)).as_millis();
+        assert_eq!([at(0), at(500), at(990), at(1000), at(5000)], [50, 25, 2, 2, 2]);
+        assert_eq!(enough(Duration::ZERO, Duration::ZERO), FIRST_QUIET);
+        assert_eq!(enough(Duration::from_millis(1), Duration::ZERO), LAST_QUIET);
+    }
+}

@@ -1,0 +1,53 @@
+//! Where the log goes: standard error, whatever that is.
+//!
+//! A log is no reason to end. Standard error may be a full disk or a pipe that nobody reads any more; what
+//! can't be written is counted and forgotten, and the count is told once writing works again.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing_subscriber::EnvFilter;
+
+/// Events that could not be written.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Begins to log what `RUST_LOG` asks for; without it, what `filter` says.
+pub fn init(filter: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| BestEffort { to: io::stderr().lock(), lost: &LOST })
+        // Else an event that can't be formatted is told by `eprintln!`, which panics where it can't write.
+        .log_internal_errors(false)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .map_event_format(super::Format::new)
+        .try_init();
+}
+
+/// Writes what can be written and never says that it failed.
+struct BestEffort<'a, W> {
+    to: W,
+    lost: &'a AtomicU64,
+}
+
+impl<W: Write> Write for BestEffort<'_, W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let lost = self.lost.load(Ordering::Relaxed);
+        let told = lost == 0
+            || writeln!(self.to, "({lost} log events before this one could not be written)").is_ok();
+        if told && self.to.write_all(event).is_ok() {
+            self.lost.fetch_sub(lost, Ordering::Relaxed);
+        } else {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.to.flush();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

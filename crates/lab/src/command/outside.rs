@@ -1,0 +1,120 @@
+//! Requests that the lab did not send, as its terminal shows them.
+//!
+//! A person reads a few a second: the first of a quiet moment as a table, the next ones as a line each. A
+//! load generator sends thousands: what comes above a few a second is summed up in one line per second.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use hop::clock;
+use journey::{Histogram, Roster, TraceId};
+
+use crate::collect::Collector;
+use crate::{print, report};
+
+/// How long the hops may take to report a request.
+const SEAL_LIMIT: Duration = Duration::from_secs(2);
+/// So many are shown one by one in each [`PERIOD`].
+const SHOWN: usize = 5;
+/// The time after which what was not shown is summed up.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Shows requests from outside.
+pub(super) struct Outside {
+    collector: Collector,
+    roster: Roster,
+    json: bool,
+    /// The request that is waited for; kept here, so that [`Outside::show`] may be dropped at any time.
+    pending: Option<TraceId>,
+    period: Period,
+}
+
+/// What happened since a moment.
+struct Period {
+    begun: Instant,
+    shown: usize,
+    /// How long the others took.
+    more: Histogram,
+}
+
+impl Period {
+    fn new() -> Self {
+        Period { begun: clock::monotonic(), shown: 0, more: Histogram::default() }
+    }
+
+    /// The others in one line, if there are any.
+    fn summary(&self) -> Option<String> {
+        let at = |percent| report::time(self.more.percentile(percent));
+        (!self.more.is_empty()).then(|| {
+            let (count, seconds) = (self.more.len(), clock::since(self.begun).as_secs_f64());
+            format!(
+                "… and {count} more in the last {seconds:.1} s: p50 {}, p99 {}, max {} at their first hop",
+                at(50.0),
+                at(99.0),
+                report::time(self.more.max())
+            )
+        })
+    }
+}
+
+impl Outside {
+    pub(super) fn new(collector: Collector, roster: Roster, json: bool) -> Self {
+        Outside { collector, roster, json, pending: None, period: Period::new() }
+    }
+
+    /// Waits for the next request and shows or counts it.
+    pub(super) async fn show(&mut self) -> anyhow::Result<()> {
+        let trace_id = match self.pending {
+            Some(trace_id) => trace_id,
+            None => {
+                let left = PERIOD.saturating_sub(clock::since(self.period.begun));
+                let next = self.collector.next_outside();
+                // A period with something to sum up ends by itself.
+                let next = match self.period.more.is_empty() {
+                    true => Ok(next.await),
+                    false => tokio::time::timeout(left, next).await,
+                };
+                if clock::since(self.period.begun) >= PERIOD {
+                    self.sum_up();
+                }
+                let Ok(next) = next else { return Ok(()) };
+                if self.period.shown == SHOWN {
+                    self.period.more.record(next.took_ns);
+                    return Ok(());
+                }
+                *self.pending.insert(next.trace_id)
+            }
+        };
+        let journey = self.collector.journey(trace_id, &self.roster, SEAL_LIMIT).await;
+        self.pending = None;
+        let Some(journey) = journey else { return Ok(()) };
+        let text = match (self.json, self.period.shown) {
+            (true, _) => serde_json::to_string(&journey)?,
+            (false, 0) => report::journey(&journey, "from outside"),
+            (false, _) => report::headline(&journey, "from outside"),
+        };
+        self.period.shown += 1;
+        print::result(&text).context("write to stdout")
+    }
+
+    fn sum_up(&mut self) {
+        if let Some(summary) = std::mem::replace(&mut self.period, Period::new()).summary() {
+            print::note(summary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_shown_is_summed_up_in_one_line() {
+        let mut period = Period::new();
+        assert_eq!(period.summary(), None);
+        (1..=1000).for_each(|ms| period.more.record(ms * 1_000_000));
+        let line = period.summary().expect("there is something to say");
+        assert!(line.starts_with("… and 1000 more in the last 0.0 s: p50 50"), "{line}");
+        assert!(line.contains("max 1000.000 ms"), "{line}");
+    }
+}
