@@ -2,10 +2,12 @@
 //!
 //! * [`server`]: connections in, one [`Exchange`] per request: its trace, its stamps, its spans.
 //! * [`client`]: pooled HTTP/1.1 connections out, with the same stamps.
+//! * [`acceptable`]: what no hop takes.
 //! * [`interim`]: what is said before a response, on its way to the client.
 //! * [`problem`]: errors as RFC 9457 problem JSON that say whose fault it is.
 //! * [`forward`]: what a proxy must change in the headers it passes on.
 
+pub mod acceptable;
 pub mod client;
 pub mod exchange;
 pub mod forward;

@@ -6,7 +6,8 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, StatusCode};
 
 use hop::admin::text;
-use hop::http::forward::{Place, Via, authority, outgoing, trailers};
+use hop::http::acceptable::about_the_server;
+use hop::http::forward::{Place, Via, authority, ends_here, outgoing, trailers};
 use hop::http::server::{RequestBody, exchange};
 use hop::http::{Body, Client, Fault, Problem};
 
@@ -41,6 +42,10 @@ impl Forwarder {
         // Asked by probes that know no host of ours, so it comes before all rules.
         if head.uri.path() == HEALTH_PATH && matches!(head.method, Method::GET | Method::HEAD) {
             return Ok(text(StatusCode::OK, "ok\n"));
+        }
+
+        if ends_here(&mut head) {
+            return Ok(about_the_server());
         }
 
         // 1. For whom is it?

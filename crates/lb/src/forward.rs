@@ -4,18 +4,18 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Frame, SizeHint};
-use hyper::header::{self, HeaderValue};
+use hyper::header;
 use hyper::http::request;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 
 use hop::clock;
+use hop::http::acceptable::about_the_server;
 use hop::http::client::ClientError;
-use hop::http::forward::{Place, Via, authority, outgoing, trailers};
+use hop::http::forward::{Place, Via, authority, ends_here, outgoing, trailers};
 use hop::http::server::{BodyError, RequestBody, exchange};
 use hop::http::{Body, BoxError, Client, Exchange, Fault, Problem, empty, full};
 
@@ -27,10 +27,6 @@ use journey::semconv::attribute;
 /// Request bodies up to this many bytes are held until the request is answered, so that they can be
 /// sent again. Larger ones stream through, and are sent once.
 const REPLAYABLE: u64 = 64 << 10;
-
-/// How much of a refused body is read all the same, and for how long; see [`discard`].
-const DISCARDED: usize = 16 << 20;
-const DISCARDING: Duration = Duration::from_secs(5);
 
 /// Everything a request needs.
 pub struct Forwarder {
@@ -59,15 +55,7 @@ impl Forwarder {
 
     /// Answers one request.
     pub async fn answer(self: Arc<Self>, request: Request<RequestBody>) -> Response<Body> {
-        self.forward(request).await.unwrap_or_else(|problem| {
-            let mut response = problem.at(&self.name).into_response();
-            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-                // RFC 9110 §15.5.6 demands it.
-                let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-                response.headers_mut().insert(header::ALLOW, methods);
-            }
-            response
-        })
+        self.forward(request).await.unwrap_or_else(|problem| problem.at(&self.name).into_response())
     }
 
     async fn forward(&self, request: Request<RequestBody>) -> Result<Response<Body>, Box<Problem>> {
@@ -75,15 +63,13 @@ impl Forwarder {
         let (mut head, body) = request.into_parts();
 
         // 1. Is it acceptable? What an edge lets through, every program behind it has to live with.
-        if matches!(head.method, Method::CONNECT | Method::TRACE) {
-            let detail = format!("{} is not for this server", head.method);
-            return Err(problem(StatusCode::METHOD_NOT_ALLOWED, Fault::Client, "method-not-allowed", detail));
+        if ends_here(&mut head) {
+            return Ok(about_the_server());
         }
         let host = authority(&head)?;
         exchange.attribute(attribute::SERVER_ADDRESS, host.host().to_owned());
         exchange.attribute(attribute::URL_SCHEME, "https");
         if body.size_hint().lower() > self.max_body {
-            tokio::spawn(discard(body));
             return Err(self.too_large());
         }
 
@@ -207,19 +193,6 @@ impl Forwarder {
             |error| Box::new(error.problem()),
         )
     }
-}
-
-/// Reads a refused body and throws it away, within limits. Clients that are still sending are entitled
-/// to a reset instead (RFC 9113 §8.1, RFC 9112 §9.6), but many then never show the answer that says why.
-async fn discard(mut body: RequestBody) {
-    let mut left = DISCARDED;
-    let reading = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
-            left = rest;
-        }
-    };
-    let _ = tokio::time::timeout(DISCARDING, reading).await;
 }
 
 /// A request's body, on its way to one or more upstreams.

@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue, MAX_FORWARDS};
 use hyper::http::request;
 use hyper::http::uri::Authority;
-use hyper::{HeaderMap, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 
-use super::{Body, Fault, Interim, Problem};
+use super::{Body, Fault, Interim, Problem, acceptable};
 
 pub mod claims;
 pub mod trailers;
@@ -105,36 +105,26 @@ pub fn inside(headers: &mut HeaderMap, via: &Via<'_>) {
     append(headers, "via", &format!("{version} {}", via.by));
 }
 
-/// Whom a request is for: the one authority that its head names.
-///
-/// HTTP/1.1 says it in `Host`, or in an absolute-form target, which then wins (RFC 9112 §3.2.2);
-/// HTTP/2 in `:authority`, with which a `Host` must agree (RFC 9113 §8.3.1).
+/// Whom a request is for: the one authority that its head names, in `Host`, the target or `:authority`.
 ///
 /// # Errors
-/// 400, the client's fault, when it is missing, given twice, contradictory or not an authority
-/// (RFC 9112 §3.2): two programs could take such a request for two different hosts'.
+/// 400, the client's fault, when there is none, or more than one, or it is none (RFC 9112 §3.2).
 pub fn authority(head: &request::Parts) -> Result<Authority, Box<Problem>> {
-    let bad = |kind: &str, detail: &str| {
-        Err(Box::new(Problem::new(StatusCode::BAD_REQUEST, Fault::Client, kind, detail).field("Host")))
-    };
-    let mut values = head.headers.get_all(header::HOST).iter();
-    let named = values.next().map(|value| Authority::try_from(value.as_bytes()));
-    if values.next().is_some() {
-        return bad("host-twice", "the request has more than one Host header");
-    }
-    let authority = match (head.uri.authority(), named) {
-        (Some(target), Some(Ok(host))) if head.version == Version::HTTP_2 && *target != host => {
-            return bad("host-contradicts", "Host and :authority name different hosts");
+    acceptable::authority_of(head.version, &head.uri, &head.headers)?.ok_or_else(acceptable::host_missing)
+}
+
+/// Does this request end at this proxy, because it may be forwarded no more often? `Max-Forwards` counts it down,
+/// for `OPTIONS` (RFC 9110 §7.6.2; `TRACE` is for none of our servers).
+pub fn ends_here(head: &mut request::Parts) -> bool {
+    let left = head.headers.get(MAX_FORWARDS).filter(|_| head.method == Method::OPTIONS);
+    let Some(left) = left.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()) else { return false };
+    match left.checked_sub(1) {
+        Some(left) => {
+            head.headers.insert(MAX_FORWARDS, left.into());
+            false
         }
-        (_, Some(Err(_))) => return bad("host-malformed", "Host is not HOST or HOST:PORT"),
-        (Some(target), _) => target.clone(),
-        (None, Some(Ok(host))) => host,
-        (None, None) => return bad("host-missing", "the request does not say for which host it is"),
-    };
-    if authority.host().is_empty() || authority.as_str().contains('@') {
-        return bad("host-malformed", "Host is not HOST or HOST:PORT");
+        None => true,
     }
-    Ok(authority)
 }
 
 /// Where a proxy stands.

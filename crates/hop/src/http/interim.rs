@@ -8,7 +8,9 @@ use hyper::{HeaderMap, StatusCode};
 /// Sends interim responses to the client of one request. Cheap to clone; in the request's extensions where the
 /// server can send any, and a [`Client`](super::Client) hands on through it what its next hop says.
 #[derive(Clone)]
-pub struct Interim(Arc<dyn Fn(StatusCode, &HeaderMap) + Send + Sync>);
+pub struct Interim(Arc<Sending>);
+
+type Sending = dyn Fn(StatusCode, &HeaderMap) + Send + Sync;
 
 impl Interim {
     /// Sends through `send`, which is called with a status from 100 to 199, save 101.

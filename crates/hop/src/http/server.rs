@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 use tower::{ServiceBuilder, service_fn as tower_service_fn};
 
-use super::{Body, BoxError, Exchange, Fault, Problem};
+use super::{Body, BoxError, Exchange, Fault, Problem, acceptable};
 use crate::stamped::Stamps;
 use crate::{Hop, Telemetry, clock};
 
@@ -185,15 +185,16 @@ impl Server {
         self.admin.metrics().request_began();
         let without_body = request.method() == Method::HEAD;
         let http1 = request.version() <= Version::HTTP_11;
-        let expects = request.headers().contains_key(header::EXPECT).then(|| informational.clone());
-        let mut request = request.map(|source| {
-            RequestBody::new(source, exchange.clone(), self.limits.pace, expects.filter(|_| !http1))
-        });
+        let expects = request.headers().contains_key(header::EXPECT) && request.version() > Version::HTTP_10;
+        let go_on = (expects && !http1).then(|| informational.clone());
+        let mut request = request
+            .map(|source| RequestBody::new(source, exchange.clone(), self.limits.pace, expects, go_on));
         request.extensions_mut().insert(exchange.clone());
         if let Some(interim) = informational.interim() {
             request.extensions_mut().insert(interim);
         }
         let mut response = match self.admit(&mut request, &running).await {
+            Ok(()) if acceptable::is_about_the_server(request.uri()) => acceptable::about_the_server(),
             Ok(()) => {
                 // Kept until it is known who was waited for.
                 let mut call = std::pin::pin!(self.handler.clone().oneshot(request));
@@ -202,7 +203,7 @@ impl Server {
                     Err(error) => refusal(&error, self.limits, &exchange).at(&self.name).into_response(),
                 }
             }
-            Err(problem) => problem.at(&self.name).into_response(),
+            Err(problem) => acceptable::refusal(problem.at(&self.name)),
         };
         informational.close();
         match response.status() {
@@ -245,12 +246,7 @@ impl Server {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Err(Box::new(Problem::new(status, Fault::Client, "head-too-large", detail)));
         }
-        if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
-            // RFC 9112 §3.2; two programs might choose differently.
-            let detail = "the request names more than one Host";
-            let problem = Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "bad-request", detail);
-            return Err(Box::new(problem.field("Host")));
-        }
+        acceptable::check(request)?;
         if limits.hold == 0 || request.body().is_whole() || request.body().size_hint().lower() > limits.body {
             return Ok(());
         }

@@ -255,3 +255,26 @@ async fn an_upstream_that_never_says_100_gets_the_body_in_the_end() {
     assert!(read_until(&mut stream, b"\r\n\r\n").await.starts_with("HTTP/1.1 204"));
     assert!(heard.recv().await.unwrap().ends_with("hello"));
 }
+
+#[tokio::test]
+async fn what_is_forbidden_reaches_nobody_and_what_is_about_the_server_is_answered_by_it() {
+    let (next, mut heard) = scripted(b"\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n").await;
+    let proxy = before(next).await;
+    for (asked, status) in [
+        ("GET / HTTP/1.1\r\n", 400),
+        ("GET / HTTP/1.1\r\nhost: a:abc\r\n", 400),
+        ("GET / HTTP/1.1\r\nhost: a:99999\r\n", 400),
+        ("GET ftp://a/ HTTP/1.1\r\nhost: a\r\n", 400),
+        ("GET * HTTP/1.1\r\nhost: a\r\n", 400),
+        ("TRACE / HTTP/1.1\r\nhost: a\r\n", 405),
+        ("POST / HTTP/1.1\r\nhost: a\r\nexpect: a-pony\r\ncontent-length: 5\r\n", 417),
+        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n", 501),
+        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n", 501),
+        ("OPTIONS * HTTP/1.1\r\nhost: a\r\n", 204),
+    ] {
+        let answer = raw(proxy.address, &format!("{asked}\r\n"), "\r\n\r\n").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{asked}: {answer}");
+        assert_eq!(answer.contains("\r\nallow: "), matches!(status, 204 | 405), "{answer}");
+    }
+    assert!(heard.try_recv().is_err());
+}

@@ -108,7 +108,15 @@ async fn what_an_edge_must_refuse_is_refused_and_reaches_nobody() {
     let lb = Lb::start(&[stub.address], &[]).await;
     for (request, expected, kind) in [
         ("GET / HTTP/1.1\r\n\r\n", 400, "host-missing"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "bad-request"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "host-twice"),
+        ("GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n", 400, "host-malformed"),
+        ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "scheme"),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            501,
+            "transfer-coding",
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: a-pony\r\n\r\na", 417, "expectation"),
         ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "host-malformed"),
         ("GET / HTTP/1.1\r\nHost: user@a\r\n\r\n", 400, "host-malformed"),
         ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405, "method-not-allowed"),

@@ -23,7 +23,7 @@ pub(super) struct Activity {
 
 impl Activity {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        let share = (limits.streaming / 8).max(1).min(Semaphore::MAX_PERMITS);
+        let share = (limits.streaming / 8).clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Activity {
             begun: AtomicU64::new(0),
             running: AtomicUsize::new(0),

@@ -112,7 +112,7 @@ fn builder(limits: Limits) -> Builder {
 }
 
 /// A field value begins and ends with no white space (RFC 9113 §8.2.1).
-fn is_malformed(headers: &HeaderMap) -> bool {
+pub(super) fn is_malformed(headers: &HeaderMap) -> bool {
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     headers.values().map(HeaderValue::as_bytes).any(|value| blank(value.first()) || blank(value.last()))
 }

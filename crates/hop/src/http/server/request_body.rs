@@ -11,6 +11,7 @@ use hyper::StatusCode;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::http2::is_malformed;
 use super::informational::Informational;
 use super::pace::{Pace, Waiting};
 use crate::http::{BoxError, Exchange, Fault, Problem};
@@ -59,12 +60,15 @@ pub(super) enum Source {
     Http1(Incoming),
     /// With `content-length`, if it was given.
     Http2(h2::RecvStream, Option<u64>),
+    /// It is read on by somebody else; see [`discard`].
+    Gone,
 }
 
 impl Source {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self {
             Source::Http1(incoming) => Pin::new(incoming).poll_frame(context).map_err(Into::into),
+            Source::Gone => Poll::Ready(None),
             Source::Http2(stream, _) => Poll::Ready(match ready!(stream.poll_data(context)) {
                 Some(Ok(bytes)) => {
                     // The bytes are in a handler's hands or held within a limit: the client may send more.
@@ -73,6 +77,9 @@ impl Source {
                 }
                 Some(Err(error)) => Some(Err(error.into())),
                 None => match ready!(stream.poll_trailers(context)) {
+                    Ok(Some(trailers)) if is_malformed(&trailers) => {
+                        Some(Err("white space at the end of a trailer (RFC 9113 §8.2.1)".into()))
+                    }
                     Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
                     Err(error) => Some(Err(error.into())),
                 },
@@ -84,6 +91,7 @@ impl Source {
         match self {
             Source::Http1(incoming) => incoming.is_end_stream(),
             Source::Http2(stream, _) => stream.is_end_stream(),
+            Source::Gone => true,
         }
     }
 
@@ -91,7 +99,7 @@ impl Source {
         match self {
             Source::Http1(incoming) => incoming.size_hint(),
             Source::Http2(_, Some(length)) => SizeHint::with_exact(*length),
-            Source::Http2(..) => SizeHint::default(),
+            Source::Http2(..) | Source::Gone => SizeHint::default(),
         }
     }
 }
@@ -106,6 +114,8 @@ pub struct RequestBody {
     exchange: Exchange,
     pace: Pace,
     waiting: Waiting,
+    /// The client waits to be told to go on, and has not been.
+    held_back: bool,
     /// HTTP/2 with `Expect: 100-continue`: told to go on when the body is wanted (hyper does it for HTTP/1.1).
     expects: Option<Informational>,
     /// The right to go on before the body is whole.
@@ -117,11 +127,12 @@ impl RequestBody {
         source: Source,
         exchange: Exchange,
         pace: Pace,
+        held_back: bool,
         expects: Option<Informational>,
     ) -> Self {
         let ended = source.is_end_stream();
         let (held, waiting) = (VecDeque::new(), Waiting::new(pace));
-        RequestBody { source, held, ended, exchange, pace, waiting, expects, streaming: None }
+        RequestBody { source, held, ended, exchange, pace, waiting, held_back, expects, streaming: None }
     }
 
     /// Has all of it come, so that nobody will have to wait for the client?
@@ -154,6 +165,7 @@ impl RequestBody {
         if self.ended {
             return Poll::Ready(None);
         }
+        self.held_back = false;
         if let Some(informational) = self.expects.take() {
             informational.send(StatusCode::CONTINUE, hyper::HeaderMap::new());
         }
@@ -216,7 +228,7 @@ impl hyper::body::Body for RequestBody {
                 Source::Http2(_, Some(length)) => {
                     hint.set_exact(length.saturating_sub(self.waiting.bytes()).saturating_add(held));
                 }
-                Source::Http2(_, None) => hint.set_lower(held),
+                Source::Http2(_, None) | Source::Gone => hint.set_lower(held),
             }
             hint
         } else if self.held.iter().any(Frame::is_trailers) {
@@ -228,4 +240,35 @@ impl hyper::body::Body for RequestBody {
             SizeHint::with_exact(held)
         }
     }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        // Who waits to be told to go on sends nothing that would have to be read.
+        if self.ended || self.held_back {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(discard(std::mem::replace(&mut self.source, Source::Gone)));
+        }
+    }
+}
+
+/// How much of a body that nobody wants is read all the same, and for how long.
+const DISCARDED: usize = 16 << 20;
+const DISCARDING: Duration = Duration::from_secs(5);
+
+/// Reads the rest of a body and throws it away, within limits.
+///
+/// Who is still sending may be sent a reset instead (RFC 9113 §8.1, RFC 9112 §9.6), but then many clients never show
+/// the response that says why.
+async fn discard(mut source: Source) {
+    let mut left = DISCARDED;
+    let reading = async {
+        while let Some(Ok(frame)) = std::future::poll_fn(|context| source.poll_frame(context)).await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
+    };
+    let _ = tokio::time::timeout(DISCARDING, reading).await;
 }
