@@ -26,6 +26,8 @@ pub(crate) const FAILURE: Duration = Duration::from_secs(1);
 /// The most entries, and the most bytes they may be worth together. An ISP's cache has a hundred times this.
 const MOST_ENTRIES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 const MOST_BYTES: usize = 32 << 20;
+/// The most failures.
+const MOST_FAILURES: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 
 /// What is known of a name and type: perhaps by aliases, and then what is at their end.
 #[derive(Clone, Debug)]
@@ -68,6 +70,7 @@ pub(crate) struct NameServer {
 pub(crate) struct Cache {
     entries: LruCache<(Name, Of), Entry>,
     bytes: usize,
+    failures: LruCache<(Name, RecordType), (ExtendedError, Instant)>,
 }
 
 /// Which kind of knowledge about a name.
@@ -79,8 +82,6 @@ enum Of {
     Absence,
     /// The servers of the zone of that name.
     Delegation,
-    /// That a question for it came to nothing.
-    Failure(RecordType),
 }
 
 struct Entry {
@@ -94,12 +95,11 @@ enum What {
     Records(Vec<Record>),
     Absent(Option<Record>),
     Delegation(Delegation),
-    Failure(ExtendedError),
 }
 
 impl Cache {
     pub(crate) fn new() -> Self {
-        Cache { entries: LruCache::new(MOST_ENTRIES), bytes: 0 }
+        Cache { entries: LruCache::new(MOST_ENTRIES), bytes: 0, failures: LruCache::new(MOST_FAILURES) }
     }
 
     /// What is known of this question. TTLs have been counted down (RFC 1035 §3.2.1).
@@ -185,28 +185,18 @@ impl Cache {
 
     /// Why this question came to nothing a moment ago.
     pub(crate) fn failure(&mut self, name: &Name, kind: RecordType, now: Instant) -> Option<ExtendedError> {
-        match self.get(name, Of::Failure(kind), now) {
-            Some((What::Failure(reason), _)) => Some(reason.clone()),
-            _ => None,
-        }
+        let (reason, since) = self.failures.get(&(name.clone(), kind))?;
+        (now.saturating_duration_since(*since) < FAILURE).then(|| reason.clone())
     }
 
     /// Remembers that a question came to nothing.
     pub(crate) fn keep_failure(&mut self, name: Name, kind: RecordType, reason: ExtendedError, now: Instant) {
-        self.insert(name, Of::Failure(kind), What::Failure(reason), FAILURE, now);
+        self.failures.put((name, kind), (reason, now));
     }
 
-    /// Forgets a failure: there is news.
+    /// Forgets all failures: there is news.
     pub(crate) fn forget_failures(&mut self) {
-        let failures: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(key, _)| matches!(key.1, Of::Failure(_)))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in failures {
-            self.remove(&key);
-        }
+        self.failures.clear();
     }
 
     fn get(&mut self, name: &Name, of: Of, now: Instant) -> Option<(&What, u32)> {
@@ -262,7 +252,6 @@ impl What {
                 What::Records(records) => records.iter().map(record).sum(),
                 What::Absent(soa) => soa.iter().map(record).sum(),
                 What::Delegation(delegation) => delegation.servers.len() * FIXED,
-                What::Failure(reason) => reason.text.len(),
             }
     }
 }

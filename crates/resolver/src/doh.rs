@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Settings;
 use crate::query_trace::QueryTrace;
-use crate::respond::Responder;
+use crate::respond::{Responder, WAITING};
 
 /// The media type of a DNS message (RFC 8484 §6).
 const DNS_MESSAGE: &str = "application/dns-message";
@@ -69,7 +69,9 @@ impl Doh {
 
     /// Serves until the hop is told to stop.
     pub async fn serve(self, responder: Arc<Responder>, hop: &Hop) {
-        let limits = Limits { requests: 512, request_time: Duration::from_secs(10), ..Limits::default() };
+        // Those that wait for name servers leave room for those that the cache answers.
+        let limits =
+            Limits { requests: 2 * WAITING, request_time: Duration::from_secs(10), ..Limits::default() };
         let telemetry = hop.telemetry.clone();
         let name = Arc::clone(&hop.name);
         let http = Server::new(hop, limits, move |request| {

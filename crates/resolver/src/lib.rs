@@ -7,12 +7,14 @@
 //!
 //! | module | answers |
 //! |---|---|
-//! | [`iterate`] | how does one get from the root to the answer, and who is asked? |
+//! | `iterate` | how does one get from the root to the answer? |
+//! | `zone_servers` | which of a zone's servers is asked, and what if it does not answer? |
 //! | `minimise` | how much of the name does each server learn? |
 //! | `bailiwick` | what does a response mean, and how much of it may be believed? |
-//! | `alias` | which names stand for others? |
+//! | `alias`, `chain` | which names stand for others, and where does that end? |
 //! | `cache`, `health` | what is remembered of names, and of name servers? |
 //! | [`exchange`] | one question to one name server: what goes over the wire, and what can go wrong? |
+//! | [`resolver`] | what do all questions share, and how many may be worked on? |
 //! | `coalesce` | what if many ask the same at once? |
 //! | [`outcome`], [`query_trace`] | what did it come to, and what did it cost? |
 //! | [`respond`] | bytes in, bytes out, and what is told about it |
@@ -25,14 +27,17 @@
 mod alias;
 mod bailiwick;
 mod cache;
+mod chain;
 mod coalesce;
 pub mod config;
 pub mod doh;
 pub mod exchange;
 mod health;
-pub mod iterate;
+mod iterate;
 mod minimise;
 pub mod outcome;
 pub mod query_trace;
+pub mod resolver;
 pub mod respond;
 pub mod server;
+mod zone_servers;

@@ -14,8 +14,8 @@ use journey::{Direction, Flow, Kind, Span, SpanId, TraceId, Transport};
 ///
 /// A zone can name any number of servers whose addresses have to be found first (the NXNS attack), and
 /// aliases and delegations can be nested at will: the work per query needs a bound (RFC 1034 §5.3.3, "bound
-/// the amount of work"). A name of any length needs ten questions at most (see
-/// [`minimise`](crate::minimise)); the rest is for aliases and for servers without glue.
+/// the amount of work"). A name of any length needs ten questions at most (RFC 9156
+/// §2.3); the rest is for aliases and for servers without glue.
 pub const MOST_QUESTIONS: u32 = 24;
 
 /// What one client query causes.

@@ -12,13 +12,13 @@ use journey::{Kind, Span, Stamp, Transport};
 use tokio::sync::Semaphore;
 
 use crate::exchange::NameServers;
-use crate::iterate::Resolver;
 use crate::outcome::Outcome;
 use crate::query_trace::QueryTrace;
+use crate::resolver::Resolver;
 
 /// How many queries may wait for an answer that the cache does not have. Each holds some memory, and someone
 /// will send more than there is room for: the surplus is told so at once. What the cache knows needs no room.
-const WAITING: usize = 8_192;
+pub(crate) const WAITING: usize = 8_192;
 
 /// Everything a query needs. One per process, shared by all sockets.
 pub struct Responder {
