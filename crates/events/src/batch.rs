@@ -12,10 +12,17 @@
 //!  └────────┴───────┴───────┴─┴─────┴ the checksum covers everything from here ─────────────────────────────────
 //! ```
 //! Source: Kafka's documentation, "Implementation", §5.3.1 "Record Batch".
+//!
+//! A batch that is not compressed is walked record by record before it is taken ([`records`]): a header that
+//! promises other records than there are would make consumers wait for ever, or stop them. Compressed records are
+//! not unpacked: that would take four decompressors, their time for every batch, and a bound against batches that
+//! unpack to gigabytes. There the header is checked against itself.
+
+mod records;
 
 use bytes::{Buf as _, Bytes};
 
-use crate::limits::MAX_BATCH;
+use crate::limits::{MAX_BATCH, MAX_RECORDS};
 
 /// Bytes before the records.
 pub const HEADER: usize = 61;
@@ -27,6 +34,10 @@ pub const MUTABLE: usize = 16;
 const CHECKED: usize = 21;
 /// The batch format of Kafka 0.11 and later, the only one produced today.
 const MAGIC: i8 = 2;
+/// Compression: none, gzip, snappy, lz4, zstd (attributes, bits 0–2).
+const CODECS: std::ops::RangeInclusive<i16> = 0..=4;
+/// The timestamps are the broker's (attributes, bit 3).
+const LOG_APPEND_TIME: i16 = 1 << 3;
 /// Marks a batch of a transaction (attributes, bit 4).
 const TRANSACTIONAL: i16 = 1 << 4;
 /// Marks a batch that a broker wrote to end a transaction (attributes, bit 5).
@@ -101,9 +112,14 @@ impl BatchHeader {
         self.base_sequence.wrapping_add(self.last_offset_delta) & i32::MAX
     }
 
-    /// Whether its records are compressed with zstd (attributes, bits 0–2).
+    /// How its records are compressed (attributes, bits 0–2); 0 is not at all.
+    fn codec(&self) -> i16 {
+        self.attributes & 0b111
+    }
+
+    /// Whether its records are compressed with zstd.
     pub fn uses_zstd(&self) -> bool {
-        self.attributes & 0b111 == 4
+        self.codec() == 4
     }
 
     /// Whether the checksum of `batch`, which this header was read from, is right.
@@ -161,6 +177,18 @@ impl Batch {
         if header.records != header.last_offset_delta.wrapping_add(1) {
             return Err(Invalid::NotAllowed("its number of records contradicts its offsets"));
         }
+        if header.records > MAX_RECORDS {
+            return Err(Invalid::NotAllowed("more than 1,048,576 records"));
+        }
+        if header.max_timestamp < header.base_timestamp {
+            return Err(Invalid::NotAllowed("its newest timestamp is older than its first"));
+        }
+        if header.attributes & LOG_APPEND_TIME != 0 {
+            return Err(Invalid::NotAllowed("log append time is the broker's to set"));
+        }
+        if !CODECS.contains(&header.codec()) {
+            return Err(Invalid::NotAllowed("its codec does not exist"));
+        }
         if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
             return Err(Invalid::NotAllowed("a producer id without epoch or sequence number"));
         }
@@ -169,6 +197,11 @@ impl Batch {
         }
         if header.attributes & TRANSACTIONAL != 0 {
             return Err(Invalid::Transactional);
+        }
+        if header.codec() == 0 {
+            records::check(&header, &bytes[HEADER..header.length])?;
+        } else if header.length == HEADER {
+            return Err(Invalid::NotAllowed("no records"));
         }
         Ok(Batch { header, bytes })
     }

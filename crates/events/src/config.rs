@@ -27,8 +27,7 @@ sent them (Kafka's own format, so Kafka's tools can read the files). Nothing is 
 RETENTION_BYTES or RETENTION_MS says so; then whole files go, oldest first.
 
 What it is not: Kafka. One node, so acks=all means one copy. No consumer groups and no transactions:
-both are answered with COORDINATOR_NOT_AVAILABLE, so clients say so instead of misbehaving. No
-authentication, no TLS, no compaction. Who needs these uses a real Kafka; clients need no change but
+both are refused at once, and this log says why. No authentication, no TLS, no compaction. Who needs these uses a real Kafka; clients need no change but
 the address.";
 
 /// The settings of one event log.

@@ -60,3 +60,10 @@ pub const MAX_SYNCS: usize = 8;
 
 /// Record bytes that one group commit takes at most, so that its buffers stay small.
 pub const MAX_GROUP: usize = 16 << 20;
+
+/// Records of one batch. Kafka has no such limit; this one bounds what a damaged batch can have held, whose offsets
+/// are then never given again. One MiB of the shortest records is a seventh of it.
+pub const MAX_RECORDS: i32 = 1 << 20;
+
+/// Files with damaged or unfinished bytes that lie beside a partition's segments.
+pub const MAX_ASIDE: usize = 16;

@@ -15,6 +15,7 @@
 //! The log is cut into segments, each a file (`segment`). Old ones may be deleted, oldest first
 //! (`retention`): then the log begins at a later offset than 0, and offsets stay what they were.
 
+mod acknowledged;
 mod checkpoint;
 mod index;
 mod producers;
@@ -36,6 +37,7 @@ use tokio::sync::Notify;
 
 use crate::batch::{Batch, BatchHeader};
 
+use acknowledged::Acknowledged;
 use producers::Producers;
 use recovery::Recovered;
 use retention::Start;
@@ -57,6 +59,7 @@ pub struct Partition {
     committed: Mutex<Committed>,
     writer: Mutex<Writer>,
     start: Mutex<Start>,
+    acknowledged: Acknowledged,
     grew: Notify,
     /// The last damage that a reader met, so that one who asks again and again does not fill the log.
     reported: Mutex<String>,
@@ -82,22 +85,24 @@ impl Partition {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(folder.join(LOG_FILE))?;
         file.sync_all()?;
         let start = Start::open(folder)?;
+        let (acknowledged, _) = Acknowledged::open(folder, place)?;
+        acknowledged.note(0);
         let active = Segment::empty(place, 0);
-        let recovered =
-            Recovered { start, sealed: VecDeque::new(), active, file, producers: Producers::default() };
+        let (sealed, producers) = (VecDeque::new(), Producers::default());
+        let recovered = Recovered { start, acknowledged, sealed, active, file, producers };
         Ok(Self::from(recovered, place, keep))
     }
 
     /// Opens the log in `folder`. What was not sealed is verified byte by byte.
     ///
     /// # Errors
-    /// Records are missing, or a file is damaged or cannot be used: the error names file and byte.
+    /// A file is missing or cannot be used: the error names it. What is damaged is put aside instead.
     pub fn open(folder: &Path, keep: Keep) -> anyhow::Result<Self> {
         Ok(Self::from(recovery::open(folder)?, folder, keep))
     }
 
     fn from(recovered: Recovered, place: &Path, keep: Keep) -> Self {
-        let Recovered { start, sealed, active, file, producers } = recovered;
+        let Recovered { start, acknowledged, sealed, active, file, producers } = recovered;
         let file = Arc::new(file);
         let writer = Writer::new(Arc::clone(&file), active.end_offset, active.length, producers);
         let committed = Committed { start_offset: start.offset, sealed, active, file };
@@ -107,6 +112,7 @@ impl Partition {
             committed: Mutex::new(committed),
             writer: Mutex::new(writer),
             start: Mutex::new(start),
+            acknowledged,
             grew: Notify::new(),
             reported: Mutex::default(),
         }
@@ -271,6 +277,7 @@ impl Partition {
     pub fn commit(&self) {
         let mut writer = self.writer();
         let staged = writer.commit();
+        self.acknowledged.note(writer.next_offset);
         let mut committed = self.committed();
         for (header, position) in &staged {
             committed.active.note(header, *position);

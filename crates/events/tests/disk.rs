@@ -168,18 +168,46 @@ async fn a_flipped_byte_is_found_and_named_and_what_is_before_it_kept() {
         assert_eq!(get(&mut client, 8).await.1.len(), 2, "other segments are not concerned");
         assert_eq!(send(&mut client, Sent::default()).await, (0, 10));
     }
-    // In the segment that was being written it is found at start.
+    // In the segment that was being written it is found at start, put aside, and the rest is served.
     let active = log(data.path(), 8);
+    let whole = fs::read(&active).expect("the segment");
     flip(&active, 70);
-    let mut events = Events::start(data.path(), &settings);
-    let status = hop::wait::until("the server to give up", LIMIT, async || {
-        events.process.try_wait().expect("look at the process")
-    })
-    .await
-    .expect("an end");
-    assert!(!status.success());
-    let named = format!("{} is damaged at byte 0", active.display());
-    assert!(events.said().contains(&named), "{}", events.said());
+    for again in [false, true] {
+        let events = Events::start(data.path(), &settings);
+        let mut client = events.connect().await;
+        let left: Vec<i64> = get(&mut client, 8).await.1.into_iter().map(|(offset, _)| offset).collect();
+        assert_eq!(left, if again { vec![9, 10, 11] } else { vec![9, 10] });
+        if !again {
+            let said = events.said();
+            let loud = "DAMAGED: the records with offsets 8 to 8 can't be read, and were acknowledged";
+            assert!(said.contains(loud) && said.contains(".damaged-0"), "{said}");
+            assert_eq!(send(&mut client, Sent::default()).await, (0, 11), "no offset is given again");
+        }
+    }
+    let aside = fs::read(active.with_extension("damaged-0")).expect("the bytes that were put aside");
+    assert_eq!((aside.len(), &aside[..70], &aside[71..]), (length, &whole[..70], &whole[71..length]));
+}
+
+/// Everything that was acknowledged stays, whatever becomes of the last batch: killed, damaged, started, again.
+#[tokio::test]
+async fn a_flip_in_the_last_acknowledged_batch_is_not_called_an_unfinished_write() {
+    let data = tempfile::tempdir().expect("a folder");
+    let one = Sent::default().bytes().len();
+    {
+        let events = Events::start(data.path(), &[]);
+        let mut client = with_topic(&events).await;
+        for offset in 0..3 {
+            assert_eq!(send(&mut client, Sent::default()).await, (0, offset));
+        }
+    }
+    flip(&log(data.path(), 0), 3 * one - 5);
+    let events = Events::start(data.path(), &[]);
+    let mut client = events.connect().await;
+    assert_eq!(get(&mut client, 0).await.1.len(), 2);
+    let said = events.said();
+    assert!(said.contains("offsets 2 to 2 can't be read, and were acknowledged"), "{said}");
+    assert!(!said.contains("never acknowledged"), "{said}");
+    assert_eq!(send(&mut client, Sent::default()).await, (0, 3), "its offset is not given again");
 }
 
 #[tokio::test]

@@ -267,19 +267,33 @@ async fn topics_are_created_on_request_or_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn groups_and_transactions_are_declined_as_the_protocol_says() {
+async fn groups_and_transactions_are_declined_for_good_and_the_remedy_is_named() {
     let server = Server::start().await;
     let mut client = server.connect().await;
-    let code = ResponseError::CoordinatorNotAvailable.code();
-    for version in 0..=3 {
-        let request = FindCoordinatorRequest::default().with_key(StrBytes::from_static_str("group"));
-        let response: FindCoordinatorResponse = client.call(version, &request).await;
-        assert_eq!(response.error_code, code);
+    let key = StrBytes::from_static_str("key");
+    for (kind, error, remedy) in [
+        (0, ResponseError::InvalidRequest, "assign partitions instead of subscribing, or use Apache Kafka"),
+        (1, ResponseError::ClusterAuthorizationFailed, "without a transactional id, or use Apache Kafka"),
+        (2, ResponseError::InvalidRequest, "use Apache Kafka"),
+    ] {
+        assert!(!error.is_retriable(), "{error:?} means: not yet");
+        for version in 0..=3 {
+            // Version 0 knows only groups.
+            let kind_field = if version == 0 { 0 } else { kind };
+            let request = FindCoordinatorRequest::default().with_key(key.clone()).with_key_type(kind_field);
+            let response: FindCoordinatorResponse = client.call(version, &request).await;
+            if version > 0 {
+                assert_eq!(response.error_code, error.code());
+                assert!(response.error_message.is_some_and(|text| text.contains(remedy)));
+            }
+        }
+        let request =
+            FindCoordinatorRequest::default().with_key_type(kind).with_coordinator_keys(vec![key.clone()]);
+        let response: FindCoordinatorResponse = client.call(4, &request).await;
+        assert_eq!(response.coordinators[0].error_code, error.code());
+        let text = response.coordinators[0].error_message.clone();
+        assert!(text.is_some_and(|text| text.contains(remedy)));
     }
-    let request =
-        FindCoordinatorRequest::default().with_coordinator_keys(vec![StrBytes::from_static_str("group")]);
-    let response: FindCoordinatorResponse = client.call(4, &request).await;
-    assert_eq!(response.coordinators[0].error_code, code);
     let mut given = std::collections::HashSet::new();
     for version in 0..=4 {
         let response: InitProducerIdResponse =
@@ -290,7 +304,7 @@ async fn groups_and_transactions_are_declined_as_the_protocol_says() {
     let id = TransactionalId(StrBytes::from_static_str("id"));
     let request = InitProducerIdRequest::default().with_transactional_id(Some(id));
     let response: InitProducerIdResponse = client.call(4, &request).await;
-    assert_eq!(response.error_code, code);
+    assert_eq!(response.error_code, ResponseError::ClusterAuthorizationFailed.code());
 }
 
 #[tokio::test]

@@ -1,12 +1,19 @@
 //! Producer ids, and the coordinators that do not exist here.
 //!
 //! Consumer groups and transactions each have a coordinator, which is a broker that keeps their state. This server
-//! keeps none. Kafka has no code for that: COORDINATOR_NOT_AVAILABLE (15) is the obvious one, but it means "not
-//! yet", so clients ask again for ever and say nothing. UNSUPPORTED_VERSION and leaving the API out of ApiVersions
-//! some clients take for an old broker, and go on with an older protocol. What every client takes for final is a
-//! refusal of this group or this transactional id: GROUP_AUTHORIZATION_FAILED (30) and
-//! TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53). The text beside the code (KIP-599 for versions 1 and later) names
-//! the remedy; docs/data-tier.md has the table of what each client makes of it.
+//! keeps none, and Kafka has no code for "never": COORDINATOR_NOT_AVAILABLE (15) means "not yet", so clients ask
+//! again for ever and say nothing. These are final for every client that was tried (the table is in
+//! docs/data-tier.md):
+//!
+//! * for groups INVALID_REQUEST (42), whose text in all clients speaks of "an incompatible broker. See the broker
+//!   logs": there the remedy is. GROUP_AUTHORIZATION_FAILED (30) would send its reader looking for permissions;
+//! * for transactions CLUSTER_AUTHORIZATION_FAILED (31): librdkafka repeats all others but this one and
+//!   TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), and with 53 the Java client drops the text beside the code.
+//!
+//! That text (FindCoordinator version 1 and later) is shown by librdkafka and, for transactions, by Java.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
@@ -17,6 +24,9 @@ use kafka_protocol::messages::{
 
 use super::text;
 use crate::broker::Broker;
+
+/// Clients ask many times; the log says so at most this often.
+const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// FindCoordinator's `key_type` for consumer groups; 1 is for transactions, 2 for share groups (KIP-932).
 const GROUP: i8 = 0;
@@ -31,7 +41,7 @@ pub fn find(request: FindCoordinatorRequest, version: i16) -> FindCoordinatorRes
         1 => (ResponseError::ClusterAuthorizationFailed, NO_TRANSACTIONS),
         _ => (ResponseError::InvalidRequest, "this broker coordinates nothing: use Apache Kafka"),
     };
-    tracing::warn!(kind = request.key_type, "a client asked for a coordinator: {why}");
+    warn(why);
     let response = FindCoordinatorResponse::default();
     // Version 4 asks for many and has no place for a single answer (KIP-699).
     if version < 4 {
@@ -49,6 +59,15 @@ pub fn find(request: FindCoordinatorRequest, version: i16) -> FindCoordinatorRes
             .with_error_message(Some(text(why)))
     };
     response.with_coordinators(request.coordinator_keys.into_iter().map(answer).collect())
+}
+
+fn warn(why: &'static str) {
+    static LAST: Mutex<Option<(Instant, &str)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if last.is_none_or(|(at, said)| said != why || hop::clock::since(at) >= WARN_EVERY) {
+        *last = Some((hop::clock::monotonic(), why));
+        tracing::warn!("a client was refused: {why}");
+    }
 }
 
 /// InitProducerId: a number that no producer had before.

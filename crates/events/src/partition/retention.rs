@@ -91,7 +91,8 @@ fn line(offset: i64) -> String {
 
 /// Removes a segment and what is written down of it.
 pub(super) fn unlink(segment: &Segment) -> io::Result<()> {
-    for path in [segment.path.to_path_buf(), segment.sealed_file(), segment.producers_file()] {
+    let beside = [segment.sealed_file(), segment.producers_file(), segment.gap_file()];
+    for path in [segment.path.to_path_buf()].into_iter().chain(beside) {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

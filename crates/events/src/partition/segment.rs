@@ -61,6 +61,11 @@ impl Segment {
         self.path.with_extension("producers")
     }
 
+    /// Where it is written down which records before it are lost, if any are.
+    pub(super) fn gap_file(&self) -> PathBuf {
+        self.path.with_extension("gap")
+    }
+
     /// Takes note of a batch at `position`, its end.
     pub(super) fn note(&mut self, header: &BatchHeader, position: u64) {
         self.index.note(header, position);
@@ -189,8 +194,10 @@ impl View {
         let Place { path, position, offset, .. } = &self.place;
         let text = format!(
             "{} is damaged at byte {position}: the record batch with offset {offset} should begin there. \
-             Everything before it can be read; restore the file from a copy",
-            path.display()
+             Everything before it can be read. Restore the file from a copy; or, to have what is sound behind it served, \
+             remove {} and start again: then the damaged bytes are put aside",
+            path.display(),
+            path.with_extension("sealed").display()
         );
         io::Error::new(io::ErrorKind::InvalidData, text)
     }

@@ -10,18 +10,18 @@ use super::{Keep, LOG_FILE, Partition, Rejected};
 use crate::batch::Batch;
 use crate::testing::{Sent, batch, records};
 
-fn empty() -> (TempDir, Partition) {
+pub(super) fn empty() -> (TempDir, Partition) {
     let folder = tempfile::tempdir().expect("a folder");
     let partition = Partition::create(folder.path(), folder.path(), Keep::default()).expect("create");
     (folder, partition)
 }
 
-fn stage(partition: &Partition, bytes: Bytes) -> Result<i64, Rejected> {
+pub(super) fn stage(partition: &Partition, bytes: Bytes) -> Result<i64, Rejected> {
     partition.stage(&Batch::check(bytes).expect("a sound batch"))
 }
 
 /// One group, as the appender does it.
-fn append(partition: &Partition, batches: &[Bytes]) -> Vec<Result<i64, Rejected>> {
+pub(super) fn append(partition: &Partition, batches: &[Bytes]) -> Vec<Result<i64, Rejected>> {
     let outcomes = batches.iter().map(|bytes| stage(partition, bytes.clone())).collect();
     partition.write().expect("write");
     partition.sync().expect("sync");
@@ -29,16 +29,16 @@ fn append(partition: &Partition, batches: &[Bytes]) -> Vec<Result<i64, Rejected>
     outcomes
 }
 
-fn everything(partition: &Partition) -> Vec<(i64, String)> {
+pub(super) fn everything(partition: &Partition) -> Vec<(i64, String)> {
     records(partition.read(0, usize::MAX, true).expect("read"))
 }
 
-fn expected(values: &[&str]) -> Vec<(i64, String)> {
+pub(super) fn expected(values: &[&str]) -> Vec<(i64, String)> {
     (0..).zip(values.iter().map(|value| (*value).to_owned())).collect()
 }
 
 /// Changes the file while nobody has it open.
-fn edit(folder: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn edit(folder: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let path = folder.join(LOG_FILE);
     let mut bytes = fs::read(&path).expect("read the file");
     change(&mut bytes);
@@ -99,68 +99,6 @@ fn repetitions_are_recognised_after_a_restart() {
     drop(partition);
     let partition = Partition::open(folder.path(), Keep::default()).expect("open");
     assert_eq!(append(&partition, &[sent(1), sent(5), sent(2)]), [Ok(1), Err(Rejected::OutOfOrder), Ok(2)]);
-}
-
-#[test]
-fn any_torn_tail_is_cut_and_its_offset_used_again() {
-    let whole = batch(&["a"]).len();
-    for left in 0..whole {
-        let (folder, partition) = empty();
-        append(&partition, &[batch(&["a"]), batch(&["b"])]);
-        drop(partition);
-        edit(folder.path(), |bytes| bytes.truncate(whole + left));
-        let partition = Partition::open(folder.path(), Keep::default()).expect("open");
-        assert_eq!(append(&partition, &[batch(&["c"])]), [Ok(1)], "{left} bytes of the last batch were left");
-        assert_eq!(everything(&partition), expected(&["a", "c"]));
-    }
-}
-
-#[test]
-fn a_tail_of_zeroes_is_cut() {
-    let (folder, partition) = empty();
-    append(&partition, &[batch(&["a"])]);
-    drop(partition);
-    edit(folder.path(), |bytes| bytes.resize(bytes.len() + 5000, 0));
-    assert_eq!(everything(&Partition::open(folder.path(), Keep::default()).expect("open")), expected(&["a"]));
-}
-
-#[test]
-fn damage_before_the_end_is_refused_with_file_and_byte() {
-    let one = batch(&["a"]).len();
-    // In the offset, in the length, in the format, in the checksummed bytes.
-    for at in [0, 7, 8, 11, 16, 17, 30, 60] {
-        let (folder, partition) = empty();
-        append(&partition, &[batch(&["a"]), batch(&["b"]), batch(&["c"])]);
-        drop(partition);
-        edit(folder.path(), |bytes| bytes[one + at] ^= 0x41);
-        let before = fs::read(folder.path().join(LOG_FILE)).expect("read the file");
-        let error = Partition::open(folder.path(), Keep::default()).expect_err("refused").to_string();
-        assert!(error.contains(&format!("damaged at byte {one}")), "{at}: {error}");
-        assert!(error.contains(LOG_FILE), "{at}: {error}");
-        let after = fs::read(folder.path().join(LOG_FILE)).expect("read the file");
-        assert_eq!(before, after, "a refused file is not touched");
-    }
-}
-
-#[test]
-fn a_missing_piece_is_refused() {
-    let one = batch(&["a"]).len();
-    let (folder, partition) = empty();
-    append(&partition, &[batch(&["a"]), batch(&["b"]), batch(&["c"])]);
-    drop(partition);
-    edit(folder.path(), |bytes| drop(bytes.drain(one..2 * one)));
-    let error = Partition::open(folder.path(), Keep::default()).expect_err("refused").to_string();
-    assert!(error.contains(&format!("damaged at byte {one}")) && error.contains("offset 1 "), "{error}");
-}
-
-#[test]
-fn a_last_batch_that_is_sound_but_misplaced_is_refused_not_cut() {
-    let one = batch(&["a"]).len();
-    let (folder, partition) = empty();
-    append(&partition, &[batch(&["a"]), batch(&["b"])]);
-    drop(partition);
-    edit(folder.path(), |bytes| bytes[one + 7] = 0);
-    assert!(Partition::open(folder.path(), Keep::default()).is_err());
 }
 
 #[test]
