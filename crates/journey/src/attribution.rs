@@ -1,6 +1,6 @@
 //! Where did the time go that one series of journeys has and another has not?
 //!
-//! Two series are compared place by place: the same kind of part, of the same name, at the same hop; by
+//! Two series are compared key by key: the same kind of part, of the same name, at the same hop; by
 //! their medians, as [`compare`] does it.
 //!
 //! ```
@@ -26,7 +26,7 @@ use crate::verdict::CONFIDENCE;
 
 /// Where time can be spent; the same in many journeys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct PartKey {
     /// The instance, or the role where journeys met different instances.
     pub hop: String,
     /// The role.
@@ -37,7 +37,7 @@ pub struct Place {
     pub name: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PartKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.kind, self.name.as_str()) {
             (PartKind::Leg, _) => write!(f, "legs to {}", self.hop),
@@ -59,10 +59,10 @@ impl fmt::Display for Misattributed {
 
 impl std::error::Error for Misattributed {}
 
-/// The time of each journey at one place.
-type Times = BTreeMap<Place, Vec<u64>>;
+/// The time of each journey at one key.
+type Times = BTreeMap<PartKey, Vec<u64>>;
 
-/// Two series, place by place.
+/// Two series, key by key.
 #[derive(Clone, Debug)]
 pub struct Attribution {
     before: Times,
@@ -76,17 +76,17 @@ impl Attribution {
         Attribution { before: times(before, &spread), after: times(after, &spread) }
     }
 
-    /// Every place that either series has.
-    pub fn places(&self) -> BTreeSet<&Place> {
+    /// Every key that either series has.
+    pub fn keys(&self) -> BTreeSet<&PartKey> {
         self.before.keys().chain(self.after.keys()).collect()
     }
 
-    /// How much these places took together, before and after; beyond `least` it has moved for certain.
+    /// How much these keys took together, before and after; beyond `least` it has moved for certain.
     /// `None` when one of the series has no journeys.
-    pub fn compare(&self, of: impl Fn(&Place) -> bool, least: Duration) -> Option<Comparison> {
+    pub fn compare(&self, of: impl Fn(&PartKey) -> bool, least: Duration) -> Option<Comparison> {
         let sum = |times: &Times| {
             let mut sums = vec![0; times.values().map(Vec::len).max().unwrap_or(0)];
-            for (_, times) in times.iter().filter(|(place, _)| of(place)) {
+            for (_, times) in times.iter().filter(|(key, _)| of(key)) {
                 sums.iter_mut().zip(times).for_each(|(sum, time)| *sum += time);
             }
             sums
@@ -94,22 +94,22 @@ impl Attribution {
         compare(&sum(&self.before), &sum(&self.after), CONFIDENCE, least.as_nanos() as u64)
     }
 
-    /// The places that certainly moved by more than `noise`, the furthest first.
-    pub fn moved(&self, noise: Duration) -> Vec<(&Place, Comparison)> {
-        let compared = |place| Some((place, self.compare(|other| other == place, noise)?));
-        let mut moved: Vec<_> = self.places().into_iter().filter_map(compared).collect();
+    /// The keys that certainly moved by more than `noise`, the furthest first.
+    pub fn moved(&self, noise: Duration) -> Vec<(&PartKey, Comparison)> {
+        let compared = |key| Some((key, self.compare(|other| other == key, noise)?));
+        let mut moved: Vec<_> = self.keys().into_iter().filter_map(compared).collect();
         moved.retain(|(_, comparison)| comparison.verdict != Change::Inconclusive);
         moved.sort_by_key(|(_, comparison)| std::cmp::Reverse(comparison.difference_ns.unsigned_abs()));
         moved
     }
 
-    /// Did this hop (by name or role) certainly become slower by `by`, less the `noise`, and no other place
+    /// Did this hop (by name or role) certainly become slower by `by`, less the `noise`, and no other key
     /// certainly move by more than the `noise`?
     ///
     /// # Errors
     /// Says what moved, and by how much.
     pub fn only(&self, hop: &str, by: Duration, noise: Duration) -> Result<(), Misattributed> {
-        let is_it = |place: &Place| place.hop == hop || place.role == hop;
+        let is_it = |key: &PartKey| key.hop == hop || key.role == hop;
         let there = self.compare(is_it, by.saturating_sub(noise));
         let Some(there) = there else { return Err(Misattributed("there are no journeys".to_owned())) };
         if there.verdict != Change::Slower {
@@ -118,12 +118,12 @@ impl Attribution {
             return Err(Misattributed(what));
         }
         let mut elsewhere = self.moved(noise);
-        elsewhere.retain(|(place, _)| !is_it(place));
+        elsewhere.retain(|(key, _)| !is_it(key));
         if elsewhere.is_empty() {
             return Ok(());
         }
         let moved: Vec<String> =
-            elsewhere.iter().map(|(place, moved)| format!("{place} {}", shown(moved))).collect();
+            elsewhere.iter().map(|(key, moved)| format!("{key} {}", shown(moved))).collect();
         let there = shown(&there);
         Err(Misattributed(format!("{hop} moved by {there}, but so did others: {}", moved.join("; "))))
     }
@@ -156,7 +156,7 @@ fn spread_roles<'a>(journeys: impl Iterator<Item = &'a Journey>) -> BTreeSet<Str
 }
 
 fn times(journeys: &[Journey], spread: &BTreeSet<String>) -> Times {
-    let place = |part: &Part| Place {
+    let key = |part: &Part| PartKey {
         hop: if spread.contains(&part.role) { part.role.clone() } else { part.hop.clone() },
         role: part.role.clone(),
         kind: part.kind,
@@ -165,8 +165,8 @@ fn times(journeys: &[Journey], spread: &BTreeSet<String>) -> Times {
     let mut times = Times::new();
     for (at, journey) in journeys.iter().enumerate() {
         for part in &journey.parts {
-            let place = times.entry(place(part)).or_insert_with(|| vec![0; journeys.len()]);
-            place[at] += part.duration_ns;
+            let key = times.entry(key(part)).or_insert_with(|| vec![0; journeys.len()]);
+            key[at] += part.duration_ns;
         }
     }
     times

@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::order::{chances, cut};
+use crate::order_statistics::{chances, cut};
 
 /// What two sets of times allow one to say about the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,98 +1,13 @@
-//! All spans of a lab, found by cause (parent) or by the bytes they speak of (flow and offset).
+//! All spans, found by cause (parent) or by the bytes they speak of (flow and offset).
+
+mod joined;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 
 use crate::semconv::attribute;
 use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event, Flow, Stamp, Transport};
 use crate::trace::{SpanId, TraceId};
-
-/// What is known of a hop from the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// The instance's name.
-    pub name: String,
-    /// Its role, the same for all replicas.
-    pub role: String,
-    /// Does it report spans? If not it is opaque, and its time is inferred from its neighbours.
-    pub reports: bool,
-    /// Who gets the requests that it passes on, by name. While nobody behind an opaque hop has
-    /// reported, the journey is not complete.
-    pub onward: Vec<String>,
-}
-
-/// Who listens where, and who reports.
-#[derive(Clone, Debug, Default)]
-pub struct Roster {
-    by_address: HashMap<SocketAddr, Known>,
-    by_name: HashMap<String, Known>,
-}
-
-impl Roster {
-    /// Adds a hop and the addresses it listens on.
-    pub fn add(&mut self, known: Known, addresses: impl IntoIterator<Item = SocketAddr>) {
-        for address in addresses {
-            self.by_address.insert(address, known.clone());
-        }
-        self.by_name.insert(known.name.clone(), known);
-    }
-
-    /// The hop that listens on an address.
-    pub fn at(&self, address: SocketAddr) -> Option<&Known> {
-        self.by_address.get(&address)
-    }
-
-    /// An opaque hop that passes requests on to another one, directly.
-    pub fn opaque_before(&self, name: &str) -> Option<&Known> {
-        let before = |known: &&Known| !known.reports && known.onward.iter().any(|onward| onward == name);
-        self.by_name.values().filter(before).min_by_key(|known| &known.name)
-    }
-
-    /// The hops behind an opaque one that should report, through opaque ones in between.
-    pub(crate) fn reporters_behind(&self, opaque: &Known) -> Vec<&Known> {
-        self.behind(opaque, |known| !known.reports).into_iter().filter(|known| known.reports).collect()
-    }
-
-    /// Do requests pass a hop on their way to another one?
-    pub(crate) fn leads(&self, from: &Known, to: &str) -> bool {
-        self.behind(from, |_| true).into_iter().any(|known| known.name == to)
-    }
-
-    /// An opaque hop and the opaque ones behind it, in order, on the way to another hop: between them nobody
-    /// can tell who had the request.
-    pub(crate) fn opaque_chain<'a>(&'a self, first: &'a Known, to: &str) -> Vec<&'a str> {
-        let mut chain = vec![first];
-        while let Some(next) = chain.last().and_then(|last| {
-            let mut behind = last.onward.iter().filter_map(|name| self.by_name.get(name));
-            behind.find(|known| !known.reports && !chain.contains(known) && self.leads(known, to))
-        }) {
-            chain.push(next);
-        }
-        chain.into_iter().map(|known| known.name.as_str()).collect()
-    }
-
-    /// Everyone behind a hop, looking through those that `through` allows.
-    fn behind(&self, hop: &Known, through: impl Fn(&Known) -> bool) -> Vec<&Known> {
-        let mut found: Vec<&Known> = Vec::new();
-        let mut waiting: Vec<&String> = hop.onward.iter().collect();
-        while let Some(name) = waiting.pop() {
-            let Some(known) = self.by_name.get(name) else { continue };
-            if found.iter().all(|seen| seen.name != known.name) {
-                found.push(known);
-                if through(known) {
-                    waiting.extend(&known.onward);
-                }
-            }
-        }
-        found
-    }
-
-    /// A hop's role; its own name when the plan does not know it.
-    pub fn role<'a>(&'a self, name: &'a str) -> &'a str {
-        self.by_name.get(name).map_or(name, |known| &known.role)
-    }
-}
 
 /// A chunk of bytes that a layer-4 proxy passed on.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +17,8 @@ pub(crate) struct Relayed<'a> {
     pub(crate) written: Stamp,
 }
 
-type Place = (Flow, Direction);
+/// Bytes of a flow that go in one direction: one of the two streams of a connection.
+type Stream = (Flow, Direction);
 
 /// All spans, findable. Insertion order does not matter.
 #[derive(Debug, Default)]
@@ -112,8 +28,8 @@ pub struct Index {
     by_trace: HashMap<TraceId, Vec<usize>>,
     children: HashMap<SpanId, Vec<usize>>,
     servers: HashMap<Flow, Passages>,
-    relays_in: HashMap<Place, Passages>,
-    relays_out: HashMap<Place, Passages>,
+    relays_in: HashMap<Stream, Passages>,
+    relays_out: HashMap<Stream, Passages>,
     connects: HashMap<Flow, Vec<usize>>,
 }
 
@@ -123,7 +39,7 @@ pub struct Index {
 /// and is shown.
 const EARLIER_CONNECTION: u64 = 500_000_000;
 
-/// The bytes that passed one place, in the order of time: when, in which span, up to which offset.
+/// The messages of a stream that passed one program, in the order of time: when, in which span, up to which offset.
 #[derive(Debug, Default)]
 struct Passages(BTreeMap<(u64, usize), u64>);
 
@@ -214,7 +130,7 @@ impl Index {
     }
 
     /// The spans that carry a trace's id.
-    pub(crate) fn of_trace(&self, trace_id: TraceId) -> impl Iterator<Item = &Span> {
+    pub(crate) fn with_trace(&self, trace_id: TraceId) -> impl Iterator<Item = &Span> {
         self.by_trace.get(&trace_id).into_iter().flatten().map(|&at| &self.spans[at])
     }
 

@@ -1,42 +1,49 @@
 //! One request's journey, put together from what every program on the way saw.
 //!
-//! Pure: no sockets, no files, no clock. Spans and stamps go in, a [`Journey`] comes out, whose
-//! parts tile the client's total. Everything here can be tested with made-up times.
+//! Pure: no sockets, no files, no clock. Spans and stamps go in, a [`Journey`] comes out, whose parts tile the
+//! client's total. It knows no stack: which programs there are, and where the stages begin, says the [`Roster`].
 //!
-//! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/measuring.md`.
+//! Read first (15 minutes): `semconv.rs` and its modules (the names that programs write), `part.rs` (the result),
+//! `tile.rs` (how the one becomes the other; its head has the steps).
+//!
+//! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/glossary.md`.
 
 mod attribution;
-mod caused;
 mod compare;
 mod example;
 mod histogram;
 mod index;
-mod order;
+mod order_statistics;
 mod part;
+mod percentile;
 mod query;
+mod roster;
 pub mod semconv;
 mod span;
 mod stamp;
-mod statistics;
+mod summary;
+mod table;
 mod tally;
 mod tile;
 mod trace;
 mod verdict;
 
-pub use attribution::{Attribution, Misattributed, Place};
+pub use attribution::{Attribution, Misattributed, PartKey};
 pub use compare::{Change, Comparison, compare, median_interval};
 pub use example::example;
 pub use histogram::Histogram;
-pub use index::{Index, Known, Roster};
+pub use index::Index;
 pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
+pub use percentile::near;
 pub use query::View;
+pub use roster::{Hop, Roster};
 pub use span::{Kind, Span, Value};
 pub use stamp::{Direction, Event, Flow, ParseFlowError, Quality, Stamp, Transport};
-pub use statistics::{
-    CountsShared, Decomposition, Decompositions, Flagged, Line, PartMean, PartSummary, Summary, lines, near,
-    summarize,
+pub use summary::{
+    CountsShared, Decomposition, Decompositions, Flagged, PartMean, PartSummary, Row, Summary,
 };
-pub use tally::{Row, Tally};
+pub use table::{Line, lines};
+pub use tally::{Tally, summarize};
 pub use tile::assemble;
 pub use trace::{ParseTraceparentError, SpanId, TraceId, Traceparent};
-pub use verdict::{Answer, CONFIDENCE, Quantile, Verdict};
+pub use verdict::{CONFIDENCE, Conclusion, Quantile, Verdict};

@@ -219,6 +219,18 @@ impl Journey {
         self.silent.is_empty()
     }
 
+    /// What makes this journey unfit for statistics; empty for most.
+    pub fn flaws(&self) -> Vec<String> {
+        let silent = self.silent.iter().map(|hop| format!("{hop} did not report"));
+        let strange = self.anomalies.iter().map(|anomaly| format!("{}: {}", anomaly.hop, anomaly.what));
+        silent.chain(strange).collect()
+    }
+
+    /// Sealed, and nothing about it is strange.
+    pub fn clean(&self) -> bool {
+        self.sealed() && self.anomalies.is_empty()
+    }
+
     /// The time of all parts that `wanted` picks, in nanoseconds.
     pub fn sum(&self, wanted: impl Fn(&Part) -> bool) -> u64 {
         self.parts.iter().filter(|part| wanted(part)).map(|part| part.duration_ns).sum()

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::part::{PartKind, Stage};
 use crate::semconv::attribute;
-use crate::stamp::{Direction, Event, Stamp};
+use crate::stamp::{Direction, Event, Stamp, Transport};
 use crate::trace::{SpanId, TraceId};
 
 /// The span's part in a conversation, in OpenTelemetry's words.
@@ -160,5 +160,10 @@ impl Span {
     /// The stamp of one kind and direction, if the program took it.
     pub fn stamp(&self, direction: Direction, event: Event) -> Option<&Stamp> {
         self.stamps.iter().find(|stamp| stamp.direction == direction && stamp.event == event)
+    }
+
+    /// Did its message go as a datagram?
+    pub(crate) fn is_datagram(&self) -> bool {
+        self.stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp)
     }
 }

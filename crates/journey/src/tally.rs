@@ -2,27 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::histogram::Histogram;
-use crate::part::{Counts, Journey, Part, PartKind, Stage};
-use crate::statistics::{
-    CountsShared, Decomposition, Decompositions, Flagged, PartMean, PartSummary, Summary, near, percentile,
+use crate::part::{Counts, Journey};
+use crate::percentile::{near, percentile};
+use crate::summary::{
+    CountsShared, Decomposition, Decompositions, Flagged, PartMean, PartSummary, Row, Summary,
 };
-
-/// What makes parts of different journeys the same: a row of the table. What occurs more than once in a
-/// journey (a proxy works before and after it waits) counts together.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Row {
-    /// The chapter's line.
-    pub stage: Stage,
-    /// The hop's role, the same for all replicas.
-    pub role: String,
-    /// What the time was spent on.
-    pub kind: PartKind,
-    /// What was done; a leg's ends by their roles.
-    pub name: String,
-}
 
 /// How many flagged journeys are listed; all of them are counted.
 const LISTED: usize = 100;
@@ -112,6 +97,13 @@ impl Tally {
     }
 }
 
+/// Sums up journeys; `None` when none is clean. Flagged ones count, but nothing is read from them.
+pub fn summarize(journeys: &[Journey]) -> Option<Summary> {
+    let mut tally = Tally::default();
+    journeys.iter().for_each(|journey| tally.add(journey));
+    tally.summary(journeys)
+}
+
 /// All rows met so far, in the order in which a journey passes them.
 #[derive(Debug, Default)]
 struct Rows {
@@ -131,16 +123,16 @@ impl Rows {
                 Some(at) => *at,
                 None => self.add(row, passed),
             };
-            let place = self.order.iter().position(|other| *other == at).unwrap_or(0);
-            passed = passed.max(place + 1);
+            let position = self.order.iter().position(|other| *other == at).unwrap_or(0);
+            passed = passed.max(position + 1);
             *spent.entry(at).or_default() += part.duration_ns;
         }
         spent
     }
 
-    fn add(&mut self, row: Row, place: usize) -> usize {
+    fn add(&mut self, row: Row, position: usize) -> usize {
         let at = self.rows.len();
-        self.order.insert(place, at);
+        self.order.insert(position, at);
         self.known.insert(row.clone(), at);
         self.rows.push(row);
         at
@@ -150,21 +142,6 @@ impl Rows {
         let mut order = self.order.clone();
         order.sort_by_key(|at| self.rows[*at].stage);
         order
-    }
-}
-
-impl Row {
-    /// The row of a part in its journey.
-    pub fn of(part: &Part, journey: &Journey) -> Row {
-        let role = |end: &str| {
-            let known = journey.parts.iter().find(|part| part.hop == end);
-            known.map_or_else(|| end.to_owned(), |part| part.role.clone())
-        };
-        let name = match part.name.split_once(" → ") {
-            Some((from, to)) if part.kind == PartKind::Leg => format!("{} → {}", role(from), role(to)),
-            _ => part.name.clone(),
-        };
-        Row { stage: part.stage, role: part.role.clone(), kind: part.kind, name }
     }
 }
 
@@ -188,3 +165,6 @@ fn decompose(journeys: &[&Journey], rows: &Rows) -> Decomposition {
     let unaccounted_ns = total_ns.cast_signed() - sum.cast_signed();
     Decomposition { journeys: journeys.len(), total_ns, unaccounted_ns, parts }
 }
+
+#[cfg(test)]
+mod tests;

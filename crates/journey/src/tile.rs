@@ -1,36 +1,57 @@
-//! From spans to a journey: walks the request's way and cuts the time into parts.
+//! From spans to a journey: follows the request and cuts the time into parts.
 //!
-//! One cursor moves from the journey's start to its end. Every step says "until this moment the
-//! time was this hop's": so the parts tile by construction, and a stamp that lies before the cursor
-//! cannot make a negative part. It makes an [`Anomaly`].
+//! One cursor moves from the journey's start to its end. Each step says "until this moment the time was this
+//! hop's" (`Tiler::until`): so the parts tile by construction, and a stamp that lies before the cursor makes an
+//! [`Anomaly`] instead of a negative part.
+//!
+//! 1. `root`: the client's own spans in the order of time; what lies between them is unaccounted.
+//! 2. `child`, INTERNAL: a part of its hop, of the kind that [`attribute::PART`] says; its children are cut out of it.
+//! 3. `child`, CLIENT or PRODUCER: an `exchange` (in `exchange`): the time until the request's last byte is written
+//!    (stamp `tx`) is the caller's own.
+//! 4. Who got that byte? Layer-4 proxies owner RELAY spans speak of it, one after the other; then the SERVER span
+//!    that names the CLIENT span as its parent, or else the one that read the byte. If nobody did: an opaque part.
+//! 5. `arrive` (in `arrival`): `tx` to `rx` is a leg; `rx` to `accept` a wait; from there to the read a wake-up.
+//! 6. `server`: from the read to the response's write, step by step as in 2 and 3; what no child covers is its own.
+//! 7. The response's way back, as in 4 and 5, ends where the caller has read it; then its next step.
+//! 8. An arrival may begin the next stage: the roster says where (`stages`).
+//!
+//! Where two spans that know of each other speak of different flows, programs that report nothing lie in between:
+//! they had the request from the one's write until the other's arrival, and the part says so (`opaque`).
 
-mod arrive;
-mod beyond;
+mod arrival;
+mod exchange;
+mod nest;
+mod opaque;
+mod stages;
 
-use crate::index::{Index, Roster};
+use nest::Nested;
+
+use crate::index::Index;
 use crate::part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
+use crate::roster::Roster;
 use crate::semconv::{attribute, name};
 use crate::span::{Kind, Span, Value};
-use crate::stamp::{Direction, Event, Quality, Transport};
+use crate::stamp::{Direction, Event, Quality};
 use crate::trace::TraceId;
 
 /// How deep calls may nest before the walk stops: spans come from outside and may form a circle.
-const DEEPEST: u16 = 32;
+const MAX_DEPTH: u16 = 32;
 /// How many spans one journey may visit: a circle with branches would be walked for ever.
-const MOST: u32 = 20_000;
+const MAX_SPANS: u32 = 20_000;
 
 /// Puts a journey together; `None` when nothing is known of the trace.
 ///
 /// The journey is sealed when every hop that should have reported (by `roster`) has.
 pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Journey> {
     let root = index.root(trace_id)?;
-    let from_browser = root.kind != Kind::Server;
+    // Without a client that reports, the journey begins at the first server.
+    let from_client = root.kind != Kind::Server;
     let mut tiler = Tiler {
         index,
         roster,
         cursor: root.start,
         start: root.start,
-        stage: if from_browser { Stage::Browser } else { Stage::ToPod },
+        stage: if from_client { Stage::Browser } else { Stage::ToPod },
         depth: 0,
         held: None,
         parts: Vec::new(),
@@ -39,8 +60,8 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         anomalies: Vec::new(),
     };
     tiler.counts.spans += 1;
-    if from_browser {
-        tiler.browser(root)
+    if from_client {
+        tiler.root(root)
     } else {
         tiler.server(root, root.end)
     }
@@ -56,7 +77,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         tiler.anomalies.push(Anomaly { hop: root.hop.to_string(), what, by_ns: drift });
     }
     let attributed: u64 = tiler.parts.iter().map(|part| part.duration_ns).sum();
-    let status = index_status(root, index);
+    let status = status_of(root, index);
     Some(Journey {
         trace_id,
         name: root.name.to_string(),
@@ -72,7 +93,8 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
     })
 }
 
-fn index_status(root: &Span, index: &Index) -> Option<u16> {
+/// The response's status, by the root or by one of its children.
+fn status_of(root: &Span, index: &Index) -> Option<u16> {
     let of = |span: &Span| match span.attribute(attribute::HTTP_RESPONSE_STATUS_CODE) {
         Some(Value::Int(status)) => u16::try_from(*status).ok(),
         _ => None,
@@ -87,7 +109,7 @@ struct Tiler<'a> {
     start: u64,
     stage: Stage,
     depth: u16,
-    /// Who sent the message that arrives next, if its kernel held it back.
+    /// The sender of the message that arrives next, if its kernel held it back.
     held: Option<&'a str>,
     parts: Vec<Part>,
     counts: Counts,
@@ -95,28 +117,37 @@ struct Tiler<'a> {
     anomalies: Vec<Anomaly>,
 }
 
-/// Whose time passes.
+/// Owner time passes.
 #[derive(Clone, Copy)]
-struct Whose<'a> {
+struct Owner<'a> {
     hop: &'a str,
     kind: PartKind,
     name: &'a str,
     quality: Quality,
 }
 
-impl<'a> Whose<'a> {
+impl<'a> Owner<'a> {
     fn own(hop: &'a str, name: &'a str) -> Self {
-        Whose { hop, kind: PartKind::Own, name, quality: Quality::User }
+        Owner { hop, kind: PartKind::Own, name, quality: Quality::User }
+    }
+
+    fn leg(hop: &'a str, name: &'a str) -> Self {
+        Owner { kind: PartKind::Leg, ..Owner::own(hop, name) }
+    }
+
+    /// A program that reports nothing: concluded from its neighbours.
+    fn opaque(hop: &'a str, name: &'a str) -> Self {
+        Owner { hop, kind: PartKind::Opaque, name, quality: Quality::Inferred }
     }
 }
 
 impl<'a> Tiler<'a> {
-    /// The time from the cursor to `moment` was `whose`.
-    fn until(&mut self, moment: u64, whose: Whose<'_>) {
+    /// The time from the cursor to `moment` was the owner's.
+    fn until(&mut self, moment: u64, owner: Owner<'_>) {
         if moment < self.cursor {
-            let what = format!("{} {:?} ends before it begins", whose.kind.as_str(), whose.name);
+            let what = format!("{} {:?} ends before it begins", owner.kind.as_str(), owner.name);
             let by_ns = self.cursor - moment;
-            self.anomalies.push(Anomaly { hop: whose.hop.to_owned(), what, by_ns });
+            self.anomalies.push(Anomaly { hop: owner.hop.to_owned(), what, by_ns });
             return;
         }
         let duration_ns = moment - self.cursor;
@@ -124,25 +155,25 @@ impl<'a> Tiler<'a> {
         self.cursor = moment;
         // Two stretches of the same work are one part, unless something was in between.
         if let Some(last) = self.parts.last_mut()
-            && (last.hop == whose.hop && last.name == whose.name)
-            && (last.kind == whose.kind && last.stage == self.stage)
+            && (last.hop == owner.hop && last.name == owner.name)
+            && (last.kind == owner.kind && last.stage == self.stage)
             && last.start_ns + last.duration_ns == start_ns
         {
             last.duration_ns += duration_ns;
             return;
         }
-        if duration_ns == 0 && whose.kind == PartKind::Own && whose.name.is_empty() {
+        if duration_ns == 0 && owner.kind == PartKind::Own && owner.name.is_empty() {
             return;
         }
         self.parts.push(Part {
-            hop: whose.hop.to_owned(),
-            role: self.roster.role(whose.hop).to_owned(),
-            kind: whose.kind,
-            name: whose.name.to_owned(),
+            hop: owner.hop.to_owned(),
+            role: self.roster.role(owner.hop).to_owned(),
+            kind: owner.kind,
+            name: owner.name.to_owned(),
             stage: self.stage,
             start_ns,
             duration_ns,
-            quality: whose.quality,
+            quality: owner.quality,
             depth: self.depth,
         });
     }
@@ -152,17 +183,11 @@ impl<'a> Tiler<'a> {
         self.cursor = self.cursor.max(moment);
     }
 
-    /// The root: the browser names what it does, and what lies in between is unaccounted.
-    fn browser(&mut self, root: &'a Span) {
-        for child in self.nest(root) {
+    /// The client names what it does, and what lies in between is unaccounted.
+    fn root(&mut self, root: &'a Span) {
+        for child in Nested::children(self.index, root) {
             self.skip(child.span.start.min(root.end));
-            let said = child.span.text(attribute::STAGE).and_then(Stage::named);
-            self.stage = said.unwrap_or_else(|| match child.span.kind {
-                Kind::Client if is_datagram(child.span) => Stage::Dns,
-                Kind::Client => Stage::ToLoadBalancer,
-                _ if self.stage > Stage::ToLoadBalancer => Stage::Response,
-                _ => Stage::Browser,
-            });
+            self.stage = self.stage_of_step(child.span);
             self.child(&child, &root.hop, root.end);
         }
         self.skip(root.end);
@@ -170,46 +195,40 @@ impl<'a> Tiler<'a> {
 
     /// A program answers: from the request's last byte read to the response's last byte written.
     fn server(&mut self, span: &'a Span, limit: u64) {
-        let is_pod = self.roster.role(&span.hop) == "cart";
-        let stage = self.stage;
-        if is_pod {
-            self.stage = Stage::Application;
-        }
+        let before = self.stage;
+        self.begin_stage(&span.hop);
+        let begun = self.stage;
         let end = span.stamp(Direction::Response, Event::Tx).map_or(span.end, |stamp| stamp.at).min(limit);
-        for child in self.nest(span) {
+        for child in Nested::children(self.index, span) {
             // Work on a streamed body begins before its last byte is here; that time was the leg's.
             if child.span.end > self.cursor {
                 let start = child.span.start.max(self.cursor).min(end);
-                self.until(start, Whose::own(&span.hop, ""));
+                self.until(start, Owner::own(&span.hop, ""));
                 self.child(&child, &span.hop, end);
             } else {
                 self.count(child.span);
             }
         }
-        self.until(end, Whose::own(&span.hop, ""));
-        if is_pod {
-            self.stage = Stage::Response;
-        } else if self.stage != stage && self.stage != Stage::Response {
-            self.stage = stage;
-        }
+        self.until(end, Owner::own(&span.hop, ""));
+        self.end_stage(before, begun);
     }
 
-    /// Something a program did or asked for, with what lies inside it.
+    /// Something a program did or requested, with what lies inside it.
     fn child(&mut self, child: &Nested<'a>, hop: &str, limit: u64) {
         self.count(child.span);
         if child.span.kind == Kind::Internal {
             let name = &*child.span.name;
             let kind = child.span.text(attribute::PART).and_then(PartKind::named).unwrap_or(PartKind::Own);
-            let whose = Whose { hop, kind, name, quality: Quality::User };
+            let owner = Owner { hop, kind, name, quality: Quality::User };
             for inner in &child.inside {
                 let start = inner.span.start.clamp(self.cursor, limit.max(self.cursor));
                 // Steps that follow one another leave nothing in between.
                 if start > self.cursor {
-                    self.until(start, whose);
+                    self.until(start, owner);
                 }
                 self.child(inner, hop, limit);
             }
-            self.until(child.span.end.min(limit).max(self.cursor), whose);
+            self.until(child.span.end.min(limit).max(self.cursor), owner);
         } else {
             self.exchange(child, hop, limit);
         }
@@ -222,7 +241,7 @@ impl<'a> Tiler<'a> {
                 let opened = [name::CONNECT, name::TCP_HANDSHAKE].contains(&&*span.name);
                 self.counts.connections_opened += u32::from(opened);
             }
-            Kind::Client if is_datagram(span) => self.counts.dns_queries += 1,
+            Kind::Client if span.is_datagram() => self.counts.dns_queries += 1,
             Kind::Client => {
                 self.counts.tls_handshakes += u32::from(span.name == name::TLS_HANDSHAKE);
                 let reused = span.attribute(attribute::CONNECTION_REUSED) == Some(&Value::Bool(true));
@@ -239,46 +258,7 @@ impl<'a> Tiler<'a> {
             _ => {}
         }
     }
-
-    /// A span's children in time, those that lie within another one inside it.
-    fn nest(&self, parent: &Span) -> Vec<Nested<'a>> {
-        let mut children: Vec<&'a Span> = self
-            .index
-            .children(parent.span_id)
-            .filter(|span| span.kind != Kind::Server && span.kind != Kind::Consumer)
-            .collect();
-        children.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
-        let mut nested: Vec<Nested<'a>> = Vec::new();
-        for span in children {
-            place(&mut nested, span);
-        }
-        nested
-    }
-}
-
-struct Nested<'a> {
-    span: &'a Span,
-    inside: Vec<Nested<'a>>,
-}
-
-fn place<'a>(siblings: &mut Vec<Nested<'a>>, span: &'a Span) {
-    match siblings.last_mut() {
-        Some(last) if span.end <= last.span.end && span.start >= last.span.start => {
-            place(&mut last.inside, span);
-        }
-        _ => siblings.push(Nested { span, inside: Vec::new() }),
-    }
-}
-
-fn leg<'a>(hop: &'a str, name: &'a str) -> Whose<'a> {
-    Whose { hop, kind: PartKind::Leg, name, quality: Quality::User }
-}
-
-fn is_datagram(span: &Span) -> bool {
-    span.stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp)
 }
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod topologies;

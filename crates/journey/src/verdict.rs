@@ -1,4 +1,4 @@
-//! Statistical budgets: is a percentile within a limit? *Inconclusive* is an answer.
+//! Statistical budgets: is a percentile within a limit? *Inconclusive* is a conclusion, too.
 //!
 //! Of `n` independent samples the number below the true percentile is binomial, whatever the
 //! distribution. So two of the sorted samples enclose it with a probability that can be counted: that is
@@ -7,14 +7,14 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use journey::{Answer, Quantile};
+//! use journey::{Conclusion, Quantile};
 //!
 //! # let journeys: Vec<_> = (0..40).map(|at| journey::example(100 + at)).collect();
 //! let p50 = Quantile::of(journeys.iter().map(|j| j.hop("cart").own()), 50.0);
-//! assert_eq!(p50.within(Duration::from_millis(1)).answer, Answer::Within);
-//! assert_eq!(p50.within(Duration::from_micros(100)).answer, Answer::Over);
+//! assert_eq!(p50.within(Duration::from_millis(1)).conclusion, Conclusion::Within);
+//! assert_eq!(p50.within(Duration::from_micros(100)).conclusion, Conclusion::Over);
 //! let close = p50.within(Duration::from_micros(120));
-//! assert_eq!(close.answer, Answer::Inconclusive, "{close}");
+//! assert_eq!(close.conclusion, Conclusion::Inconclusive, "{close}");
 //! ```
 
 use std::fmt;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::order::cut;
+use crate::order_statistics::cut;
 
 /// How sure an interval is, unless something else is asked for: of 20 intervals 19 hold the true value.
 pub const CONFIDENCE: f64 = 0.95;
@@ -30,7 +30,7 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Is it within the limit?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Answer {
+pub enum Conclusion {
     /// Yes, with the stated confidence.
     Within,
     /// No, with the stated confidence.
@@ -39,22 +39,22 @@ pub enum Answer {
     Inconclusive,
 }
 
-impl Answer {
+impl Conclusion {
     /// The word used in reports.
     pub fn as_str(self) -> &'static str {
         match self {
-            Answer::Within => "within",
-            Answer::Over => "over",
-            Answer::Inconclusive => "inconclusive",
+            Conclusion::Within => "within",
+            Conclusion::Over => "over",
+            Conclusion::Inconclusive => "inconclusive",
         }
     }
 }
 
-/// An answer and the statistic behind it.
+/// A conclusion and the statistic behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The answer.
-    pub answer: Answer,
+    /// Within, over, or not to be told.
+    pub conclusion: Conclusion,
     /// What was measured, how sure it is, what the limit is.
     pub statement: String,
 }
@@ -62,18 +62,18 @@ pub struct Verdict {
 impl Verdict {
     /// Is it over for certain? What a test should fail for: `assert!(!verdict.is_over(), "{verdict}")`.
     pub fn is_over(&self) -> bool {
-        self.answer == Answer::Over
+        self.conclusion == Conclusion::Over
     }
 
     /// Is it within for certain? A stricter test fails without.
     pub fn is_within(&self) -> bool {
-        self.answer == Answer::Within
+        self.conclusion == Conclusion::Within
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.answer.as_str(), self.statement)
+        write!(f, "{}: {}", self.conclusion.as_str(), self.statement)
     }
 }
 
@@ -116,10 +116,10 @@ impl Quantile {
 
     /// Is it at most `limit`?
     pub fn within(&self, limit: Duration) -> Verdict {
-        let answer = match (self.least, self.most) {
-            (_, Some(most)) if most <= limit => Answer::Within,
-            (Some(least), _) if least > limit => Answer::Over,
-            _ => Answer::Inconclusive,
+        let conclusion = match (self.least, self.most) {
+            (_, Some(most)) if most <= limit => Conclusion::Within,
+            (Some(least), _) if least > limit => Conclusion::Over,
+            _ => Conclusion::Inconclusive,
         };
         let Quantile { percent, samples, estimate, .. } = self;
         let bound = |bound: Option<Duration>| bound.map_or_else(|| "?".to_owned(), milliseconds);
@@ -131,7 +131,7 @@ impl Quantile {
             bound(self.most),
             milliseconds(limit),
         );
-        if answer == Answer::Inconclusive {
+        if conclusion == Conclusion::Inconclusive {
             let enough = enough(percent / 100.0, self.confidence);
             let why = if *samples < enough {
                 format!(" (too few: it takes at least {enough})")
@@ -140,7 +140,7 @@ impl Quantile {
             };
             statement.push_str(&why);
         }
-        Verdict { answer, statement }
+        Verdict { conclusion, statement }
     }
 }
 

@@ -14,7 +14,7 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use journey::semconv::attribute;
 use journey::{Index, Journey, Kind, Roster, Span, TraceId, assemble};
-use tap::testimony::Testimony;
+use tap::reported::ReportedStamps;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
@@ -58,7 +58,7 @@ struct Store {
     outside: VecDeque<Outside>,
     next_sweep: usize,
     /// What was said of each journey that was put together, while someone compares it.
-    heard: Option<Vec<Testimony>>,
+    heard: Option<Vec<ReportedStamps>>,
 }
 
 impl Collector {
@@ -142,7 +142,7 @@ impl Collector {
         store.ours.remove(&trace_id);
         let Store { index, heard, .. } = &mut *store;
         if let Some(heard) = heard {
-            heard.push(Testimony::of(trace_id, &index.caused(trace_id)));
+            heard.push(ReportedStamps::of(trace_id, &index.joined(trace_id)));
         }
     }
 
@@ -152,7 +152,7 @@ impl Collector {
     }
 
     /// What was kept; keeps nothing more.
-    pub(crate) fn heard(&self) -> Vec<Testimony> {
+    pub(crate) fn heard(&self) -> Vec<ReportedStamps> {
         self.store().heard.take().unwrap_or_default()
     }
 

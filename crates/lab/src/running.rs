@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use hop::admin::Secret;
+use journey::Stage;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -327,7 +328,13 @@ fn target(
             _ => Vec::new(),
         };
         let onward = onward.into_iter().map(|id| plan.hop(id).name.clone()).collect();
-        TargetHop { name: hop.name.clone(), role, pid, opaque: !hop.reports, listen, onward }
+        // The browser connects to the lb, and the cart's is the response that it waits for.
+        let begins = match hop.role() {
+            Role::Lb => Some(Stage::ToPod),
+            Role::Cart => Some(Stage::Application),
+            _ => None,
+        };
+        TargetHop { name: hop.name.clone(), role, pid, opaque: !hop.reports, begins, listen, onward }
     });
     Ok(Target {
         resolver: resolver.listen,

@@ -11,7 +11,7 @@
 //! assert!(verdict.is_within(), "{verdict}");
 //! // A tail needs many journeys: 40 cannot tell a p99, and the verdict says so.
 //! let verdict = series.p99(|j| j.total()).within(Duration::from_secs(1));
-//! assert_eq!(verdict.answer, journey::Answer::Inconclusive, "{verdict}");
+//! assert_eq!(verdict.conclusion, journey::Conclusion::Inconclusive, "{verdict}");
 //! ```
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hop::admin::Secret;
-use journey::{Known, Roster};
+use journey::{Hop, Roster, Stage};
 use serde::{Deserialize, Serialize};
 
 /// One running program.
@@ -18,6 +18,10 @@ pub struct TargetHop {
     pub pid: Option<u32>,
     /// Does it report nothing? Then its time is inferred from its neighbours.
     pub opaque: bool,
+    /// Which stage of the journey begins when a request has arrived here: at the edge `to-pod`, at the application
+    /// `application`; none at all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<Stage>,
     /// Where it listens.
     pub listen: Vec<SocketAddr>,
     /// Who gets the requests that it passes on, by name.
@@ -54,10 +58,11 @@ impl Target {
     pub fn roster(&self) -> Roster {
         let mut roster = Roster::default();
         for hop in &self.hops {
-            let known = Known {
+            let known = Hop {
                 name: hop.name.clone(),
                 role: hop.role.clone(),
                 reports: !hop.opaque,
+                begins: hop.begins,
                 onward: hop.onward.clone(),
             };
             roster.add(known, hop.listen.iter().copied());

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use journey::{Anomaly, TraceId};
 use serde::{Deserialize, Serialize};
-use tap::compare::{Compared, Hop, compare};
-use tap::filter::Own;
-use tap::testimony::Testimony;
+use tap::compare::{Compared, HopCompared, compare};
+use tap::filter::LabAddresses;
+use tap::reported::ReportedStamps;
 use tap::{Capture, Lost, Streams};
 
 pub(crate) use table::table;
@@ -58,7 +58,7 @@ impl Tap {
     }
 
     /// The programs whose stamps are not to be trusted, in either kind of journey.
-    pub fn misreporting(&self) -> impl Iterator<Item = &Hop> {
+    pub fn misreporting(&self) -> impl Iterator<Item = &HopCompared> {
         self.compared().flat_map(Compared::misreporting)
     }
 }
@@ -66,7 +66,7 @@ impl Tap {
 /// A capture that goes on while journeys are made.
 pub(crate) struct Watch {
     capture: Option<Capture>,
-    own: Own,
+    own: LabAddresses,
     roster: journey::Roster,
     collector: Collector,
 }
@@ -77,7 +77,7 @@ impl Watch {
     /// # Errors
     /// The process may not capture, or the file cannot be made.
     pub(crate) fn begin(target: &Target, collector: &Collector, options: &Options) -> anyhow::Result<Self> {
-        let own: Own = target.hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect();
+        let own: LabAddresses = target.hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect();
         let capture = Capture::start(own.clone(), options.pcap.as_deref())?;
         collector.listen_in();
         let (roster, collector) = (target.roster(), collector.clone());
@@ -91,15 +91,15 @@ impl Watch {
     pub(crate) fn end(mut self, measured: &mut Measured) -> anyhow::Result<()> {
         let Some(capture) = self.capture.take() else { return Ok(()) };
         let taken = capture.stop()?;
-        let testimonies = self.collector.heard();
+        let reported = self.collector.heard();
         let mut streams = Streams::new(&taken.packets, &self.own);
-        streams.anchor(testimonies.iter().flat_map(|said| &said.claims).map(|claim| &claim.stamp));
+        streams.anchor(reported.iter().flat_map(|said| &said.stamps).map(|entry| &entry.stamp));
         let (flows, anchored) = streams.counts();
         let compared = |series: &Option<Series>| {
             let series = series.as_ref()?;
             let traces: HashSet<TraceId> = series.journeys.iter().map(|journey| journey.trace_id).collect();
-            let of_series = testimonies.iter().filter(|said| traces.contains(&said.trace_id));
-            let of_series: Vec<Testimony> = of_series.cloned().collect();
+            let of_series = reported.iter().filter(|said| traces.contains(&said.trace_id));
+            let of_series: Vec<ReportedStamps> = of_series.cloned().collect();
             Some(compare(&of_series, &streams, &self.roster))
         };
         measured.tap = Some(Tap {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lab::journey::{Answer, Attribution};
+use lab::journey::{Attribution, Conclusion};
 use lab::{Lab, Options, Relay, Room};
 
 // What the README shows.
@@ -91,7 +91,7 @@ async fn one_journey_after_the_other() -> anyhow::Result<()> {
     // A budget says what it cannot tell.
     let few = lab.measure_cold(3).await?;
     let verdict = few.p50(|j| j.total()).within(Duration::from_secs(60));
-    assert_eq!(verdict.answer, Answer::Inconclusive, "{verdict}");
+    assert_eq!(verdict.conclusion, Conclusion::Inconclusive, "{verdict}");
 
     lab.stop().await;
     Ok(())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use crate::filter::Own;
+use crate::filter::LabAddresses;
 use crate::packet::{Packet, parse};
 use crate::pcap::Pcap;
 use crate::raw::{Block, Ring, socket};
@@ -96,7 +96,7 @@ impl Capture {
     ///
     /// # Errors
     /// The process may not, or the file cannot be made.
-    pub fn start(own: Own, file: Option<&Path>) -> Result<Capture, CaptureError> {
+    pub fn start(own: LabAddresses, file: Option<&Path>) -> Result<Capture, CaptureError> {
         let ring = Ring::open(&own.program()).map_err(CaptureError::kernel)?;
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -151,7 +151,7 @@ type Destination = (Pcap<BufWriter<File>>, PathBuf);
 
 fn run(
     mut ring: Ring,
-    own: &Own,
+    own: &LabAddresses,
     mut file: Option<Destination>,
     stop: &AtomicBool,
 ) -> Result<Taken, CaptureError> {

@@ -9,15 +9,15 @@ use crate::packet::Packet;
 
 /// The addresses whose traffic is the lab's own.
 #[derive(Clone, Debug, Default)]
-pub struct Own(HashSet<SocketAddr>);
+pub struct LabAddresses(HashSet<SocketAddr>);
 
-impl FromIterator<SocketAddr> for Own {
+impl FromIterator<SocketAddr> for LabAddresses {
     fn from_iter<T: IntoIterator<Item = SocketAddr>>(addresses: T) -> Self {
-        Own(addresses.into_iter().collect())
+        LabAddresses(addresses.into_iter().collect())
     }
 }
 
-impl Own {
+impl LabAddresses {
     /// Does a program of the lab listen there?
     pub fn listens(&self, address: &SocketAddr) -> bool {
         self.0.contains(address)
@@ -31,7 +31,7 @@ impl Own {
     /// The same question as a program for the kernel, so that other traffic does not even reach us.
     ///
     /// Classic BPF (`Documentation/networking/filter.rst`) over an Ethernet frame: whole addresses for
-    /// IPv4; ports only for IPv6, where [`Own::owns`] looks at the rest.
+    /// IPv4; ports only for IPv6, where [`LabAddresses::owns`] looks at the rest.
     pub(crate) fn program(&self) -> Vec<sock_filter> {
         let (mut v4, mut v6) = (vec![statement(LOAD_X_HEADER, 14)], Vec::new());
         for address in &self.0 {
@@ -96,5 +96,4 @@ const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
 #[cfg(test)]
-#[path = "filter_tests.rs"]
 mod tests;

@@ -21,19 +21,19 @@
 //! | [`packet`] | from which socket to which, carrying which bytes? |
 //! | [`Streams`] | when did byte N of this flow pass? |
 //! | [`pcap`] | the file for Wireshark |
-//! | [`testimony`] | what do the programs say of a journey? |
+//! | [`reported`] | what do the programs report of a journey? |
 //! | [`compare`] | both side by side, and who misreports |
 
 mod capture;
 pub mod compare;
 pub mod filter;
-#[cfg(test)]
-mod made;
 pub mod packet;
 pub mod pcap;
 mod raw;
+pub mod reported;
 mod streams;
-pub mod testimony;
+#[cfg(test)]
+mod testing;
 
 pub use capture::{Capture, CaptureError, Lost, Taken, allowed, private};
 pub use streams::{Passed, Streams};

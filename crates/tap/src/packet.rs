@@ -123,5 +123,4 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 #[cfg(test)]
-#[path = "packet_tests.rs"]
 mod tests;

@@ -13,7 +13,7 @@ use libc::{c_int, c_void, sock_filter, tpacket3_hdr};
 /// A block is handed over when it is full or this many milliseconds old: few enough wake-ups not to
 /// disturb what is measured.
 const RETIRE_MS: u32 = 40;
-/// One block holds some 500 journeys' small packets, and any packet of loopback (64 KiB) as a whole.
+/// One block handlings some 500 journeys' small packets, and any packet of loopback (64 KiB) as a whole.
 const BLOCK: usize = 1 << 20;
 /// 32 MiB: more than a second of all the traffic this machine can make.
 const BLOCKS: usize = 32;

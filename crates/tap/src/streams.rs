@@ -4,21 +4,20 @@
 //! program counts the bytes it reads and writes from 1. So a stream whose SYN was seen joins directly;
 //! for one that began before the capture, the first number is found by [`Streams::anchor`].
 
+mod exchange;
+mod passed;
+mod stream;
+
 use std::collections::HashMap;
 
-use journey::{Direction, Event, Flow, Stamp};
+use journey::{Direction, Flow, Stamp};
 
-use crate::filter::Own;
+use crate::filter::LabAddresses;
 use crate::packet::{Carries, Packet};
 
-/// When a byte passed, by the kernel's stamps in nanoseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Passed {
-    /// It left the sender.
-    pub out: Option<u64>,
-    /// It arrived at the receiver, and so had all bytes before it.
-    pub arrived: Option<u64>,
-}
+pub(crate) use exchange::{Exchange, pair};
+pub use passed::Passed;
+use stream::Stream;
 
 /// All flows of a capture.
 #[derive(Clone, Debug, Default)]
@@ -29,46 +28,15 @@ pub struct Streams {
     anchored: usize,
 }
 
-/// One direction of one connection.
-#[derive(Clone, Debug)]
-struct Stream {
-    /// What must be added to a piece's place to get the program's count of bytes; `None` while unknown.
-    shift: Option<i64>,
-    syn: Option<u32>,
-    /// The sequence number and the place of the newest piece: what unwraps the next number.
-    newest: (u32, i64),
-    pieces: Vec<Piece>,
-    /// When the connection began, or its first packet was seen.
-    since: u64,
-}
-
-/// Some bytes, with their first passing in either half.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    /// How many bytes were before it, counted from the first byte of the stream or of the capture.
-    start: i64,
-    end: i64,
-    passed: Passed,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Datagram {
     id: u16,
     passed: Passed,
 }
 
-/// A question and its answer on one flow, by packets alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Exchange {
-    /// The last byte of the question left, and arrived.
-    pub(crate) asked: Passed,
-    /// The last byte of the answer left, and arrived.
-    pub(crate) answered: Passed,
-}
-
 impl Streams {
     /// Sorts a capture's packets into flows; the side that listens is the server.
-    pub fn new(packets: &[Packet], own: &Own) -> Self {
+    pub fn new(packets: &[Packet], own: &LabAddresses) -> Self {
         let mut streams = Streams::default();
         for packet in packets {
             streams.add(packet, own);
@@ -79,7 +47,7 @@ impl Streams {
         streams
     }
 
-    fn add(&mut self, packet: &Packet, own: &Own) {
+    fn add(&mut self, packet: &Packet, own: &LabAddresses) {
         let to_server = match packet.carries {
             // The client's SYN is the one that acknowledges nothing.
             Carries::Segment { syn: true, ack, .. } => !ack,
@@ -179,7 +147,7 @@ impl Streams {
         let mut moves: Vec<_> = half(Direction::Request).chain(half(Direction::Response)).collect();
         moves.retain(|(_, passed)| (from..=to).contains(&passed.first()));
         moves.sort_by_key(|(_, passed)| passed.first());
-        alternate(&moves)
+        pair(&moves)
     }
 
     /// All flows.
@@ -189,136 +157,5 @@ impl Streams {
     }
 }
 
-/// A question is what goes to the server until something comes back; its answer, all that comes back
-/// until something goes to the server again. `moves` are in the order of time.
-pub(crate) fn alternate(moves: &[(Direction, Passed)]) -> Vec<Exchange> {
-    let mut found: Vec<Exchange> = Vec::new();
-    // An answer whose question lies before the first of them belongs to another exchange.
-    let mut question = None;
-    for (direction, passed) in moves {
-        match (direction, question.take()) {
-            (Direction::Request, _) => question = Some(*passed),
-            (Direction::Response, Some(asked)) => found.push(Exchange { asked, answered: *passed }),
-            (Direction::Response, None) => {
-                if let Some(last) = found.last_mut() {
-                    last.answered = *passed;
-                }
-            }
-        }
-    }
-    found
-}
-
-impl Passed {
-    /// The earlier of its times: where it stands among others.
-    pub(crate) fn first(&self) -> u64 {
-        self.out.or(self.arrived).unwrap_or(u64::MAX)
-    }
-
-    /// Remembers the first time.
-    fn note(&mut self, out: bool, at: u64) {
-        let half = if out { &mut self.out } else { &mut self.arrived };
-        *half = Some(half.map_or(at, |first| first.min(at)));
-    }
-}
-
-impl Stream {
-    fn begin(sequence: u32, syn: bool, at: u64) -> Self {
-        Stream {
-            shift: syn.then_some(0),
-            syn: syn.then_some(sequence),
-            newest: (sequence.wrapping_add(u32::from(syn)), 0),
-            pieces: Vec::new(),
-            since: at,
-        }
-    }
-
-    fn add(&mut self, sequence: u32, length: u32, out: bool, at: u64) {
-        let (last, place) = self.newest;
-        // Whichever way round is shorter: RFC 9293 §3.4, windows are smaller than half of the circle.
-        let start = place + i64::from(sequence.wrapping_sub(last).cast_signed());
-        if start > place {
-            self.newest = (sequence, start);
-        }
-        let end = start + i64::from(length);
-        // The two halves of one passing follow closely upon one another.
-        let twin =
-            self.pieces.iter_mut().rev().take(64).find(|piece| (piece.start, piece.end) == (start, end));
-        match twin {
-            Some(piece) => piece.passed.note(out, at),
-            None => {
-                let mut passed = Passed::default();
-                passed.note(out, at);
-                self.pieces.push(Piece { start, end, passed });
-            }
-        }
-    }
-
-    /// Puts the pieces in order; one that overtook another counts as arrived when the other has, too.
-    fn settle(&mut self) {
-        self.pieces.sort_by_key(|piece| (piece.end, piece.start));
-        let mut latest = 0;
-        let mut complete = 0;
-        for piece in &mut self.pieces {
-            if let Some(arrived) = &mut piece.passed.arrived {
-                // What was sent again tells nothing new of when the earlier bytes had arrived.
-                if piece.end > complete {
-                    latest = latest.max(*arrived);
-                    *arrived = latest;
-                    complete = piece.end;
-                }
-            }
-        }
-    }
-
-    /// When the byte passed that is the `offset`th by the program's count.
-    fn passed(&self, offset: u64) -> Passed {
-        let mut passed = Passed::default();
-        let (Some(shift), Ok(offset)) = (self.shift, i64::try_from(offset)) else { return passed };
-        let place = offset.saturating_sub(shift);
-        let from = self.pieces.partition_point(|piece| piece.end < place);
-        // Some bytes may have passed more than once, in pieces cut otherwise; the first passing counts.
-        for piece in self.pieces[from..].iter().take(16).filter(|piece| piece.start < place) {
-            if let Some(at) = piece.passed.out {
-                passed.note(true, at);
-            }
-            if let Some(at) = piece.passed.arrived {
-                passed.note(false, at);
-            }
-        }
-        passed
-    }
-
-    fn best_shift(&self, stamps: &[&Stamp]) -> Option<i64> {
-        let mut votes: HashMap<i64, (usize, Vec<u64>)> = HashMap::new();
-        for stamp in stamps.iter().take(MOST_VOTERS) {
-            let Ok(offset) = i64::try_from(stamp.offset) else { continue };
-            let at = |piece: &Piece| match stamp.event {
-                Event::Tx => piece.passed.out.or(piece.passed.arrived),
-                Event::Rx | Event::Accept | Event::Wake => piece.passed.arrived.or(piece.passed.out),
-            };
-            for piece in &self.pieces {
-                let Some(at) = at(piece) else { continue };
-                let (count, distances) = votes.entry(offset.saturating_sub(piece.end)).or_default();
-                *count += 1;
-                distances.push(at.abs_diff(stamp.at));
-            }
-        }
-        let first = self.pieces.first().map_or(0, |piece| piece.start);
-        let rank = |(shift, (count, mut distances)): (i64, (usize, Vec<u64>))| {
-            distances.sort_unstable();
-            // The lower quartile: one of the two ends may be wrong about time.
-            let nearness = std::cmp::Reverse(distances[distances.len() / 4]);
-            // No bytes passed before a connection's first.
-            (first.saturating_add(shift) >= 0).then_some((count, nearness, shift))
-        };
-        votes.into_iter().filter_map(rank).max().map(|(_, _, shift)| shift)
-    }
-}
-
-/// So many stamps decide where a stream begins: more agree with them.
-const MOST_VOTERS: usize = 64;
-
 #[cfg(test)]
-#[path = "streams_tests.rs"]
 mod tests;

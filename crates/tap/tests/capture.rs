@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 
 use journey::{Direction, Event, Flow, Quality, Stamp, Transport};
-use tap::filter::Own;
+use tap::filter::LabAddresses;
 use tap::packet::Carries;
 use tap::{Capture, Streams, Taken};
 
@@ -59,7 +59,7 @@ fn every_byte_passes_twice_and_in_order() {
     let after = hop::clock::now();
     assert!(taken.lost.is_empty(), "{:?}", taken.lost);
     let flow = Flow { transport: Transport::Tcp, client: client.expect("it connected"), server: own };
-    let streams = Streams::new(&taken.packets, &[own].into_iter().collect::<Own>());
+    let streams = Streams::new(&taken.packets, &[own].into_iter().collect::<LabAddresses>());
     let passed = |direction, offset| {
         let (event, quality) = (Event::Tx, Quality::User);
         let passed = streams.passed(&Stamp { flow, direction, offset, event, at: before, quality });
@@ -131,6 +131,6 @@ fn a_folder_is_no_file() {
     if !may_capture("a_folder_is_no_file") {
         return;
     }
-    let error = Capture::start(Own::default(), Some(&std::env::temp_dir())).err().expect("an error");
+    let error = Capture::start(LabAddresses::default(), Some(&std::env::temp_dir())).err().expect("an error");
     assert!(error.to_string().starts_with("write "), "{error}");
 }

@@ -53,7 +53,15 @@ async fn dns_between_browser_and_resolver() -> anyhow::Result<()> {
     target.resolver = relay.address();
     let (name, role) = (WIRE.to_owned(), WIRE.to_owned());
     let listen = vec![relay.address()];
-    target.hops.push(TargetHop { name, role, pid: None, opaque: true, listen, onward: Vec::new() });
+    target.hops.push(TargetHop {
+        name,
+        role,
+        pid: None,
+        opaque: true,
+        begins: None,
+        listen,
+        onward: Vec::new(),
+    });
     attributed(&lab, &target, &relay, Kind::Cold, 1).await?;
     lab.finish().await;
     Ok(())

@@ -31,7 +31,7 @@ fn a_delay_that_has_spread_is_noticed() {
             part.duration_ns += 1_500_000;
         }
     }
-    let error = Attribution::between(&before, &after).only("cart", 5 * MS, MS).expect_err("two places");
+    let error = Attribution::between(&before, &after).only("cart", 5 * MS, MS).expect_err("two keys");
     assert!(error.to_string().contains("so did others: legs to lb +3.000 ms"), "{error}");
 }
 
@@ -50,7 +50,7 @@ fn replicas_are_one_place() {
         part.hop = "cart-pod-def34".to_owned();
     }
     let attribution = Attribution::between(&before, &series(5_100..5_121));
-    assert!(attribution.places().iter().all(|place| place.role != "cart" || place.hop == "cart"));
+    assert!(attribution.keys().iter().all(|key| key.role != "cart" || key.hop == "cart"));
     attribution.only("cart", 5 * MS, MS).expect("whichever pod it was");
 }
 

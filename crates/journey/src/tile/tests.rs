@@ -1,9 +1,13 @@
-//! Made-up stamps only: hand-made journeys first, then random ones.
+//! Made-up stamps only: hand-made journeys here, random ones in the modules.
 
-use proptest::prelude::*;
+mod opaque;
+mod random;
+mod shapes;
+mod topologies;
+mod world;
 
 use super::*;
-use crate::index::Known;
+use crate::roster::Hop;
 use crate::stamp::Flow;
 use crate::stamp::Stamp;
 use crate::trace::SpanId;
@@ -12,17 +16,17 @@ fn id(n: u64) -> SpanId {
     SpanId(n.to_be_bytes())
 }
 
-pub(super) const TRACE: TraceId = TraceId([7; 16]);
+const TRACE: TraceId = TraceId([7; 16]);
 
 fn flow(n: u16) -> Flow {
     format!("tcp 127.0.0.1:{}>127.0.1.{}:80", 40_000 + n, n % 250 + 1).parse().unwrap()
 }
 
-pub(super) fn stamp(flow: Flow, direction: Direction, offset: u64, event: Event, at: u64) -> Stamp {
+fn stamp(flow: Flow, direction: Direction, offset: u64, event: Event, at: u64) -> Stamp {
     Stamp { flow, direction, offset, event, at, quality: Quality::User }
 }
 
-pub(super) fn span(
+fn span(
     hop: &'static str,
     n: u64,
     parent: Option<u64>,
@@ -69,7 +73,7 @@ fn told(journey: &Journey) -> Vec<String> {
     journey.parts.iter().map(|p| format!("{} {} {}", p.hop, p.kind.as_str(), p.duration_ns)).collect()
 }
 
-pub(super) fn tiles(journey: &Journey) {
+fn tiles(journey: &Journey) {
     let (mut at, mut gaps) = (0, 0);
     for part in &journey.parts {
         assert!(part.start_ns >= at, "{part:?} overlaps the part before it, which ends at {at}");
@@ -210,103 +214,6 @@ fn a_proxy_that_must_connect_first_says_so() {
     assert_eq!(journey.own("cart-service"), 30 + 10 + 10 + 20);
 }
 
-fn roster(name: &str, flow: Flow, reports: bool) -> Roster {
-    let mut roster = Roster::default();
-    roster.add(
-        Known { name: name.into(), role: name.into(), reports, onward: vec!["pod".into()] },
-        [flow.server],
-    );
-    roster
-}
-
-#[test]
-fn a_hop_that_should_report_and_does_not_is_named() {
-    let without_relay: Vec<Span> = three_hops().into_iter().filter(|span| span.name != "relay").collect();
-    let journey = assembled(without_relay.clone(), &roster("cart-service", flow(2), true));
-    tiles(&journey);
-    assert_eq!(journey.silent, ["cart-service"]);
-    // The same program, known to report nothing, is opaque: its time is inferred from its neighbours.
-    let journey = assembled(without_relay, &roster("cart-service", flow(2), false));
-    tiles(&journey);
-    assert!(journey.sealed());
-    assert_eq!(journey.own("cart-service"), (250 - 150) + (850 - 700));
-    assert_eq!(journey.own("pod"), 450);
-}
-
-#[test]
-fn a_journey_is_not_complete_while_nobody_behind_an_opaque_hop_has_reported() {
-    let mut roster = roster("cart-service", flow(2), false);
-    let pod = Known { name: "pod".into(), role: "cart".into(), reports: true, onward: Vec::new() };
-    roster.add(pod, [flow(3).server]);
-    let early: Vec<Span> =
-        three_hops().into_iter().filter(|span| span.hop != "pod" && span.name != "relay").collect();
-    assert_eq!(assembled(early, &roster).silent, ["pod"]);
-    let late: Vec<Span> = three_hops().into_iter().filter(|span| span.name != "relay").collect();
-    assert!(assembled(late, &roster).sealed());
-}
-
-#[test]
-fn nobody_behind_an_opaque_load_balancer_is_missed_in_its_handshake() {
-    let mut roster = roster("lb", flow(1), false);
-    roster.add(
-        Known { name: "pod".into(), role: "pod".into(), reports: true, onward: Vec::new() },
-        [flow(2).server],
-    );
-    let journey = |stage: Option<Stage>| {
-        let asked = client("browser", 2, 1, flow(1), (10, 300));
-        let asked = stage.into_iter().fold(asked, Span::stage);
-        let root = span("browser", 1, None, Kind::Internal, "journey", (0, 1000));
-        assembled(vec![root, asked], &roster)
-    };
-    assert!(journey(Some(Stage::Tls)).sealed());
-    assert_eq!(journey(Some(Stage::Tls)).own("lb"), 290);
-    assert_eq!(journey(None).silent, ["pod"], "a request is passed on");
-}
-
-#[test]
-fn an_opaque_program_in_front_of_a_relay_ends_where_the_relay_begins() {
-    // lb → nginx (reports nothing, passes traceparent on) → layer 4 → pod
-    let mut spans = three_hops();
-    for span in &mut spans {
-        if span.name == "relay" {
-            for stamp in &mut span.stamps {
-                if stamp.flow == flow(2) {
-                    stamp.flow = flow(4);
-                }
-            }
-        }
-    }
-    let journey = assembled(spans, &roster("nginx", flow(2), false));
-    tiles(&journey);
-    assert!(journey.sealed(), "{:?}", journey.silent);
-    assert_eq!(journey.own("nginx"), (200 - 150) + (850 - 770));
-    assert_eq!(journey.own("cart-service"), 10 + 20);
-}
-
-#[test]
-fn opaque_programs_in_a_row_share_a_part_that_names_them_all() {
-    let known = |name: &str, reports, onward: &[&str]| Known {
-        name: name.into(),
-        role: name.into(),
-        reports,
-        onward: onward.iter().map(|name| (*name).to_owned()).collect(),
-    };
-    let mut roster = Roster::default();
-    roster.add(known("ingress", false, &["cart-service"]), [flow(2).server]);
-    roster.add(known("cart-service", false, &["other", "pod"]), [flow(4).server]);
-    roster.add(known("other", false, &["nobody"]), [flow(5).server]);
-    roster.add(known("pod", true, &[]), [flow(3).server]);
-    let spans = three_hops().into_iter().filter(|span| span.name != "relay").collect();
-    let journey = assembled(spans, &roster);
-    tiles(&journey);
-    let names = |kind| journey.parts.iter().filter(move |part| part.kind == kind).map(|part| &*part.name);
-    assert_eq!(
-        names(PartKind::Opaque).collect::<Vec<_>>(),
-        ["ingress + cart-service (request)", "ingress + cart-service (response)"]
-    );
-    assert_eq!(journey.own("ingress"), (250 - 150) + (850 - 700));
-}
-
 #[test]
 fn an_impossible_stamp_is_shown_and_makes_no_negative_part() {
     let mut spans = three_hops();
@@ -334,71 +241,4 @@ fn a_trace_that_calls_itself_ends() {
     let mut index = Index::default();
     spans.into_iter().for_each(|span| index.insert(span));
     tiles(&assemble(&index, &Roster::default(), TRACE).unwrap());
-}
-
-/// A random tree of spans with random, often impossible, times and stamps.
-fn any_spans() -> impl Strategy<Value = Vec<Span>> {
-    let hops = prop::sample::select(vec!["lb", "ingress", "cart-service", "pod", "redis"]);
-    let one = (hops, 0u64..40, 0u8..4, 0u64..2000, 0u64..2000, 0u16..6, 0u64..300, prop::bool::ANY);
-    prop::collection::vec(one, 0..40).prop_map(|many| {
-        let mut spans = vec![span("browser", 1, None, Kind::Internal, "journey", (500, 1500))];
-        for (n, (hop, parent, kind, start, end, to, offset, stamped)) in many.into_iter().enumerate() {
-            let n = n as u64 + 2;
-            let kind = [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer][usize::from(kind)];
-            let mut span = span(hop, n, Some(parent % n), kind, "x", (start, end.max(start)));
-            if stamped {
-                let (asks, answers) =
-                    if kind == Kind::Server { (Event::Wake, Event::Tx) } else { (Event::Tx, Event::Wake) };
-                span.stamps.push(stamp(flow(to), Direction::Request, offset, asks, start));
-                let back = if kind == Kind::Internal { flow(to + 1) } else { flow(to) };
-                let direction = if kind == Kind::Internal { Direction::Request } else { Direction::Response };
-                span.stamps.push(stamp(back, direction, offset, answers, end));
-            }
-            spans.push(span);
-        }
-        spans
-    })
-}
-
-/// A chain of hops, each with gaps of its own, with or without relays: consistent times.
-fn any_chain() -> impl Strategy<Value = (Vec<Span>, Vec<u64>)> {
-    prop::collection::vec((1u64..100, 1u64..100, 1u64..100, 1u64..100), 1..8).prop_map(|gaps| {
-        const HOPS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
-        let total: u64 = 1000 + gaps.iter().map(|(a, b, c, d)| a + b + c + d).sum::<u64>();
-        let mut spans = vec![span("browser", 1, None, Kind::Internal, "journey", (0, total))];
-        let (mut from, mut to, mut parent) = (0, total, 1);
-        let mut own = Vec::new();
-        for (n, (leg_in, work_in, work_out, leg_out)) in gaps.iter().enumerate() {
-            let (asks, answers) = (2 * n as u64 + 2, 2 * n as u64 + 3);
-            let asker = if n == 0 { "browser" } else { HOPS[n - 1] };
-            spans.push(client(asker, asks, parent, flow(n as u16), (from, to)));
-            (from, to) = (from + leg_in, to - leg_out);
-            spans.push(server(HOPS[n], answers, Some(asks), flow(n as u16), (from, to)));
-            (from, to) = (from + work_in, to - work_out);
-            parent = answers;
-            own.push(work_in + work_out);
-        }
-        if let Some(last) = own.last_mut() {
-            *last += to - from;
-        }
-        (spans, own)
-    })
-}
-
-proptest! {
-    #[test]
-    fn whatever_is_reported_parts_tile_and_none_is_negative(spans in any_spans()) {
-        tiles(&assembled(spans, &Roster::default()));
-    }
-
-    #[test]
-    fn consistent_stamps_give_every_hop_exactly_its_own_time((spans, own) in any_chain()) {
-        let journey = assembled(spans, &Roster::default());
-        tiles(&journey);
-        prop_assert_eq!(journey.unaccounted_ns, 0);
-        prop_assert!(journey.anomalies.is_empty());
-        for (hop, time) in ["a", "b", "c", "d", "e", "f", "g", "h"].iter().zip(own) {
-            prop_assert_eq!(journey.own(hop), time);
-        }
-    }
 }

@@ -39,10 +39,10 @@ fn a_limit_inside_the_interval_is_inconclusive() {
     assert_eq!(quantile.estimate, Duration::from_micros(10));
     assert_eq!(quantile.least, Some(Duration::from_micros(6)));
     assert_eq!(quantile.most, Some(Duration::from_micros(15)));
-    let answer = |micros| quantile.within(Duration::from_micros(micros)).answer;
-    assert_eq!(answer(15), Answer::Within);
-    assert_eq!((answer(14), answer(6)), (Answer::Inconclusive, Answer::Inconclusive));
-    assert_eq!(answer(5), Answer::Over);
+    let answer = |micros| quantile.within(Duration::from_micros(micros)).conclusion;
+    assert_eq!(answer(15), Conclusion::Within);
+    assert_eq!((answer(14), answer(6)), (Conclusion::Inconclusive, Conclusion::Inconclusive));
+    assert_eq!(answer(5), Conclusion::Over);
     let said = quantile.within(Duration::from_micros(14)).to_string();
     assert!(said.contains("p50 of 20") && said.contains("from 0.006 to 0.015 ms"), "{said}");
 }
@@ -51,7 +51,7 @@ fn a_limit_inside_the_interval_is_inconclusive() {
 fn too_few_say_how_many_it_takes() {
     for count in [0, 1, 5] {
         let verdict = Quantile::of(times(0..count), 50.0).within(Duration::from_secs(1));
-        assert_eq!(verdict.answer, Answer::Inconclusive);
+        assert_eq!(verdict.conclusion, Conclusion::Inconclusive);
         assert!(verdict.to_string().contains("at least 6"), "{verdict}");
     }
 }

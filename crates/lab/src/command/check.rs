@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use journey::{Answer, CONFIDENCE, Journey, Quantile};
+use journey::{CONFIDENCE, Conclusion, Journey, Quantile};
 use serde::Serialize;
 
 use super::junit::{self, Case, Ended};
@@ -26,7 +26,7 @@ struct Line {
     /// Between these the true median lies, with 95 % confidence.
     low_ms: Option<f64>,
     high_ms: Option<f64>,
-    verdict: Answer,
+    verdict: Conclusion,
     over: bool,
     #[serde(skip)]
     statement: String,
@@ -76,7 +76,7 @@ async fn checked(global: &Global, wanted: &Checked) -> anyhow::Result<Outcome> {
     );
     let lines = compare(&plan, &clean);
     let of = |answer| names(&lines, answer);
-    let (over, untold) = (of(Answer::Over), of(Answer::Inconclusive));
+    let (over, untold) = (of(Conclusion::Over), of(Conclusion::Inconclusive));
     let good = over.is_empty() && (untold.is_empty() || !wanted.strict);
     if let Some(path) = &wanted.junit {
         write(path, &cases(&lines, wanted.strict), &properties(&measured, clean.len()))?;
@@ -103,8 +103,8 @@ async fn checked(global: &Global, wanted: &Checked) -> anyhow::Result<Outcome> {
     Ok(if good { Outcome::Good } else { Outcome::CheckFailed })
 }
 
-fn names(lines: &[Line], answer: Answer) -> Vec<String> {
-    lines.iter().filter(|line| line.verdict == answer).map(|line| line.name.clone()).collect()
+fn names(lines: &[Line], wanted: Conclusion) -> Vec<String> {
+    lines.iter().filter(|line| line.verdict == wanted).map(|line| line.name.clone()).collect()
 }
 
 /// Every line of the budget against the median of the journeys.
@@ -121,7 +121,7 @@ fn compare(plan: &Plan, journeys: &[&Journey]) -> Vec<Line> {
             low_ms: median.least.map(milliseconds),
             high_ms: median.most.map(milliseconds),
             over: verdict.is_over(),
-            verdict: verdict.answer,
+            verdict: verdict.conclusion,
             statement: verdict.statement,
         }
     };
@@ -146,7 +146,7 @@ fn table(lines: &[Line], journeys: usize, flagged: usize) -> String {
     let mut out = format!("median of {journeys} cold journeys and its 95 % interval, in ms\n");
     let _ = writeln!(out, "  {:<24} {:>10} {:>21} {:>10}", "", "measured", "interval", "budget");
     for line in lines {
-        let verdict = if line.verdict == Answer::Within { "" } else { line.verdict.as_str() };
+        let verdict = if line.verdict == Conclusion::Within { "" } else { line.verdict.as_str() };
         let bound = |bound: Option<f64>| bound.map_or_else(|| "?".to_owned(), |bound| format!("{bound:.3}"));
         let interval = format!("{} to {}", bound(line.low_ms), bound(line.high_ms));
         let row = format!(
@@ -165,9 +165,11 @@ fn cases(lines: &[Line], strict: bool) -> Vec<Case> {
     let case = |line: &Line| {
         let why = line.statement.clone();
         let ended = match line.verdict {
-            Answer::Within => Ended::Passed(why),
-            Answer::Inconclusive if !strict => Ended::Skipped(format!("inconclusive: {why}")),
-            Answer::Over | Answer::Inconclusive => Ended::Failed(format!("{}: {why}", line.verdict.as_str())),
+            Conclusion::Within => Ended::Passed(why),
+            Conclusion::Inconclusive if !strict => Ended::Skipped(format!("inconclusive: {why}")),
+            Conclusion::Over | Conclusion::Inconclusive => {
+                Ended::Failed(format!("{}: {why}", line.verdict.as_str()))
+            }
         };
         Case { name: line.name.clone(), seconds: line.median_ms / 1e3, ended }
     };

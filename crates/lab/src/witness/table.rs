@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tap::compare::{Compared, Hop, Leg};
+use tap::compare::{Compared, HopCompared, LegCompared};
 
 use super::Tap;
 
@@ -65,7 +65,7 @@ fn series(out: &mut String, kind: &str, compared: &Compared) {
     }
 }
 
-fn leg_row(out: &mut String, leg: &Leg) {
+fn leg_row(out: &mut String, leg: &LegCompared) {
     let who = format!("  {} → {}", leg.from, leg.to);
     let star = if leg.woken { "*" } else { " " };
     let _ = writeln!(
@@ -80,7 +80,7 @@ fn leg_row(out: &mut String, leg: &Leg) {
     );
 }
 
-fn hop_row(out: &mut String, hop: &Hop) {
+fn hop_row(out: &mut String, hop: &HopCompared) {
     let who = format!("  {}", hop.hop);
     let line = format!(
         "  {who:<WHO$} {:>9} {:>9} {:>9} {:>11}  {}",

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use journey::{Direction, Event, Roster, Stamp};
 
-use super::{Leg, client_of, distance, median, receiver};
+use super::ends::{client_of, receiver};
+use super::figures::{distance, median};
+use super::result::LegCompared;
+use crate::reported::{ReportedStamp, ReportedStamps};
 use crate::streams::{Passed, Streams};
-use crate::testimony::{Claim, Testimony};
 
 /// Every message between two roles.
 pub(super) type Legs = BTreeMap<(String, String), Messages>;
@@ -23,23 +25,23 @@ pub(super) struct Messages {
     woken: bool,
 }
 
-pub(super) fn gather(legs: &mut Legs, testimony: &Testimony, streams: &Streams, roster: &Roster) {
-    let claims = &testimony.claims;
-    for claim in claims {
-        let stamp = &claim.stamp;
+pub(super) fn gather(legs: &mut Legs, reported: &ReportedStamps, streams: &Streams, roster: &Roster) {
+    let stamps = &reported.stamps;
+    for entry in stamps {
+        let stamp = &entry.stamp;
         match stamp.event {
             Event::Tx => {
-                let queued = receiver(claims, stamp, Event::Rx);
-                let read = receiver(claims, stamp, Event::Wake);
-                let to = queued.or(read).map_or_else(|| other_end(roster, stamp), |claim| claim.hop.clone());
-                let key = (roster.role(&claim.hop).to_owned(), roster.role(&to).to_owned());
+                let queued = receiver(stamps, stamp, Event::Rx);
+                let read = receiver(stamps, stamp, Event::Wake);
+                let to = queued.or(read).map_or_else(|| other_end(roster, stamp), |entry| entry.hop.clone());
+                let key = (roster.role(&entry.hop).to_owned(), roster.role(&to).to_owned());
                 let messages = legs.entry(key).or_default();
                 messages.note(Some(stamp), queued.map(at), read.map(at), streams.passed(stamp));
             }
             // Who sent this says nothing.
-            Event::Wake if unsent(claims, stamp) => {
+            Event::Wake if unsent(stamps, stamp) => {
                 let from = other_end(roster, stamp);
-                let key = (roster.role(&from).to_owned(), roster.role(&claim.hop).to_owned());
+                let key = (roster.role(&from).to_owned(), roster.role(&entry.hop).to_owned());
                 legs.entry(key).or_default().note(None, None, Some(stamp.at), streams.passed(stamp));
             }
             Event::Rx | Event::Accept | Event::Wake => {}
@@ -47,15 +49,15 @@ pub(super) fn gather(legs: &mut Legs, testimony: &Testimony, streams: &Streams, 
     }
 }
 
-fn at(claim: &Claim) -> u64 {
-    claim.stamp.at
+fn at(entry: &ReportedStamp) -> u64 {
+    entry.stamp.at
 }
 
-fn unsent(claims: &[Claim], read: &Stamp) -> bool {
+fn unsent(stamps: &[ReportedStamp], read: &Stamp) -> bool {
     let sends = |stamp: &Stamp| {
         stamp.event == Event::Tx && (stamp.flow, stamp.direction) == (read.flow, read.direction)
     };
-    !claims.iter().any(|claim| sends(&claim.stamp))
+    !stamps.iter().any(|entry| sends(&entry.stamp))
 }
 
 /// The program at the end of a flow that did not take this stamp.
@@ -81,8 +83,8 @@ impl Messages {
     }
 }
 
-pub(super) fn line(((from, to), mut messages): ((String, String), Messages)) -> Leg {
-    Leg {
+pub(super) fn line(((from, to), mut messages): ((String, String), Messages)) -> LegCompared {
+    LegCompared {
         from,
         to,
         messages: messages.count,

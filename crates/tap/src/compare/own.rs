@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use journey::{Direction, Event, Flow, Known, Roster};
+use journey::{Direction, Event, Flow, Hop, Roster};
 
+use super::figures::{distance, less, median};
+use super::result::HopCompared;
 use super::verdict::Verdict;
-use super::{Hop, distance, less, median};
-use crate::streams::{Exchange, Streams, alternate};
-use crate::testimony::{Hold, Testimony};
+use crate::reported::{Handling, ReportedStamps};
+use crate::streams::{Exchange, Streams, pair};
 
 /// One program over all journeys, in nanoseconds.
 #[derive(Default)]
-pub(super) struct Own {
+pub(super) struct OwnTimes {
     opaque: bool,
     journeys: usize,
     inside: Vec<u64>,
@@ -20,17 +21,17 @@ pub(super) struct Own {
 }
 
 pub(super) fn gather(
-    all: &mut BTreeMap<String, Own>,
-    testimony: &Testimony,
+    all: &mut BTreeMap<String, OwnTimes>,
+    reported: &ReportedStamps,
     streams: &Streams,
     roster: &Roster,
-    asked_by: &HashSet<Flow>,
+    reporting_clients: &HashSet<Flow>,
 ) {
     let mut times: BTreeMap<&str, (u64, Option<u64>)> = BTreeMap::new();
-    for hold in &testimony.holds {
-        let (inside, tap) = times.entry(&hold.hop).or_insert((0, Some(0)));
-        *inside += said(hold);
-        *tap = tap.zip(seen(hold, streams)).map(|(sum, tap)| sum + tap);
+    for handling in &reported.handlings {
+        let (inside, tap) = times.entry(&handling.hop).or_insert((0, Some(0)));
+        *inside += by_stamps(handling);
+        *tap = tap.zip(by_packets(handling, streams)).map(|(sum, tap)| sum + tap);
     }
     for (hop, (inside, tap)) in times {
         let own = all.entry(hop.to_owned()).or_default();
@@ -39,7 +40,7 @@ pub(super) fn gather(
         own.tap.extend(tap);
         own.disagreements.extend(tap.map(|tap| distance(inside, tap)));
     }
-    for (hop, tap) in opaque(testimony, streams, roster, asked_by) {
+    for (hop, tap) in opaque(reported, streams, roster, reporting_clients) {
         let own = all.entry(hop).or_default();
         own.opaque = true;
         own.journeys += 1;
@@ -48,58 +49,58 @@ pub(super) fn gather(
 }
 
 /// By the program's own stamps.
-fn said(hold: &Hold) -> u64 {
-    let mut asked: Vec<_> = hold.asked.iter().map(|(question, answer)| (question.at, answer.at)).collect();
-    less((hold.came.at, hold.went.at), &mut asked)
+fn by_stamps(handling: &Handling) -> u64 {
+    let mut calls: Vec<_> = handling.calls.iter().map(|(sent, received)| (sent.at, received.at)).collect();
+    less((handling.received.at, handling.sent.at), &mut calls)
 }
 
 /// By packets, which those stamps only name; `None` when one of them was not seen.
-fn seen(hold: &Hold, streams: &Streams) -> Option<u64> {
-    let whole = (streams.passed(&hold.came).arrived?, streams.passed(&hold.went).out?);
-    let asked = hold
-        .asked
+fn by_packets(handling: &Handling, streams: &Streams) -> Option<u64> {
+    let whole = (streams.passed(&handling.received).arrived?, streams.passed(&handling.sent).out?);
+    let calls = handling
+        .calls
         .iter()
-        .map(|(question, answer)| Some((streams.passed(question).out?, streams.passed(answer).arrived?)));
-    Some(less(whole, &mut asked.collect::<Option<Vec<_>>>()?))
+        .map(|(sent, received)| Some((streams.passed(sent).out?, streams.passed(received).arrived?)));
+    Some(less(whole, &mut calls.collect::<Option<Vec<_>>>()?))
 }
 
-/// The programs that report nothing: from a question's arrival to the answer's leaving, less what was
-/// asked and answered meanwhile on connections for whose client end nobody speaks.
+/// The programs that report nothing: from a request's arrival to the response's leaving, less the exchanges meanwhile
+/// on connections whose client end nobody reports.
 fn opaque(
-    testimony: &Testimony,
+    reported: &ReportedStamps,
     streams: &Streams,
     roster: &Roster,
-    asked_by: &HashSet<Flow>,
+    reporting_clients: &HashSet<Flow>,
 ) -> BTreeMap<String, u64> {
-    let silent: Vec<(&Flow, &Known)> = streams
+    let silent: Vec<(&Flow, &Hop)> = streams
         .flows()
-        .filter(|flow| !asked_by.contains(flow))
+        .filter(|flow| !reporting_clients.contains(flow))
         .filter_map(|flow| Some((flow, roster.at(flow.server)?)))
         .collect();
-    let answered: HashSet<Flow> = testimony.claims.iter().map(|claim| claim.stamp.flow).collect();
-    let may_ask = |hop: &Known, other: &Known, flow: &Flow| {
+    let answered: HashSet<Flow> = reported.stamps.iter().map(|entry| entry.stamp.flow).collect();
+    let may_ask = |hop: &Hop, other: &Hop, flow: &Flow| {
         let unknown = hop.onward.is_empty();
         let passed_on = hop.onward.contains(&other.name) && (!other.reports || answered.contains(flow));
         hop.name != other.name && (unknown || passed_on)
     };
     // Where the one who asked speaks, it says which bytes were question and answer.
-    let mut waiting: Vec<(&Known, Exchange)> = Vec::new();
-    for flow in answered.iter().filter(|flow| asked_by.contains(flow)) {
+    let mut waiting: Vec<(&Hop, Exchange)> = Vec::new();
+    for flow in answered.iter().filter(|flow| reporting_clients.contains(flow)) {
         if let Some(known) = roster.at(flow.server).filter(|known| !known.reports) {
-            waiting.extend(said_exchanges(testimony, flow, streams).into_iter().map(|one| (known, one)));
+            waiting.extend(reported_exchanges(reported, flow, streams).into_iter().map(|one| (known, one)));
         }
     }
     let mut found = BTreeMap::new();
     let mut seen: HashSet<(String, u64)> = HashSet::new();
     while let Some((hop, exchange)) = waiting.pop() {
-        let Some((from, to)) = exchange.asked.arrived.zip(exchange.answered.out) else { continue };
+        let Some((from, to)) = exchange.request.arrived.zip(exchange.response.out) else { continue };
         if !seen.insert((hop.name.clone(), from)) {
             continue;
         }
-        let mut inner: Vec<(&Known, (u64, u64), Exchange)> = Vec::new();
+        let mut inner: Vec<(&Hop, (u64, u64), Exchange)> = Vec::new();
         for (flow, other) in silent.iter().filter(|(flow, other)| may_ask(hop, other, flow)) {
             for exchange in streams.exchanges(flow, (from, to)) {
-                let times = exchange.asked.out.zip(exchange.answered.arrived);
+                let times = exchange.request.out.zip(exchange.response.arrived);
                 inner.extend(times.filter(|(_, end)| *end <= to).map(|times| (*other, times, exchange)));
             }
         }
@@ -124,8 +125,8 @@ fn opaque(
     found
 }
 
-fn said_exchanges(testimony: &Testimony, flow: &Flow, streams: &Streams) -> Vec<Exchange> {
-    let by_client = testimony.claims.iter().map(|claim| &claim.stamp).filter(|stamp| {
+fn reported_exchanges(reported: &ReportedStamps, flow: &Flow, streams: &Streams) -> Vec<Exchange> {
+    let by_client = reported.stamps.iter().map(|entry| &entry.stamp).filter(|stamp| {
         let event = match stamp.direction {
             Direction::Request => Event::Tx,
             Direction::Response => Event::Wake,
@@ -134,12 +135,12 @@ fn said_exchanges(testimony: &Testimony, flow: &Flow, streams: &Streams) -> Vec<
     });
     let mut moves: Vec<_> = by_client.map(|stamp| (stamp.direction, streams.passed(stamp))).collect();
     moves.sort_by_key(|(_, passed)| passed.first());
-    alternate(&moves)
+    pair(&moves)
 }
 
-impl Own {
-    pub(super) fn line(mut self, roster: &Roster, verdict: Option<&Verdict>, hop: String) -> Hop {
-        Hop {
+impl OwnTimes {
+    pub(super) fn line(mut self, roster: &Roster, verdict: Option<&Verdict>, hop: String) -> HopCompared {
+        HopCompared {
             role: roster.role(&hop).to_owned(),
             opaque: self.opaque,
             journeys: self.journeys,

@@ -2,10 +2,10 @@
 //!
 //! A program stamps before it writes and after it has read. So, whatever the machine is busy with, the
 //! packet leaves *after* the write's stamp and arrives *before* the read's. A program whose clock is
-//! off, or who shifts its times, breaks one of the two whichever way the shift goes; one that claims
+//! off, or who shifts its times, breaks one of the two whichever way the shift goes; one that stamps
 //! more time than it took breaks both.
 //!
-//! One that claims *less* (reads stamped late, writes early) breaks neither: any single one may have
+//! One that stamps *less* (reads stamped late, writes early) breaks neither: any single one may have
 //! been a slow wake-up. But not all of them: among several of an honest program's stamps there is one
 //! that lies close to its packet, and on a machine so busy that there is none, the others' stamps show it.
 
@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 
 use journey::Event;
 
-use super::{distance, median};
+use super::figures::{distance, median};
+use crate::reported::ReportedStamp;
 use crate::streams::Streams;
-use crate::testimony::Claim;
 
 /// Two readings of one clock on two processors may differ by this much, in nanoseconds, and more.
 const TOLERANCE: i64 = 5_000;
@@ -37,14 +37,14 @@ pub(super) struct Verdict {
 
 /// All stamps that were heard: by how much each lies on the possible side of its packet, in nanoseconds.
 #[derive(Default)]
-pub(super) struct Docket {
+pub(super) struct Margins {
     unseen: BTreeMap<String, usize>,
     margins: BTreeMap<(String, Event), Vec<i64>>,
 }
 
-impl Docket {
-    pub(super) fn hear(&mut self, claim: &Claim, streams: &Streams) {
-        let stamp = &claim.stamp;
+impl Margins {
+    pub(super) fn add(&mut self, entry: &ReportedStamp, streams: &Streams) {
+        let stamp = &entry.stamp;
         let passed = streams.passed(stamp);
         let margin = match stamp.event {
             Event::Tx => passed.out.map(|out| distance(out, stamp.at)),
@@ -54,13 +54,13 @@ impl Docket {
         };
         match margin {
             Some(margin) => {
-                self.margins.entry((claim.hop.clone(), stamp.event)).or_default().push(margin);
+                self.margins.entry((entry.hop.clone(), stamp.event)).or_default().push(margin);
             }
-            None => *self.unseen.entry(claim.hop.clone()).or_default() += 1,
+            None => *self.unseen.entry(entry.hop.clone()).or_default() += 1,
         }
     }
 
-    pub(super) fn judge(self) -> BTreeMap<String, Verdict> {
+    pub(super) fn verdicts(self) -> BTreeMap<String, Verdict> {
         let mut verdicts: BTreeMap<String, Verdict> = BTreeMap::new();
         for (hop, unseen) in &self.unseen {
             let verdict = verdicts.entry(hop.clone()).or_default();

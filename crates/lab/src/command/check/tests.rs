@@ -42,10 +42,10 @@ fn lines(budget: &str) -> Vec<Line> {
 
 #[test]
 fn phases_hops_and_roles_are_compared_by_their_median() {
-    use Answer::{Inconclusive, Over, Within};
+    use Conclusion::{Inconclusive, Over, Within};
     let lines =
         lines("dns = 2.0\nclusterip = 0.5\ncart-pod-abc12 = 8.0\ncart = 4.0\nto-pod = 1.5\ntotal = 9.0\n");
-    let seen: Vec<(&str, f64, Answer)> =
+    let seen: Vec<(&str, f64, Conclusion)> =
         lines.iter().map(|line| (line.name.as_str(), line.median_ms, line.verdict)).collect();
     assert_eq!(
         seen,

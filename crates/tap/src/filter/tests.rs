@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::made;
 use crate::packet::{Carries, parse};
+use crate::testing;
 
 /// What the kernel does with a filter program (`Documentation/networking/filter.rst`).
 fn accepts(program: &[sock_filter], frame: &[u8]) -> bool {
@@ -57,38 +57,38 @@ proptest! {
         udp: bool,
     ) {
         prop_assume!(from.is_ipv4() == to.is_ipv4());
-        let own: Own = own.into_iter().collect();
+        let own: LabAddresses = own.into_iter().collect();
         let carries = match udp {
             true => Carries::Datagram { id: 0x0102 },
             false => Carries::Segment { sequence: 9, length: 2, syn: false, ack: true },
         };
         let packet = Packet { from, to, carries, out: true, at: 0 };
-        let frame = made::frame(&packet, &[1, 2]);
+        let frame = testing::frame(&packet, &[1, 2]);
         prop_assert_eq!(parse(&frame, true, 0), Some(packet));
         prop_assert_eq!(accepts(&own.program(), &frame), own.owns(&packet));
     }
 
     #[test]
     fn garbage_leaves_the_program_in_order(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-        accepts(&made::own().program(), &bytes);
+        accepts(&testing::own().program(), &bytes);
     }
 }
 
 #[test]
 fn other_traffic_is_refused() {
-    let program = made::own().program();
+    let program = testing::own().program();
     let mut frame = vec![0; 60];
     frame[12..14].copy_from_slice(&[0x08, 0x06]);
     assert!(!accepts(&program, &frame), "ARP");
     // More hops than a conditional jump is long.
-    let many: Own = (1..=250).map(|port| made::socket(&format!("127.0.0.9:{port}"))).collect();
+    let many: LabAddresses = (1..=250).map(|port| testing::socket(&format!("127.0.0.9:{port}"))).collect();
     let packet = Packet {
-        from: made::socket(made::CLIENT),
-        to: made::socket("127.0.0.9:250"),
+        from: testing::socket(testing::CLIENT),
+        to: testing::socket("127.0.0.9:250"),
         carries: Carries::Datagram { id: 0 },
         out: true,
         at: 0,
     };
-    assert!(accepts(&many.program(), &made::frame(&packet, &[])));
+    assert!(accepts(&many.program(), &testing::frame(&packet, &[])));
     assert!(many.program().len() < 4096, "BPF_MAXINSNS");
 }

@@ -1,12 +1,14 @@
 //! A world of three programs, browser → ingress → pod, in which both witnesses are made up.
 
 use journey::semconv::attribute;
-use journey::{Kind, Known, Quality, Span, SpanId, TraceId, Transport};
+use journey::{Direction, Event, Kind, Quality, Span, SpanId, Stamp, TraceId, Transport};
 
+use super::figures::less;
 use super::*;
-use crate::filter::Own;
-use crate::made::{data, socket, stamp, syn};
+use crate::filter::LabAddresses;
 use crate::packet::Packet;
+use crate::reported::ReportedStamp;
+use crate::testing::{data, socket, stamp, syn};
 
 const INGRESS: &str = "127.0.1.100:8080";
 const POD: &str = "127.244.1.15:8080";
@@ -30,7 +32,10 @@ fn roster(opaque: &str) -> Roster {
     let mut roster = Roster::default();
     for (name, listen, onward) in [("ingress", INGRESS, vec!["pod".to_owned()]), ("pod", POD, vec![])] {
         let (name, role) = (name.to_owned(), format!("role of {name}"));
-        roster.add(Known { reports: name != opaque, name, role, onward }, [socket(listen)]);
+        roster.add(
+            journey::Hop { begins: None, reports: name != opaque, name, role, onward },
+            [socket(listen)],
+        );
     }
     roster
 }
@@ -44,7 +49,7 @@ fn honest(_: &str, _: Event, at: u64) -> u64 {
 
 struct World {
     packets: Vec<Packet>,
-    testimonies: Vec<Testimony>,
+    reported: Vec<ReportedStamps>,
 }
 
 impl World {
@@ -54,7 +59,7 @@ impl World {
         for n in 0..2 {
             packets.extend([Direction::Request, Direction::Response].map(|d| syn(flow(n), d, u32::MAX, 1)));
         }
-        let mut testimonies = Vec::new();
+        let mut reported = Vec::new();
         for n in 1..=journeys {
             let start = n * EVERY;
             // Written by whom, read by whom, on which flow, when.
@@ -74,21 +79,21 @@ impl World {
                 }
             }
             stamps.retain(|(hop, _)| *hop != silent);
-            testimonies.push(testimony(n, &stamps));
+            reported.push(reported_of(n, &stamps));
         }
-        World { packets, testimonies }
+        World { packets, reported }
     }
 
     fn compare(&self, opaque: &str) -> Compared {
-        let own: Own = [socket(INGRESS), socket(POD)].into_iter().collect();
+        let own: LabAddresses = [socket(INGRESS), socket(POD)].into_iter().collect();
         let mut streams = Streams::new(&self.packets, &own);
-        streams.anchor(self.testimonies.iter().flat_map(|said| &said.claims).map(|claim| &claim.stamp));
-        compare(&self.testimonies, &streams, &roster(opaque))
+        streams.anchor(self.reported.iter().flat_map(|said| &said.stamps).map(|entry| &entry.stamp));
+        compare(&self.reported, &streams, &roster(opaque))
     }
 }
 
 /// The spans of one journey, as the programs would report them.
-fn testimony(n: u64, stamps: &[(&str, Stamp)]) -> Testimony {
+fn reported_of(n: u64, stamps: &[(&str, Stamp)]) -> ReportedStamps {
     let trace = TraceId((u128::from(n)).to_be_bytes());
     let id = |part: u64| SpanId((n * 10 + part).to_be_bytes());
     let times = (us(n * EVERY), us(n * EVERY + 450));
@@ -111,10 +116,10 @@ fn testimony(n: u64, stamps: &[(&str, Stamp)]) -> Testimony {
             spans.push(span);
         }
     }
-    Testimony::of(trace, &spans.iter().collect::<Vec<_>>())
+    ReportedStamps::of(trace, &spans.iter().collect::<Vec<_>>())
 }
 
-fn hop<'a>(compared: &'a Compared, name: &str) -> &'a Hop {
+fn hop<'a>(compared: &'a Compared, name: &str) -> &'a HopCompared {
     compared.hops.iter().find(|hop| hop.hop == name).expect("the program is there")
 }
 
@@ -214,14 +219,14 @@ fn a_program_that_reports_nothing_gets_its_time_from_packets() {
 #[test]
 fn two_in_a_row_that_report_nothing_are_told_apart_by_packets_alone() {
     let mut world = World::new(10, honest, "ingress");
-    for testimony in &mut world.testimonies {
-        testimony.claims.retain(|claim| claim.hop == "browser");
-        testimony.holds.clear();
+    for reported in &mut world.reported {
+        reported.stamps.retain(|entry| entry.hop == "browser");
+        reported.handlings.clear();
     }
     let mut roster = Roster::default();
     for (name, listen, onward) in [("ingress", INGRESS, vec!["pod".to_owned()]), ("pod", POD, vec![])] {
         let (name, role) = (name.to_owned(), name.to_owned());
-        roster.add(Known { reports: false, name, role, onward }, [socket(listen)]);
+        roster.add(journey::Hop { reports: false, begins: None, name, role, onward }, [socket(listen)]);
     }
     // A health check of the pod goes on at the same time: it is no part of any journey.
     let mut check = flow(1);
@@ -233,9 +238,9 @@ fn two_in_a_row_that_report_nothing_are_told_apart_by_packets_alone() {
         world.packets.extend(data(check, Direction::Request, (sequence, 10), asked));
         world.packets.extend(data(check, Direction::Response, (sequence, 10), answered));
     }
-    let own: Own = [socket(INGRESS), socket(POD)].into_iter().collect();
+    let own: LabAddresses = [socket(INGRESS), socket(POD)].into_iter().collect();
     let streams = Streams::new(&world.packets, &own);
-    let compared = compare(&world.testimonies, &streams, &roster);
+    let compared = compare(&world.reported, &streams, &roster);
     assert_eq!(hop(&compared, "ingress").tap_ns, Some(us(194)));
     assert_eq!(hop(&compared, "pod").tap_ns, Some(us(197)));
 }
@@ -243,22 +248,22 @@ fn two_in_a_row_that_report_nothing_are_told_apart_by_packets_alone() {
 #[test]
 fn a_kernel_stamp_ends_the_leg_before_the_wake_up() {
     let mut world = World::new(10, honest, "");
-    for testimony in &mut world.testimonies {
-        let queued: Vec<Claim> = testimony
-            .claims
+    for reported in &mut world.reported {
+        let queued: Vec<ReportedStamp> = reported
+            .stamps
             .iter()
-            .filter(|claim| claim.stamp.event == Event::Wake)
-            .map(|claim| {
+            .filter(|entry| entry.stamp.event == Event::Wake)
+            .map(|entry| {
                 let stamp = Stamp {
                     event: Event::Rx,
-                    at: claim.stamp.at - us(40),
+                    at: entry.stamp.at - us(40),
                     quality: Quality::Kernel,
-                    ..claim.stamp
+                    ..entry.stamp
                 };
-                Claim { stamp, ..claim.clone() }
+                ReportedStamp { stamp, ..entry.clone() }
             })
             .collect();
-        testimony.claims.extend(queued);
+        reported.stamps.extend(queued);
     }
     let compared = world.compare("");
     for leg in &compared.legs {

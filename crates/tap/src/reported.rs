@@ -1,4 +1,4 @@
-//! What the programs say of a journey, reduced to which byte passed whom, and when.
+//! What the programs report of a journey, reduced to which byte passed whom, and when.
 
 use std::collections::HashMap;
 
@@ -7,41 +7,41 @@ use journey::{Direction, Event, Kind, Span, SpanId, Stamp, TraceId};
 
 /// One stamp and who took it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
+pub struct ReportedStamp {
     /// The instance.
     pub hop: String,
     /// What it says.
     pub stamp: Stamp,
 }
 
-/// A program had a request: from its last byte's arrival to the answer's last byte's leaving.
+/// A program had a request: from the arrival of its last byte to the leaving of the response's last byte.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Hold {
+pub struct Handling {
     /// The instance.
     pub hop: String,
-    /// The last byte of what came: in the socket's queue if that is known, else read.
-    pub came: Stamp,
-    /// The last byte of what it sent because of it.
-    pub went: Stamp,
-    /// What it asked others meanwhile: the question's last byte, the answer's last byte.
-    pub asked: Vec<(Stamp, Stamp)>,
+    /// The request's last byte: in the socket's queue if that is known, else read.
+    pub received: Stamp,
+    /// The response's last byte.
+    pub sent: Stamp,
+    /// Its own requests to others meanwhile: the request's last byte, the response's last byte.
+    pub calls: Vec<(Stamp, Stamp)>,
 }
 
-/// All that was said of one journey.
+/// All that was reported of one journey.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Testimony {
+pub struct ReportedStamps {
     /// Which journey.
     pub trace_id: TraceId,
     /// From when to when, by the browser: nanoseconds since the Unix epoch.
     pub span: (u64, u64),
     /// Every stamp.
-    pub claims: Vec<Claim>,
+    pub stamps: Vec<ReportedStamp>,
     /// Who had the request when.
-    pub holds: Vec<Hold>,
+    pub handlings: Vec<Handling>,
 }
 
-impl Testimony {
-    /// Of the spans that a journey caused ([`journey::Index::caused`]).
+impl ReportedStamps {
+    /// Of the spans that belong to a journey ([`journey::Index::joined`]).
     pub fn of(trace_id: TraceId, spans: &[&Span]) -> Self {
         let root = spans
             .iter()
@@ -51,32 +51,32 @@ impl Testimony {
             let start = ours().map(|span| span.start).min().unwrap_or(0);
             (start, ours().map(|span| span.end).max().unwrap_or(start))
         };
-        let claims = spans.iter().flat_map(|span| {
-            span.stamps.iter().map(|stamp| Claim { hop: span.hop.to_string(), stamp: *stamp })
+        let stamps = spans.iter().flat_map(|span| {
+            span.stamps.iter().map(|stamp| ReportedStamp { hop: span.hop.to_string(), stamp: *stamp })
         });
-        Testimony {
+        ReportedStamps {
             trace_id,
             span: root.map_or_else(whole, |root| (root.start, root.end)),
-            claims: claims.collect(),
-            holds: holds(spans),
+            stamps: stamps.collect(),
+            handlings: handlings(spans),
         }
     }
 }
 
-fn holds(spans: &[&Span]) -> Vec<Hold> {
+fn handlings(spans: &[&Span]) -> Vec<Handling> {
     let by_id: HashMap<SpanId, &Span> = spans.iter().map(|span| (span.span_id, *span)).collect();
-    let mut asked: HashMap<SpanId, Vec<(Stamp, Stamp)>> = HashMap::new();
+    let mut calls: HashMap<SpanId, Vec<(Stamp, Stamp)>> = HashMap::new();
     for span in spans.iter().filter(|span| span.kind != Kind::Server) {
-        let question = span.stamp(Direction::Request, Event::Tx);
-        let answer = arrival(span, Direction::Response);
-        let (Some(question), Some(answer)) = (question, answer) else { continue };
-        if question.flow == answer.flow
+        let request = span.stamp(Direction::Request, Event::Tx);
+        let response = arrival(span, Direction::Response);
+        let (Some(request), Some(response)) = (request, response) else { continue };
+        if request.flow == response.flow
             && let Some(server) = server_above(&by_id, span)
         {
-            asked.entry(server).or_default().push((*question, answer));
+            calls.entry(server).or_default().push((*request, response));
         }
     }
-    let mut holds = Vec::new();
+    let mut handlings = Vec::new();
     for span in spans {
         let pair = match span.kind {
             Kind::Server => arrival(span, Direction::Request).zip(span.stamp(Direction::Response, Event::Tx)),
@@ -87,20 +87,20 @@ fn holds(spans: &[&Span]) -> Vec<Hold> {
             }
             Kind::Client | Kind::Producer | Kind::Consumer => None,
         };
-        if let Some((came, went)) = pair {
-            let asked = asked.remove(&span.span_id).unwrap_or_default();
-            holds.push(Hold { hop: span.hop.to_string(), came, went: *went, asked });
+        if let Some((received, sent)) = pair {
+            let calls = calls.remove(&span.span_id).unwrap_or_default();
+            handlings.push(Handling { hop: span.hop.to_string(), received, sent: *sent, calls });
         }
     }
-    holds
+    handlings
 }
 
-/// The kernel's word on when bytes came, if there is one; else the program's.
+/// The kernel's word on when bytes received, if there is one; else the program's.
 fn arrival(span: &Span, direction: Direction) -> Option<Stamp> {
     span.stamp(direction, Event::Rx).or_else(|| span.stamp(direction, Event::Wake)).copied()
 }
 
-/// The request for which a program asked another one.
+/// The request for whose sake a program called another one.
 fn server_above(by_id: &HashMap<SpanId, &Span>, span: &Span) -> Option<SpanId> {
     let mut at = span;
     for _ in 0..32 {

@@ -1,6 +1,6 @@
 //! Bytes reach a program: the way to its socket, and what they waited for there until they were read.
 
-use super::{Tiler, Whose};
+use super::{Owner, Tiler};
 use crate::part::PartKind;
 use crate::semconv::{attribute, name};
 use crate::span::{Span, Value};
@@ -47,36 +47,36 @@ impl<'a> Tiler<'a> {
         self.held = held.then_some(&*span.hop);
     }
 
-    /// Until the receiver's socket had the bytes the time was `whose`: a leg, or a program that reports
+    /// Until the receiver's socket had the bytes the time was the owner's: a leg, or a program that reports
     /// nothing. From then on they waited for the receiver: for its `accept` on a new connection, for a
     /// relay's connection onward, and for the program to run and read them.
     ///
     /// Without the kernel's stamp all this is one part.
-    pub(super) fn arrive(&mut self, whose: Whose<'_>, into: &Arrival<'_>, back: u64) {
-        let wait = |name| Whose { kind: PartKind::Wait, ..Whose::own(into.hop, name) };
+    pub(super) fn arrive(&mut self, owner: Owner<'_>, into: &Arrival<'_>, back: u64) {
+        let wait = |name| Owner { kind: PartKind::Wait, ..Owner::own(into.hop, name) };
         let read = into.read.min(back);
-        let held = self.held.take().filter(|_| whose.kind == PartKind::Leg);
+        let held = self.held.take().filter(|_| owner.kind == PartKind::Leg);
         if let Some(sender) = held {
             let there = into.queued().map_or(into.read, |stamp| stamp.at).min(back);
-            self.until(there, Whose { kind: PartKind::Wait, ..Whose::own(sender, name::SEND_QUEUE) });
+            self.until(there, Owner { kind: PartKind::Wait, ..Owner::own(sender, name::SEND_QUEUE) });
         }
         let Some(queued) = into.queued() else {
             // Often the connection is made while the sender still prepares; then nobody waits for it.
             if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
-                self.until(connect.start.max(self.cursor).min(back), whose);
+                self.until(connect.start.max(self.cursor).min(back), owner);
                 self.until(connect.end.min(back), wait(name::CONNECT));
-                return self.until(read, Whose::own(into.hop, ""));
+                return self.until(read, Owner::own(into.hop, ""));
             }
-            return self.until(read, whose);
+            return self.until(read, owner);
         };
-        let quality = if whose.kind == PartKind::Leg { queued.quality } else { whose.quality };
-        self.until(queued.at.min(back), Whose { quality, ..whose });
+        let quality = if owner.kind == PartKind::Leg { queued.quality } else { owner.quality };
+        self.until(queued.at.min(back), Owner { quality, ..owner });
         if let Some(accepted) = into.stamp(Event::Accept) {
             self.until(accepted.at.min(back), wait(name::ACCEPT_QUEUE));
         }
         if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
             self.until(connect.end.min(back), wait(name::CONNECT));
         }
-        self.until(read, Whose { kind: PartKind::Wake, ..Whose::own(into.hop, name::WAKE_UP) });
+        self.until(read, Owner { kind: PartKind::Wake, ..Owner::own(into.hop, name::WAKE_UP) });
     }
 }

@@ -1,11 +1,11 @@
-//! Everything that one request caused, as far as it was reported, in no order.
+//! All spans that belong to one request, in no order.
 //!
-//! [`assemble`](crate::assemble) walks the same ways in the order of time. Here time counts for
-//! nothing: who compares clocks must not need them to find the spans.
+//! [`assemble`](crate::assemble) follows the same joins in the order of time. Here time counts for nothing: a
+//! comparison of clocks must not need them to find the spans.
 
 use std::collections::HashSet;
 
-use crate::index::Index;
+use super::Index;
 use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event};
 use crate::trace::{SpanId, TraceId};
@@ -14,10 +14,10 @@ use crate::trace::{SpanId, TraceId};
 const MOST: usize = 20_000;
 
 impl Index {
-    /// The spans of a trace, and those that are joined to them by flow and offset: layer-4 proxies, name
-    /// servers, the data tier.
-    pub fn caused(&self, trace_id: TraceId) -> Vec<&Span> {
-        let mut found: Vec<&Span> = self.of_trace(trace_id).collect();
+    /// The spans of a trace, and those that are joined to them by flow and offset: of layer-4 proxies, name
+    /// servers, databases, brokers.
+    pub fn joined(&self, trace_id: TraceId) -> Vec<&Span> {
+        let mut found: Vec<&Span> = self.with_trace(trace_id).collect();
         let mut known: HashSet<SpanId> = found.iter().map(|span| span.span_id).collect();
         let mut next = 0;
         while let Some(&span) = found.get(next).filter(|_| next < MOST) {

@@ -2,7 +2,7 @@ use journey::Direction;
 use proptest::prelude::*;
 
 use super::*;
-use crate::made;
+use crate::testing;
 
 fn segment(length: u32) -> Carries {
     Carries::Segment { sequence: 4_000_000_000, length, syn: false, ack: true }
@@ -10,21 +10,22 @@ fn segment(length: u32) -> Carries {
 
 #[test]
 fn tcp_and_udp_are_read_over_both_internet_protocols() {
-    let v6 = |text| made::socket(text);
-    for (from, to) in
-        [(made::socket(made::CLIENT), made::socket(made::SERVER)), (v6("[::1]:40000"), v6("[::1]:8080"))]
-    {
+    let v6 = |text| testing::socket(text);
+    for (from, to) in [
+        (testing::socket(testing::CLIENT), testing::socket(testing::SERVER)),
+        (v6("[::1]:40000"), v6("[::1]:8080")),
+    ] {
         let tcp = Packet { from, to, carries: segment(5), out: true, at: 7 };
-        assert_eq!(parse(&made::frame(&tcp, b"hello"), true, 7), Some(tcp));
+        assert_eq!(parse(&testing::frame(&tcp, b"hello"), true, 7), Some(tcp));
         let udp = Packet { carries: Carries::Datagram { id: 0xbeef }, ..tcp };
-        assert_eq!(parse(&made::frame(&udp, &[0xbe, 0xef, 1, 2]), true, 7), Some(udp));
+        assert_eq!(parse(&testing::frame(&udp, &[0xbe, 0xef, 1, 2]), true, 7), Some(udp));
     }
 }
 
 #[test]
 fn what_is_cut_off_behind_its_headers_keeps_its_length() {
-    let packet = made::packet(made::flow(), Direction::Request, segment(5), false, 7);
-    let whole = made::frame(&packet, b"hello");
+    let packet = testing::packet(testing::flow(), Direction::Request, segment(5), false, 7);
+    let whole = testing::frame(&packet, b"hello");
     let headers = whole.len() - 5;
     assert_eq!(parse(&whole[..headers], false, 7), Some(packet));
     // One byte of the header is missing: nothing can be said.
@@ -38,8 +39,8 @@ fn what_is_cut_off_behind_its_headers_keeps_its_length() {
 
 #[test]
 fn what_is_neither_tcp_nor_udp_is_left_alone() {
-    let packet = made::packet(made::flow(), Direction::Request, segment(5), false, 7);
-    let good = made::frame(&packet, b"hello");
+    let packet = testing::packet(testing::flow(), Direction::Request, segment(5), false, 7);
+    let good = testing::frame(&packet, b"hello");
     let bad = |at: usize, value: u8| {
         let mut frame = good.clone();
         frame[at] = value;
@@ -62,8 +63,8 @@ proptest! {
 
     #[test]
     fn no_damage_makes_it_panic(at in 0_usize..59, value: u8, keep in 0_usize..59) {
-        let packet = made::packet(made::flow(), Direction::Request, segment(5), false, 7);
-        let mut frame = made::frame(&packet, b"hello");
+        let packet = testing::packet(testing::flow(), Direction::Request, segment(5), false, 7);
+        let mut frame = testing::frame(&packet, b"hello");
         frame[at] = value;
         frame.truncate(keep);
         let _ = parse(&frame, false, 0);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::part::{Anomaly, Part, PartKind, Stage};
 use crate::stamp::Quality;
+use crate::trace::TraceId;
 
 fn part(hop: &str, role: &str, kind: PartKind, name: &str, duration_ns: u64) -> Part {
     let (hop, role, name) = (hop.to_owned(), role.to_owned(), name.to_owned());

@@ -1,9 +1,8 @@
-use journey::Quality;
-use journey::Transport;
+use journey::{Event, Quality, Transport};
 use proptest::prelude::*;
 
 use super::*;
-use crate::made::{data, flow, own, packet, socket, stamp, syn};
+use crate::testing::{data, flow, own, packet, socket, stamp, syn};
 
 const REQUEST: Direction = Direction::Request;
 
@@ -162,7 +161,7 @@ fn a_question_is_what_goes_before_its_answer() {
     }
     let streams = streams(packets);
     let found = streams.exchanges(&flow(), (0, 1_000));
-    let times: Vec<_> = found.iter().map(|one| (one.asked.out, one.answered.arrived)).collect();
+    let times: Vec<_> = found.iter().map(|one| (one.request.out, one.response.arrived)).collect();
     assert_eq!(times, [(Some(110), Some(141)), (Some(210), Some(241))]);
     assert_eq!(streams.exchanges(&flow(), (120, 1_000)).len(), 1, "its question lies before");
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use journey::{Direction, Event, Flow, Quality, Stamp, Transport};
 
-use crate::filter::Own;
+use crate::filter::LabAddresses;
 use crate::packet::{Carries, Packet};
 
 pub(crate) const CLIENT: &str = "127.0.0.1:40000";
@@ -14,7 +14,7 @@ pub(crate) fn socket(text: &str) -> SocketAddr {
     text.parse().expect("a socket address")
 }
 
-pub(crate) fn own() -> Own {
+pub(crate) fn own() -> LabAddresses {
     [socket(SERVER)].into_iter().collect()
 }
 

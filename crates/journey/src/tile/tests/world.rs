@@ -1,16 +1,7 @@
-//! Random topologies: any depth, layer-4 proxies, opaque programs, DNS, with and without the kernel's
-//! stamps. What happened is made up first, so it is known which parts must come out, to the nanosecond.
-//! Then spans get lost and stamps lie, and the parts must still tile.
+//! A made-up journey: what happens, what is reported of it, and which parts that must give.
 
-use proptest::prelude::*;
-
-use super::tests::{TRACE, span, stamp, tiles};
 use super::*;
-use crate::index::Known;
-use crate::stamp::{Flow, Stamp};
-
-/// How many journeys each property is tried on.
-const MANY: u32 = 10_000;
+use crate::roster::Hop;
 
 /// Decisions, made beforehand; when they run out, all are 0.
 struct Tape(std::vec::IntoIter<u16>);
@@ -32,17 +23,18 @@ impl Tape {
 }
 
 /// A part as it must come out: whose, what kind, its name, how long.
-type Expected = (String, PartKind, String, u64);
+pub(super) type Expected = (String, PartKind, String, u64);
 
 /// What happens, what is reported of it, and which parts that must give.
-struct World {
+pub(super) struct World {
+    role: fn(&str) -> String,
     tape: Tape,
     now: u64,
     made: u64,
-    spans: Vec<Span>,
-    expected: Vec<Expected>,
-    roster: Roster,
-    unaccounted: u64,
+    pub(super) spans: Vec<Span>,
+    pub(super) expected: Vec<Expected>,
+    pub(super) roster: Roster,
+    pub(super) unaccounted: u64,
 }
 
 /// Who had to make a connection onward, and when.
@@ -59,7 +51,9 @@ impl World {
         let [_, _, _, _, _, _, high, low] = n.to_be_bytes();
         let client = std::net::SocketAddr::from(([127, 0, high, low], 40_000));
         let address = std::net::SocketAddr::from(([127, 1, high, low], 80));
-        let known = Known { name: server.into(), role: server.into(), reports, onward: Vec::new() };
+        let begins = [None, Some(Stage::ToPod), Some(Stage::Application)][usize::from(self.tape.next(3))];
+        let known =
+            Hop { name: server.into(), role: (self.role)(server), reports, begins, onward: Vec::new() };
         self.roster.add(known, [address]);
         Flow { transport, client, server: address }
     }
@@ -271,8 +265,14 @@ impl World {
     }
 
     /// A whole journey.
-    fn journey(decisions: Vec<u16>) -> World {
+    pub(super) fn journey(decisions: Vec<u16>) -> World {
+        World::with_roles(decisions, str::to_owned)
+    }
+
+    /// The same, and each hop has the role that its name is given.
+    pub(super) fn with_roles(decisions: Vec<u16>, role: fn(&str) -> String) -> World {
         let mut world = World {
+            role,
             tape: Tape(decisions.into_iter()),
             now: 1_000_000,
             made: 1,
@@ -295,126 +295,4 @@ impl World {
         world.spans.insert(0, Span { start, end: world.now, ..root });
         world
     }
-}
-
-/// Stretches of the same thing in a row are one, and what took no time is nothing: how they are cut is
-/// not what is tested here.
-fn joined(parts: impl IntoIterator<Item = Expected>) -> Vec<Expected> {
-    let mut joined: Vec<Expected> = Vec::new();
-    for part in parts.into_iter().filter(|part| part.3 > 0) {
-        match joined.last_mut() {
-            Some(last) if (&last.0, last.1, &last.2) == (&part.0, part.1, &part.2) => last.3 += part.3,
-            _ => joined.push(part),
-        }
-    }
-    joined
-}
-
-fn put_together(spans: Vec<Span>, roster: &Roster) -> Journey {
-    let mut index = Index::default();
-    spans.into_iter().for_each(|span| index.insert(span));
-    assemble(&index, roster, TRACE).expect("there is a root")
-}
-
-fn decisions() -> impl Strategy<Value = Vec<u16>> {
-    prop::collection::vec(prop::num::u16::ANY, 0..400)
-}
-
-/// What goes wrong with one span.
-#[derive(Clone, Copy, Debug)]
-enum Wrong {
-    Lost,
-    /// One of its stamps is this much earlier or later than it was.
-    Stamp(usize, i64),
-    /// It says that it was this much earlier or later.
-    Span(i64),
-}
-
-fn wrong() -> impl Strategy<Value = (prop::sample::Index, Wrong)> {
-    let by = -3_000i64..3_000;
-    let how = prop_oneof![
-        Just(Wrong::Lost),
-        (0usize..4, by.clone()).prop_map(|(which, by)| Wrong::Stamp(which, by)),
-        by.prop_map(Wrong::Span),
-    ];
-    (any::<prop::sample::Index>(), how)
-}
-
-fn go_wrong(spans: &mut Vec<Span>, at: prop::sample::Index, how: Wrong) {
-    // Not the first: without it, it is another journey.
-    if spans.len() < 2 {
-        return;
-    }
-    let at = at.index(spans.len() - 1) + 1;
-    match how {
-        Wrong::Lost => drop(spans.remove(at)),
-        Wrong::Stamp(which, by) => {
-            let count = spans[at].stamps.len().max(1);
-            if let Some(stamp) = spans[at].stamps.get_mut(which % count) {
-                stamp.at = stamp.at.saturating_add_signed(by);
-            }
-        }
-        Wrong::Span(by) => {
-            spans[at].start = spans[at].start.saturating_add_signed(by);
-            spans[at].end = spans[at].end.saturating_add_signed(by);
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: MANY, ..ProptestConfig::default() })]
-
-    #[test]
-    fn what_happened_is_what_comes_out(decisions in decisions(), order in prop::num::u64::ANY) {
-        let mut world = World::journey(decisions);
-        // They come in any order.
-        let count = world.spans.len() as u64;
-        world.spans.rotate_left((order % count) as usize);
-        let journey = put_together(world.spans, &world.roster);
-        tiles(&journey);
-        prop_assert!(journey.anomalies.is_empty() && journey.sealed(), "{journey:?}");
-        prop_assert_eq!(journey.unaccounted_ns, world.unaccounted.cast_signed());
-        let parts = journey.parts.into_iter().map(|p| (p.hop, p.kind, p.name, p.duration_ns));
-        prop_assert_eq!(joined(parts), joined(world.expected));
-    }
-
-    #[test]
-    fn whatever_is_lost_or_impossible_the_parts_tile(
-        decisions in decisions(),
-        wrongs in prop::collection::vec(wrong(), 1..12),
-    ) {
-        let mut world = World::journey(decisions);
-        wrongs.into_iter().for_each(|(at, how)| go_wrong(&mut world.spans, at, how));
-        tiles(&put_together(world.spans, &world.roster));
-    }
-}
-
-/// The twin: a generator that made only short and simple journeys would prove nothing.
-#[test]
-fn the_made_up_journeys_have_everything_that_real_ones_have() {
-    use proptest::strategy::ValueTree as _;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut seen = std::collections::BTreeMap::<&str, usize>::new();
-    for _ in 0..1_000 {
-        let world = World::journey(decisions().new_tree(&mut runner).expect("decisions").current());
-        let part = |kind, name: &str| world.expected.iter().any(|p| p.1 == kind && p.2.contains(name));
-        let stamped = |event| world.spans.iter().flat_map(|s| &s.stamps).any(|stamp| stamp.event == event);
-        let calls = world.spans.iter().filter(|span| span.kind == Kind::Client).count();
-        for (what, there) in [
-            ("accept queue", part(PartKind::Wait, name::ACCEPT_QUEUE)),
-            ("connect", part(PartKind::Wait, "connect")),
-            ("wake-up", part(PartKind::Wake, name::WAKE_UP)),
-            ("opaque, passing on", part(PartKind::Opaque, "(response)")),
-            ("opaque, answering", world.expected.iter().any(|p| p.1 == PartKind::Opaque && p.2.is_empty())),
-            ("relay", part(PartKind::Leg, "→ relay")),
-            ("two relays in a row", world.expected.iter().any(|p| p.2.matches("relay").count() == 2)),
-            ("DNS", world.spans.iter().any(is_datagram)),
-            ("no kernel stamps at all", calls > 0 && !stamped(Event::Rx)),
-            ("many calls", calls > 10),
-            ("unaccounted", world.unaccounted > 0),
-        ] {
-            *seen.entry(what).or_default() += usize::from(there);
-        }
-    }
-    assert!(seen.values().all(|count| *count >= 10), "of 1000: {seen:?}");
 }

@@ -1,0 +1,144 @@
+//! Many journeys of one kind, summed up: the values. [`Tally`](crate::Tally) makes them.
+//!
+//! Percentiles of parts do not add up to the percentile of the total. So beside them stands the
+//! *decomposition*: real journeys, those whose total lies nearest to the total's p50 (and p99), averaged
+//! part by part.
+
+use serde::{Deserialize, Serialize};
+
+use crate::part::{Counts, Journey, Part, PartKind, Stage};
+use crate::trace::TraceId;
+
+/// What makes parts of different journeys the same: a row of the table. What occurs more than once in a
+/// journey (a proxy works before and after it waits) counts together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Row {
+    /// The chapter's line.
+    pub stage: Stage,
+    /// The hop's role, the same for all replicas.
+    pub role: String,
+    /// What the time was spent on.
+    pub kind: PartKind,
+    /// What was done; a leg's ends by their roles.
+    pub name: String,
+}
+
+impl Row {
+    /// The row of a part in its journey.
+    pub fn of(part: &Part, journey: &Journey) -> Row {
+        let role = |end: &str| {
+            let known = journey.parts.iter().find(|part| part.hop == end);
+            known.map_or_else(|| end.to_owned(), |part| part.role.clone())
+        };
+        let name = match part.name.split_once(" → ") {
+            Some((from, to)) if part.kind == PartKind::Leg => format!("{} → {}", role(from), role(to)),
+            _ => part.name.clone(),
+        };
+        Row { stage: part.stage, role: part.role.clone(), kind: part.kind, name }
+    }
+}
+
+/// A row over all journeys; journeys that have no such part count with 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartSummary {
+    /// Which.
+    #[serde(flatten)]
+    pub row: Row,
+    /// In how many journeys it occurs.
+    pub journeys: usize,
+    /// Of the time of all journeys together, from 0 to 1.
+    pub share: f64,
+    /// Half of the journeys spent at most this on it, in nanoseconds.
+    pub p50_ns: u64,
+    /// Nine in ten.
+    pub p90_ns: u64,
+    /// Ninety-nine in a hundred.
+    pub p99_ns: u64,
+    /// The most.
+    pub max_ns: u64,
+}
+
+/// A row of a decomposition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartMean {
+    /// Which.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Mean over the journeys, in nanoseconds.
+    pub duration_ns: u64,
+}
+
+/// The mean of journeys whose totals are nearest to a percentile of all: its parts add up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decomposition {
+    /// How many journeys.
+    pub journeys: usize,
+    /// Their mean total, in nanoseconds.
+    pub total_ns: u64,
+    /// What no part accounts for: the total less the sum of the parts.
+    pub unaccounted_ns: i64,
+    /// Where the time went, in the order of a journey.
+    pub parts: Vec<PartMean>,
+}
+
+impl Decomposition {
+    /// The time of one row, in nanoseconds.
+    pub fn of(&self, row: &Row) -> u64 {
+        self.parts.iter().find(|part| part.row == *row).map_or(0, |part| part.duration_ns)
+    }
+}
+
+/// The decomposition near the median and near the tail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decompositions {
+    /// One journey in twenty, nearest to the median.
+    pub p50: Decomposition,
+    /// One journey in a hundred, nearest to the 99th percentile.
+    pub p99: Decomposition,
+}
+
+/// Counts that some journeys have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountsShared {
+    /// How many journeys.
+    pub journeys: usize,
+    /// The counts; bytes are those of the first of them, because header compression makes them vary.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// A journey that is in no figure, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flagged {
+    /// Which.
+    pub trace_id: TraceId,
+    /// What is wrong with it.
+    pub what: Vec<String>,
+}
+
+/// Many journeys of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many.
+    pub journeys: usize,
+    /// The shortest total, in nanoseconds.
+    pub min_ns: u64,
+    /// Half of the totals are at most this, in nanoseconds.
+    pub p50_ns: u64,
+    /// Nine in ten.
+    pub p90_ns: u64,
+    /// Ninety-nine in a hundred.
+    pub p99_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+    /// The median of what no part accounts for, without its sign, in nanoseconds.
+    pub unaccounted_p50_ns: u64,
+    /// Journeys left out because something about them was strange or a hop stayed silent.
+    pub flagged: usize,
+    /// Every row, in the order of a journey.
+    pub parts: Vec<PartSummary>,
+    /// Where the time of usual and of slow journeys went.
+    pub decomposition: Decompositions,
+    /// The counts, the most frequent first: one entry when all journeys agree.
+    pub counts: Vec<CountsShared>,
+}

@@ -1,0 +1,55 @@
+//! Where the stages of a time budget begin and end. The client says so of its own steps, the roster of the hops.
+
+use super::Tiler;
+use crate::part::Stage;
+use crate::semconv::attribute;
+use crate::span::{Kind, Span};
+use crate::stamp::Stamp;
+
+impl Tiler<'_> {
+    /// The stage of one of the client's own steps: what its span says, else what its kind tells.
+    pub(super) fn stage_of_step(&self, span: &Span) -> Stage {
+        let said = span.text(attribute::STAGE).and_then(Stage::named);
+        said.unwrap_or(match span.kind {
+            Kind::Client if span.is_datagram() => Stage::Dns,
+            Kind::Client => Stage::ToLoadBalancer,
+            _ if self.stage > Stage::ToLoadBalancer => Stage::Response,
+            _ => Stage::Browser,
+        })
+    }
+
+    /// The request that was written at `sent` is about to arrive at a hop, which read it at `read`. If that is not
+    /// the hop that the sender wrote to, an opaque one lies in between: then the edge is passed already.
+    pub(super) fn approach(&mut self, hop: &str, sent: &Stamp, read: Option<&Stamp>) {
+        let direct = match read {
+            Some(read) => read.flow == sent.flow,
+            None => self.roster.at(sent.flow.server).is_none_or(|known| known.name == hop),
+        };
+        if self.stage == Stage::ToLoadBalancer && !direct {
+            self.stage = Stage::ToPod;
+        }
+    }
+
+    /// A request has arrived at a hop.
+    pub(super) fn begin_stage(&mut self, hop: &str) {
+        match self.roster.named(hop).map(|known| known.begins) {
+            // The application may be met again, for instance when the edge tries a second region.
+            Some(Some(Stage::Application)) => self.stage = Stage::Application,
+            Some(Some(stage)) => self.stage = self.stage.max(stage),
+            Some(None) => {}
+            // The plan says nothing of it: the first program that the client reached is the edge.
+            None if self.stage == Stage::ToLoadBalancer => self.stage = Stage::ToPod,
+            None => {}
+        }
+    }
+
+    /// A hop has responded: the stage was `before` when the request arrived there, and `begun` from then on. Behind
+    /// the outermost application everything is the response.
+    pub(super) fn end_stage(&mut self, before: Stage, begun: Stage) {
+        if begun == Stage::Application && before != Stage::Application {
+            self.stage = Stage::Response;
+        } else if self.stage != Stage::Response {
+            self.stage = begun;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Programs that report nothing, or should have reported.
+
+use super::*;
+
+fn roster(name: &str, flow: Flow, reports: bool) -> Roster {
+    let mut roster = Roster::default();
+    roster.add(
+        Hop { name: name.into(), role: name.into(), reports, begins: None, onward: vec!["pod".into()] },
+        [flow.server],
+    );
+    roster
+}
+
+#[test]
+fn a_hop_that_should_report_and_does_not_is_named() {
+    let without_relay: Vec<Span> = three_hops().into_iter().filter(|span| span.name != "relay").collect();
+    let journey = assembled(without_relay.clone(), &roster("cart-service", flow(2), true));
+    tiles(&journey);
+    assert_eq!(journey.silent, ["cart-service"]);
+    // The same program, known to report nothing, is opaque: its time is inferred from its neighbours.
+    let journey = assembled(without_relay, &roster("cart-service", flow(2), false));
+    tiles(&journey);
+    assert!(journey.sealed());
+    assert_eq!(journey.own("cart-service"), (250 - 150) + (850 - 700));
+    assert_eq!(journey.own("pod"), 450);
+}
+
+#[test]
+fn a_journey_is_not_complete_while_nobody_behind_an_opaque_hop_has_reported() {
+    let mut roster = roster("cart-service", flow(2), false);
+    let pod =
+        Hop { name: "pod".into(), role: "cart".into(), reports: true, begins: None, onward: Vec::new() };
+    roster.add(pod, [flow(3).server]);
+    let early: Vec<Span> =
+        three_hops().into_iter().filter(|span| span.hop != "pod" && span.name != "relay").collect();
+    assert_eq!(assembled(early, &roster).silent, ["pod"]);
+    let late: Vec<Span> = three_hops().into_iter().filter(|span| span.name != "relay").collect();
+    assert!(assembled(late, &roster).sealed());
+}
+
+#[test]
+fn nobody_behind_an_opaque_load_balancer_is_missed_in_its_handshake() {
+    let mut roster = roster("lb", flow(1), false);
+    roster.add(
+        Hop { name: "pod".into(), role: "pod".into(), reports: true, begins: None, onward: Vec::new() },
+        [flow(2).server],
+    );
+    let journey = |stage: Option<Stage>| {
+        let asked = client("browser", 2, 1, flow(1), (10, 300));
+        let asked = stage.into_iter().fold(asked, Span::stage);
+        let root = span("browser", 1, None, Kind::Internal, "journey", (0, 1000));
+        assembled(vec![root, asked], &roster)
+    };
+    assert!(journey(Some(Stage::Tls)).sealed());
+    assert_eq!(journey(Some(Stage::Tls)).own("lb"), 290);
+    assert_eq!(journey(None).silent, ["pod"], "a request is passed on");
+}
+
+#[test]
+fn an_opaque_program_in_front_of_a_relay_ends_where_the_relay_begins() {
+    // lb → nginx (reports nothing, passes traceparent on) → layer 4 → pod
+    let mut spans = three_hops();
+    for span in &mut spans {
+        if span.name == "relay" {
+            for stamp in &mut span.stamps {
+                if stamp.flow == flow(2) {
+                    stamp.flow = flow(4);
+                }
+            }
+        }
+    }
+    let journey = assembled(spans, &roster("nginx", flow(2), false));
+    tiles(&journey);
+    assert!(journey.sealed(), "{:?}", journey.silent);
+    assert_eq!(journey.own("nginx"), (200 - 150) + (850 - 770));
+    assert_eq!(journey.own("cart-service"), 10 + 20);
+}
+
+#[test]
+fn opaque_programs_in_a_row_share_a_part_that_names_them_all() {
+    let known = |name: &str, reports, onward: &[&str]| Hop {
+        name: name.into(),
+        role: name.into(),
+        reports,
+        begins: None,
+        onward: onward.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let mut roster = Roster::default();
+    roster.add(known("ingress", false, &["cart-service"]), [flow(2).server]);
+    roster.add(known("cart-service", false, &["other", "pod"]), [flow(4).server]);
+    roster.add(known("other", false, &["nobody"]), [flow(5).server]);
+    roster.add(known("pod", true, &[]), [flow(3).server]);
+    let spans = three_hops().into_iter().filter(|span| span.name != "relay").collect();
+    let journey = assembled(spans, &roster);
+    tiles(&journey);
+    let names = |kind| journey.parts.iter().filter(move |part| part.kind == kind).map(|part| &*part.name);
+    assert_eq!(
+        names(PartKind::Opaque).collect::<Vec<_>>(),
+        ["ingress + cart-service (request)", "ingress + cart-service (response)"]
+    );
+    assert_eq!(journey.own("ingress"), (250 - 150) + (850 - 700));
+}
