@@ -36,8 +36,17 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Span>, prost::DecodeError> {
                 }
             });
         let service = service.unwrap_or(Cow::Borrowed("unknown_service"));
-        for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-            spans.extend(from_wire(span, &service));
+        for of_scope in group.scope_spans {
+            let of_other_version =
+                |scope: &wire::Scope| scope.name == stamp::SCOPE && scope.version != stamp::VERSION;
+            let readable = !of_scope.scope.as_ref().is_some_and(of_other_version);
+            for mut span in of_scope.spans {
+                if !readable {
+                    // Stamps of a meaning that is not known would be worse than none.
+                    span.events.clear();
+                }
+                spans.extend(from_wire(span, &service));
+            }
         }
     }
     Ok(spans)
@@ -126,8 +135,17 @@ mod wire {
     }
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct ScopeSpans {
+        #[prost(message, optional, tag = "1")]
+        pub(super) scope: Option<Scope>,
         #[prost(message, repeated, tag = "2")]
         pub(super) spans: Vec<Span>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Scope {
+        #[prost(string, tag = "1")]
+        pub(super) name: String,
+        #[prost(string, tag = "2")]
+        pub(super) version: String,
     }
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Span {

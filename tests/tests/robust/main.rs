@@ -14,12 +14,14 @@
 //! | `command_line` | what scripts rely on: exit codes, stdout, JSON |
 //! | `certificates` | secrets are secret, and the authority can sign for nobody else |
 //! | `map`, `documents` | docs/architecture.md says what is there |
+//! | `contract` | the names of spans stand in one place, and what reads them knows no stack |
 //!
 //! `process`, `program` and `spot` are tools: a process that is told apart from a later one of the same
 //! number, the `lab` program as a user starts it, and a place where it can run.
 
 mod certificates;
 mod command_line;
+mod contract;
 mod documents;
 mod full_disk;
 mod garbage;

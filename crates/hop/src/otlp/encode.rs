@@ -14,6 +14,10 @@ pub fn encode(service: &str, spans: &[Span]) -> Vec<u8> {
         resource_spans
             .message(1, |resource| resource.attribute(1, attribute::SERVICE_NAME, Borrowed::Text(service)));
         resource_spans.message(2, |scope_spans| {
+            scope_spans.message(1, |scope| {
+                scope.bytes(1, stamp::SCOPE.as_bytes());
+                scope.bytes(2, stamp::VERSION.as_bytes());
+            });
             for span in spans {
                 scope_spans.message(2, |writer| writer.span(span));
             }

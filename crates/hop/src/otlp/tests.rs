@@ -31,6 +31,19 @@ fn what_is_encoded_is_decoded() {
     assert_eq!(decode(&encode("cart", &[span()])).unwrap(), [span()]);
 }
 
+/// Who sends stamps of another meaning is still heard, but its stamps are not taken for ours.
+#[test]
+fn stamps_of_another_version_are_left_out() {
+    let (name, version) = (field(1, b"journey.stamps"), field(2, b"1"));
+    let encoded = encode("cart", &[span()]);
+    let at = encoded.windows(version.len()).position(|bytes| bytes == version).expect("the version");
+    assert_eq!(encoded[at - name.len()..at], name, "it is the scope's");
+    let mut later = encoded;
+    later[at + 2] = b'2';
+    let [read] = &decode(&later).unwrap()[..] else { panic!("one span") };
+    assert_eq!(*read, Span { stamps: Vec::new(), ..span() });
+}
+
 #[test]
 fn spans_without_ids_are_left_out_and_garbage_is_an_error() {
     let mut nameless = span();

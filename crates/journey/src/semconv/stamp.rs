@@ -3,9 +3,14 @@
 //! A stamp is one span event. Its name says what happened, its time says when (CLOCK_REALTIME), its attributes
 //! say to which byte. `docs/measuring.md` ("Stamps on the wire") describes it for senders in other languages.
 
-use crate::{Direction, Event, Quality};
+use crate::stamp::{Direction, Event, Quality};
+
+/// The version of this convention: a change of meaning gets a new one, an addition does not.
+pub const VERSION: &str = "1";
 
 names! {
+    /// The name of the instrumentation scope whose version is [`VERSION`].
+    SCOPE = "journey.stamps";
     /// Attribute: the two sockets, `tcp CLIENT>SERVER` or `udp CLIENT>SERVER`, each `ip:port`.
     FLOW = "journey.flow";
     /// Attribute: `request` (client to server) or `response`.

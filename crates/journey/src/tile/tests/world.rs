@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::roster::Hop;
+use crate::stamp::Transport;
 
 /// Decisions, made beforehand; when they run out, all are 0.
 struct Tape(std::vec::IntoIter<u16>);
