@@ -26,7 +26,7 @@ use crate::query_trace::{QueryTrace, Sent};
 
 /// How long one name server may take for one question, with everything: a client waits, and a program that
 /// answers at all on this machine answers in a fraction.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(900);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(800);
 /// How long one datagram is waited for before it is sent again: they do get lost.
 pub(crate) const RESEND_AFTER: Duration = Duration::from_millis(300);
 
