@@ -7,7 +7,6 @@
 mod batch;
 mod broker;
 mod partition;
-mod stored;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};

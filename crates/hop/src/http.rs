@@ -1,6 +1,7 @@
 //! HTTP as every hop speaks it.
 //!
 //! * [`server`]: connections in, one [`Exchange`] per request: its trace, its stamps, its spans.
+//! * [`ahead`]: responses off the upstream before their readers take them.
 //! * [`client`]: pooled HTTP/1.1 connections out, with the same stamps.
 //! * [`acceptable`]: what no hop takes.
 //! * [`interim`]: what is said before a response, on its way to the client.
@@ -8,6 +9,7 @@
 //! * [`forward`]: what a proxy must change in the headers it passes on.
 
 pub mod acceptable;
+pub mod ahead;
 pub mod client;
 pub mod exchange;
 pub mod forward;

@@ -95,10 +95,15 @@ impl Settings {
             request_time: Duration::from_millis(self.request_timeout_ms),
             head_time: Duration::from_millis(self.head_timeout_ms),
             head_bytes: self.max_head,
-            pace: Pace { stall: Duration::from_millis(self.stall_timeout_ms), rate: self.body_rate },
+            pace: self.pace(),
             streaming: self.streaming_requests,
             ..Limits::default()
         }
+    }
+
+    /// How slowly bodies may pass.
+    pub fn pace(&self) -> Pace {
+        Pace { stall: Duration::from_millis(self.stall_timeout_ms), rate: self.body_rate }
     }
 
     /// What a Service may cost.

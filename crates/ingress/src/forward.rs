@@ -7,8 +7,9 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use hop::admin::text;
 use hop::http::acceptable::about_the_server;
+use hop::http::ahead::{Contested, read_ahead};
 use hop::http::forward::{Place, Via, authority, ends_here, outgoing, trailers};
-use hop::http::server::{RequestBody, exchange};
+use hop::http::server::{Pace, RequestBody, exchange};
 use hop::http::{Body, Client, Fault, Problem};
 
 use crate::routes::{Routes, matchable};
@@ -23,12 +24,13 @@ pub struct Forwarder {
     name: Arc<str>,
     routes: Arc<Routes>,
     client: Client,
+    pace: Pace,
 }
 
 impl Forwarder {
     /// Forwards as `name`, by these routes.
-    pub fn new(name: Arc<str>, routes: Routes, client: Client) -> Self {
-        Forwarder { name, routes: Arc::new(routes), client }
+    pub fn new(name: Arc<str>, routes: Routes, client: Client, pace: Pace) -> Self {
+        Forwarder { name, routes: Arc::new(routes), client, pace }
     }
 
     /// Answers one request.
@@ -82,7 +84,8 @@ impl Forwarder {
         let response =
             self.client.send(backend.address, request, &exchange).await.map_err(|error| error.problem())?;
 
-        // 4. Pass the answer back.
-        back.response(response, &backend.service)
+        // 4. Pass the answer back: off the Service's connection at once, whenever our client takes it.
+        let response = back.response(response, &backend.service)?;
+        Ok(response.map(|body| read_ahead(body, self.pace, Contested::default(), ())))
     }
 }

@@ -18,7 +18,8 @@ pub async fn run(listener: TcpListener, routes: Routes, settings: Settings, hop:
         tracing::warn!("no rule and no default backend: every request will get 404 (see --rule)");
     }
     tracing::info!(rules = routes.len(), "routing");
-    let forwarder = Forwarder::new(hop.name.clone(), routes, Client::new(settings.client_limits()));
+    let forwarder =
+        Forwarder::new(hop.name.clone(), routes, Client::new(settings.client_limits()), settings.pace());
     let server = Server::new(&hop, settings.limits(), move |request| forwarder.clone().answer(request));
     hop.ready();
     hop::accept::run(listener, settings.max_connections, &hop.shutdown, hop.drain, |stream, stop| {

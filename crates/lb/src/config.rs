@@ -148,11 +148,16 @@ impl Settings {
             head_bytes: self.max_head,
             headers: 100,
             streams: self.max_streams,
-            pace: Pace { stall: Duration::from_millis(self.stall_timeout_ms), rate: self.body_rate },
+            pace: self.pace(),
             streaming: self.streaming_requests,
             body: self.max_body,
             ..Limits::default()
         }
+    }
+
+    /// How slowly bodies may pass.
+    pub fn pace(&self) -> Pace {
+        Pace { stall: Duration::from_millis(self.stall_timeout_ms), rate: self.body_rate }
     }
 
     /// What an upstream may cost.

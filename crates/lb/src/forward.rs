@@ -1,23 +1,22 @@
 //! The life of one request in the load balancer: is it acceptable, who gets it, what came back, and
 //! if nothing did: may someone else be asked?
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::body::Body as _;
 use hyper::header;
 use hyper::http::request;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 
 use hop::clock;
 use hop::http::acceptable::about_the_server;
+use hop::http::ahead::read_ahead;
 use hop::http::client::ClientError;
 use hop::http::forward::{Place, Via, authority, ends_here, outgoing, trailers};
-use hop::http::server::{BodyError, RequestBody, exchange};
-use hop::http::{Body, BoxError, Client, Exchange, Fault, Problem, empty, full};
+use hop::http::server::{BodyError, Pace, RequestBody, exchange};
+use hop::http::{Body, Client, Exchange, Fault, Problem, empty, full};
 
 use crate::config::Settings;
 use crate::retry::{self, Budget};
@@ -36,6 +35,7 @@ pub struct Forwarder {
     budget: Mutex<Budget>,
     retries: u32,
     max_body: u64,
+    pace: Pace,
 }
 
 impl Forwarder {
@@ -50,6 +50,7 @@ impl Forwarder {
             budget: Mutex::new(budget),
             retries: settings.retries,
             max_body: settings.max_body,
+            pace: settings.pace(),
         }
     }
 
@@ -91,7 +92,9 @@ impl Forwarder {
         // 4. Pass the answer back, without what concerned the connection to the upstream.
         let from = lease.address().to_string();
         let response = back.response(response, &from)?;
-        Ok(response.map(|inner| LeasedBody { inner, _lease: lease }.boxed_unsync()))
+        // The place is the exchange's with the upstream, not the reader's.
+        let contested = lease.contested();
+        Ok(response.map(|body| read_ahead(body, self.pace, contested, lease)))
     }
 
     /// Holds small bodies, lets others stream up to the limit.
@@ -218,32 +221,6 @@ impl Payload {
             Payload::Held(_, None) => empty(),
             Payload::Streaming(body) => body.take().unwrap_or_else(empty),
         }
-    }
-}
-
-/// A response's body. Until its last byte has gone, the upstream is busy with it.
-struct LeasedBody {
-    inner: Body,
-    _lease: Lease,
-}
-
-impl hyper::body::Body for LeasedBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 

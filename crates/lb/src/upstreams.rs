@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hop::clock;
 use hop::http::Exchange;
+use hop::http::ahead::{Contested, GIVES_WAY};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -24,6 +25,8 @@ pub struct Upstream {
     active: AtomicUsize,
     /// So many more may be in progress.
     places: Arc<Semaphore>,
+    /// Called when somebody waits for a place.
+    contested: Contested,
     known: Mutex<Known>,
 }
 
@@ -115,7 +118,8 @@ impl Upstreams {
         let upstream = |address: &SocketAddr| {
             let (address, active, known) = (*address, AtomicUsize::new(0), Mutex::default());
             let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-            Arc::new(Upstream { address, thresholds, active, places, known })
+            let contested = Contested::default();
+            Arc::new(Upstream { address, thresholds, active, places, contested, known })
         };
         Upstreams { all: addresses.iter().map(upstream).collect(), policy, turn: AtomicUsize::new(0) }
     }
@@ -167,6 +171,11 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Where requests that wait for a place at this upstream call.
+    pub fn contested(&self) -> Contested {
+        Contested::clone(&self.upstream.contested)
+    }
+
     /// Waits until the upstream may get this request, first come, first served. The wait is recorded as
     /// `queue`, where there was one; how long it may last is the request's own limit.
     pub async fn place(&mut self, exchange: &Exchange) {
@@ -174,7 +183,14 @@ impl Lease {
         self.place = Arc::clone(&places).try_acquire_owned().ok();
         if self.place.is_none() {
             let queued = exchange.wait(journey::semconv::name::QUEUE);
-            self.place = places.acquire_owned().await.ok();
+            let mut place = std::pin::pin!(places.acquire_owned());
+            self.place = loop {
+                // Who holds a place and does not read its response has to give way.
+                self.upstream.contested.notify_waiters();
+                if let Ok(place) = tokio::time::timeout(GIVES_WAY / 4, place.as_mut()).await {
+                    break place.ok();
+                }
+            };
             drop(queued);
         }
     }

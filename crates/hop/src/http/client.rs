@@ -29,6 +29,9 @@ pub use error::ClientError;
 use upload::Upload;
 use wire::Wire;
 
+/// The most that is read at once, and the longest head of a response, in bytes.
+const READ: usize = 64 << 10;
+
 /// What asking may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientLimits {
@@ -164,9 +167,7 @@ impl Client {
             }
             // Ready at once, unless the previous request's body is still being sent.
             let ready = tokio::time::timeout(Duration::from_millis(5), connection.sender.ready()).await;
-            // Closed by the server, but not yet noticed here? The request would be lost, and one that is not
-            // idempotent must not be sent again (RFC 9112 §9.3.1).
-            if matches!(ready, Ok(Ok(()))) && !connection.stamps.is_unusable_for_a_request() {
+            if matches!(ready, Ok(Ok(()))) {
                 return Some(connection);
             }
         }
@@ -181,7 +182,9 @@ impl Client {
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
             .map_err(broken)?;
         let stamps = stream.stamps();
-        let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(Wire::new(stream)))
+        let (sender, driver) = hyper::client::conn::http1::Builder::new()
+            .max_buf_size(READ)
+            .handshake(TokioIo::new(Wire::new(stream)))
             .await
             .map_err(|source| ClientError::Broken { to, source })?;
         tokio::spawn(async move {

@@ -31,6 +31,7 @@ mod wire;
 use activity::Running;
 use informational::Informational;
 pub use pace::Pace;
+pub(super) use pace::Waiting;
 
 use request_body::Source;
 pub use request_body::{BodyError, RequestBody};

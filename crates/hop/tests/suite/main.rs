@@ -5,5 +5,6 @@ mod client;
 mod passing;
 mod rig;
 mod server;
+mod slow;
 mod start;
 mod telemetry;

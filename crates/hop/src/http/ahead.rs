@@ -1,0 +1,204 @@
+//! Reading a response ahead of its reader, so that a slow reader holds nothing behind this program.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Frame, SizeHint};
+use tokio::sync::Notify;
+
+use super::server::{Pace, Waiting};
+use super::{Body, BoxError};
+use crate::clock;
+
+/// No more is read ahead while so many bytes wait for the reader; one read (64 KiB at most, see
+/// [`Client`](super::Client)) may go beyond.
+pub const AHEAD: usize = 16 << 10;
+
+/// A reader who has taken nothing for so long gives way when others wait for what its response holds.
+pub const GIVES_WAY: Duration = Duration::from_millis(500);
+
+/// Where those who wait call when there is too little for all; see [`read_ahead`].
+pub type Contested = Arc<Notify>;
+
+/// Reads `body` ahead in a task of its own and lets `held` go with its last byte, whoever has read what by then.
+///
+/// Up to [`AHEAD`] bytes are off the upstream at once. Of a larger response the rest follows as the reader takes
+/// it, no slower than `pace`; when `contested` calls, a reader who has taken nothing for [`GIVES_WAY`] has to
+/// give way. A reader who is too slow finds an error in the body.
+pub fn read_ahead<H: Send + 'static>(body: Body, pace: Pace, contested: Contested, held: H) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let length = body.size_hint().exact();
+    let shared = Arc::new(Shared::default());
+    let reader = Reader { shared: Arc::clone(&shared), length };
+    tokio::spawn(async move {
+        let pump = Pump { body, shared, waiting: Waiting::new(pace), since: None };
+        pump.run(&contested).await;
+        drop(held);
+    });
+    reader.boxed_unsync()
+}
+
+#[derive(Default)]
+struct Shared(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<Frame<Bytes>>,
+    /// Bytes in `frames`, and bytes that the reader took since the pump last looked.
+    waiting: usize,
+    taken: usize,
+    /// Nothing more will come, for this reason if there is one.
+    ended: bool,
+    error: Option<BoxError>,
+    reader_gone: bool,
+    reader: Option<Waker>,
+    pump: Option<Waker>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The side of the upstream.
+struct Pump {
+    body: Body,
+    shared: Arc<Shared>,
+    waiting: Waiting,
+    /// Since when the reader has taken nothing although it could.
+    since: Option<Instant>,
+}
+
+enum Step {
+    Next(Option<Result<Frame<Bytes>, BoxError>>),
+    Gone,
+    Late,
+}
+
+impl Pump {
+    async fn run(mut self, contested: &Notify) {
+        loop {
+            let called = contested.notified();
+            let step = tokio::select! {
+                biased;
+                step = std::future::poll_fn(|context| self.poll_step(context)) => step,
+                () = called => {
+                    let patient = |since: Instant| clock::since(since) < GIVES_WAY;
+                    if self.since.is_none_or(patient) { continue } else { Step::Late }
+                }
+            };
+            let mut state = self.shared.state();
+            match step {
+                Step::Gone => return,
+                Step::Late => {
+                    let text = "the client takes nothing of the response";
+                    state.error = Some(std::io::Error::new(std::io::ErrorKind::TimedOut, text).into());
+                    state.ended = true;
+                }
+                Step::Next(Some(Ok(frame))) => {
+                    state.waiting += frame.data_ref().map_or(0, Bytes::len);
+                    state.ended = frame.is_trailers() || self.body.is_end_stream();
+                    state.frames.push_back(frame);
+                }
+                Step::Next(Some(Err(error))) => {
+                    state.error = Some(error);
+                    state.ended = true;
+                }
+                Step::Next(None) => state.ended = true,
+            }
+            if let Some(reader) = state.reader.take() {
+                reader.wake();
+            }
+            if state.ended {
+                return;
+            }
+        }
+    }
+
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
+        let mut state = self.shared.state();
+        if state.reader_gone {
+            return Poll::Ready(Step::Gone);
+        }
+        state.pump = Some(context.waker().clone());
+        let taken = std::mem::take(&mut state.taken);
+        let full = state.waiting >= AHEAD;
+        drop(state);
+        if taken > 0 {
+            self.waiting.moved(taken);
+            self.since = None;
+        }
+        if full {
+            self.since.get_or_insert_with(clock::monotonic);
+            return self.waiting.poll_late(context).map(|()| Step::Late);
+        }
+        self.waiting.stop();
+        self.since = None;
+        Pin::new(&mut self.body).poll_frame(context).map(Step::Next)
+    }
+}
+
+/// The side of the client.
+struct Reader {
+    shared: Arc<Shared>,
+    /// What is left, where that is known.
+    length: Option<u64>,
+}
+
+impl hyper::body::Body for Reader {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state();
+        if let Some(frame) = state.frames.pop_front() {
+            let count = frame.data_ref().map_or(0, Bytes::len);
+            state.waiting -= count;
+            state.taken += count;
+            if let Some(pump) = state.pump.take() {
+                pump.wake();
+            }
+            self.length = self.length.map(|length| length.saturating_sub(count as u64));
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if state.ended {
+            return Poll::Ready(state.error.take().map(Err));
+        }
+        state.reader = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let state = self.shared.state();
+        state.frames.is_empty() && state.ended && state.error.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.reader_gone = true;
+        if let Some(pump) = state.pump.take() {
+            pump.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
