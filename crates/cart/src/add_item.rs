@@ -102,7 +102,7 @@ async fn add(
         shop.redis.add(exchange, &addition).await
     };
     let queued = match added {
-        Ok(Added::Kept(queued)) => queued,
+        Ok(Added::Kept(queued)) => *queued,
         Ok(Added::Lost) => {
             give_up(shop, exchange, product, &reservation).await;
             return Err(lost());

@@ -7,6 +7,7 @@
 mod batch;
 mod broker;
 mod partition;
+mod stored;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -10,9 +10,9 @@
 //!
 //! **Once, as a rule.** For [`LEFT_BEHIND`] an event belongs to the process that wrote it, and nobody else tells it.
 //! What is still there then was left behind, and belongs to whoever holds the cart's claim, a key in Redis that one
-//! process at a time can have. Two cases remain in which Kafka gets an event again: a process died, or Redis did not
-//! confirm, between Kafka's acknowledgement and the event's leaving; and Kafka stored an event and did not say so. It
-//! has the same `eventId` then, by which consumers drop it: the first time counts.
+//! process at a time can have. That one looks first whether Kafka has it (`kafka/stored.rs`): its writer may have died,
+//! or Kafka itself, before that could be noted. What remains is a process that comes to a stop for seconds between
+//! looking and sending. Then Kafka gets an event again; it has the same `eventId`, by which consumers drop it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -157,7 +157,13 @@ impl Outbox {
                 Head::Gone => return Ok(()),
                 Head::Ours(events) => {
                     let records: Vec<&Outgoing> = events.iter().map(|(_, outgoing)| outgoing).collect();
-                    means.kafka.publish(means.exchange, span_id, &records).await?;
+                    let time = own_time(events[0].0);
+                    let publish = means.kafka.publish(means.exchange, span_id, &records);
+                    let Ok(published) = tokio::time::timeout(time, publish).await else {
+                        // From now on it is nobody's own: whoever holds the claim looks first whether it is there.
+                        continue;
+                    };
+                    published?;
                     for (id, _) in events {
                         lock(&cart.waiting).remove(&id);
                         self.has_told(customer, id);
@@ -262,9 +268,15 @@ impl Outbox {
     }
 }
 
+/// How long it is still its writer's.
+fn own_time(place: Place) -> Duration {
+    let end = place.0.saturating_add(LEFT_BEHIND);
+    Duration::from_millis(end.saturating_sub(clock::now() / 1_000_000))
+}
+
 /// Has nobody told it in the time in which it was its writer's?
 pub fn is_left_behind(place: Place) -> bool {
-    clock::now() / 1_000_000 >= place.0.saturating_add(LEFT_BEHIND)
+    own_time(place).is_zero()
 }
 
 /// Looks at a queue that does not move: further and further apart, and not for ever.

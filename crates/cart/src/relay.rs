@@ -130,6 +130,7 @@ impl Relay {
         let settled = self.settle(exchange).await;
         let returned = returns::bring_left_behind(&self.shop.background, exchange).await;
         let told = self.tell_left_behind(exchange).await.map_err(|failure| failure.describe());
+        self.trouble.say();
         settled.and(returned).and(told)
     }
 
@@ -142,7 +143,7 @@ impl Relay {
         let shop = Arc::clone(&self.shop);
         let means = Means { redis: &shop.background.redis, kafka: &shop.background.kafka, exchange };
         let mut cursor = "0".to_owned();
-        let outcome = loop {
+        loop {
             let (customers, next) = means.redis.outboxes(exchange, &cursor).await?;
             // A small hash comes at once, however many were asked for.
             for some in customers.chunks(TOGETHER) {
@@ -150,11 +151,9 @@ impl Relay {
             }
             cursor = next;
             if cursor == "0" || !self.lease(exchange).await? {
-                break Ok(());
+                return Ok(());
             }
-        };
-        self.trouble.say();
-        outcome
+        }
     }
 
     async fn tell_some(&mut self, means: Means<'_>, customers: &[String]) -> Result<(), Failure> {

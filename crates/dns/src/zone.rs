@@ -1,4 +1,4 @@
-//! Zone files: from the text a person edits to a tree of names that questions are looked up in.
+//! Zones: from the records of a file to a tree of names that questions are looked up in.
 //!
 //! A *zone* is the part of the name tree that one organisation answers for. It begins at its
 //! *origin* and ends at its *cuts*, the names it has delegated to somebody else.

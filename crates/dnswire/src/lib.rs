@@ -3,6 +3,8 @@
 mod extended;
 mod stream;
 
+use std::io;
+
 use hickory_proto::op::{Edns, Message, Metadata, OpCode, ResponseCode};
 
 pub use extended::ExtendedError;
@@ -101,6 +103,29 @@ pub fn reply_to(query: &Message) -> Message {
         ours
     });
     reply
+}
+
+/// The response, if these bytes answer `request`: same id, same question (RFC 5452 §9.1). Anything else is a
+/// stray or a forgery and must not end the waiting.
+///
+/// The inner error: bytes with the right id that cannot be read.
+pub fn response_to(request: &Message, bytes: &[u8]) -> Option<io::Result<Message>> {
+    let header = bytes.first_chunk::<3>()?;
+    let id = u16::from_be_bytes([header[0], header[1]]);
+    // QR says that it is a response, and the opcode is that of a query (RFC 1035 §4.1.1).
+    if id != request.id || header[2] & 0xf8 != 0x80 {
+        return None;
+    }
+    match Message::from_vec(bytes) {
+        Ok(response) => {
+            let fits = response.queries == request.queries;
+            // A server that could not read the question may leave it out of its error.
+            let no_answer = !matches!(response.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+            let error = response.queries.is_empty() && no_answer;
+            (fits || error).then_some(Ok(response))
+        }
+        Err(error) => Some(Err(io::Error::new(io::ErrorKind::InvalidData, error))),
+    }
 }
 
 /// How large a response over UDP the sender of `query` can take, in bytes.

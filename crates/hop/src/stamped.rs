@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,6 +87,8 @@ struct Log {
     after_flush: Vec<(u64, AfterFlush)>,
     /// The socket is gone: nothing will ever be flushed again.
     closed: bool,
+    /// The TCP socket, while it is there.
+    socket: Option<RawFd>,
 }
 
 struct Shared {
@@ -128,6 +131,14 @@ impl Stamps {
     /// The last byte written so far.
     pub fn last_write(&self) -> Mark {
         self.log().written
+    }
+
+    /// Has the peer ended the connection, or sent what nobody has read? The kernel is asked, who knows it before
+    /// the program's runtime has looked.
+    pub fn is_unusable_for_a_request(&self) -> bool {
+        // The lock keeps the socket open meanwhile: it is taken before the socket is closed.
+        let log = self.log();
+        log.closed || log.socket.is_some_and(kernel::has_something_to_read)
     }
 
     /// How often bytes came after bytes had gone: on a client's connection, its round trips. A message that
@@ -196,7 +207,9 @@ impl Stamps {
 
     fn note_flush(&self, ending: bool) {
         let mut log = self.log();
-        log.closed |= ending;
+        if ending {
+            (log.closed, log.socket) = (true, None);
+        }
         if log.after_flush.is_empty() {
             return;
         }
@@ -255,7 +268,9 @@ impl Stamped<TcpStream> {
         let nagle = NAGLE.load(Ordering::Relaxed);
         stream.set_nodelay(!nagle)?;
         let read = if kernel::wanted() { kernel::poll_read } else { plain };
+        let socket = stream.as_raw_fd();
         let mut stamped = Self::with(read, stream, side, client, server);
+        stamped.stamps.log().socket = Some(socket);
         stamped.holds = nagle.then_some(kernel::holds);
         Ok(stamped)
     }
@@ -292,6 +307,7 @@ impl<S> Stamped<S> {
             waits: false,
             after_flush: Vec::new(),
             closed: false,
+            socket: None,
         };
         let shared = Shared { flow, side, opened: clock::now(), log: Mutex::new(log) };
         Stamped { inner, stamps: Stamps(Arc::new(shared)), read, holds: None }

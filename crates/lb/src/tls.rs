@@ -15,6 +15,8 @@
 //!   its first request                           ──►  handshake done; two session tickets follow
 //! ```
 //!
+//! The key exchange is X25519MLKEM768 with whoever speaks it, browsers do, and else X25519: see `tlscrypto`.
+//!
 //! TLS 1.2 (RFC 5246 §7.3) needs a second round trip: keys are exchanged only after the hellos, so
 //! the server's *last* flight is the one the client waits for.
 //!
@@ -27,7 +29,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::ring;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
@@ -80,10 +82,6 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn provider() -> CryptoProvider {
-    ring::default_provider()
-}
-
 fn read(certificate: &Path, key: &Path) -> anyhow::Result<CertifiedKey> {
     let (in_certificate, in_key) = (
         || format!("read the certificate {}", certificate.display()),
@@ -95,7 +93,7 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<CertifiedKey> {
         .with_context(in_certificate)?;
     ensure!(!chain.is_empty(), "{} contains no certificate: expected PEM, leaf first", certificate.display());
     let private = PrivateKeyDer::from_pem_file(key).with_context(in_key)?;
-    CertifiedKey::from_der(chain, private, &provider()).with_context(|| {
+    CertifiedKey::from_der(chain, private, &tlscrypto::provider()).with_context(|| {
         format!("use the key {} with the certificate {}", key.display(), certificate.display())
     })
 }
@@ -119,7 +117,7 @@ impl Terminator {
         telemetry: Telemetry,
     ) -> anyhow::Result<Self> {
         // The provider is named: a default would be whatever another crate installed for the process.
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(tlscrypto::provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .context("choose TLS versions")?
             .with_no_client_auth()
@@ -187,6 +185,7 @@ impl Terminator {
         let mut span = Span::new(trace_id, span_id, None, Kind::Server, name::TLS_HANDSHAKE, times)
             .with(attribute::TLS_PROTOCOL_VERSION, version(session))
             .with(attribute::TLS_CIPHER, cipher(session))
+            .with(attribute::TLS_CURVE, group(session))
             .with(attribute::TLS_RESUMED, session.handshake_kind() == Some(HandshakeKind::Resumed))
             .with(attribute::NETWORK_PEER_ADDRESS, flow.client.ip().to_string())
             .with(attribute::NETWORK_PEER_PORT, flow.client.port());
@@ -234,6 +233,11 @@ fn version(session: &ServerConnection) -> &'static str {
         Some(ProtocolVersion::TLSv1_2) => "1.2",
         _ => "unknown",
     }
+}
+
+/// As IANA's registry writes it, but for the letters' case.
+fn group(session: &ServerConnection) -> String {
+    session.negotiated_key_exchange_group().map_or("none".to_owned(), |group| format!("{:?}", group.name()))
 }
 
 /// As IANA's registry writes it: rustls marks TLS 1.3 suites with a prefix of its own.

@@ -106,7 +106,7 @@ fn tls(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
         .with_context(|| read(certificate))?;
     anyhow::ensure!(!chain.is_empty(), "{} holds no certificate", certificate.display());
     let key = PrivateKeyDer::from_pem_file(key).with_context(|| read(key))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(tlscrypto::provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)

@@ -26,7 +26,7 @@ use crate::query_trace::{QueryTrace, Sent};
 
 /// How long one name server may take for one question, with everything: a client waits, and a program that
 /// answers at all on this machine answers in a fraction.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(900);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(800);
 /// How long one datagram is waited for before it is sent again: they do get lost.
 pub(crate) const RESEND_AFTER: Duration = Duration::from_millis(300);
 
@@ -193,7 +193,7 @@ impl Exchange {
         let message = dnswire::Frames::new(&mut stream).next().await?;
         let message = message.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
         sent.read = Some(stamps.last_read());
-        response_to(request, &message)
+        dnswire::response_to(request, &message)
             .unwrap_or_else(|| Err(io::Error::new(io::ErrorKind::InvalidData, "it answers another question")))
     }
 
@@ -236,7 +236,7 @@ async fn receive(socket: &UdpSocket, request: &Message) -> io::Result<(Message, 
         }
         match kernel::try_recv_from(socket, &mut buffer) {
             Ok((length, _, read)) => {
-                if let Some(response) = response_to(request, &buffer[..length]) {
+                if let Some(response) = dnswire::response_to(request, &buffer[..length]) {
                     return response.map(|response| (response, read));
                 }
                 tracing::debug!(length, "datagram that answers no question of ours: ignored");
@@ -244,26 +244,5 @@ async fn receive(socket: &UdpSocket, request: &Message) -> io::Result<(Message, 
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-    }
-}
-
-/// The response, if these bytes answer `request`: same id, same question (RFC 5452 §9.1). Anything else is a
-/// stray or a forgery and must not end the waiting.
-fn response_to(request: &Message, bytes: &[u8]) -> Option<io::Result<Message>> {
-    let header = bytes.first_chunk::<3>()?;
-    let id = u16::from_be_bytes([header[0], header[1]]);
-    // QR says that it is a response, and the opcode is that of a query (RFC 1035 §4.1.1).
-    if id != request.id || header[2] & 0xf8 != 0x80 {
-        return None;
-    }
-    match Message::from_vec(bytes) {
-        Ok(response) => {
-            let fits = response.queries == request.queries;
-            // A server that could not read the question may leave it out of its error.
-            let no_answer = !matches!(response.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
-            let error = response.queries.is_empty() && no_answer;
-            (fits || error).then_some(Ok(response))
-        }
-        Err(error) => Some(Err(io::Error::new(io::ErrorKind::InvalidData, error))),
     }
 }

@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use lab::probe::{Ask, Browser};
+use tests::fixture::Fixture;
 use tests::programs;
 
 use super::program;
@@ -38,6 +40,36 @@ async fn keys_are_readable_by_their_owner_alone() {
     }
     keys.sort();
     assert_eq!(keys, ["ca.key", "jwt.key", "lb.key", "resolver.key"]);
+}
+
+/// Carts, stock, events, logs, and the secret: everything but the zones, which anybody may ask for.
+#[tokio::test]
+async fn what_a_lab_writes_is_readable_by_its_owner_alone() {
+    let lab = Fixture::start("modes").await.expect("start the lab");
+    let mut browser = Browser::new(lab.target().expect("what to ask")).expect("the CA is there");
+    let answer = browser.ask(&Ask::add_item("PROD-123", 1)).await.expect("an answer");
+    assert_eq!(answer.status, 201);
+    let mut folders = vec![lab.folder().join("data"), lab.folder().join("logs")];
+    let mut names = Vec::new();
+    let mut look = |path: &Path| {
+        let mode = path.metadata().expect("it is there").permissions().mode() & 0o777;
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+        names.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    };
+    look(&lab.folder().join("secret"));
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("read the folder").flatten().map(|entry| entry.path())
+        {
+            look(&entry);
+            if entry.is_dir() {
+                folders.push(entry);
+            }
+        }
+    }
+    for kept in ["inventory.db", "inventory.db-wal", "redis.log", "redis"] {
+        assert!(names.iter().any(|name| name == kept), "{kept} is not among {names:?}");
+    }
+    lab.finish().await;
 }
 
 #[tokio::test]

@@ -229,9 +229,6 @@ async fn only_requests_inside_a_killed_program_fail() {
         restart.tell(&format!("{victim} killed"));
         let later = restart.later();
         assert!(later.is_empty(), "{victim} was dead already when these were sent: {later:#?}");
-        // Within a second where nothing else runs; that the first pause is none was looked at.
-        let away = restart.ends[0].back.saturating_duration_since(restart.ends[0].died);
-        assert!(away < Duration::from_secs(5), "{victim} was away for {away:?}");
     }
     lab.finish().await;
 }

@@ -8,7 +8,8 @@ use hop::http::Exchange;
 use journey::Span;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader,
+    ApiKey, ApiVersionsRequest, FetchRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{
     Decodable as _, Encodable, HeaderVersion as _, Request, StrBytes, VersionRange,
@@ -22,6 +23,10 @@ use crate::wire::{Failure, Wire};
 const PRODUCE: VersionRange = VersionRange { min: 3, max: 9 };
 /// Metadata from 4, the first that can ask for the topic to be created.
 const METADATA: VersionRange = VersionRange { min: 4, max: 9 };
+/// ListOffsets from 1, the first that answers with one offset.
+const LIST_OFFSETS: VersionRange = VersionRange { min: 1, max: 5 };
+/// Fetch from 4, the first that carries record batches of format 2, to 11, before the flexible encoding.
+const FETCH: VersionRange = VersionRange { min: 4, max: 11 };
 
 /// A connection that knows what its broker understands.
 pub(crate) struct Broker {
@@ -30,6 +35,9 @@ pub(crate) struct Broker {
     calls: i32,
     produce: i16,
     metadata: i16,
+    /// Only for looking at what is there; a broker without it is told without a look.
+    list_offsets: Option<i16>,
+    fetch: Option<i16>,
 }
 
 impl AsRef<Wire> for Broker {
@@ -48,12 +56,15 @@ impl Broker {
         limit: Duration,
     ) -> Result<Self, Failure> {
         let wire = Wire::open(SYSTEM, to, exchange, limit).await?;
-        let mut broker = Broker { wire, client_id, calls: 0, produce: 0, metadata: 0 };
+        let mut broker =
+            Broker { wire, client_id, calls: 0, produce: 0, metadata: 0, list_offsets: None, fetch: None };
         // Version 0 of this one request is what every broker answers, whatever else it knows.
         let (answer, span) = broker.call(exchange, span, limit, &ApiVersionsRequest::default()).await?;
         exchange.emit(span);
         broker.produce = common(&answer.api_keys, ApiKey::Produce, PRODUCE)?;
         broker.metadata = common(&answer.api_keys, ApiKey::Metadata, METADATA)?;
+        broker.list_offsets = common(&answer.api_keys, ApiKey::ListOffsets, LIST_OFFSETS).ok();
+        broker.fetch = common(&answer.api_keys, ApiKey::Fetch, FETCH).ok();
         Ok(broker)
     }
 
@@ -68,9 +79,12 @@ impl Broker {
     where
         R::Response: Send,
     {
+        let unknown = || Failure::NotDone { system: SYSTEM, text: "it knows no such request".to_owned() };
         let version = match R::KEY {
             ProduceRequest::KEY => self.produce,
             MetadataRequest::KEY => self.metadata,
+            ListOffsetsRequest::KEY => self.list_offsets.ok_or_else(unknown)?,
+            FetchRequest::KEY => self.fetch.ok_or_else(unknown)?,
             _ => 0,
         };
         self.calls = self.calls.wrapping_add(1);

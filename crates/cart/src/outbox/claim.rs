@@ -1,5 +1,7 @@
 //! Telling what was left behind in one outbox: by one process at a time, page by page, and past what makes no sense.
 
+use std::collections::HashSet;
+
 use hop::trace;
 
 use super::{Line, Malformed, Means, Outbox, Outgoing, PAGE, Place, is_left_behind};
@@ -64,8 +66,21 @@ impl Outbox {
         }
     }
 
+    /// Tells the events that Kafka does not have. Who left them behind may have told them and died before it could
+    /// note it, or Kafka may have died before it could say so.
     async fn publish_new(&self, means: Means<'_>, events: &[&Outgoing]) -> Result<(), Failure> {
-        means.kafka.publish(means.exchange, trace::new_span_id(), events).await.map(drop)
+        let stored = match means.kafka.stored(means.exchange, events).await {
+            Ok(stored) => stored,
+            // It can't be seen: told twice is better than not told.
+            Err(Failure::NotDone { .. } | Failure::Refused { .. }) => HashSet::new(),
+            Err(failure) => return Err(failure),
+        };
+        let new = events.iter().enumerate().filter(|(number, _)| !stored.contains(number));
+        let new: Vec<&Outgoing> = new.map(|(_, event)| *event).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        means.kafka.publish(means.exchange, trace::new_span_id(), &new).await.map(drop)
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Addition<'a> {
 #[derive(Debug, PartialEq)]
 pub enum Added {
     /// It is in the cart, and its event in the outbox.
-    Kept(Queued),
+    Kept(Box<Queued>),
     /// Nothing was changed: someone else ended the reservation, or took the request over.
     Lost,
 }
@@ -109,7 +109,7 @@ impl Redis {
             Some(Frame::Array(mut replies)) if replies.len() == change.len() - 2 => {
                 let head = lines(&replies.pop(), Some(customer.as_str()))?;
                 let entry = Entry { id: place(&replies[3])?, outgoing: (*outgoing).clone() };
-                Ok(Added::Kept(Queued { entry, head }))
+                Ok(Added::Kept(Box::new(Queued { entry, head })))
             }
             other => Err(nonsense(&other)),
         }

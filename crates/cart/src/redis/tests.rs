@@ -73,7 +73,7 @@ fn a_cart_its_event_and_its_reservation_change_in_one_write() {
         let (exchange, _) = exchange();
         let added = add(&client(address), &exchange).await.expect("added");
         let entry = Entry { id: Place(1, 0), outgoing: outgoing() };
-        assert_eq!(added, Added::Kept(Queued { head: vec![Line::Event(entry.clone())], entry }));
+        assert_eq!(added, Added::Kept(Box::new(Queued { head: vec![Line::Event(entry.clone())], entry })));
         let asked = server.await.expect("no panic");
         assert_eq!(
             asked[0],

@@ -113,6 +113,30 @@ async fn a_stream_carries_many_questions_and_counts_its_bytes() {
 }
 
 #[tokio::test]
+async fn many_questions_in_one_segment_are_all_answered_after_the_client_has_closed_its_side() {
+    let server = start(&zone_file("myshop.com.zone")).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    // More than may be unanswered at once.
+    let queries: Vec<Message> = (0..100).map(|_| query("big.myshop.com.", RecordType::TXT)).collect();
+    let frames = queries.iter().flat_map(|query| dnswire::framed(&query.to_vec().unwrap()).unwrap());
+    stream.write_all(&frames.collect::<Vec<_>>()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut frames = dnswire::Frames::new(stream);
+    let mut ids = Vec::new();
+    while let Some(bytes) = tokio::time::timeout(LIMIT, frames.next()).await.expect("an answer").unwrap() {
+        let reply = Message::from_vec(&bytes).unwrap();
+        assert_eq!(reply.answers.len(), 12);
+        ids.push(reply.id);
+    }
+    let mut asked: Vec<u16> = queries.iter().map(|query| query.id).collect();
+    asked.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(ids, asked);
+    server.stop.cancel();
+    server.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn sighup_replaces_the_zone_and_a_broken_file_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("my.zone");

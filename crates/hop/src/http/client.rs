@@ -167,7 +167,9 @@ impl Client {
             }
             // Ready at once, unless the previous request's body is still being sent.
             let ready = tokio::time::timeout(Duration::from_millis(5), connection.sender.ready()).await;
-            if matches!(ready, Ok(Ok(()))) {
+            // Closed by the server, but not yet noticed here? The request would be lost, and one that is not
+            // idempotent must not be sent again (RFC 9112 §9.3.1).
+            if matches!(ready, Ok(Ok(()))) && !connection.stamps.is_unusable_for_a_request() {
                 return Some(connection);
             }
         }

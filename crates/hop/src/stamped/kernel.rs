@@ -11,12 +11,13 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, TimestampingFlag, recvmsg, setsockopt,
     sockopt::Timestamping,
@@ -94,6 +95,12 @@ pub(super) fn holds(stream: &TcpStream) -> bool {
     #[allow(unsafe_code, reason = "neither std nor nix nor rustix has this request")]
     let outcome = unsafe { libc::ioctl(stream.as_raw_fd(), SIOCOUTQNSD, &raw mut unsent) };
     outcome == 0 && unsent > 0
+}
+
+/// Would a read return at once, with bytes, with the end of the stream, or with an error?
+pub(super) fn has_something_to_read(socket: RawFd) -> bool {
+    let look = nix::sys::socket::recv(socket, &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+    look != Err(Errno::EAGAIN)
 }
 
 /// As `TcpStream`'s own `poll_read`; also says when the kernel had the last byte.

@@ -6,6 +6,22 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 
+#[tokio::test]
+async fn the_kernel_knows_of_an_end_that_nobody_has_read() {
+    let listener = crate::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let ours = Stamped::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (theirs, _) = listener.accept().await.unwrap();
+    let stamps = ours.stamps();
+    assert!(!stamps.is_unusable_for_a_request());
+    drop(theirs);
+    let known = crate::wait::until("the end", std::time::Duration::from_secs(20), async || {
+        stamps.is_unusable_for_a_request().then_some(())
+    });
+    known.await.unwrap();
+    drop(ours);
+    assert!(stamps.is_unusable_for_a_request());
+}
+
 fn pair() -> (Stamped<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(1024);
     let (client, server) = ("127.0.0.1:1000".parse().unwrap(), "127.0.0.2:80".parse().unwrap());

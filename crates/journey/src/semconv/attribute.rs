@@ -27,6 +27,8 @@ names! {
     TLS_PROTOCOL_VERSION = "tls.protocol.version";
     /// The cipher suite's name in the IANA registry.
     TLS_CIPHER = "tls.cipher";
+    /// The group of the key exchange in the IANA registry, such as `X25519MLKEM768`.
+    TLS_CURVE = "tls.curve";
     /// Was a session resumed?
     TLS_RESUMED = "tls.resumed";
     /// What ALPN chose (RFC 7301).

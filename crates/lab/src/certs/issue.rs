@@ -146,7 +146,7 @@ fn fits(authority: &Authority, certificate: &CertificateDer<'_>, leaf: &Leaf, no
     if roots.add(authority.certificate.clone()).is_err() {
         return false;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(tlscrypto::provider());
     let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() else {
         return false;
     };

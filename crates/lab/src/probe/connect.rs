@@ -51,11 +51,10 @@ impl Tls {
         for certificate in CertificateDer::pem_file_iter(ca).with_context(remedy)? {
             roots.add(certificate.with_context(remedy)?).with_context(remedy)?;
         }
-        let mut config =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_protocol_versions(versions)?
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(tlscrypto::provider()))
+            .with_protocol_versions(versions)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(config)
     }
@@ -98,11 +97,14 @@ pub(super) async fn connect(
     let shaken = hop::clock::now();
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("?");
+    let group = session.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name()));
+    let group = group.unwrap_or_else(|| "none".to_owned());
     let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
     let negotiated = session.alpn_protocol() == Some(b"h2");
     let mut span = recorder
         .span(Kind::Client, name::TLS_HANDSHAKE, (begun, shaken))
         .stage(Stage::Tls)
+        .with(attribute::TLS_CURVE, group)
         .with(attribute::TLS_PROTOCOL_VERSION, version.trim_start_matches("TLSv").replace('_', "."))
         .with(attribute::TLS_RESUMED, resumed);
     let hello = *hello.lock().unwrap_or_else(PoisonError::into_inner);

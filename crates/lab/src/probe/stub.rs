@@ -1,34 +1,37 @@
 //! The stub resolver of the user's machine: asks one caching resolver and remembers (RFC 1034 §5.3.1).
 
+mod exchange;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use anyhow::{Context as _, anyhow, bail};
+use dnswire::ExtendedError;
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
-use hop::Mark;
-use hop::stamped::kernel;
-use journey::semconv::attribute;
-use journey::{Direction, Flow, Kind, Stage, Transport};
-use tokio::net::UdpSocket;
+use tokio::time::timeout;
 
 use super::Recorder;
 
-/// How long one question may take.
-const LIMIT: Duration = Duration::from_secs(2);
-/// How often it is asked.
+/// How long one question may take: longer than a resolver takes to give up (the lab's gives up after 4.5
+/// seconds), so that its answer, which says why, is still heard.
+const PATIENCE: Duration = Duration::from_millis(5_500);
+/// How often it is asked: a datagram may be lost.
 const TRIES: usize = 3;
+/// How many aliases in a row are followed.
+const LONGEST_CHAIN: usize = 16;
 
 /// The stub and its cache.
 pub(super) struct Stub {
     resolver: SocketAddr,
+    patience: Duration,
     cache: HashMap<String, (IpAddr, Instant)>,
 }
 
 impl Stub {
     pub(super) fn new(resolver: SocketAddr) -> Self {
-        Stub { resolver, cache: HashMap::new() }
+        Stub { resolver, patience: PATIENCE, cache: HashMap::new() }
     }
 
     /// An address that is still good.
@@ -37,68 +40,98 @@ impl Stub {
     }
 
     /// Asks the resolver for an IPv4 address and remembers it for its TTL.
+    ///
+    /// # Errors
+    /// What the resolver said, with its extended errors, or that it said nothing.
     pub(super) async fn ask(&mut self, host: &str, recorder: &mut Recorder) -> anyhow::Result<IpAddr> {
         let resolver = self.resolver;
-        let advice = || format!("ask {resolver} for {host}: is the resolver up? (`lab status`)");
-        for last in (0..TRIES).map(|tried| tried + 1 == TRIES) {
-            match tokio::time::timeout(LIMIT, self.ask_once(host, recorder)).await {
-                Ok(answered) => return answered.with_context(advice),
-                Err(_) if last => break,
-                Err(_) => tracing::warn!(%resolver, host, "no answer, asking again"),
+        let title = || format!("ask {resolver} for the address of {host}");
+        let name = Name::from_ascii(format!("{host}.")).with_context(title)?;
+        for tried in 1..=TRIES {
+            match timeout(self.patience, self.exchange(&name, recorder)).await {
+                Ok(Ok(response)) => {
+                    let (ip, ttl) = address_in(&response, &name)
+                        .map_err(|problem| anyhow!("{problem}{}", reasons(&response)))
+                        .with_context(title)?;
+                    let until = hop::clock::monotonic() + Duration::from_secs(u64::from(ttl));
+                    self.cache.insert(host.to_owned(), (ip, until));
+                    return Ok(ip);
+                }
+                Ok(Err(error)) => {
+                    return Err(error.context(format!("{}: is the resolver up? (`lab status`)", title())));
+                }
+                Err(_) if tried < TRIES => tracing::warn!(%resolver, host, "no answer, asking again"),
+                Err(_) => {}
             }
         }
-        bail!("{}: no answer in {TRIES} tries of {LIMIT:?}", advice())
+        bail!(
+            "{}: no answer in {TRIES} tries of {:?}: is the resolver up? (`lab status`)",
+            title(),
+            self.patience
+        )
     }
 
-    async fn ask_once(&mut self, host: &str, recorder: &mut Recorder) -> anyhow::Result<IpAddr> {
-        let begun = hop::clock::now();
-        let name = Name::from_ascii(format!("{host}.")).context("read the host name")?;
-        let id: u16 = rand::random();
-        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-        message.metadata.recursion_desired = true;
-        message.add_query(Query::query(name.clone(), RecordType::A));
-        let question = message.to_vec().context("encode the question")?;
-
-        // The answer must come from the address that was asked: a connected socket sees to it.
-        let local = if self.resolver.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
-        let socket = UdpSocket::bind(local).await.context("bind")?;
-        socket.connect(self.resolver).await.context("connect")?;
-        let flow = Flow { transport: Transport::Udp, client: socket.local_addr()?, server: self.resolver };
-        if let Err(error) = kernel::enable(&socket) {
-            tracing::debug!(%error, "no kernel stamps");
+    /// One question: over UDP, and over TCP when the answer does not fit (RFC 7766 §5). A server that does not
+    /// know EDNS is asked again without (RFC 6891 §7).
+    async fn exchange(&self, name: &Name, recorder: &mut Recorder) -> anyhow::Result<Message> {
+        let mut question = question(name);
+        let mut response = exchange::by_datagram(self.resolver, &question, recorder).await?;
+        if matches!(response.response_code, ResponseCode::FormErr | ResponseCode::NotImp)
+            && response.edns.is_none()
+        {
+            question.edns = None;
+            question.metadata.id = rand::random();
+            response = exchange::by_datagram(self.resolver, &question, recorder).await?;
         }
-        let sent = Mark { offset: u64::from(id), at: hop::clock::now(), ..Mark::default() };
-        socket.send(&question).await.context("send")?;
-        let mut buffer = [0; 4096];
-        let (answer, read) = loop {
-            let (length, _, read) = kernel::recv_from(&socket, &mut buffer).await.context("receive")?;
-            match Message::from_vec(&buffer[..length]) {
-                Ok(answer) if answer.metadata.id == id => {
-                    break (answer, Mark { offset: u64::from(id), ..read });
-                }
-                _ => tracing::debug!("an answer to something else"),
-            }
-        };
-        let code = answer.metadata.response_code;
-        if code != ResponseCode::NoError {
-            bail!("the answer is {code}");
+        if response.truncation {
+            question.metadata.id = rand::random();
+            response = exchange::by_stream(self.resolver, &question, recorder).await?;
         }
-        let found = answer.answers.iter().find_map(|record| match &record.data {
-            RData::A(address) => Some((IpAddr::V4(address.0), record.ttl)),
-            _ => None,
-        });
-        let Some((ip, ttl)) = found else { bail!("the answer holds no address") };
-        self.cache
-            .insert(host.to_owned(), (ip, hop::clock::monotonic() + Duration::from_secs(u64::from(ttl))));
-        drop(socket); // closing it belongs to this step
-        let mut span = recorder
-            .span(Kind::Client, format!("A {name}"), (begun, hop::clock::now()))
-            .stage(Stage::Dns)
-            .with(attribute::DNS_QUESTION_NAME, name.to_string())
-            .with(attribute::DNS_ANSWER_TTL, u64::from(ttl));
-        span.stamps.push(sent.sent(flow, Direction::Request));
-        span.stamps.extend(read.received(flow, Direction::Response));
-        recorder.spans.push(span);
-        Ok(ip)
+        Ok(response)
     }
 }
+
+/// The question, with an id that nobody can guess (RFC 5452 §9.2).
+fn question(name: &Name) -> Message {
+    let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = true;
+    message.add_query(Query::query(name.clone(), RecordType::A));
+    let mut edns = Edns::new();
+    edns.set_max_payload(dnswire::LARGEST_DATAGRAM);
+    message.set_edns(edns);
+    message
+}
+
+/// The address that a response gives to `name`, and for how many seconds: at the name itself, or at the end of
+/// the aliases that begin there. Records of other names are nobody's answer (RFC 5452 §6).
+fn address_in(response: &Message, name: &Name) -> Result<(IpAddr, u32), String> {
+    match response.response_code {
+        ResponseCode::NoError => {}
+        ResponseCode::NXDomain => return Err(format!("it answers NXDOMAIN: there is no {name}")),
+        code => return Err(format!("it answers {}", dnswire::name_of(code))),
+    }
+    let (mut owner, mut least) = (name, u32::MAX);
+    for _ in 0..LONGEST_CHAIN {
+        let mut own = response.answers.iter().filter(|record| record.name == *owner);
+        let found = own.find_map(|record| match &record.data {
+            RData::A(address) => Some((Some(IpAddr::V4(address.0)), owner, record.ttl)),
+            RData::CNAME(target) => Some((None, &target.0, record.ttl)),
+            _ => None,
+        });
+        match found {
+            Some((Some(ip), _, ttl)) => return Ok((ip, ttl.min(least))),
+            Some((None, target, ttl)) => (owner, least) = (target, ttl.min(least)),
+            None if owner == name => return Err(format!("it answers that {name} has no IPv4 address")),
+            None => return Err(format!("it answers that {name} is {owner}, which has no IPv4 address")),
+        }
+    }
+    Err(format!("it answers with more than {LONGEST_CHAIN} aliases for {name}"))
+}
+
+/// What the resolver says about its answer (RFC 8914).
+fn reasons(response: &Message) -> String {
+    ExtendedError::all_of(response).iter().map(|error| format!("; {error}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

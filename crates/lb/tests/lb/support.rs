@@ -169,10 +169,19 @@ impl Lb {
 
     /// A client's settings that trust this balancer, with a session store of its own.
     pub(crate) fn client(&self, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Tls {
+        self.client_with(tlscrypto::provider(), versions, alpn)
+    }
+
+    /// The same, with other cryptography.
+    pub(crate) fn client_with(
+        &self,
+        provider: rustls::crypto::CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> Tls {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.folder.path().join("cert.pem")).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots)

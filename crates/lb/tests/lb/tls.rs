@@ -4,7 +4,7 @@ use hyper::{Request, StatusCode};
 use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Value};
 use rustls::version::{TLS12, TLS13};
-use rustls::{HandshakeKind, ProtocolVersion};
+use rustls::{HandshakeKind, NamedGroup, ProtocolVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::*;
@@ -65,6 +65,89 @@ async fn versions_and_protocols_are_negotiated_and_handshakes_reported() {
     }
     let stamped = lb.spans(Kind::Internal, "answer ClientHello", 1).await;
     assert!(!stamped.is_empty());
+}
+
+/// The hybrid group with whoever offers it, without another round trip, and X25519 with all others.
+#[tokio::test]
+async fn the_key_exchange_is_hybrid_with_whoever_speaks_it() {
+    let stub = Stub::echo().await;
+    let lb = Lb::start(&[stub.address], &[]).await;
+    let hybrid = lb.client(&[&TLS13, &TLS12], &["h2"]);
+    let classical = lb.client_with(rustls::crypto::ring::default_provider(), &[&TLS13, &TLS12], &["h2"]);
+    let old = lb.client(&[&TLS12], &["h2"]);
+    let mut sizes = Vec::new();
+    for (number, (client, group)) in
+        [(hybrid, NamedGroup::X25519MLKEM768), (classical, NamedGroup::X25519), (old, NamedGroup::X25519)]
+            .into_iter()
+            .enumerate()
+    {
+        let (stream, stamps) = client.connect().await.unwrap();
+        let session = stream.get_ref().1;
+        assert_eq!(session.negotiated_key_exchange_group().map(|group| group.name()), Some(group));
+        assert_eq!(session.handshake_kind(), Some(HandshakeKind::Full), "no second ClientHello");
+        let span = lb.spans(Kind::Server, "TLS handshake", number + 1).await.pop().unwrap();
+        assert_eq!(span.text(attribute::TLS_CURVE), Some(format!("{group:?}").as_str()));
+        let hello = span.stamp(Direction::Request, Event::Wake).unwrap().offset;
+        sizes.push((hello, stamps.last_read().offset));
+    }
+    // What it costs: the shares, and two more bytes for the group's number and four for the share's head.
+    let more = (sizes[0].0 - sizes[1].0, sizes[0].1 - sizes[1].1);
+    assert_eq!(more.0, tlscrypto::CLIENT_SHARE as u64 + 2 + 4, "{sizes:?}");
+    // The certificate's signature has 70 to 72 bytes (DER), so the server's flight differs by a few.
+    assert!(more.1.abs_diff(tlscrypto::SERVER_SHARE as u64 - 32) <= 4, "{sizes:?}");
+}
+
+/// Programs of others: Go speaks the hybrid group, curl and OpenSSL of Debian 12 do not.
+#[tokio::test]
+async fn other_peoples_clients_get_the_best_that_they_speak() {
+    let stub = Stub::echo().await;
+    let lb = Lb::start(&[stub.address], &[]).await;
+    let certificate = lb.folder.path().join("cert.pem");
+    let (certificate, to) = (certificate.to_str().unwrap(), lb.address.to_string());
+    // In the folder of a module, so that an older Go fetches the one that the module asks for; `.ci/readers` installs
+    // a Go where there is none.
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let (module, installed) =
+        (format!("{root}/tests/readers/collector"), format!("{root}/target/readers/bin/go"));
+    let go = if std::path::Path::new(&installed).exists() { installed.as_str() } else { "go" };
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lb/handshake.go");
+    let go = run(go, &["-C", &module, "run", client, &to, NAME, certificate]).await;
+    if let Some(said) = go {
+        assert_eq!(said.trim(), "X25519MLKEM768");
+    }
+    let connect = ["s_client", "-connect", &to, "-servername", NAME, "-CAfile", certificate, "-brief"];
+    if let Some(said) = run("openssl", &connect).await {
+        let group = said.lines().find(|line| line.starts_with("Server Temp Key") || line.contains("group"));
+        let known = ["X25519", "X25519MLKEM768"];
+        assert!(group.is_some_and(|line| known.iter().any(|known| line.contains(known))), "{said}");
+    }
+    let port = lb.address.port().to_string();
+    let resolve = format!("{NAME}:{port}:{}", lb.address.ip());
+    let url = format!("https://{NAME}:{port}/");
+    let curl = ["-s", "--cacert", certificate, "--resolve", &resolve, "-o", "-", "-w", " %{http_code}", &url];
+    if let Some(said) = run("curl", &curl).await {
+        assert!(said.ends_with(" 200"), "{said}");
+    }
+}
+
+/// What a program says, on both of its outputs. One that is not installed is named, and needed where `CI` is set.
+async fn run(program: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    match tokio::time::timeout(LIMIT * 6, command.output()).await.expect("it ends") {
+        Ok(output) => {
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            assert!(output.status.success(), "{program}: {said}");
+            Some(said)
+        }
+        Err(error) => {
+            let text = format!("{program} did not run: {error}");
+            assert!(std::env::var_os("CI").is_none(), "{text}");
+            eprintln!("{text}");
+            None
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use hickory_proto::rr::RecordType;
 use hop::clock;
 
 use crate::fake::{Fake, SHOP, World, negative, shop};
-use crate::{ask, resolver};
+use crate::{LIMIT, ask, resolver};
 
 const ONE: &[(&str, std::net::IpAddr)] = &[("ns1.myshop.com.", SHOP)];
 
@@ -67,6 +67,11 @@ async fn slow_questions_keep_no_cached_answer_waiting_and_no_other_zone_out() {
     let names: Vec<String> = (0..2_000).map(|n| format!("slow{n}.myshop.com.")).collect();
     let slow = join_all(names.iter().map(|name| ask(&resolver, name, RecordType::A)));
     let others = async {
+        hop::wait::until("five hundred to wait for the server", LIMIT, async || {
+            (world.0[2].count() >= 500).then_some(())
+        })
+        .await
+        .unwrap();
         let mut slowest = Duration::ZERO;
         for _ in 0..50 {
             let begun = clock::monotonic();
