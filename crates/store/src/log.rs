@@ -9,13 +9,14 @@
 //! ```
 //!
 //! Plain Redis files have no checksums, so a damaged length in the middle looks like a torn tail, and cutting
-//! there would silently drop everything after it. With the annotation the two are told apart for certain: a
-//! group that the file's end cuts short was never acknowledged and is cut off; anything else is damage, and
-//! the store refuses to start. See [`replay`].
+//! there would silently drop everything after it. With the annotation the two are told apart: a group that the
+//! file's end or zeros cut short is an unfinished write, put [`aside`] and cut off; anything else is damage, which
+//! may concern what was acknowledged, and the store refuses to start. See [`replay`].
 //!
 //! When the file has grown it is [rewritten](rewrite) while the store serves. The lock is a file of its own,
 //! because the log's name goes from one file to the next.
 
+mod aside;
 pub(crate) mod disk;
 pub(crate) mod replay;
 pub(crate) mod rewrite;
@@ -98,11 +99,15 @@ impl Log {
         let kept = replay::replay(&path, &mut database, facts)
             .with_context(|| format!("load {}", path.display()))?;
         if kept.good < kept.total {
+            let aside = aside::keep(&path, kept.good)
+                .with_context(|| format!("copy the end of {} before it is cut off", path.display()))?;
             tracing::warn!(
                 file = %path.display(),
                 position = kept.good,
-                dropped_bytes = kept.total - kept.good,
-                "the log ends in an unfinished write that was never acknowledged: cut off at byte {}",
+                bytes = kept.total - kept.good,
+                aside = %aside.display(),
+                "the log ends in an unfinished write, cut off at byte {}. With APPENDFSYNC=always it was never \
+                 acknowledged, unless the disk lost what it had promised to keep; its bytes were put aside",
                 kept.good
             );
             file.set_len(kept.good)

@@ -143,3 +143,30 @@ async fn a_flipped_byte_is_named_and_what_is_before_it_can_be_kept() {
     );
     store.kill();
 }
+
+#[tokio::test]
+async fn after_a_power_cut_that_left_zeros_it_starts_and_keeps_the_bytes_aside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Server::store_on(folder.path(), &[]).await;
+    let mut client = Client::connect(store.address).expect("it listens");
+    for at in 0..100 {
+        client.say(&format!("set k{at} v")).expect("a reply");
+    }
+    store.kill();
+    let log = folder.path().join("appendonly.aof");
+    let mut bytes = std::fs::read(&log).expect("the log");
+    let from = bytes.len() - 10;
+    bytes[from..].fill(0);
+    bytes.resize(bytes.len() + 4096, 0);
+    std::fs::write(&log, &bytes).expect("write");
+    let store = Server::store_on(folder.path(), &[]).await;
+    let mut client = Client::connect(store.address).expect("it listens");
+    assert_eq!(client.say("dbsize").expect("a reply"), Reply::Line(':', "99".into()));
+    assert_eq!(client.say("set k99 v").expect("a reply"), Reply::Line('+', "OK".into()));
+    let kept =
+        std::fs::read_dir(folder.path()).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains(".unfinished-")).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(bytes.ends_with(&std::fs::read(&kept[0]).expect("read")));
+    store.kill();
+}

@@ -2,10 +2,11 @@
 //!
 //! The file is a row of pieces: groups (an annotation of ours and the commands it vouches for), other
 //! annotations (Redis's `#TS:`), and bare commands (a file that Redis wrote). At each piece there are three
-//! outcomes: it is whole; the file ends within it (torn: never acknowledged, to be cut off); or it is damaged.
+//! outcomes: it is whole; the file ends within it, or goes on with nothing but zeros (torn: to be cut off); or it is
+//! damaged. Zeros are blocks that the file got before they were written, when power was lost.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -69,8 +70,10 @@ pub(crate) fn replay_until(
             Ok(()) => {} // within MULTI: good only once its EXEC has come
             Err(Stop::Torn) => break,
             Err(Stop::Damaged(position, what)) => {
-                if zeros_to_the_end(path, start)? {
-                    break; // the file had grown, but its new blocks were never written: power was lost
+                // They begin here, or within the bytes that were taken for this piece.
+                let zeros = zeros_from(path, total)?;
+                if zeros <= start || zeros < source.position {
+                    break;
                 }
                 let keys = replayer.database.len();
                 anyhow::bail!(
@@ -275,20 +278,22 @@ impl Replayer<'_> {
     }
 }
 
-/// Is there nothing but zero bytes from here on?
-fn zeros_to_the_end(path: &Path, from: u64) -> io::Result<bool> {
+/// Where the zeros begin with which the file ends. What the store writes ends in a line end, so even two of them
+/// are none of its bytes; a single one may be a byte that was changed.
+fn zeros_from(path: &Path, total: u64) -> io::Result<u64> {
     let mut file = File::open(path)?;
-    io::Seek::seek(&mut file, io::SeekFrom::Start(from))?;
-    let mut input = BufReader::with_capacity(1 << 16, file);
-    loop {
-        let chunk = input.fill_buf()?;
-        if chunk.is_empty() {
-            return Ok(true);
+    let mut chunk = vec![0; 1 << 16];
+    let mut end = total;
+    while end > 0 {
+        let size = chunk.len().min(usize::try_from(end).unwrap_or(usize::MAX));
+        let start = end - size as u64;
+        file.seek(io::SeekFrom::Start(start))?;
+        file.read_exact(&mut chunk[..size])?;
+        let zeros = chunk[..size].iter().rev().take_while(|byte| **byte == 0).count();
+        end -= zeros as u64;
+        if zeros < size {
+            break;
         }
-        if chunk.iter().any(|byte| *byte != 0) {
-            return Ok(false);
-        }
-        let length = chunk.len();
-        input.consume(length);
     }
+    Ok(if total - end < 2 { u64::MAX } else { end })
 }

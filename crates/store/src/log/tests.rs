@@ -95,7 +95,83 @@ fn a_log_cut_anywhere_keeps_every_whole_group() {
         assert_eq!(log.length(), *good);
         let left = std::fs::metadata(log.path()).expect("the log").len();
         assert_eq!(left, *good, "the torn tail is gone from the file too");
+        assert_eq!(put_aside(bench.folder.path()), whole[left as usize..length], "cut to {length}");
+        drop(log);
     }
+}
+
+/// The bytes that were put aside, and the end of that.
+fn put_aside(folder: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        if path.to_string_lossy().contains(".unfinished-") {
+            all.extend(std::fs::read(&path).expect("read"));
+            std::fs::remove_file(path).expect("remove");
+        }
+    }
+    all
+}
+
+/// Power was lost: the file has its length, but from some byte on nothing was written.
+#[test]
+fn a_zeroed_tail_is_put_aside_and_the_store_starts() {
+    let (bench, states) = written();
+    let whole = std::fs::read(bench.path()).expect("the log");
+    drop(bench.log);
+    let path = bench.folder.path().join(FILE_NAME);
+    // A single zero may be a changed byte.
+    for from in 0..whole.len() - 1 {
+        for more in [0, 5000] {
+            let mut bytes = whole.clone();
+            bytes[from..].fill(0);
+            bytes.resize(bytes.len() + more, 0);
+            std::fs::write(&path, &bytes).expect("write");
+            let (log, database) = Log::open(bench.folder.path(), &facts()).expect("no damage");
+            let (good, state) = states.iter().rev().find(|(good, _)| *good <= from as u64).expect("a state");
+            assert_eq!((&database, log.length()), (state, *good), "zeros from {from} on, and {more} more");
+            assert_eq!(put_aside(bench.folder.path()), bytes[*good as usize..], "zeros from {from} on");
+        }
+    }
+    // Zeros with something behind them are no tail, and a changed byte far before one is damage.
+    let middle = states[1].0 as usize;
+    for change in [middle..middle + 30, middle + 60..middle + 61] {
+        let mut bytes = whole.clone();
+        bytes[change].fill(0);
+        for zeros in [0, 5000] {
+            bytes.resize(whole.len() + zeros, 0);
+            std::fs::write(&path, &bytes).expect("write");
+            let error = Log::open(bench.folder.path(), &facts()).err().expect("refused");
+            assert!(format!("{error:#}").contains("damaged at byte"), "{error:#}");
+            assert_eq!(std::fs::read(&path).expect("the log"), bytes, "nothing was changed");
+        }
+    }
+    assert!(put_aside(bench.folder.path()).is_empty());
+}
+
+/// It dies after the copy and before the cut: the next start makes the same copy, and no second one.
+#[test]
+fn a_death_before_the_cut_changes_nothing_and_copies_are_bounded() {
+    let (bench, _) = written();
+    let whole = std::fs::read(bench.path()).expect("the log");
+    drop(bench.log);
+    let (folder, path) = (bench.folder.path(), bench.folder.path().join(FILE_NAME));
+    std::fs::write(&path, &whole[..whole.len() - 3]).expect("write");
+    let kept = bench.folder.path().join(format!("{FILE_NAME}.unfinished-0"));
+    let first = aside::keep(&path, 10).expect("a copy");
+    assert_eq!(aside::keep(&path, 10).expect("the same"), first);
+    assert!(!kept.exists());
+    assert_eq!(put_aside(folder), whole[10..whole.len() - 3]);
+    for number in 0..2 * aside::KEPT {
+        std::fs::write(&path, [&whole[..], &[b'*'; 3][..], number.to_string().as_bytes()].concat())
+            .expect("write");
+        drop(Log::open(folder, &facts()).expect("a torn tail"));
+    }
+    let files = std::fs::read_dir(folder).expect("the folder");
+    let copies = files.filter(|entry| {
+        entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().contains(".unfinished-"))
+    });
+    assert_eq!(copies.count(), aside::KEPT);
 }
 
 #[test]

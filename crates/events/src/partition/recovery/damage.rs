@@ -311,6 +311,8 @@ fn most_records(bytes: u64) -> i64 {
 /// The bytes from `start` to `end` in a file of their own, on the disk.
 fn copy(mut file: &File, start: u64, end: u64, place: &Path) -> io::Result<()> {
     let mut into = OpenOptions::new().write(true).create(true).truncate(true).open(place)?;
+    // As private as the segment.
+    into.set_permissions(file.metadata()?.permissions())?;
     file.seek(SeekFrom::Start(start))?;
     let copied = io::copy(&mut file.take(end - start), &mut into)?;
     if copied != end - start {
