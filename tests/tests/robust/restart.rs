@@ -166,7 +166,8 @@ async fn restart(lab: &mut Fixture, victim: &str, signal: &str) -> Restarts {
         let event = event(lab, victim).await;
         let died = clock::monotonic();
         let Event::Died(_, waits) = event else { panic!("{victim} did not end: {event:?}") };
-        assert_eq!(waits.as_millis(), pause, "{victim}");
+        // Less on a machine so busy that the program was well for long.
+        assert!(waits.as_millis() <= pause, "{victim} waits for {waits:?}");
         let back = self::event(lab, victim).await;
         assert!(matches!(back, Event::Back(_)), "{victim} ended again: {back:?}\n{}", lab.log(victim));
         ends.push(End { told, died, back: clock::monotonic() });
