@@ -9,7 +9,8 @@
 //! | `outbox.dead-letters` | stream | what was found in an outbox (or in `returns`) and is no event; for people to look at |
 //! | `outbox.relay` | string | which pod looks after what others left behind; ends by itself |
 //! | `returns` | stream | removals whose units are not known to be back in the stock yet |
-//! | `reservation:<id>` | string | `kept`, or `dropped`: how a reservation ended. Goes when the inventory knows, at the latest a day after it was told |
+//! | `reservation:<id>` | string | `kept`, or `dropped`: how a reservation ended. `kept` goes when the inventory knows, `dropped` ends after an hour |
+//! | `reservations.confirming` | hash | of which the inventory is being told that they were kept |
 //! | `idempotency:<customer>:<key>` | string | a request that was seen, and the answer it got; ends after a day |
 //!
 //! All of a cart changes in one transaction (`redis/change.rs`), which is why the outbox lives here and not

@@ -117,9 +117,25 @@ impl Relay {
 
     async fn confirm_some(&self, exchange: &Exchange, kept: &[String]) -> Result<(), String> {
         let with = &self.shop.background;
-        with.redis.let_end(exchange, kept).await.map_err(|failure| failure.describe())?;
+        with.redis.confirming(exchange, kept).await.map_err(|failure| failure.describe())?;
         with.inventory.confirm(exchange, kept).await.map_err(|refusal| refusal.problem.detail)?;
         with.redis.forget(exchange, kept).await.map_err(|failure| failure.describe())
+    }
+
+    /// Tells the inventory again what somebody began to tell it. To be told twice does it no harm.
+    async fn confirm_left_behind(&self, exchange: &Exchange) -> Result<(), String> {
+        let mut cursor = "0".to_owned();
+        loop {
+            let page = self.shop.background.redis.unconfirmed(exchange, &cursor).await;
+            let (reservations, next) = page.map_err(|failure| failure.describe())?;
+            for some in reservations.chunks(TOGETHER) {
+                self.confirm_some(exchange, some).await?;
+            }
+            cursor = next;
+            if cursor == "0" {
+                return Ok(());
+            }
+        }
     }
 
     /// Finishes what the dead have left, if it is this pod's turn. What fails does not keep the rest from being done.
@@ -128,10 +144,11 @@ impl Relay {
             return Ok(());
         }
         let settled = self.settle(exchange).await;
+        let confirmed = self.confirm_left_behind(exchange).await;
         let returned = returns::bring_left_behind(&self.shop.background, exchange).await;
         let told = self.tell_left_behind(exchange).await.map_err(|failure| failure.describe());
         self.trouble.say();
-        settled.and(returned).and(told)
+        settled.and(confirmed).and(returned).and(told)
     }
 
     async fn lease(&self, exchange: &Exchange) -> Result<bool, Failure> {

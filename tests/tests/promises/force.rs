@@ -70,7 +70,7 @@ pub(crate) async fn acknowledged_is_kept_once_whatever_is_killed(set: Engines) -
     if records * 10 > events * 11 {
         wrong.push(format!("{records} records of {events} events: more than 1.1 each"));
     }
-    wrong.extend(stage.marks(kills).await?);
+    wrong.extend(stage.marks().await?);
     ensure!(wrong.is_empty(), "{} promises broken:\n  {}", wrong.len(), wrong.join("\n  "));
     ensure!(acknowledged == asked, "all but {acknowledged} of {asked} gave up, though all came back");
     stage.finish().await;

@@ -197,11 +197,11 @@ impl Stage {
         Ok(said.lines().map(str::to_owned).collect())
     }
 
-    /// What is wrong with the marks of reservations in Redis when all are settled: those that say `kept` are gone,
-    /// apart from the few of a pod that died while it noted what the inventory knew; and all end by themselves.
-    pub(crate) async fn marks(&self, kills: usize) -> anyhow::Result<Vec<String>> {
+    /// What is wrong with the marks of reservations in Redis when all are settled: those that say `kept` go, and the
+    /// others end by themselves.
+    pub(crate) async fn marks(&self) -> anyhow::Result<Vec<String>> {
         let (mut kept, mut lasting) = (0, Vec::new());
-        let gone = hop::wait::until("the marks of kept reservations to go", SETTLE_AFTER * 3, async || {
+        let gone = hop::wait::until("the marks of reservations to go", SETTLE_AFTER * 5, async || {
             (kept, lasting) = (0, Vec::new());
             for key in self.redis(&["KEYS", "reservation:*"]).await.ok()? {
                 kept += usize::from(self.redis(&["GET", &key]).await.ok()? == ["kept"]);
@@ -210,11 +210,11 @@ impl Stage {
                     lasting.push(key);
                 }
             }
-            (kept <= kills && lasting.is_empty()).then_some(())
+            (kept == 0 && lasting.is_empty()).then_some(())
         });
         let outcome = gone.await.err();
         Ok(outcome
-            .map(|error| format!("{error}: {kept} after {kills} kills; for ever: {lasting:?}"))
+            .map(|error| format!("{error}: {kept} are kept; for ever: {lasting:?}"))
             .into_iter()
             .collect())
     }

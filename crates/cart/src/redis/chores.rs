@@ -11,9 +11,8 @@ use crate::wire::Failure;
 
 /// For how long it stays known that a reservation was dropped, in milliseconds: an hour, longer than any request takes.
 const DROPPED: &str = "3600000";
-/// For how long it stays known that it was kept, once the inventory is being told: a day, longer than an inventory
-/// that was just there stays away.
-const KEPT: &str = "86400000";
+/// The reservations of which the inventory is being told that they were kept.
+const CONFIRMING: &str = "reservations.confirming";
 
 impl Redis {
     /// Writes a record, unless there is one, and says which there is now.
@@ -124,19 +123,30 @@ impl Redis {
         Ok(dropped.iter().zip(found).map(ended).collect())
     }
 
-    /// From now on these end by themselves, a day from now. Before the inventory is told that they were kept: whoever
-    /// is told so does not say it again, so whatever dies from then on, nobody would come back for them.
+    /// Notes that the inventory is being told that these were kept. Whoever is told so does not list them as held any
+    /// more: if this process dies before it has forgotten them, this note says which they are.
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn let_end(&self, exchange: &Exchange, reservations: &[String]) -> Result<(), Failure> {
-        let keys: Vec<String> = reservations.iter().map(|reservation| kept(reservation)).collect();
-        let commands: Vec<[&str; 3]> = keys.iter().map(|key| ["PEXPIRE", key.as_str(), KEPT]).collect();
-        let commands: Vec<&[&str]> = commands.iter().map(|command| &command[..]).collect();
+    pub async fn confirming(&self, exchange: &Exchange, reservations: &[String]) -> Result<(), Failure> {
+        let pairs = reservations.iter().flat_map(|reservation| [reservation.as_str(), "1"]);
+        let command: Vec<&str> = ["HSET", CONFIRMING].into_iter().chain(pairs).collect();
         let (_place, mut wire) = self.connection(exchange).await?;
-        self.ask(&mut wire, exchange, &Batch { operation: "PEXPIRE", commands: &commands }).await?;
+        self.ask(&mut wire, exchange, &Batch { operation: "HSET", commands: &[&command] }).await?;
         self.pool.give_back(wire);
         Ok(())
+    }
+
+    /// Some of those of which the inventory was being told, and where to go on (`0`: that was all).
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn unconfirmed(
+        &self,
+        exchange: &Exchange,
+        cursor: &str,
+    ) -> Result<(Vec<String>, String), Failure> {
+        self.fields(exchange, CONFIRMING, cursor).await
     }
 
     /// Forgets that these were kept, once the inventory knows it.
@@ -145,9 +155,12 @@ impl Redis {
     /// See [`Failure`].
     pub async fn forget(&self, exchange: &Exchange, reservations: &[String]) -> Result<(), Failure> {
         let keys: Vec<String> = reservations.iter().map(|reservation| kept(reservation)).collect();
-        let command: Vec<&str> = std::iter::once("DEL").chain(keys.iter().map(String::as_str)).collect();
+        let marks: Vec<&str> = std::iter::once("DEL").chain(keys.iter().map(String::as_str)).collect();
+        let names = reservations.iter().map(String::as_str);
+        let notes: Vec<&str> = ["HDEL", CONFIRMING].into_iter().chain(names).collect();
+        let commands: &[&[&str]] = &[&["MULTI"], &marks, &notes, &["EXEC"]];
         let (_place, mut wire) = self.connection(exchange).await?;
-        self.ask(&mut wire, exchange, &Batch { operation: "DEL", commands: &[&command] }).await?;
+        self.ask(&mut wire, exchange, &Batch { operation: "EXEC", commands }).await?;
         self.pool.give_back(wire);
         Ok(())
     }

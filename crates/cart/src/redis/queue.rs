@@ -124,8 +124,18 @@ impl Redis {
         exchange: &Exchange,
         cursor: &str,
     ) -> Result<(Vec<String>, String), Failure> {
+        self.fields(exchange, OUTBOXES, cursor).await
+    }
+
+    /// Some of the names in a hash, and where to go on (`0`: that was all).
+    pub(super) async fn fields(
+        &self,
+        exchange: &Exchange,
+        key: &str,
+        cursor: &str,
+    ) -> Result<(Vec<String>, String), Failure> {
         let (_place, mut wire) = self.connection(exchange).await?;
-        let command: &[&str] = &["HSCAN", OUTBOXES, cursor, "COUNT", "200"];
+        let command: &[&str] = &["HSCAN", key, cursor, "COUNT", "200"];
         let batch = Batch { operation: "HSCAN", commands: &[command] };
         let reply = self.ask(&mut wire, exchange, &batch).await?.pop();
         self.pool.give_back(wire);
