@@ -2,6 +2,7 @@
 //!
 //! | module | answers |
 //! |---|---|
+//! | [`edge`] | how does it get the two proxies alone, before an upstream of its own? |
 //! | [`engines`] | how does it get a real Redis, PostgreSQL or Kafka, and end it? |
 //! | [`fixture`] | how does a test get a lab that disturbs nobody else's? |
 //! | [`program`] | how does it start the `lab` program as a user does? |
@@ -9,6 +10,7 @@
 //! | [`programs`] | how does it run curl, dig, kcat and friends? |
 //! | [`relay`] | how does it make one wire slow, and no program? |
 
+pub mod edge;
 pub mod engines;
 pub mod fixture;
 pub mod program;

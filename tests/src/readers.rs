@@ -1,4 +1,4 @@
-//! Programs of others that read what the lab exports; `.ci/readers` installs them into `target/readers`.
+//! Programs of others that read what the lab exports, and one that knows HTTP/2 well; `.ci/readers` installs them into `target/readers`.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
@@ -32,13 +32,9 @@ impl Readers {
     /// # Panics
     /// They are not installed, and the environment has `CI`.
     pub fn find(test: &str) -> anyhow::Result<Option<Readers>> {
-        let root = program::root()?;
-        let readers = Readers { installed: root.join("target/readers"), scripts: root.join("tests/readers") };
         let needed = ["bin/python3", "perfetto/engine_bundle.js", "collector"];
-        if let Some(missing) = needed.iter().find(|name| !readers.installed.join(name).exists()) {
-            did_not_run(test, &format!("target/readers/{missing} is not there; .ci/readers installs it"));
-            return Ok(None);
-        }
+        let Some(installed) = installed(test, &needed)? else { return Ok(None) };
+        let readers = Readers { installed, scripts: program::root()?.join("tests/readers") };
         Ok(Some(readers))
     }
 
@@ -86,6 +82,49 @@ impl Readers {
             .await
             .with_context(|| collector.received())?;
         Ok(collector)
+    }
+}
+
+/// Where the readers are installed, or nothing where one of `needed` is not: the test then says so, and fails on
+/// a build machine.
+fn installed(test: &str, needed: &[&str]) -> anyhow::Result<Option<PathBuf>> {
+    let folder = program::root()?.join("target/readers");
+    if let Some(missing) = needed.iter().find(|name| !folder.join(name).exists()) {
+        did_not_run(test, &format!("target/readers/{missing} is not there; .ci/readers installs it"));
+        return Ok(None);
+    }
+    Ok(Some(folder))
+}
+
+/// h2spec, which knows what RFC 9113 and RFC 7541 demand of a server.
+#[derive(Debug)]
+pub struct H2spec(PathBuf);
+
+impl H2spec {
+    /// As [`Readers::find`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn find(test: &str) -> anyhow::Result<Option<H2spec>> {
+        Ok(installed(test, &["h2spec"])?.map(|folder| H2spec(folder.join("h2spec"))))
+    }
+
+    /// What it finds wrong with a server that speaks HTTP/2 over TLS, and how many tests it ran.
+    ///
+    /// # Errors
+    /// It does not run, or ends without its summary.
+    pub async fn judge(&self, server: SocketAddr) -> anyhow::Result<String> {
+        let (host, port) = (server.ip().to_string(), server.port().to_string());
+        let words = ["--tls", "--insecure", "--timeout", "10", "--host", &host, "--port", &port];
+        let said = programs::run(text(&self.0)?, words).await?;
+        let lines: Vec<&str> = said.stdout.lines().collect();
+        let found = lines.iter().rposition(|line| line.starts_with("Failures:"));
+        let found = found.or_else(|| lines.iter().rposition(|line| line.contains(" tests, ")));
+        let found = found.with_context(|| format!("h2spec said {}{}", said.stdout, said.stderr))?;
+        Ok(lines[found..].join("\n"))
     }
 }
 

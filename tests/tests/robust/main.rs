@@ -11,6 +11,8 @@
 //! | `starting` | what cannot start says why, and leaves nothing behind |
 //! | `recipes` | real programs by name: listed, missing, mistyped |
 //! | `garbage` | no bytes on any port bring a program down or blow it up |
+//! | `smuggling` | no bytes are one request to the load balancer and two to what is behind it |
+//! | `standard` | h2spec, and clients of others that use what HTTP lets pass |
 //! | `command_line` | what scripts rely on: exit codes, stdout, JSON |
 //! | `certificates` | secrets are secret, and the authority can sign for nobody else |
 //! | `map`, `documents` | docs/architecture.md says what is there |
@@ -32,6 +34,8 @@ mod process;
 mod program;
 mod recipes;
 mod restart;
+mod smuggling;
 mod spot;
+mod standard;
 mod starting;
 mod wrong_plan;

@@ -244,8 +244,8 @@ impl hyper::body::Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        // Who waits to be told to go on sends nothing that would have to be read.
-        if self.ended || self.held_back {
+        // hyper takes reading for wanting, and would tell a client that waits to go on.
+        if self.ended || (self.held_back && matches!(self.source, Source::Http1(_))) {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
