@@ -1,5 +1,7 @@
 //! The name servers and the resolver, asked by hand with `dig` and by `curl`.
 
+use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -33,7 +35,11 @@ impl Dig {
 
 /// Asks a hop of the lab; `question` as dig takes it, such as `api.myshop.com A +norecurse`.
 async fn dig(lab: &Fixture, hop: &str, question: &str) -> anyhow::Result<Dig> {
-    let server = lab.listen(hop);
+    dig_at(lab.listen(hop), question).await
+}
+
+/// Asks any server.
+async fn dig_at(server: SocketAddr, question: &str) -> anyhow::Result<Dig> {
     let (at, port) = (format!("@{}", server.ip()), server.port().to_string());
     let fixed = [
         &at,
@@ -168,4 +174,79 @@ async fn the_resolver_by_hand() -> anyhow::Result<()> {
     ensure!(remote == LB, "curl found {remote:?} by DNS over HTTPS");
     lab.finish().await;
     Ok(())
+}
+
+/// The lab's own name servers, asked through the lab's resolver and through Unbound.
+#[tokio::test]
+async fn unbound_finds_the_same_in_the_labs_zones() -> anyhow::Result<()> {
+    let lab = Fixture::start("names-unbound").await?;
+    let folder = tempfile::tempdir()?;
+    let server = hop::listen::own_loopback();
+    // A stub zone each, because Unbound follows no referral to another port than 53.
+    let stubs: String = [("com.", "com"), ("myshop.com.", "myshop")]
+        .map(|(zone, hop)| {
+            let at = lab.listen(hop);
+            let at = format!("{}@{}", at.ip(), at.port());
+            format!("stub-zone:\n  name: \"{zone}\"\n  stub-addr: {at}\n  stub-prime: no\n")
+        })
+        .concat();
+    let config = format!(
+        "server:\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n  use-syslog: no\n  interface: {0}@{1}\n  \
+         port: {1}\n  access-control: 127.0.0.0/8 allow\n  do-not-query-localhost: no\n  do-ip6: no\n  \
+         module-config: \"iterator\"\n  num-threads: 1\n{stubs}",
+        server.ip(),
+        server.port()
+    );
+    let file = folder.path().join("unbound.conf");
+    std::fs::write(&file, config)?;
+    let mut unbound = tokio::process::Command::new(programs::find("unbound")?);
+    unbound.args(["-d", "-p", "-c"]).arg(&file).stdin(Stdio::null()).stdout(Stdio::null());
+    let _unbound = unbound.stderr(Stdio::null()).kill_on_drop(true).spawn().context("start unbound")?;
+    hop::wait::until("Unbound to answer", Duration::from_secs(20), async || {
+        dig_at(server, "com SOA").await.ok().filter(|answer| answer.status == "NOERROR")
+    })
+    .await?;
+
+    let names = [
+        "api.myshop.com",
+        "www.myshop.com",
+        "myshop.com",
+        "ns1.myshop.com",
+        "short.myshop.com",
+        "big.myshop.com",
+        "any.dev.myshop.com",
+        "dev.myshop.com",
+        "nobody.myshop.com",
+        "x.api.myshop.com",
+        "com",
+        "nobody.com",
+    ];
+    for name in names {
+        for kind in ["A", "AAAA", "HTTPS", "TXT", "NS", "SOA", "CNAME"] {
+            let question = format!("{name} {kind}");
+            let (ours, theirs) = (dig(&lab, "resolver", &question).await?, dig_at(server, &question).await?);
+            ensure!(said(&ours) == said(&theirs), "{question}\n{}\n{}", ours.text, theirs.text);
+        }
+    }
+    // Nothing of this was out of the ordinary.
+    let log = lab.log("resolver");
+    ensure!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    lab.finish().await;
+    Ok(())
+}
+
+/// What two resolvers have to agree on; when they learned it is not part of it.
+fn said(answer: &Dig) -> (&str, Vec<String>, Vec<String>) {
+    let without_ttl = |lines: &[String]| {
+        let line = |line: &String| match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
+            [owner, _ttl, rest] => format!("{owner} {rest}"),
+            _ => line.clone(),
+        };
+        let mut lines: Vec<String> = lines.iter().map(line).collect();
+        lines.sort();
+        lines
+    };
+    let mut authority = without_ttl(&answer.authority);
+    authority.retain(|line| line.contains(" SOA "));
+    (&answer.status, without_ttl(&answer.answer), authority)
 }
