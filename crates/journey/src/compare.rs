@@ -45,9 +45,9 @@ pub struct Comparison {
     pub after_ns: u64,
     /// The second median less the first.
     pub difference_ns: i64,
-    /// The interval that holds the true difference with the confidence asked for: from …
+    /// The interval that holds the true difference with the given confidence: its lower end,
     pub low_ns: Option<i64>,
-    /// … to; absent when there are too few samples for that confidence.
+    /// and its upper end; absent when there are too few samples for that confidence.
     pub high_ns: Option<i64>,
     /// The second median divided by the first; absent when the first is 0.
     pub ratio: Option<f64>,

@@ -192,7 +192,7 @@ pub struct Counts {
 pub struct Journey {
     /// Its trace.
     pub trace_id: TraceId,
-    /// What was asked, such as `POST /cart/items`.
+    /// The request, such as `POST /items`.
     pub name: String,
     /// When it began: nanoseconds since the Unix epoch.
     pub start_unix_ns: u64,
@@ -201,7 +201,7 @@ pub struct Journey {
     /// `total_ns` less the sum of the parts: time that no one accounts for. Below zero only when
     /// clocks disagree, which is then also an anomaly.
     pub unaccounted_ns: i64,
-    /// The answer's status, if there was one.
+    /// The response's status, if there was a response.
     pub status: Option<u16>,
     /// In order; they tile the journey.
     pub parts: Vec<Part>,

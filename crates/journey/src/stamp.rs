@@ -17,12 +17,12 @@ pub enum Transport {
 
 /// A conversation between two sockets, named the same way by both of its ends.
 ///
-/// The client is the side that connected (TCP) or asked (UDP), whoever reports it.
+/// The client is the side that connected (TCP) or sent the query (UDP), whoever reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Flow {
     /// TCP or UDP.
     pub transport: Transport,
-    /// The address of the side that connected or asked.
+    /// The address of the side that connected or sent the query.
     pub client: SocketAddr,
     /// The address of the side that listened.
     pub server: SocketAddr,

@@ -41,27 +41,27 @@ impl Row {
 /// A row over all journeys; journeys that have no such part count with 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartSummary {
-    /// Which.
+    /// The parts that are summed up.
     #[serde(flatten)]
     pub row: Row,
     /// In how many journeys it occurs.
     pub journeys: usize,
     /// Of the time of all journeys together, from 0 to 1.
     pub share: f64,
-    /// Half of the journeys spent at most this on it, in nanoseconds.
+    /// The median, in nanoseconds.
     pub p50_ns: u64,
-    /// Nine in ten.
+    /// The 90th percentile, in nanoseconds.
     pub p90_ns: u64,
-    /// Ninety-nine in a hundred.
+    /// The 99th percentile, in nanoseconds.
     pub p99_ns: u64,
-    /// The most.
+    /// The maximum, in nanoseconds.
     pub max_ns: u64,
 }
 
 /// A row of a decomposition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartMean {
-    /// Which.
+    /// The parts that are summed up.
     #[serde(flatten)]
     pub row: Row,
     /// Mean over the journeys, in nanoseconds.
@@ -110,7 +110,7 @@ pub struct CountsShared {
 /// A journey that is in no figure, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flagged {
-    /// Which.
+    /// Its trace.
     pub trace_id: TraceId,
     /// What is wrong with it.
     pub what: Vec<String>,
@@ -119,17 +119,17 @@ pub struct Flagged {
 /// Many journeys of one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// How many.
+    /// Journeys of this kind, the flagged ones included.
     pub journeys: usize,
-    /// The shortest total, in nanoseconds.
+    /// The minimum of the totals, in nanoseconds.
     pub min_ns: u64,
-    /// Half of the totals are at most this, in nanoseconds.
+    /// The median of the totals, in nanoseconds.
     pub p50_ns: u64,
-    /// Nine in ten.
+    /// The 90th percentile, in nanoseconds.
     pub p90_ns: u64,
-    /// Ninety-nine in a hundred.
+    /// The 99th percentile, in nanoseconds.
     pub p99_ns: u64,
-    /// The longest.
+    /// The maximum, in nanoseconds.
     pub max_ns: u64,
     /// The median of what no part accounts for, without its sign, in nanoseconds.
     pub unaccounted_p50_ns: u64,

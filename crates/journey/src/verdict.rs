@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::order_statistics::cut;
 
-/// How sure an interval is, unless something else is asked for: of 20 intervals 19 hold the true value.
+/// How sure an interval is, unless something else is given: of 20 intervals 19 hold the true value.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// Is it within the limit?

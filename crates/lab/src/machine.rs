@@ -174,16 +174,16 @@ impl Cores {
 /// When a hypervisor took cores away: a journey that was under way then says more about other machines
 /// than about this one.
 #[derive(Debug)]
-pub(crate) struct Thefts {
+pub(crate) struct StealTime {
     last: u64,
     cores: Cores,
     /// From, to (nanoseconds since the Unix epoch), and how much of that was stolen.
     windows: Vec<(u64, u64, u64)>,
 }
 
-impl Thefts {
-    pub(crate) fn watch() -> Thefts {
-        Thefts { last: clock::now(), cores: Cores::read(), windows: Vec::new() }
+impl StealTime {
+    pub(crate) fn watch() -> StealTime {
+        StealTime { last: clock::now(), cores: Cores::read(), windows: Vec::new() }
     }
 
     /// Looks at the counters, unless that was done within the last 10 ms, which is their step. To be called
@@ -225,12 +225,12 @@ mod tests {
 
     #[test]
     fn a_journey_is_known_to_be_hit_when_it_touches_the_window() {
-        let mut thefts = Thefts { last: 1_000, cores: Cores::default(), windows: Vec::new() };
-        thefts.note(2_000, Cores { busy: 5, stolen: 0 });
-        thefts.note(3_000, Cores { busy: 5, stolen: 2 });
-        thefts.note(4_000, Cores { busy: 9, stolen: 2 });
+        let mut steal_time = StealTime { last: 1_000, cores: Cores::default(), windows: Vec::new() };
+        steal_time.note(2_000, Cores { busy: 5, stolen: 0 });
+        steal_time.note(3_000, Cores { busy: 5, stolen: 2 });
+        steal_time.note(4_000, Cores { busy: 9, stolen: 2 });
         let seen = [(0, 1_900), (1_500, 2_500), (2_100, 2_200), (2_900, 5_000), (3_100, 5_000)];
-        let stolen = seen.map(|(start, end)| thefts.during(start, end) / NANOSECONDS_PER_TICK);
+        let stolen = seen.map(|(start, end)| steal_time.during(start, end) / NANOSECONDS_PER_TICK);
         assert_eq!(stolen, [0, 2, 2, 2, 0]);
     }
 

@@ -14,7 +14,7 @@ use journey::{Anomaly, Flagged, Journey, Summary, Tally, TraceId};
 use serde::{Deserialize, Serialize};
 
 use crate::collect::Collector;
-use crate::machine::{self, Machine, Thefts};
+use crate::machine::{self, Machine, StealTime};
 use crate::probe::{Answer, Ask, Browser};
 use crate::target::{Target, TargetHop};
 use crate::witness::{self, Tap, Watch};
@@ -251,7 +251,7 @@ async fn series(
     progress: &mut impl FnMut(usize),
 ) -> anyhow::Result<Series> {
     let mut gathered = Gathered::new(options.count, options.kept());
-    let mut thefts = Thefts::watch();
+    let mut steal_time = StealTime::watch();
     while gathered.made < options.count {
         let mut made = Vec::new();
         while made.len() < CHUNK.min(options.count - gathered.made) {
@@ -260,10 +260,10 @@ async fn series(
                 flush_resolver(target).await?;
             }
             made.push(one(browser, collector, ask).await?);
-            thefts.look();
+            steal_time.look();
             progress(1);
         }
-        gathered.add(target, collector, &made, &thefts).await;
+        gathered.add(target, collector, &made, &steal_time).await;
     }
     Ok(gathered.series(None))
 }
@@ -283,7 +283,13 @@ impl Gathered {
     }
 
     /// Puts journeys together.
-    async fn add(&mut self, target: &Target, collector: &Collector, made: &[TraceId], thefts: &Thefts) {
+    async fn add(
+        &mut self,
+        target: &Target,
+        collector: &Collector,
+        made: &[TraceId],
+        steal_time: &StealTime,
+    ) {
         let roster = target.roster();
         // All of them are over: they have the same time to be sealed, not one after the other.
         let begun = clock::monotonic();
@@ -294,7 +300,7 @@ impl Gathered {
             let journey = collector.journey(trace_id, &roster, left).await;
             collector.release(trace_id);
             let Some(mut journey) = journey else { continue };
-            let stolen = thefts.during(journey.start_unix_ns, journey.start_unix_ns + journey.total_ns);
+            let stolen = steal_time.during(journey.start_unix_ns, journey.start_unix_ns + journey.total_ns);
             if stolen > 0 {
                 let what = "a hypervisor took a core away during this journey".to_owned();
                 journey.anomalies.push(Anomaly { hop: "machine".to_owned(), what, by_ns: stolen });

@@ -34,9 +34,9 @@ pub enum CaptureError {
     /// The file cannot be written.
     #[error("write {}: {error}", .path.display())]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// What the kernel said.
         error: io::Error,
     },
     /// The thread has panicked.
@@ -66,7 +66,7 @@ pub fn allowed() -> Result<(), CaptureError> {
 /// Packets found no room in the ring between two moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// How many.
+    /// Packets that were lost.
     pub packets: u64,
     /// Not before this: nanoseconds since the Unix epoch.
     pub after: u64,

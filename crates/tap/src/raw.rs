@@ -145,7 +145,7 @@ impl Ring {
         }
     }
 
-    /// How many packets the filter accepted, and how many of them found no room, since this was last asked.
+    /// How many packets the filter accepted, and how many of them found no room, since the last call.
     pub(crate) fn counts(&self) -> io::Result<(u64, u64)> {
         let mut counts = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
         let mut length = size_of_val(&counts) as libc::socklen_t;

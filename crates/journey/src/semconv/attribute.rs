@@ -33,7 +33,7 @@ names! {
     TLS_RESUMED = "tls.resumed";
     /// What ALPN chose (RFC 7301).
     TLS_NEXT_PROTOCOL = "tls.next_protocol";
-    /// The name that the client asked for (RFC 6066 §3).
+    /// The server name that the client indicated (RFC 6066 §3).
     TLS_CLIENT_SERVER_NAME = "tls.client.server_name";
 
     // HTTP (OpenTelemetry: "HTTP spans", "URL").
@@ -86,7 +86,7 @@ names! {
     DNS_RESPONSE_CODE = "journey.dns.response_code";
     /// The message id.
     DNS_ID = "journey.dns.id";
-    /// The smallest TTL of the answer, in seconds.
+    /// The smallest TTL of the response, in seconds.
     DNS_ANSWER_TTL = "journey.dns.answer.ttl";
     /// `hit` or `miss`.
     DNS_CACHE = "journey.dns.cache";

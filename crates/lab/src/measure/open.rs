@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::{Gathered, Series, created, one, spread};
 use crate::collect::Collector;
-use crate::machine::Thefts;
+use crate::machine::StealTime;
 use crate::probe::{Answer, Ask, Browser};
 use crate::target::Target;
 
@@ -105,7 +105,7 @@ struct Due {
 
 /// What is noted of every request.
 struct Noted {
-    thefts: Thefts,
+    steal_time: StealTime,
     response: Histogram,
     service: Histogram,
     recorded: Vec<(usize, TraceId)>,
@@ -154,7 +154,7 @@ pub(super) async fn series(
     recorded.sort_unstable();
     let made: Vec<TraceId> = recorded.into_iter().map(|(_, trace_id)| trace_id).collect();
     let mut gathered = Gathered::new(made.len(), options.kept());
-    gathered.add(target, collector, &made, &noted.thefts).await;
+    gathered.add(target, collector, &made, &noted.steal_time).await;
     Ok(gathered.series(Some(OpenLoop {
         wanted_per_second: rate,
         achieved_per_second: if took > 0.0 { answered as f64 / took } else { 0.0 },
@@ -183,7 +183,7 @@ async fn offer(
     progress: &mut impl FnMut(usize),
 ) -> (Noted, Option<String>) {
     let mut noted = Noted {
-        thefts: Thefts::watch(),
+        steal_time: StealTime::watch(),
         response: Histogram::default(),
         service: Histogram::default(),
         recorded: Vec::new(),
@@ -244,7 +244,7 @@ async fn offer(
                 let Ok((browser, due, sampled, answer)) = done else { continue };
                 idle.push(browser);
                 noted.note(collector, due, sampled, answer);
-                noted.thefts.look();
+                noted.steal_time.look();
                 progress(1);
             }
         }

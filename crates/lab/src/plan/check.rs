@@ -29,7 +29,7 @@ pub(super) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> R
         hops.push(check.hop(name, *role, hop, span)?);
     }
     check.admin_addresses(&mut hops)?;
-    check.together(&hops)?;
+    check.across_hops(&hops)?;
     let anywhere = "127.0.0.1:0";
     Ok(Plan {
         name: check.name(&raw)?,

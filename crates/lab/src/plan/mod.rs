@@ -5,6 +5,7 @@
 
 mod addresses;
 mod check;
+mod cross_references;
 mod distance;
 mod environment;
 mod error;
@@ -18,7 +19,6 @@ mod settings;
 mod template;
 #[cfg(test)]
 mod tests;
-mod together;
 mod values;
 pub(crate) mod words;
 

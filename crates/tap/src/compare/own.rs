@@ -83,7 +83,7 @@ fn opaque(
         let passed_on = hop.onward.contains(&other.name) && (!other.reports || answered.contains(flow));
         hop.name != other.name && (unknown || passed_on)
     };
-    // Where the one who asked speaks, it says which bytes were question and answer.
+    // Where the client reports, its stamps say which bytes were request and response.
     let mut waiting: Vec<(&Hop, Exchange)> = Vec::new();
     for flow in answered.iter().filter(|flow| reporting_clients.contains(flow)) {
         if let Some(known) = roster.at(flow.server).filter(|known| !known.reports) {
@@ -106,16 +106,16 @@ fn opaque(
         }
         inner.sort_by_key(|(_, (start, end), _)| std::cmp::Reverse(end.saturating_sub(*start)));
         let mut others: Vec<(u64, u64)> = Vec::new();
-        let mut asked: Vec<(&str, (u64, u64))> = Vec::new();
+        let mut passed_on: Vec<(&str, (u64, u64))> = Vec::new();
         for (other, times, exchange) in inner {
-            // Who passes a request on asks one at a time; what goes on beside it is a health check.
+            // A proxy passes a request on to one upstream at a time; what goes on beside it is a health check.
             let beside = |(name, (start, end)): &(&str, (u64, u64))| {
                 *name == other.name && times.0 < *end && *start < times.1
             };
-            if !hop.onward.is_empty() && asked.iter().any(beside) {
+            if !hop.onward.is_empty() && passed_on.iter().any(beside) {
                 continue;
             }
-            asked.push((&other.name, times));
+            passed_on.push((&other.name, times));
             others.push(times);
             // Between two that report nothing, only the packets tell.
             waiting.extend((!other.reports).then_some((other, exchange)));

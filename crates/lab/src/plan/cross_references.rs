@@ -1,4 +1,4 @@
-//! What no hop can know alone: whether all of them fit together, and whether the budget names them.
+//! Checks across hops: whether all of them fit together, and whether the budget names them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::references;
 
 impl Check<'_> {
     /// What is right for each hop but wrong for all of them together.
-    pub(super) fn together(&self, hops: &[Hop]) -> Result<(), PlanError> {
+    pub(super) fn across_hops(&self, hops: &[Hop]) -> Result<(), PlanError> {
         let at = |index: usize, last: &str| {
             (self.hops[index].3.clone(), format!("hop.{}.{last}", hops[index].name))
         };
