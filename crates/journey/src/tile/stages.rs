@@ -32,6 +32,10 @@ impl Tiler<'_> {
 
     /// A request has arrived at a hop.
     pub(super) fn begin_stage(&mut self, hop: &str) {
+        // A query or a handshake on the way to the request begins none of its stages.
+        if self.stage < Stage::ToLoadBalancer {
+            return;
+        }
         match self.roster.named(hop).map(|known| known.begins) {
             // The application may be met again, for instance when the edge tries a second region.
             Some(Some(Stage::Application)) => self.stage = Stage::Application,

@@ -38,6 +38,23 @@ fn an_application_that_the_browser_reaches_directly() {
     assert_eq!(told, ["api leg to-load-balancer", "api self application", "browser leg response"]);
 }
 
+/// Before the request the browser shakes hands with the same hop, which reports that, too.
+#[test]
+fn a_handshake_is_no_request() {
+    for begins in [EDGE, APPLICATION] {
+        let spans = vec![
+            span("browser", 1, None, Kind::Internal, "journey", (0, 200)),
+            client("browser", 2, 1, flow(1), (0, 100)).stage(Stage::Tls),
+            server("edge", 3, Some(2), flow(1), (10, 90)),
+            client("browser", 4, 1, flow(1), (100, 200)),
+            server("edge", 5, Some(4), flow(1), (110, 190)),
+        ];
+        let told = stages(spans, &roster([(hop("edge", begins, &[]), flow(1))]));
+        assert_eq!(told[..3], ["edge leg tls", "edge self tls", "browser leg tls"]);
+        assert_eq!(told[3], "edge leg to-load-balancer");
+    }
+}
+
 /// browser → edge → api.
 fn two() -> Vec<Span> {
     vec![
