@@ -19,7 +19,7 @@ use crate::relay::{abort, relay};
 
 /// Serves until the hop is told to stop, then gives open connections `hop.drain` to end.
 ///
-/// Each is closed when it is idle (see [`crate::drain`]); what is left when the time is up is cut off.
+/// Each is closed when it is idle (see `drain.rs`); what is left when the time is up is cut off.
 ///
 /// # Errors
 /// The Service is its own endpoint.

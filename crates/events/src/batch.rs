@@ -13,7 +13,7 @@
 //! ```
 //! Source: Kafka's documentation, "Implementation", §5.3.1 "Record Batch".
 //!
-//! A batch that is not compressed is walked record by record before it is taken ([`records`]): a header that
+//! A batch that is not compressed is walked record by record before it is taken (`records`): a header that
 //! promises other records than there are would make consumers wait for ever, or stop them. Compressed records are
 //! not unpacked: that would take four decompressors, their time for every batch, and a bound against batches that
 //! unpack to gigabytes. There the header is checked against itself.

@@ -15,7 +15,7 @@ pub(crate) mod inherited;
 /// How many finished handshakes the kernel keeps for a program that has not yet called `accept`.
 const BACKLOG: u32 = 1024;
 
-/// Listens on a TCP address: with the socket that was handed over for it ([`inherited`]), else with one of
+/// Listens on a TCP address: with the socket that was handed over for it (`inherited`), else with one of
 /// its own.
 ///
 /// # Errors

@@ -32,7 +32,7 @@ pub enum ClientError {
     Timeout {
         /// Who was asked.
         to: SocketAddr,
-        /// [`ClientLimits::response`].
+        /// [`super::ClientLimits::response`].
         limit: Duration,
     },
 }
