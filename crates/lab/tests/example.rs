@@ -45,7 +45,7 @@ async fn a_slow_wire_is_where_the_time_goes() -> anyhow::Result<()> {
     let lab = room.start(options).await?;
 
     let before = lab.measure_warm(21).await?;
-    let delay = Duration::from_millis(20);
+    let delay = Duration::from_millis(100);
     wire.delay(delay);
     let after = lab.measure_warm(21).await?;
 
