@@ -107,13 +107,20 @@ impl Inventory {
     /// Puts back what a removal took out of a cart, once for each event.
     ///
     /// # Errors
-    /// 502 or 504.
+    /// 422 when it is the event that can't be put back, whenever it is tried; else 502 or 504.
     pub async fn give_back(&self, exchange: &Exchange, removed: &Event) -> Result<(), Refusal> {
         let Event { event_id, product_id, quantity, .. } = removed;
+        if ProductId::parse(product_id).is_none() {
+            return Err(no_return(format!("there can be no product {product_id:?}")));
+        }
         let body = format!("{{\"returnId\":\"{event_id}\",\"quantity\":{quantity}}}");
         let path = format!("/stock/{product_id}/returns");
         match self.ask(exchange, Method::POST, path, body).await? {
             (StatusCode::CREATED | StatusCode::OK, _) => Ok(()),
+            (StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY, body) => {
+                let refused = serde_json::from_slice::<Refused>(&body);
+                Err(no_return(refused.map_or_else(|_| "the inventory refuses it".to_owned(), |it| it.detail)))
+            }
             (status, _) => Err(unexpected(status, self.limit)),
         }
     }
@@ -175,6 +182,11 @@ impl Inventory {
         exchange.waited(clock::now().saturating_sub(begun));
         Ok((status, body.unwrap_or_else(|_| Err(late(self.limit)))?))
     }
+}
+
+/// It would be refused again.
+fn no_return(why: String) -> Refusal {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::Client, "no-return", why).into()
 }
 
 fn unexpected(status: StatusCode, limit: Duration) -> Refusal {

@@ -30,10 +30,15 @@ use crate::wire::Failure;
 mod claim;
 mod entry;
 
+pub use claim::Claimed;
 pub use entry::{Entry, LONGEST, Line, Malformed, Outgoing, Place};
 
 /// How long an event belongs to the process that wrote it, in milliseconds; a request tells it within some ten.
 pub const LEFT_BEHIND: u64 = 2_000;
+/// How far ahead of this clock a place may lie and still be its writer's, in milliseconds. Redis never gives a smaller
+/// id than the last: after its clock was set back, or after an entry that was written by hand, a cart's places lie
+/// ahead for good.
+const AHEAD: u64 = 5_000;
 /// How long a request waits for what stands before its event.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it looks whether that has left: at first, and in the end.
@@ -270,8 +275,11 @@ impl Outbox {
 
 /// How long it is still its writer's.
 fn own_time(place: Place) -> Duration {
-    let end = place.0.saturating_add(LEFT_BEHIND);
-    Duration::from_millis(end.saturating_sub(clock::now() / 1_000_000))
+    let now = clock::now() / 1_000_000;
+    if place.0 > now.saturating_add(AHEAD) {
+        return Duration::ZERO;
+    }
+    Duration::from_millis(place.0.saturating_add(LEFT_BEHIND).saturating_sub(now))
 }
 
 /// Has nobody told it in the time in which it was its writer's?

@@ -35,12 +35,14 @@ use crate::item::ProductId;
 use crate::pool::{Place, Pool};
 use crate::wire::{Failure, Wire};
 
+mod beginnings;
 mod change;
 mod chores;
 mod queue;
 
+pub use beginnings::Beginning;
 pub use change::{Added, Addition, Removal};
-pub use queue::{Beginning, DEAD_LETTERS};
+pub use queue::{CLAIM, DEAD_LETTERS};
 
 const SYSTEM: &str = "redis";
 

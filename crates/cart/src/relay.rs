@@ -15,15 +15,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hop::CancellationToken;
 use hop::http::Exchange;
+use hop::{CancellationToken, clock};
 use tokio::sync::mpsc;
 
-use crate::outbox::{Means, Place, Told, is_left_behind};
+use crate::outbox::{Claimed, Means, Place, Told, is_left_behind};
 use crate::redis::Beginning;
 use crate::returns;
 use crate::server::Shop;
 use crate::wire::Failure;
+use trouble::Trouble;
+
+mod trouble;
 
 /// How often it looks.
 const ROUND: Duration = Duration::from_secs(1);
@@ -33,10 +36,8 @@ const TURN: u64 = 3_000;
 const TOGETHER: usize = 200;
 /// How many events may wait for Redis to take them out of their outboxes.
 const PENDING: usize = 10_000;
-/// How many carts in trouble are named in one line.
-const NAMED: usize = 5;
-/// The same trouble is said again after so many rounds.
-const SAY_AGAIN: u32 = 60;
+/// The oldest event of an outbox that another process has claimed is expected to be younger, in milliseconds.
+const STUCK: u64 = 60_000;
 
 /// Runs until `stop`, then finishes what this process has told itself.
 pub async fn run(shop: Arc<Shop>, mut told: mpsc::Receiver<Told>, stop: CancellationToken) {
@@ -52,9 +53,8 @@ pub async fn run(shop: Arc<Shop>, mut told: mpsc::Receiver<Told>, stop: Cancella
             _ = rounds.tick() => {
                 relay.tidy(&exchange).await;
                 relay.confirm(&exchange).await;
-                if let Err(text) = relay.look_after(&exchange).await {
-                    tracing::debug!("finish what was left behind: {text}");
-                }
+                let outcome = relay.look_after(&exchange).await;
+                relay.trouble.round(outcome);
             }
             first = told.recv() => {
                 relay.pending.extend(first);
@@ -128,8 +128,15 @@ impl Relay {
         loop {
             let page = self.shop.background.redis.unconfirmed(exchange, &cursor).await;
             let (reservations, next) = page.map_err(|failure| failure.describe())?;
-            for some in reservations.chunks(TOGETHER) {
+            // The inventory would refuse all of them for the sake of one that no reservation can be called.
+            let (names, junk): (Vec<_>, Vec<_>) = reservations.into_iter().partition(|name| is_name(name));
+            for some in names.chunks(TOGETHER) {
                 self.confirm_some(exchange, some).await?;
+            }
+            if !junk.is_empty() {
+                let redis = &self.shop.background.redis;
+                redis.forget(exchange, &junk).await.map_err(|failure| failure.describe())?;
+                tracing::warn!(number = junk.len(), first = junk[0], "dropped what is no reservation's name");
             }
             cursor = next;
             if cursor == "0" {
@@ -147,7 +154,6 @@ impl Relay {
         let confirmed = self.confirm_left_behind(exchange).await;
         let returned = returns::bring_left_behind(&self.shop.background, exchange).await;
         let told = self.tell_left_behind(exchange).await.map_err(|failure| failure.describe());
-        self.trouble.say();
         settled.and(confirmed).and(returned).and(told)
     }
 
@@ -181,8 +187,16 @@ impl Relay {
                 Beginning::Empty => empty.push(customer.as_str()),
                 Beginning::At(oldest) if !is_left_behind(oldest) => {}
                 Beginning::Unreadable(text) => self.trouble.of(customer, text),
-                Beginning::At(_) => match self.shop.outbox.tell_left_behind(means, customer).await {
-                    Ok(()) => {}
+                Beginning::At(oldest) => match self.shop.outbox.tell_left_behind(means, customer).await {
+                    // By whom, and for how long? A claim ends by itself, unless somebody wrote it by hand.
+                    Ok(Claimed::ByAnother) if is_stuck(oldest) => {
+                        let text = format!(
+                            "{}:{customer} is another's, who does not tell them",
+                            crate::redis::CLAIM
+                        );
+                        self.trouble.of(customer, text);
+                    }
+                    Ok(_) => {}
                     Err(failure) if is_the_carts_own(&failure) => {
                         self.trouble.of(customer, failure.describe())
                     }
@@ -235,55 +249,17 @@ impl Relay {
     }
 }
 
+/// What the inventory takes for a reservation's name: 1 to 64 letters, digits, `-`, `_` and `.`.
+fn is_name(text: &str) -> bool {
+    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+    (1..=64).contains(&text.len()) && text.bytes().all(legal)
+}
+
+fn is_stuck(oldest: Place) -> bool {
+    oldest.0.saturating_add(STUCK) < clock::now() / 1_000_000
+}
+
 /// Is it something about this cart, so that the next one may fare better? A neighbour that is not there is not.
 fn is_the_carts_own(failure: &Failure) -> bool {
     matches!(failure, Failure::Refused { .. } | Failure::NotDone { .. })
-}
-
-/// The carts whose events can't be told, and what was last said of them.
-#[derive(Default)]
-struct Trouble {
-    now: Vec<(String, String)>,
-    said: Vec<(String, String)>,
-    rounds: u32,
-}
-
-impl Trouble {
-    fn of(&mut self, customer: &str, text: String) {
-        self.now.push((format!("CART-{customer}"), text));
-    }
-
-    /// Once a round; what was said before is not said again soon.
-    fn say(&mut self) {
-        let now = std::mem::take(&mut self.now);
-        self.rounds += 1;
-        if now == self.said && self.rounds < SAY_AGAIN {
-            return;
-        }
-        if !now.is_empty() {
-            let named: Vec<String> =
-                now.iter().take(NAMED).map(|(cart, text)| format!("{cart}: {text}")).collect();
-            tracing::warn!(carts = now.len(), "events are not told. {}", named.join("; "));
-        }
-        (self.said, self.rounds) = (now, 0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_trouble_is_said_once_a_minute() {
-        let mut trouble = Trouble::default();
-        let mut said = 0;
-        for _ in 0..120 {
-            trouble.of("alice", "WRONGTYPE".to_owned());
-            trouble.say();
-            said += u32::from(trouble.rounds == 0);
-        }
-        assert_eq!(said, 2);
-        trouble.say();
-        assert!(trouble.said.is_empty(), "it is over");
-    }
 }

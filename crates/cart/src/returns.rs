@@ -8,10 +8,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use hop::http::Exchange;
+use hyper::StatusCode;
 use tokio::sync::Notify;
 
 use crate::event::Event;
-use crate::outbox::{Line, Place, is_left_behind};
+use crate::outbox::{Line, Malformed, Place, is_left_behind};
 use crate::server::Neighbours;
 
 /// How many may wait in this process; what is more is found in the stream.
@@ -89,10 +90,7 @@ pub(crate) async fn bring_left_behind(with: &Neighbours, exchange: &Exchange) ->
             let entry = match line {
                 Line::Event(entry) => entry,
                 Line::Malformed(malformed) => {
-                    let set = with.redis.set_return_aside(exchange, malformed).await;
-                    set.map_err(|failure| failure.describe())?;
-                    tracing::warn!(entry = %malformed.id, why = malformed.why,
-                        "a return is none: set aside in {}", crate::redis::DEAD_LETTERS);
+                    set_aside(with, exchange, malformed).await?;
                     continue;
                 }
             };
@@ -101,6 +99,11 @@ pub(crate) async fn bring_left_behind(with: &Neighbours, exchange: &Exchange) ->
                 Ok(()) => {
                     failures = 0;
                     done.push(entry.id);
+                }
+                // It is an event, but none that the stock could ever take back.
+                Err(refusal) if refusal.problem.status == StatusCode::UNPROCESSABLE_ENTITY => {
+                    let malformed = Malformed::refused(entry, refusal.problem.detail);
+                    set_aside(with, exchange, &malformed).await?;
                 }
                 Err(refusal) => {
                     failures += 1;
@@ -124,4 +127,13 @@ pub(crate) async fn bring_left_behind(with: &Neighbours, exchange: &Exchange) ->
             _ => return Ok(()),
         }
     }
+}
+
+/// Takes it out of the stream and keeps it for people to look at.
+async fn set_aside(with: &Neighbours, exchange: &Exchange, malformed: &Malformed) -> Result<(), String> {
+    let set = with.redis.set_return_aside(exchange, malformed).await;
+    set.map_err(|failure| failure.describe())?;
+    let Malformed { id, why, .. } = malformed;
+    tracing::warn!(entry = %id, why, "a return is none: set aside in {}", crate::redis::DEAD_LETTERS);
+    Ok(())
 }

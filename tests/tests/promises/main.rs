@@ -55,5 +55,6 @@ promises! {
     outage::a_pod_that_died_with_units_in_hand_loses_none,
     trouble::one_carts_trouble_stays_its_own,
     trouble::a_customer_tells_what_was_left_behind,
+    trouble::what_makes_no_sense_is_set_aside_or_said,
     follow::each_event_is_printed_once_in_order_with_its_trace,
 }

@@ -123,6 +123,75 @@ pub(crate) async fn a_customer_tells_what_was_left_behind(set: Engines) -> anyho
     Ok(())
 }
 
+/// Keys and entries that somebody wrote by hand: whom they are about waits at most for people, and nobody else does.
+pub(crate) async fn what_makes_no_sense_is_set_aside_or_said(set: Engines) -> anyhow::Result<()> {
+    let Some(stage) = Stage::open(set, "junk", Keeper::Lab).await? else { return Ok(()) };
+    stage.stock("PROD-J", STOCK).await?;
+    let mut commands = String::new();
+    // The first four returns can never be brought, and the fifth can.
+    for (product, quantity) in
+        [("PROD-J", 0), ("PROD-J", -7), ("PROD-X/../J", 1), ("../../stock", 1), ("PROD-J", 5)]
+    {
+        let event = event("junk", &format!("return-{quantity}-{}", product.len()));
+        let event = event.replace("PROD-X", product).replace(":1,\"at\"", &format!(":{quantity},\"at\""));
+        let _ = write!(commands, "XADD returns * event '{event}' traceparent {TRACE}\r\n");
+    }
+    // A name that no reservation has, and one that may be one's.
+    commands += "HSET reservations.confirming 'no name' 1\r\nHSET reservations.confirming gone 1\r\n";
+    // From the far future: all places behind it are, too.
+    let _ = write!(
+        commands,
+        "XADD outbox:ahead 9999999999999-0 event '{}' traceparent {TRACE}\r\n",
+        event("ahead", "early")
+    );
+    commands += "HSET outboxes ahead 1\r\n";
+    // A claim that does not end by itself.
+    let _ = write!(
+        commands,
+        "XADD outbox:claimed 1-1 event '{}' traceparent {TRACE}\r\n",
+        event("claimed", "stuck")
+    );
+    commands += "HSET outboxes claimed 1\r\nSET outbox.claim:claimed nobody\r\n";
+    // A line that is no number: the transaction would be half done.
+    commands += "HSET cart:broken PROD-J many\r\n";
+    add(&mut commands, "other", &event("other", "told"));
+    send(&stage, commands).await?;
+
+    stage.settled(&["ahead", "other"].map(str::to_owned)).await?;
+    let mut left = Vec::new();
+    let tidied = hop::wait::until("returns and confirmations to be finished", LIMIT, async || {
+        left = vec![
+            stage.redis(&["XLEN", "returns"]).await.ok()?,
+            stage.redis(&["HKEYS", "reservations.confirming"]).await.ok()?,
+        ];
+        (left[0] == ["0"] && left[1].iter().all(String::is_empty)).then_some(())
+    });
+    tidied.await.with_context(|| format!("{left:?}"))?;
+    ensure!(stage.left("PROD-J").await? == i64::from(STOCK) + 5, "the fifth return, once");
+    let letters = stage.redis(&["XRANGE", "outbox.dead-letters", "-", "+"]).await?;
+    ensure!(letters.iter().filter(|line| *line == "returns").count() == 4, "{letters:?}");
+    let ahead = Add::new("ahead", "PROD-J", 1).key("behind");
+    stage.until_added(stage.listen(PODS[0]), &ahead).await?;
+    ensure!(distinct(&stage.log_of("ahead").await?).len() == 2);
+
+    let refused = stage.add(stage.listen(PODS[1]), &Add::new("broken", "PROD-J", 1)).await?;
+    ensure!(refused.status == 503 && refused.body.contains("Nothing was added"), "{refused:?}");
+    ensure!(
+        stage.redis(&["EXISTS", "outbox:broken"]).await? == ["0"],
+        "nothing is told of what was not done"
+    );
+
+    let said = hop::wait::until("the claimed cart to be named", LIMIT, async || {
+        let logs = PODS.map(|pod| stage.lab.log(pod)).concat();
+        logs.contains("CART-claimed: outbox.claim:claimed").then_some(())
+    });
+    said.await?;
+    stage.redis(&["DEL", "outbox.claim:claimed"]).await?;
+    stage.settled(&["claimed".to_owned()]).await?;
+    stage.finish().await;
+    Ok(())
+}
+
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// An inline command (RESP): an entry in an outbox, and the customer in the index.

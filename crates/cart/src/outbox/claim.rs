@@ -7,21 +7,30 @@ use hop::trace;
 use super::{Line, Malformed, Means, Outbox, Outgoing, PAGE, Place, is_left_behind};
 use crate::wire::Failure;
 
+/// Who tells what was left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// This process did.
+    ByUs,
+    /// Another one does.
+    ByAnother,
+}
+
 impl Outbox {
     /// Tells the events of a cart that nobody told in time, in order, and takes them out of its outbox. What is no
-    /// event is set aside. Does nothing while another process is at it.
+    /// event is set aside. Does nothing while another process is at it, and says whether that is so.
     ///
     /// # Errors
     /// Redis or Kafka did not do it: see [`Failure`]. The rest stays where it is.
-    pub async fn tell_left_behind(&self, means: Means<'_>, customer: &str) -> Result<(), Failure> {
+    pub async fn tell_left_behind(&self, means: Means<'_>, customer: &str) -> Result<Claimed, Failure> {
         let who = format!("{:032x}", rand::random::<u128>());
         if !means.redis.claim(means.exchange, customer, &who).await? {
-            return Ok(());
+            return Ok(Claimed::ByAnother);
         }
         let outcome = self.tell_claimed(means, customer, &who).await;
         // If this fails the claim ends by itself.
         let _ = means.redis.disclaim(means.exchange, customer, &who).await;
-        outcome
+        outcome.map(|()| Claimed::ByUs)
     }
 
     async fn tell_claimed(&self, means: Means<'_>, customer: &str, who: &str) -> Result<(), Failure> {

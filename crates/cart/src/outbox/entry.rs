@@ -90,6 +90,19 @@ pub struct Malformed {
     pub fields: Vec<Bytes>,
 }
 
+impl Malformed {
+    /// An entry that can be read, and yet not be used.
+    pub fn refused(entry: &Entry, why: String) -> Self {
+        let (json, traceparent) = entry.outgoing.fields();
+        let fields = ["event", json, "traceparent", traceparent];
+        Malformed {
+            id: entry.id,
+            why,
+            fields: fields.map(|text| Bytes::copy_from_slice(text.as_bytes())).to_vec(),
+        }
+    }
+}
+
 impl Line {
     /// What Redis returns for an entry of `customer`'s, or of anybody's.
     pub fn read(id: Place, fields: Vec<Bytes>, customer: Option<&str>) -> Self {

@@ -71,6 +71,8 @@ fn what_is_left_behind_is_nobodys_own_any_more() {
     let old = at(0, LEFT_BEHIND + 1);
     let new = at(0, 0);
     assert!(is_left_behind(old) && !is_left_behind(new));
+    let ahead = Place(new.0 + AHEAD + 60_000, 0);
+    assert!(is_left_behind(ahead) && is_left_behind(Place(u64::MAX, 0)), "nobody would ever tell it");
     assert_eq!(head(&outbox, &[old, new], &[old]), Head::Behind(old), "another may be at it");
     assert_eq!(head(&outbox, &[old, new], &[new]), Head::Behind(old));
 }

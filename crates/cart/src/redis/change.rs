@@ -79,15 +79,22 @@ impl Redis {
         let get_kept = ["GET", kept.as_str()];
         let get_cart = ["HGET", &cart, product.as_str()];
         let get_outbox = ["XLEN", outbox.as_str()];
+        let get_index = ["HLEN", OUTBOXES];
         let get_claim = claim.map(|claim| ["GET", claim.key.as_str()]);
-        look.extend([&watch[..], &get_kept, &get_cart, &get_outbox]);
+        look.extend([&watch[..], &get_kept, &get_cart, &get_outbox, &get_index]);
         look.extend(get_claim.as_ref().map(|get| &get[..]));
         let seen = self.ask(&mut wire, exchange, &Batch { operation: "WATCH", commands: &look }).await?;
         let ended = !matches!(seen[1], Frame::Null);
-        let taken_over = claim.is_some_and(|claim| seen[4].as_str() != Some(&claim.text));
+        let taken_over = claim.is_some_and(|claim| seen[5].as_str() != Some(&claim.text));
         if ended || taken_over {
             // The connection still watches: it is not given back.
             return Ok(Added::Lost);
+        }
+        let sum = quantity_in(&seen[2]).ok().and_then(|there| there.checked_add(addition.quantity));
+        if sum.is_none() {
+            let text =
+                format!("the cart's line {product} is not a number that can be added to: {:?}", seen[2]);
+            return Err(Failure::NotDone { system: super::SYSTEM, text });
         }
 
         let mut change: Vec<&[&str]> = vec![];
@@ -130,8 +137,13 @@ impl Redis {
         let (cart, outbox) = (super::key(customer), outbox(customer.as_str()));
         let (_place, mut wire) = self.connection(exchange).await?;
         for _ in 0..ATTEMPTS {
-            let look: &[&[&str]] =
-                &[&["WATCH", &cart], &["HGET", &cart, product.as_str()], &["XLEN", &outbox]];
+            let look: &[&[&str]] = &[
+                &["WATCH", &cart],
+                &["HGET", &cart, product.as_str()],
+                &["XLEN", &outbox],
+                &["HLEN", OUTBOXES],
+                &["XLEN", RETURNS],
+            ];
             let seen = self.ask(&mut wire, exchange, &Batch { operation: "WATCH", commands: look }).await?;
             if matches!(seen[1], Frame::Null) {
                 return Ok(None);

@@ -14,18 +14,9 @@ pub(super) const OUTBOXES: &str = "outboxes";
 /// but people: `XRANGE outbox.dead-letters - +`.
 pub const DEAD_LETTERS: &str = "outbox.dead-letters";
 /// How long a claim holds when its holder says nothing, in milliseconds: longer than a page takes.
-const CLAIM: &str = "15000";
-
-/// Where an outbox begins.
-#[derive(Debug, PartialEq)]
-pub enum Beginning {
-    /// Nothing is in it.
-    Empty,
-    /// Its oldest entry.
-    At(Place),
-    /// It can't be read: Redis's words.
-    Unreadable(String),
-}
+const CLAIM_ENDS: &str = "15000";
+/// Before a customer's name: who tells what was left behind in that outbox.
+pub const CLAIM: &str = "outbox.claim";
 
 impl Redis {
     /// The first entries of an outbox from a place on, at most `count`.
@@ -86,33 +77,6 @@ impl Redis {
         let reply = self.ask(&mut wire, exchange, &batch).await?.pop();
         self.pool.give_back(wire);
         Ok(lines(&reply, None)?.first().map(Line::id))
-    }
-
-    /// Where each of these outboxes begins. One that can't be read does not keep the others from being read.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn beginnings(
-        &self,
-        exchange: &Exchange,
-        customers: &[String],
-    ) -> Result<Vec<Beginning>, Failure> {
-        let keys: Vec<String> = customers.iter().map(|customer| outbox(customer)).collect();
-        let commands: Vec<[&str; 6]> =
-            keys.iter().map(|key| ["XRANGE", key.as_str(), "-", "+", "COUNT", "1"]).collect();
-        let commands: Vec<&[&str]> = commands.iter().map(|command| &command[..]).collect();
-        let (_place, mut wire) = self.connection(exchange).await?;
-        let batch = Batch { operation: "XRANGE", commands: &commands };
-        let replies = self.ask_each(&mut wire, exchange, &batch).await?;
-        self.pool.give_back(wire);
-        let beginning = |reply: Frame| match reply {
-            Frame::Error(text) => Ok(Beginning::Unreadable(text.to_string())),
-            reply => {
-                let first = lines(&Some(reply), None)?.first().map(Line::id);
-                Ok(first.map_or(Beginning::Empty, Beginning::At))
-            }
-        };
-        replies.into_iter().map(beginning).collect()
     }
 
     /// Some of the customers whose outbox is not known to be empty, and where to go on (`0`: that was all).
@@ -245,7 +209,7 @@ impl Redis {
     pub async fn claim(&self, exchange: &Exchange, customer: &str, who: &str) -> Result<bool, Failure> {
         let key = claim(customer);
         let (_place, mut wire) = self.connection(exchange).await?;
-        let command: &[&str] = &["SET", &key, who, "NX", "PX", CLAIM];
+        let command: &[&str] = &["SET", &key, who, "NX", "PX", CLAIM_ENDS];
         let reply =
             self.ask(&mut wire, exchange, &Batch { operation: "SET", commands: &[command] }).await?.pop();
         self.pool.give_back(wire);
@@ -257,7 +221,7 @@ impl Redis {
     /// # Errors
     /// See [`Failure`].
     pub async fn claim_again(&self, exchange: &Exchange, customer: &str, who: &str) -> Result<bool, Failure> {
-        self.swap(exchange, &claim(customer), who, Some((who, CLAIM))).await
+        self.swap(exchange, &claim(customer), who, Some((who, CLAIM_ENDS))).await
     }
 
     /// Ends a claim, if it is still ours.
@@ -276,7 +240,7 @@ pub(super) fn outbox(customer: &str) -> String {
 
 /// Who tells what was left behind in it.
 fn claim(customer: &str) -> String {
-    format!("outbox.claim:{customer}")
+    format!("{CLAIM}:{customer}")
 }
 
 /// The reply to XRANGE: pairs of an id and the fields.

@@ -53,7 +53,7 @@ async fn add(redis: &Redis, exchange: &hop::http::Exchange) -> Result<Added, Fai
 }
 
 /// The reservation is still open, the line holds three, the outbox is empty.
-const OPEN: &str = "+OK\r\n$-1\r\n$1\r\n3\r\n:0\r\n";
+const OPEN: &str = "+OK\r\n$-1\r\n$1\r\n3\r\n:0\r\n:0\r\n";
 const QUEUED: &str = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n";
 
 fn kept() -> String {
@@ -78,7 +78,7 @@ fn a_cart_its_event_and_its_reservation_change_in_one_write() {
         assert_eq!(
             asked[0],
             "*3 $5 WATCH $14 reservation:r1 $14 reservation:r1 *2 $3 GET $14 reservation:r1 \
-             *3 $4 HGET $10 cart:alice $6 PROD-1 *2 $4 XLEN $12 outbox:alice "
+             *3 $4 HGET $10 cart:alice $6 PROD-1 *2 $4 XLEN $12 outbox:alice *2 $4 HLEN $8 outboxes "
         );
         assert!(asked[1].starts_with(
             "*1 $5 MULTI *3 $3 SET $14 reservation:r1 $4 kept *4 $7 HINCRBY $10 cart:alice $6 PROD-1 $1 2 \
@@ -97,7 +97,7 @@ fn a_reservation_that_was_ended_is_not_kept() {
     run(async {
         let (exchange, _) = exchange();
         // Before the transaction, and while it was being sent.
-        const DROPPED: &str = "+OK\r\n$7\r\ndropped\r\n$-1\r\n:0\r\n";
+        const DROPPED: &str = "+OK\r\n$7\r\ndropped\r\n$-1\r\n:0\r\n:0\r\n";
         let (address, server) = scripted(vec![DROPPED.into()]).await;
         assert_eq!(add(&client(address), &exchange).await.expect("answered"), Added::Lost);
         assert_eq!(server.await.expect("no panic").len(), 1, "nothing was written");
@@ -109,7 +109,7 @@ fn a_reservation_that_was_ended_is_not_kept() {
 #[test]
 fn an_error_before_a_transaction_had_no_effect_and_one_inside_it_is_in_doubt() {
     run(async {
-        const WRONG_TYPE: &str = "+OK\r\n$-1\r\n-WRONGTYPE Operation against a key\r\n:0\r\n";
+        const WRONG_TYPE: &str = "+OK\r\n$-1\r\n-WRONGTYPE Operation against a key\r\n:0\r\n:0\r\n";
         let (address, _server) = scripted(vec![WRONG_TYPE.into()]).await;
         let (exchange, _) = exchange();
         let failure = add(&client(address), &exchange).await.expect_err("refused");
@@ -211,6 +211,38 @@ fn an_outbox_that_cannot_be_read_keeps_nobody_else_from_being_read() {
             "{found:?}"
         );
         assert_eq!(found[2], Beginning::Empty);
+    });
+}
+
+/// An entry that is larger than an answer may be is one cart's trouble.
+#[test]
+fn an_outbox_that_is_too_large_to_look_at_keeps_nobody_else_from_being_read() {
+    run(async {
+        let huge =
+            format!("*1\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\na\r\n${0}\r\n{1}", 9 << 20, "x".repeat(9 << 20));
+        let second = "*1\r\n*2\r\n$3\r\n7-1\r\n*0\r\n";
+        let (address, server) = replying(vec![format!("{huge}\r\n{second}"), huge, second.to_owned()]).await;
+        let (exchange, _) = exchange();
+        let customers = ["huge", "alice"].map(str::to_owned);
+        let found = client(address).beginnings(&exchange, &customers).await.expect("answered");
+        assert!(matches!(&found[0], Beginning::Unreadable(text) if text.contains("bytes")), "{:?}", found[0]);
+        assert_eq!(found[1], Beginning::At(Place(7, 1)));
+        server.await.expect("no panic");
+    });
+}
+
+/// Redis has no rollback: what it would refuse in the middle of the transaction is not begun.
+#[test]
+fn a_line_that_cannot_be_added_to_changes_nothing() {
+    run(async {
+        for there in ["abc", "9223372036854775807"] {
+            let look = format!("+OK\r\n$-1\r\n${}\r\n{there}\r\n:0\r\n:0\r\n", there.len());
+            let (address, server) = scripted(vec![look]).await;
+            let (exchange, _) = exchange();
+            let failure = add(&client(address), &exchange).await.expect_err("no number");
+            assert!(failure.had_no_effect(), "{failure:?}");
+            assert_eq!(server.await.expect("no panic").len(), 1, "nothing was written");
+        }
     });
 }
 
