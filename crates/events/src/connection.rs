@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -112,12 +113,13 @@ enum Next {
 impl Connection {
     async fn run(&mut self) -> Result<(), Ending> {
         let mut stopping = false;
+        let mut stopped = pin!(hop::accept::farewell(self.stop.clone()));
         loop {
             let needs_room = if stopping { None } else { self.begin_whole_frames().await? };
             if stopping && self.waiting.is_empty() {
                 return Ok(());
             }
-            match self.next(needs_room, stopping).await? {
+            match self.next(needs_room, stopping, stopped.as_mut()).await? {
                 Next::Answered(answer) => {
                     if let Some(begun) = self.waiting.pop_front() {
                         self.send(begun, answer.map_err(Ending::Ours)?).await?;
@@ -193,7 +195,12 @@ impl Connection {
     }
 
     /// Waits for whatever comes first.
-    async fn next(&mut self, needs_room: Option<u32>, stopping: bool) -> Result<Next, Ending> {
+    async fn next(
+        &mut self,
+        needs_room: Option<u32>,
+        stopping: bool,
+        stopped: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Next, Ending> {
         let idle = self.waiting.is_empty();
         let may_read = !stopping && self.waiting.len() < MAX_IN_FLIGHT;
         let patience = match self.began {
@@ -208,6 +215,8 @@ impl Connection {
         };
         let room = Arc::clone(&self.broker.request_room);
         tokio::select! {
+            // What has arrived before what ends it: requests that are here when the broker is to stop are answered.
+            biased;
             answer = answered, if !idle => Ok(Next::Answered(answer)),
             read = timeout(patience, self.stream.read_buf(&mut self.buffer)), if may_read && needs_room.is_none() => {
                 match read {
@@ -218,7 +227,7 @@ impl Connection {
             room = room.acquire_many_owned(needs_room.unwrap_or(0)), if needs_room.is_some() => {
                 Ok(Next::Room(room.map_err(|closed| Ending::Ours(closed.into()))?))
             }
-            () = self.stop.cancelled(), if !stopping => Ok(Next::Stopped),
+            () = stopped, if !stopping => Ok(Next::Stopped),
         }
     }
 

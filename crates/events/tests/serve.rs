@@ -74,6 +74,18 @@ async fn what_is_produced_is_fetched_in_every_version() {
 }
 
 #[tokio::test]
+async fn a_request_that_comes_with_the_end_is_answered() {
+    let server = Server::with_topic("item-added").await;
+    let mut client = server.connect().await;
+    let first: ProduceResponse = client.call(9, &produce("item-added", 0, batch(&["a"]), -1)).await;
+    client.send(9, &produce("item-added", 0, batch(&["b"]), -1)).await;
+    let stopped = server.stop();
+    let last: ProduceResponse = client.receive(9).await;
+    assert_eq!((produced(&first), produced(&last)), ((0, 0), (0, 1)));
+    stopped.await;
+}
+
+#[tokio::test]
 async fn what_was_acknowledged_survives_a_restart() {
     let server = Server::with_topic("item-added").await;
     let sent =

@@ -75,6 +75,18 @@ pub async fn run<S, F>(
     }
 }
 
+/// How long a connection without a request is kept once the hop is to stop: long enough for what is on its way.
+const FAREWELL: Duration = Duration::from_millis(250);
+
+/// For protocols that can't say goodbye (RESP, Kafka): waits for `stop`, and then a little longer.
+///
+/// Poll it after the read: then what has arrived by its end is read, and answered. A client whose request is
+/// lost can't know whether it was done, so it may not send it again.
+pub async fn farewell(stop: CancellationToken) {
+    stop.cancelled().await;
+    let _ = tokio::time::timeout(FAREWELL, std::future::pending::<()>()).await;
+}
+
 /// Without descriptors `accept` fails at once, again and again: give running connections a moment
 /// to end instead of spinning (and filling the log).
 #[allow(clippy::disallowed_methods, reason = "backs off; the condition cannot be awaited")]

@@ -20,11 +20,12 @@ use hop::http::{Body, Client, Exchange, Fault, Problem, empty, full};
 
 use crate::config::Settings;
 use crate::retry::{self, Budget};
+use crate::untouched::Untouched;
 use crate::upstreams::{Lease, Upstreams};
 use journey::semconv::attribute;
 
 /// Request bodies up to this many bytes are held until the request is answered, so that they can be
-/// sent again. Larger ones stream through, and are sent once.
+/// sent again. Larger ones stream through; once a byte of them was taken, they are sent once.
 const REPLAYABLE: u64 = 64 << 10;
 
 /// Everything a request needs.
@@ -107,7 +108,8 @@ impl Forwarder {
             return Ok(Payload::Held(collected.to_bytes(), trailers.filter(|fields| !fields.is_empty())));
         }
         let limit = usize::try_from(self.max_body).unwrap_or(usize::MAX);
-        Ok(Payload::Streaming(Some(trailers::pass(Limited::new(body, limit).boxed_unsync(), true))))
+        let body = trailers::pass(Limited::new(body, limit).boxed_unsync(), true);
+        Ok(Payload::Streaming(Untouched::new(body)))
     }
 
     /// Sends the request to one upstream after another until there is an answer worth giving.
@@ -153,7 +155,7 @@ impl Forwarder {
                     (retry::is_safe(&head), true)
                 }
             };
-            if repeatable && resent < self.retries && payload.is_held() {
+            if repeatable && resent < self.retries && payload.is_whole() {
                 avoid.push(lease.address());
                 // Someone else, if there is someone else.
                 let next = self
@@ -202,13 +204,17 @@ impl Forwarder {
 enum Payload {
     /// All of it, trailers included: can be sent again.
     Held(Bytes, Option<HeaderMap>),
-    /// Taken by the first attempt.
-    Streaming(Option<Body>),
+    /// Taken by the first attempt that sends any of it.
+    Streaming(Untouched),
 }
 
 impl Payload {
-    fn is_held(&self) -> bool {
-        matches!(self, Payload::Held(..))
+    /// Can all of it be sent (again)?
+    fn is_whole(&self) -> bool {
+        match self {
+            Payload::Held(..) => true,
+            Payload::Streaming(body) => body.is_here(),
+        }
     }
 
     fn body(&mut self) -> Body {
@@ -219,7 +225,7 @@ impl Payload {
             }
             Payload::Held(bytes, None) if !bytes.is_empty() => full(bytes.clone()),
             Payload::Held(_, None) => empty(),
-            Payload::Streaming(body) => body.take().unwrap_or_else(empty),
+            Payload::Streaming(body) => body.lend(),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`balance`] | which upstream gets the next request? |
 //! | [`health`] | which upstreams may be asked at all? |
 //! | [`retry`] | when may a request be sent again, and how often in all? |
+//! | `untouched` | how can a body that streams through still go to another upstream? |
 //! | [`forward`] | the life of one request, with all of the above |
 //! | [`upstreams`] | what is known of each upstream at this moment |
 //! | [`server`] | sockets, limits, reload, drain |
@@ -25,4 +26,5 @@ pub mod health;
 pub mod retry;
 pub mod server;
 pub mod tls;
+mod untouched;
 pub mod upstreams;

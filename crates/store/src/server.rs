@@ -135,7 +135,7 @@ impl Connection {
     async fn serve(mut self, stop: CancellationToken) -> io::Result<()> {
         let mut parser = Parser::default();
         // Asked anew for each request they would cost more than the request's own commands.
-        let mut stopped = pin!(stop.cancelled());
+        let mut stopped = pin!(hop::accept::farewell(stop.clone()));
         loop {
             let (batch, problem) = take_batch(&mut parser);
             let idle = batch.is_empty();
@@ -153,9 +153,10 @@ impl Connection {
             if idle {
                 let mut input = (&mut self.stream).take(READ_SIZE as u64);
                 let read = tokio::select! {
+                    // First what has arrived: commands that are here when the store is to stop are answered.
                     biased;
-                    () = &mut stopped => return self.stream.shutdown().await,
                     read = input.read_buf(parser.room(READ_SIZE)) => read?,
+                    () = &mut stopped => return self.stream.shutdown().await,
                     () = silence(self.patience) => {
                         tracing::debug!("a connection said nothing for too long: closed");
                         return self.stream.shutdown().await;

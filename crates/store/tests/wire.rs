@@ -76,6 +76,25 @@ async fn expect(stream: &mut TcpStream, reply: &str) {
     assert_eq!(String::from_utf8_lossy(&bytes), reply);
 }
 
+/// Neither what is here when the store is told to stop nor what is on its way is lost.
+#[tokio::test]
+async fn a_command_that_comes_with_the_end_is_answered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::start(folder.path()).await;
+    let mut stream = store.connect().await;
+    stream.write_all(b"PING\r\n").await.expect("it reads");
+    expect(&mut stream, "+PONG\r\n").await;
+    // In one step: nobody else runs in between.
+    assert_eq!(stream.try_write(b"PING\r\n").expect("there is room"), 6);
+    store.shutdown.cancel();
+    expect(&mut stream, "+PONG\r\n").await;
+    stream.write_all(b"PING\r\n").await.expect("it reads");
+    expect(&mut stream, "+PONG\r\n").await;
+    let rest = tokio::time::timeout(LIMIT, stream.read(&mut [0])).await;
+    assert_eq!(rest.expect("an end").expect("no reset"), 0);
+    store.stop().await.expect("a good end");
+}
+
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");

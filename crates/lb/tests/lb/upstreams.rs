@@ -92,6 +92,35 @@ async fn a_killed_upstream_is_ejected_and_comes_back() {
     assert_eq!(lb.get("/", "").await.0, StatusCode::OK);
 }
 
+/// A refused connect has sent nothing, so a body that is too large to be held goes to somebody else, too.
+#[tokio::test]
+async fn a_large_body_goes_to_whoever_accepts_it() {
+    const SIZE: usize = 200 << 10;
+    let (one, two) = (Stub::echo().await, Stub::echo().await);
+    let lb = Lb::start(&[one.address, two.address], &["--health-interval-ms", "60000", "--eject-after", "2"])
+        .await;
+    one.kill().await;
+    let body = "x".repeat(SIZE);
+    for framing in [format!("Content-Length: {SIZE}\r\n\r\n{body}"), chunked(&body)] {
+        for _ in 0..3 {
+            let request = format!("POST / HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n{framing}");
+            assert_eq!(status(&lb.raw(&request).await), StatusCode::OK);
+        }
+    }
+    let seen = two.requests();
+    assert_eq!(seen.len(), 6);
+    assert!(seen.iter().all(|seen| seen["body"].as_str().is_some_and(|body| body.len() == SIZE)));
+    let spans = lb.spans(Kind::Server, "POST /", 6).await;
+    let resent = spans
+        .iter()
+        .filter(|span| span.attribute(attribute::HTTP_REQUEST_RESEND_COUNT) == Some(&Value::Int(1)));
+    assert_eq!(resent.count(), 2, "the dead one was asked until it was ejected");
+}
+
+fn chunked(body: &str) -> String {
+    format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
+}
+
 #[tokio::test]
 async fn health_checks_are_never_sampled() {
     let stub = Stub::echo().await;
