@@ -76,7 +76,7 @@ async fn expect(stream: &mut TcpStream, reply: &str) {
     assert_eq!(String::from_utf8_lossy(&bytes), reply);
 }
 
-/// Neither what is here when the store is told to stop nor what is on its way is lost.
+/// Whose command is lost can't know whether it was done.
 #[tokio::test]
 async fn a_command_that_comes_with_the_end_is_answered() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -87,8 +87,6 @@ async fn a_command_that_comes_with_the_end_is_answered() {
     // In one step: nobody else runs in between.
     assert_eq!(stream.try_write(b"PING\r\n").expect("there is room"), 6);
     store.shutdown.cancel();
-    expect(&mut stream, "+PONG\r\n").await;
-    stream.write_all(b"PING\r\n").await.expect("it reads");
     expect(&mut stream, "+PONG\r\n").await;
     let rest = tokio::time::timeout(LIMIT, stream.read(&mut [0])).await;
     assert_eq!(rest.expect("an end").expect("no reset"), 0);
