@@ -163,8 +163,8 @@ impl Wire {
     /// Is it still open, with nothing to read? Anything else, while no question is open, is the other
     /// side's farewell.
     pub fn is_usable(&self) -> bool {
-        let read = self.stream.socket().try_read(&mut [0]);
-        self.input.is_empty() && matches!(read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+        // The kernel is asked: what the runtime knows of the socket may be older than the farewell.
+        self.input.is_empty() && !self.stream.stamps().is_unusable_for_a_request()
     }
 
     /// Sends a request in one write and reads until `read` has its answer; `read` says none as long as
