@@ -39,9 +39,13 @@ pub fn read(bytes: &[u8]) -> Received {
     }
     let id = u16::from_be_bytes([header[0], header[1]]);
     let op_code = OpCode::from_u8((header[2] >> 3) & 0x0f);
+    // An OPT record belongs to the root (RFC 6891 §6.1.2), which hickory does not check.
+    let message = Message::from_vec(bytes).ok().filter(|_| opt_owner(bytes).is_none_or(|owner| owner == 0));
     let fault = |code| {
         let mut reply = Message::error_msg(id, op_code, code);
         reply.metadata.recursion_desired = header[2] & 0x01 != 0;
+        // Who sends OPT gets OPT, in errors too: without it we would seem to know no EDNS (RFC 6891 §6.1.1, §7).
+        reply.edns = message.as_ref().and_then(edns_for);
         Received::Fault(Box::new(reply))
     };
     if op_code != OpCode::Query {
@@ -51,17 +55,15 @@ pub fn read(bytes: &[u8]) -> Received {
     if u16::from_be_bytes([header[4], header[5]]) != 1 {
         return fault(ResponseCode::FormErr);
     }
-    match Message::from_vec(bytes) {
-        // An OPT record belongs to the root (RFC 6891 §6.1.2), which hickory does not check.
-        Ok(_) if opt_owner(bytes).is_some_and(|owner| owner != 0) => fault(ResponseCode::FormErr),
-        Ok(message) if message.version() > 0 => {
+    match message {
+        Some(message) if message.version() > 0 => {
             // A later EDNS than ours (RFC 6891 §6.1.3).
             let mut reply = reply_to(&message);
             reply.metadata.response_code = ResponseCode::BADVERS;
             Received::Fault(Box::new(reply))
         }
-        Ok(message) => Received::Question(Box::new(message)),
-        Err(_) => fault(ResponseCode::FormErr),
+        Some(message) => Received::Question(Box::new(message)),
+        None => fault(ResponseCode::FormErr),
     }
 }
 
@@ -97,12 +99,17 @@ pub fn reply_to(query: &Message) -> Message {
     let mut reply = Message::response(query.id, query.op_code);
     reply.metadata = Metadata::response_from_request(&query.metadata);
     reply.queries.clone_from(&query.queries);
-    reply.edns = query.edns.as_ref().map(|theirs| {
+    reply.edns = edns_for(query);
+    reply
+}
+
+/// Our OPT record for a sender who has sent one.
+fn edns_for(query: &Message) -> Option<Edns> {
+    query.edns.as_ref().map(|theirs| {
         let mut ours = Edns::new();
         ours.set_max_payload(LARGEST_DATAGRAM).set_dnssec_ok(theirs.flags().dnssec_ok);
         ours
-    });
-    reply
+    })
 }
 
 /// The response, if these bytes answer `request`: same id, same question (RFC 5452 §9.1). Anything else is a

@@ -51,6 +51,9 @@ fn faults_get_the_code_that_names_them() {
         let response = respond(&zones, bytes, Transport::Udp).unwrap();
         let reply = Message::from_vec(&response.bytes).unwrap();
         assert_eq!(reply.id.to_be_bytes(), bytes[..2]);
+        let readable = Message::from_vec(bytes).ok();
+        let edns = readable.is_some_and(|sent| sent.edns.is_some());
+        assert_eq!(reply.edns.is_some(), edns, "OPT answers OPT, in errors too (RFC 6891 §6.1.1)");
         reply.response_code
     };
     let good = query("api.myshop.com.", RecordType::A);
