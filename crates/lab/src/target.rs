@@ -20,7 +20,7 @@ pub struct TargetHop {
     pub opaque: bool,
     /// Which stage of the journey begins when a request has arrived here: at the edge `to-pod`, at the application
     /// `application`; none at all others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub begins: Option<Stage>,
     /// Where it listens.
     pub listen: Vec<SocketAddr>,
