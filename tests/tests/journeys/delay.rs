@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use journey::{Attribution, Journey};
 use lab::target::{Target, TargetHop};
 use tests::fixture::{Fixture, Room};
@@ -17,6 +17,8 @@ const DELAY: Duration = Duration::from_millis(5);
 /// So many journeys without it and so many with it, so often.
 const EACH: usize = 4;
 const ROUNDS: usize = 12;
+/// How often at most, on a machine that is too busy for a verdict after [`ROUNDS`].
+const MOST_ROUNDS: usize = 3 * ROUNDS;
 
 #[tokio::test]
 async fn http_between_load_balancer_and_ingress() -> anyhow::Result<()> {
@@ -79,25 +81,35 @@ async fn attributed(
     measure_at(lab, target, 1, kind).await?;
     // In turns: a machine that gets slower, or faster, does so for both.
     let (mut without, mut with) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    let (delay, noise) = (DELAY * times, DELAY / 2);
+    let mut attribution = None;
+    for round in 1..=MOST_ROUNDS {
         for (slower, journeys) in [(Duration::ZERO, &mut without), (DELAY, &mut with)] {
             relay.delay(slower);
             journeys.extend(measure_at(lab, target, EACH, kind).await?.journeys().cloned());
+        }
+        // On a busy machine so many journeys say nothing for certain yet: more of them say it, or never will.
+        if round >= ROUNDS {
+            let between = Attribution::between(&without, &with);
+            let certain = between.only(WIRE, delay, noise).is_ok();
+            attribution = Some(between);
+            if certain {
+                break;
+            }
         }
     }
     for journey in with.iter().chain(&without) {
         sound(journey)?;
     }
-    let delay = (DELAY * times).as_nanos() as u64;
-    at_least(&with, delay)?;
+    let least = delay.as_nanos() as u64;
+    at_least(&with, least)?;
     // The twin: a journey that met no slow wire must fail the same check. (On a busy machine a wire without
     // delay may well take as long.)
     let mut twin = without[0].clone();
     twin.parts.retain(|part| part.hop != WIRE);
-    ensure!(at_least(&[twin], delay).is_err(), "the check does not notice a wire without delay");
+    ensure!(at_least(&[twin], least).is_err(), "the check does not notice a wire without delay");
 
-    let attribution = Attribution::between(&without, &with);
-    let (delay, noise) = (DELAY * times, DELAY / 2);
+    let attribution = attribution.context("there were rounds")?;
     attribution.only(WIRE, delay, noise)?;
     // Its twins: another hop is not to blame, and more than the delay cannot be claimed.
     ensure!(attribution.only("lb", delay, noise).is_err(), "the delay is not in the load balancer");
