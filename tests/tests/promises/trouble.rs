@@ -2,6 +2,7 @@
 //! wrong type. Other carts' events are told, reservations are settled, and the cart itself goes on as soon as it can.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use anyhow::{Context as _, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -203,8 +204,11 @@ fn add(commands: &mut String, user: &str, event: &str) {
 }
 
 fn event(user: &str, id: &str) -> String {
+    // The same for all: an event is looked for in Kafka by its JSON. And of today: Kafka deletes records by their time.
+    static AT: LazyLock<u64> = LazyLock::new(|| hop::clock::now() / 1_000_000);
+    let at = *AT;
     format!(
-        r#"{{"type":"item-added","eventId":"{id}","cartId":"CART-{user}","itemId":"ITEM-X","productId":"PROD-X","quantity":1,"at":1}}"#
+        r#"{{"type":"item-added","eventId":"{id}","cartId":"CART-{user}","itemId":"ITEM-X","productId":"PROD-X","quantity":1,"at":{at}}}"#
     )
 }
 

@@ -70,8 +70,10 @@ impl Start {
         }
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         let text = fs::read_to_string(&path)?;
-        let offset = text.trim().parse().ok().filter(|offset| *offset >= 0).ok_or_else(|| {
-            let text = format!("{text:?} is no offset: write the number of the oldest .log file into it");
+        let offset = parse(&text).ok_or_else(|| {
+            let text = format!(
+                "{text:?} is no offset, or is damaged: write the number of the oldest .log file into it"
+            );
             io::Error::new(io::ErrorKind::InvalidData, text)
         })?;
         Ok(Start { file, offset })
@@ -85,8 +87,18 @@ impl Start {
     }
 }
 
+/// With a checksum: a digit that became another would make acknowledged records unreadable, and be said by nobody.
 fn line(offset: i64) -> String {
-    format!("{offset:020}\n")
+    let text = format!("{offset:020}");
+    format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()))
+}
+
+/// A line of ours, or a number alone, as people write it.
+fn parse(text: &str) -> Option<i64> {
+    let number = text.split(' ').next()?.trim();
+    let offset: i64 = number.parse().ok().filter(|offset| *offset >= 0)?;
+    let by_hand = text.trim() == number && number.len() <= 20;
+    (by_hand || text == line(offset)).then_some(offset)
 }
 
 /// Removes a segment and what is written down of it.

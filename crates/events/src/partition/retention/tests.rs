@@ -144,6 +144,20 @@ fn a_deletion_that_was_interrupted_is_finished_and_a_missing_file_is_not_taken_f
 }
 
 #[test]
+fn a_start_with_a_flipped_bit_is_refused_and_never_hides_records() {
+    let (folder, partition) = twelve(SMALL);
+    drop(partition);
+    let path = folder.path().join("start");
+    let whole = fs::read(&path).expect("a start");
+    for bit in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &flipped).expect("write");
+        assert!(super::Start::open(folder.path()).is_err(), "{:?}", String::from_utf8_lossy(&flipped));
+    }
+}
+
+#[test]
 fn a_missing_segment_in_the_middle_is_refused() {
     let (folder, partition) = twelve(SMALL);
     drop(partition);
