@@ -6,6 +6,7 @@
 //! | `kill` | a killed program is reported and comes back, and nothing acknowledged is lost |
 //! | `full_disk` | no program ends because it can't say something |
 //! | `restart` | a program that is told to end and comes back fails no request |
+//! | `slow` | who is slow, in whatever, holds nobody else up |
 //! | `orphans` | no program outlives its lab, however that ends; labs side by side |
 //! | `wrong_plan` | every mistake in lab.toml or an option is explained, and nothing is started |
 //! | `starting` | what cannot start says why, and leaves nothing behind |
@@ -35,6 +36,7 @@ mod program;
 mod recipes;
 mod restart;
 mod smuggling;
+mod slow;
 mod spot;
 mod standard;
 mod starting;
