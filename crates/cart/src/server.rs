@@ -161,7 +161,7 @@ pub async fn run(
         }
     };
     // The body is read here: nobody's before its sender has proved who it is.
-    let limits = Limits { requests, hold: 0, ..Limits::default() };
+    let limits = Limits { requests, connections: CONNECTIONS, hold: 0, ..Limits::default() };
     let server = Server::new(&hop, limits, handler);
     // What others left behind is finished in the background, and what this process leaves behind at the end.
     let told = shop.told.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::balance::{Balance, Mode};
+use crate::silence::Timeouts;
 
 /// A Kubernetes ClusterIP Service: one address in front of many pods, at layer 4.
 ///
@@ -35,6 +36,16 @@ pub struct Settings {
           value_parser = clap::value_parser!(u64).range(1..=300_000))]
     pub connect_timeout_ms: u64,
 
+    /// How long no byte may pass in either direction (kube-proxy: --conntrack-tcp-timeout-established)
+    #[arg(long, env = "ESTABLISHED_TIMEOUT_MS", value_name = "MS", default_value_t = 86_400_000,
+          value_parser = clap::value_parser!(u64).range(1..=31_536_000_000))]
+    pub established_timeout_ms: u64,
+
+    /// The same once one side has said everything (kube-proxy: --conntrack-tcp-timeout-close-wait)
+    #[arg(long, env = "CLOSE_WAIT_TIMEOUT_MS", value_name = "MS", default_value_t = 3_600_000,
+          value_parser = clap::value_parser!(u64).range(1..=31_536_000_000))]
+    pub close_wait_timeout_ms: u64,
+
     /// Connections relayed at once; more wait in the kernel's queue. Each takes two file descriptors,
     /// of which a process commonly has 1024 (ulimit -n)
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 500,
@@ -62,6 +73,14 @@ impl Settings {
     /// The choice these settings ask for.
     pub fn balance(&self) -> Balance {
         Balance::new(self.mode, Duration::from_secs(self.affinity_seconds))
+    }
+
+    /// How long a connection may be silent.
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            established: Duration::from_millis(self.established_timeout_ms),
+            close_wait: Duration::from_millis(self.close_wait_timeout_ms),
+        }
     }
 
     /// [`Settings::connect_timeout_ms`] as a duration.

@@ -21,6 +21,7 @@
 //! | [`endpoints`] | which pods are there to choose from, and how does that change while running? |
 //! | [`relay`] | how do bytes get across, both ways, without being kept or changed? |
 //! | `drain` | when may a connection be closed whose bytes nobody here understands? |
+//! | [`silence`] | when is a connection given up on which nothing happens? |
 //! | [`server`] | one connection from accept to end, and whose fault it is when it fails |
 //! | [`admin`] | how does the control plane tell the Service about its pods? |
 //! | [`config`] | flags and environment |
@@ -32,3 +33,4 @@ mod drain;
 pub mod endpoints;
 pub mod relay;
 pub mod server;
+pub mod silence;

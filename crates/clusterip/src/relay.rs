@@ -23,6 +23,8 @@ use journey::semconv::name;
 use journey::{Kind, Span};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
+use crate::silence::Silence;
+
 /// The largest number of bytes moved by one read and one write.
 pub const CHUNK: usize = 64 << 10;
 
@@ -36,7 +38,7 @@ thread_local! {
 #[derive(Debug, thiserror::Error)]
 #[error("the {by} broke off")]
 pub struct Broken {
-    /// `client` or `endpoint`.
+    /// `client`, `endpoint`, or `silence` of both.
     pub by: &'static str,
     /// What the kernel said.
     pub source: io::Error,
@@ -49,15 +51,16 @@ pub struct Broken {
 ///
 /// # Errors
 /// One side broke off.
-pub async fn relay(
+pub(crate) async fn relay(
     client: &mut Stamped,
     endpoint: &mut Stamped,
     telemetry: &Telemetry,
+    silence: &Silence,
     over: impl Future<Output = ()>,
 ) -> Result<(), Broken> {
     let mut over = std::pin::pin!(over);
-    let mut request = Lane::new(("client", client), ("endpoint", endpoint), telemetry);
-    let mut response = Lane::new(("endpoint", endpoint), ("client", client), telemetry);
+    let mut request = Lane::new(("client", client), ("endpoint", endpoint), telemetry, silence);
+    let mut response = Lane::new(("endpoint", endpoint), ("client", client), telemetry, silence);
     let mut pair = Pair { client, endpoint, complete: false };
     poll_fn(|context| {
         let request = request.poll(pair.client, pair.endpoint, context)?;
@@ -97,6 +100,7 @@ struct Lane<'a> {
     from: (&'static str, Stamps),
     to: (&'static str, Stamps),
     telemetry: &'a Telemetry,
+    silence: &'a Silence,
     /// When the chunk on its way was read.
     read: Mark,
     /// What the receiver has not yet taken of it.
@@ -114,11 +118,17 @@ enum State {
 }
 
 impl<'a> Lane<'a> {
-    fn new(from: (&'static str, &Stamped), to: (&'static str, &Stamped), telemetry: &'a Telemetry) -> Self {
+    fn new(
+        from: (&'static str, &Stamped),
+        to: (&'static str, &Stamped),
+        telemetry: &'a Telemetry,
+        silence: &'a Silence,
+    ) -> Self {
         Lane {
             from: (from.0, from.1.stamps()),
             to: (to.0, to.1.stamps()),
             telemetry,
+            silence,
             read: Mark::default(),
             left: Bytes::new(),
             state: State::Open,
@@ -175,6 +185,7 @@ impl<'a> Lane<'a> {
                 State::Ending => {
                     ready!(Pin::new(&mut *to).poll_shutdown(context)).map_err(broken(receiver))?;
                     self.state = State::Ended;
+                    self.silence.half_closed();
                 }
                 State::Ended => return Poll::Ready(Ok(())),
             }

@@ -15,7 +15,8 @@ use crate::admin::{self, Metrics};
 use crate::config::Settings;
 use crate::drain;
 use crate::endpoints::{Chosen, Endpoints};
-use crate::relay::{abort, relay};
+use crate::relay::{Broken, abort, relay};
+use crate::silence::{Silence, Timeouts};
 
 /// Serves until the hop is told to stop, then gives open connections `hop.drain` to end.
 ///
@@ -35,6 +36,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         metrics,
         telemetry: hop.telemetry.clone(),
         connect_timeout: settings.connect_timeout(),
+        timeouts: settings.timeouts(),
         drain: hop.drain,
     });
     let cut = hop::CancellationToken::new();
@@ -58,6 +60,7 @@ struct Service {
     metrics: Metrics,
     telemetry: Telemetry,
     connect_timeout: Duration,
+    timeouts: Timeouts,
     drain: Duration,
 }
 
@@ -116,7 +119,14 @@ impl Service {
         match connected {
             Ok(mut endpoint) => {
                 let over = drain::idle(finish, self.drain, client.stamps(), endpoint.stamps());
-                let relayed = relay(&mut client, &mut endpoint, &self.telemetry, over).await;
+                let silence = Silence::new(client.stamps(), endpoint.stamps(), self.timeouts);
+                let relayed = tokio::select! {
+                    relayed = relay(&mut client, &mut endpoint, &self.telemetry, &silence, over) => relayed,
+                    limit = silence.too_long() => {
+                        let source = io::Error::new(io::ErrorKind::TimedOut, format!("no byte for {limit:?}"));
+                        Err(Broken { by: "silence", source })
+                    }
+                };
                 let ended =
                     relayed.as_ref().map_or_else(ToString::to_string, |()| "connection ended".to_owned());
                 let cause = relayed.err().map(|broken| broken.source.to_string());

@@ -11,6 +11,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::Stamped;
 
+mod memory;
+
+use memory::Memory;
+
 /// Accepts connections until `shutdown`, then waits up to `drain` for the running ones.
 ///
 /// Each connection becomes a task of `serve`, which is told by the token to finish early. At most
@@ -29,6 +33,9 @@ pub async fn run<S, F>(
 {
     let places = Arc::new(Semaphore::new(limit));
     let tasks = TaskTracker::new();
+    let memory = Arc::new(Memory::default());
+    let giving_back = tokio::spawn(Arc::clone(&memory).give_back(tasks.clone()));
+    let _ends_with_this = AbortOnDrop(giving_back.abort_handle());
     let cut = CancellationToken::new();
     loop {
         let place = tokio::select! {
@@ -49,7 +56,8 @@ pub async fn run<S, F>(
         match Stamped::accepted(stream, peer) {
             Ok(stream) => {
                 let work = serve(stream, shutdown.clone());
-                let cut = cut.clone();
+                let (cut, memory) = (cut.clone(), Arc::clone(&memory));
+                memory.opened(tasks.len() + 1);
                 tasks.spawn(async move {
                     tokio::select! {
                         biased;
@@ -57,6 +65,7 @@ pub async fn run<S, F>(
                         () = cut.cancelled() => {}
                     }
                     drop(place);
+                    memory.closed();
                 });
             }
             Err(error) => tracing::debug!(%error, %peer, "connection gone before it was served"),
@@ -85,6 +94,15 @@ const FAREWELL: Duration = Duration::from_millis(250);
 pub async fn farewell(stop: CancellationToken) {
     stop.cancelled().await;
     let _ = tokio::time::timeout(FAREWELL, std::future::pending::<()>()).await;
+}
+
+/// Ends a task when what it works for ends.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Without descriptors `accept` fails at once, again and again: give running connections a moment

@@ -92,6 +92,7 @@ impl Settings {
     pub fn limits(&self) -> Limits {
         Limits {
             requests: self.max_requests,
+            connections: self.max_connections,
             request_time: Duration::from_millis(self.request_timeout_ms),
             head_time: Duration::from_millis(self.head_timeout_ms),
             head_bytes: self.max_head,

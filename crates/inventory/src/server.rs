@@ -36,10 +36,11 @@ const LISTED: u32 = 1_000;
 /// None as yet: what fails, fails in one request and is told there.
 pub async fn run(listener: TcpListener, stock: Stock, hop: Hop) -> anyhow::Result<()> {
     let service = Arc::new(Service { name: Arc::clone(&hop.name), stock });
-    let server = Server::new(&hop, Limits::default(), move |request| {
-        let service = Arc::clone(&service);
-        async move { service.answer(request).await }
-    });
+    let server =
+        Server::new(&hop, Limits { connections: CONNECTIONS, ..Limits::default() }, move |request| {
+            let service = Arc::clone(&service);
+            async move { service.answer(request).await }
+        });
     hop.ready();
     hop::accept::run(listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
         let stamps = stream.stamps();

@@ -70,8 +70,12 @@ impl Doh {
     /// Serves until the hop is told to stop.
     pub async fn serve(self, responder: Arc<Responder>, hop: &Hop) {
         // Those that wait for name servers leave room for those that the cache answers.
-        let limits =
-            Limits { requests: 2 * WAITING, request_time: Duration::from_secs(10), ..Limits::default() };
+        let limits = Limits {
+            requests: 2 * WAITING,
+            connections: CONNECTIONS,
+            request_time: Duration::from_secs(10),
+            ..Limits::default()
+        };
         let telemetry = hop.telemetry.clone();
         let name = Arc::clone(&hop.name);
         let http = Server::new(hop, limits, move |request| {

@@ -104,6 +104,7 @@ impl Pump {
                     state.ended = true;
                 }
                 Step::Next(Some(Ok(frame))) => {
+                    let frame = frame.map_data(own);
                     state.waiting += frame.data_ref().map_or(0, Bytes::len);
                     state.ended = frame.is_trailers() || self.body.is_end_stream();
                     state.frames.push_back(frame);
@@ -144,6 +145,12 @@ impl Pump {
         self.since = None;
         Pin::new(&mut self.body).poll_frame(context).map(Step::Next)
     }
+}
+
+/// A few bytes for themselves: they were read into a buffer of 8 KiB or more, all of which would stay with them
+/// until the reader has taken them.
+fn own(data: Bytes) -> Bytes {
+    if data.len() < AHEAD / 4 { Bytes::copy_from_slice(&data) } else { data }
 }
 
 /// The side of the client.

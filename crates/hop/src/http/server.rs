@@ -19,6 +19,7 @@ use crate::stamped::Stamps;
 use crate::{Hop, Telemetry, clock};
 
 mod activity;
+mod crowd;
 mod http1;
 mod http2;
 mod informational;
@@ -29,6 +30,7 @@ mod second;
 mod wire;
 
 use activity::Running;
+use crowd::Crowd;
 use informational::Informational;
 pub use pace::Pace;
 pub(super) use pace::Waiting;
@@ -45,6 +47,9 @@ pub struct Limits {
     pub requests: usize,
     /// From the handler called to the response's head.
     pub request_time: Duration,
+    /// Connections at the same time, as the accept loop allows them: when more than half are taken, one without a
+    /// request is closed after a second instead of [`Limits::head_time`].
+    pub connections: usize,
     /// From the connection, or the previous response, to a complete request head.
     pub head_time: Duration,
     /// Bytes of a request's head, counted as HTTP/1.1 writes it.
@@ -71,6 +76,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             requests: 4096,
+            connections: 4096,
             request_time: Duration::from_secs(30),
             head_time: Duration::from_secs(60),
             head_bytes: 128 << 10,
@@ -132,6 +138,7 @@ pub struct Server {
     admin: crate::Admin,
     limits: Limits,
     streaming: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     handler: Handler,
 }
 
@@ -148,6 +155,7 @@ impl Server {
             admin: hop.admin.clone(),
             limits,
             streaming: Arc::new(Semaphore::new(limits.streaming.min(Semaphore::MAX_PERMITS))),
+            crowd: Crowd::new(limits),
             handler: protect(limits, handler),
         }
     }
@@ -159,6 +167,7 @@ impl Server {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let _inside = self.crowd.enter();
         match protocol {
             Protocol::Http1 => http1::serve(self, io, stamps, stop).await,
             Protocol::Http2 => http2::serve(self, io, stamps, stop).await,

@@ -195,3 +195,37 @@ async fn pings_keep_no_connection_that_asks_for_nothing() {
     let ended = tokio::time::timeout(LIMIT, async { tokio::join!(connection, pinging) }).await;
     ended.expect("the server ends the connection").0.unwrap();
 }
+
+#[tokio::test]
+async fn connections_without_a_request_give_way_when_more_than_half_are_taken() {
+    let running = counts(Limits { connections: 8, ..Limits::default() }).await;
+    let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    // Without END_HEADERS (RFC 9113 §6.2).
+    let half = [&http2[..], b"\0\0\x01\x01\0\0\0\0\x01\x82"].concat();
+    let attacks: [(_, &[u8]); 4] = [
+        (running.address, b"POST / HTTP/1.1\r\nx-slow: "),
+        (running.http2, b"PRI * HTTP"),
+        (running.http2, http2),
+        (running.http2, &half),
+    ];
+    let begun = clock::monotonic();
+    let mut streams = Vec::new();
+    for (to, bytes) in attacks.iter().cycle().take(8) {
+        let mut stream = TcpStream::connect(to).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        streams.push(stream);
+    }
+    // As soon as no more than half are taken, the others have their usual minute.
+    let mut ended = tokio::task::JoinSet::new();
+    for mut stream in streams {
+        ended.spawn(async move {
+            let mut bytes = Vec::new();
+            let _reset = stream.read_to_end(&mut bytes).await;
+        });
+    }
+    for _ in 0..4 {
+        tokio::time::timeout(LIMIT, ended.join_next()).await.expect("some end").unwrap().unwrap();
+    }
+    let took = clock::since(begun);
+    assert!(took >= Duration::from_millis(900) && took < Limits::default().head_time / 2, "{took:?}");
+}

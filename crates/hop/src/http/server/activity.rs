@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::Limits;
+use super::crowd::Crowd;
 use crate::clock;
 use crate::stamped::Stamps;
 
@@ -87,6 +88,7 @@ pub(super) struct Patience {
     ticks: Interval,
     stamps: Stamps,
     activity: Arc<Activity>,
+    crowd: Arc<Crowd>,
     /// Requests begun, bytes read, bytes written at the previous look.
     seen: (u64, u64, u64),
     /// When it last had a request, moved a byte, and wrote one or had nothing to write.
@@ -94,13 +96,13 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(limits: Limits, stamps: Stamps, activity: Arc<Activity>) -> Self {
-        let every = (limits.head_time.min(limits.pace.stall) / 4).max(Duration::from_millis(1));
+    pub(super) fn new(limits: Limits, stamps: Stamps, activity: Arc<Activity>, crowd: Arc<Crowd>) -> Self {
+        let every = Crowd::look(limits.head_time.min(limits.pace.stall));
         let mut ticks = tokio::time::interval(every);
         ticks.reset();
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let now = clock::monotonic();
-        Patience { limits, ticks, stamps, activity, seen: (0, 0, 0), times: (now, now, now) }
+        Patience { limits, ticks, stamps, activity, crowd, seen: (0, 0, 0), times: (now, now, now) }
     }
 
     pub(super) async fn next(&mut self) -> Verdict {
@@ -124,7 +126,7 @@ impl Patience {
             || (running && now - *moved >= limits.head_time.max(limits.request_time))
         {
             Verdict::Stalled
-        } else if now - *requested >= limits.head_time {
+        } else if now - *requested >= self.crowd.time(limits.head_time) {
             *requested = now;
             Verdict::Idle
         } else {

@@ -41,7 +41,8 @@ where
         .max_headers(2 * limits.headers);
     let activity = Activity::new(limits);
     let informational = Arc::new(Queue::default());
-    let mut patience = Patience::new(limits, stamps.clone(), Arc::clone(&activity));
+    let mut patience =
+        Patience::new(limits, stamps.clone(), Arc::clone(&activity), Arc::clone(&server.crowd));
     let wire = Wire::new(io, Arc::clone(&server.name), Arc::clone(&activity), Arc::clone(&informational));
     let server = Arc::new(server);
     let (begun, stopping) = (Arc::clone(&activity), stop.clone());

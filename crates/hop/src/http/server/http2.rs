@@ -17,7 +17,6 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Running};
@@ -48,19 +47,21 @@ where
 {
     let (limits, peer) = (server.limits, stamps.flow().client);
     let io = SpeaksSecond::new(io);
-    let handshake = tokio::time::timeout(limits.head_time, builder(limits).handshake::<_, Bytes>(io));
+    let crowd = Arc::clone(&server.crowd);
+    let too_long = |usual| Arc::clone(&crowd).passed(usual, clock::monotonic());
     // Also when the hop is to stop: GOAWAY says which requests the client may send elsewhere, and only that does.
-    let mut connection = match handshake.await {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return tracing::debug!(%error, %peer, "HTTP/2 preface"),
-        Err(_) => return,
+    let mut connection = tokio::select! {
+        shaken = builder(limits).handshake::<_, Bytes>(io) => match shaken {
+            Ok(connection) => connection,
+            Err(error) => return tracing::debug!(%error, %peer, "HTTP/2 preface"),
+        },
+        () = too_long(limits.head_time) => return,
     };
     let (server, activity) = (Arc::new(server), Activity::new(limits));
     // Dropped with the connection: whatever still runs then has nobody to answer.
     let mut streams = JoinSet::new();
     // PING, SETTINGS and WINDOW_UPDATE are no progress: the time without a stream counts, whatever is sent.
-    let after = |time| Instant::from_std(clock::monotonic() + time);
-    let mut idle = std::pin::pin!(tokio::time::sleep_until(after(limits.head_time)));
+    let mut idle = std::pin::pin!(too_long(limits.head_time));
     let mut stopped = std::pin::pin!(stop.cancelled());
     let mut ending = false;
     loop {
@@ -79,13 +80,13 @@ where
             },
             Some(_) = streams.join_next(), if !streams.is_empty() => {
                 if streams.is_empty() && !ending {
-                    idle.as_mut().reset(after(limits.head_time));
+                    idle.set(too_long(limits.head_time));
                 }
             }
             () = stopped.as_mut(), if !ending => {
                 connection.graceful_shutdown();
                 ending = true;
-                idle.as_mut().reset(after(limits.pace.stall));
+                idle.set(too_long(limits.pace.stall));
             }
             () = idle.as_mut(), if streams.is_empty() => {
                 if ending {
@@ -93,7 +94,7 @@ where
                 }
                 connection.graceful_shutdown();
                 ending = true;
-                idle.as_mut().reset(after(limits.pace.stall));
+                idle.set(too_long(limits.pace.stall));
             }
         }
     }
