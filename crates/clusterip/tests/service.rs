@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use clusterip::config::{EndpointList, Settings};
 use hop::admin::Secret;
-use hop::{Admin, CancellationToken, Hop, Telemetry};
+use hop::{Admin, CancellationToken, Hop, Telemetry, clock};
 use journey::semconv::attribute;
 use journey::{Direction, Event, Flow, Span};
 use proptest::prelude::*;
@@ -206,6 +206,33 @@ async fn either_side_may_end_its_direction_first() {
         second.shutdown().await.unwrap();
         assert_eq!(end_of(first).await.unwrap(), b"");
     }
+}
+
+#[tokio::test]
+async fn a_half_closed_connection_that_moves_nothing_is_reset_and_an_open_one_has_longer() {
+    let (pod, address) = bare_pod().await;
+    let service = Service::start(&[address], &["--close-wait-timeout-ms", "500"], Telemetry::off());
+    let mut open = service.connect().await;
+    let (mut open_endpoint, _) = pod.accept().await.unwrap();
+    let mut half = service.connect().await;
+    let (mut endpoint, _) = pod.accept().await.unwrap();
+    half.write_all(b"last words").await.unwrap();
+    half.shutdown().await.unwrap();
+    assert_eq!(end_of(&mut endpoint).await.unwrap(), b"last words");
+    let begun = clock::monotonic();
+    assert_reset(&end_of(&mut half).await);
+    assert!(clock::since(begun) >= Duration::from_millis(400));
+    let gone = tokio::time::timeout(LONG, async { while endpoint.write_all(b"x").await.is_ok() {} });
+    gone.await.expect("the endpoint is told as well");
+    // The other connection has both of its directions, and is as silent.
+    open.write_all(b"hello").await.unwrap();
+    assert_eq!(read_text(&mut open_endpoint, 5).await, "hello");
+
+    let service = Service::start(&[address], &["--established-timeout-ms", "500"], Telemetry::off());
+    let mut silent = service.connect().await;
+    let (mut endpoint, _) = pod.accept().await.unwrap();
+    assert_reset(&end_of(&mut silent).await);
+    assert_reset(&end_of(&mut endpoint).await);
 }
 
 #[tokio::test]

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use lab::binaries::Binaries;
+use lab::plan::Role;
+
+use super::program;
+
 /// Every text that a reader is led through.
 fn documents() -> Vec<PathBuf> {
     let root = tests::program::root().expect("the workspace");
@@ -146,4 +151,52 @@ fn the_checks_see_what_is_wrong() {
         paths("in `crates/lb/src/tls.rs`, crates/*/src, (docs/a.md). crates/lab/src/{a}, x/crates/y"),
         ["crates/lb/src/tls.rs", "docs/a.md"]
     );
+}
+
+/// `` `lb --max-requests 4096` `` and the like in a text: the program, an option of it, and its value.
+fn settings(text: &str) -> Vec<(&str, &str, &str)> {
+    let code = text.split('`').skip(1).step_by(2).map(|code| code.split(' ').collect::<Vec<_>>());
+    let settings = code.filter_map(|words| match words[..] {
+        [program, option, value] if option.starts_with("--") => Some((program, option, value)),
+        _ => None,
+    });
+    settings.collect()
+}
+
+/// What `--help` says of an option: the text from its line to the next option's.
+fn help_of<'a>(help: &'a str, option: &str) -> Option<&'a str> {
+    let begin = help.find(&format!("{option} <"))?;
+    let rest = &help[begin..];
+    Some(&rest[..rest[2..].find("--").map_or(rest.len(), |end| end + 2)])
+}
+
+#[tokio::test]
+async fn the_limits_are_those_of_the_programs() {
+    let root = tests::program::root().expect("the workspace");
+    let text = std::fs::read_to_string(root.join("docs/limits.md")).expect("docs/limits.md");
+    let (roles, mut wrong, mut count) = (Role::ALL, Vec::new(), 0);
+    let programs = Binaries::ensure(&roles.into_iter().collect(), true).await.expect("the programs");
+    for role in roles {
+        let mut help = tokio::process::Command::new(programs.path(role));
+        help.arg("--help");
+        let help = program::end(help).await.code(0).stdout;
+        for (_, option, value) in settings(&text).iter().filter(|(program, ..)| *program == role.as_str()) {
+            count += 1;
+            if !help_of(&help, option).is_some_and(|said| said.contains(&format!("[default: {value}]"))) {
+                wrong.push(format!("{role} {option} {value}"));
+            }
+        }
+    }
+    // Fewer would mean that they are written in another way, and not looked at.
+    assert!(count >= 30, "only {count} settings found in docs/limits.md");
+    assert!(wrong.is_empty(), "docs/limits.md and --help differ: {wrong:#?}");
+}
+
+#[test]
+fn a_setting_is_found_with_its_default() {
+    assert_eq!(settings("a `lb --max-head 7` b `x` c"), [("lb", "--max-head", "7")]);
+    let help = "  --a <N>  text [default: 1] [env: A=]\n  --ab <N>\n   text [default: 2]\n";
+    assert!(help_of(help, "--ab").is_some_and(|said| said.contains("[default: 2]")));
+    assert!(help_of(help, "--a").is_some_and(|said| !said.contains("[default: 2]")));
+    assert_eq!(help_of(help, "--b"), None);
 }

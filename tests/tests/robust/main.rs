@@ -26,6 +26,7 @@ mod certificates;
 mod command_line;
 mod contract;
 mod documents;
+mod faults;
 mod full_disk;
 mod garbage;
 mod kill;

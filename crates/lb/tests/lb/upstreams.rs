@@ -192,6 +192,21 @@ async fn an_upstream_that_does_not_answer_is_a_504() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_is_silent_after_another_broke_off_is_to_blame_for_the_whole_time() {
+    let stub = Stub::answering(|_| std::future::pending()).await;
+    let (broken, attempts) = breaking().await;
+    // Whichever is first, a GET comes to the one that is silent, and stays there to the end of its time.
+    let flags = ["--request-timeout-ms", "600", "--retry-per-second", "1000"];
+    let lb = Lb::start(&[broken, stub.address], &flags).await;
+    for _ in 0..4 {
+        let (code, answer) = lb.get("/", "").await;
+        assert_eq!(code, StatusCode::GATEWAY_TIMEOUT, "{answer}");
+        assert_eq!(problem(&answer), (504, "upstream-timeout".into(), "upstream".into()));
+    }
+    assert!(attempts.load(Ordering::SeqCst) > 0, "one was sent twice");
+}
+
+#[tokio::test]
 async fn a_gateways_502_is_asked_again_where_that_is_safe() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
