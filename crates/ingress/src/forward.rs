@@ -85,7 +85,7 @@ impl Forwarder {
             self.client.send(backend.address, request, &exchange).await.map_err(|error| error.problem())?;
 
         // 4. Pass the answer back: off the Service's connection at once, whenever our client takes it.
-        let response = back.response(response, &backend.service)?;
-        Ok(response.map(|body| read_ahead(body, self.pace, Contested::default(), ())))
+        let (head, body) = back.response(response, &backend.service)?.into_parts();
+        Ok(Response::from_parts(head, read_ahead(body, self.pace, Contested::default(), ()).await))
     }
 }

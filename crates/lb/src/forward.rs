@@ -95,7 +95,8 @@ impl Forwarder {
         let response = back.response(response, &from)?;
         // The place is the exchange's with the upstream, not the reader's.
         let contested = lease.contested();
-        Ok(response.map(|body| read_ahead(body, self.pace, contested, lease)))
+        let (head, body) = response.into_parts();
+        Ok(Response::from_parts(head, read_ahead(body, self.pace, contested, lease).await))
     }
 
     /// Holds small bodies, lets others stream up to the limit.

@@ -85,6 +85,9 @@ async fn curl_waits_for_100_and_gets_it_when_the_service_says_so() {
     }
 }
 
+/// CURLE_HTTP2_STREAM (libcurl-errors(3)).
+const HTTP2_STREAM: i32 = 92;
+
 #[tokio::test]
 async fn curl_hears_an_answer_that_comes_before_its_upload_has_ended() {
     let address = upstream(|mut stream, _head| async move {
@@ -100,8 +103,13 @@ async fn curl_hears_an_answer_that_comes_before_its_upload_has_ended() {
     for version in ["--http1.1", "--http2"] {
         for expect in ["Expect:", "Expect: 100-continue"] {
             let said = [version, "-H", expect, "--data-binary", &upload, "-w", " %{http_code}"];
-            let said = programs::output("curl", words(&edge, &said)).await.expect("curl succeeds");
-            assert_eq!(said, "too much 413", "{version} {expect}");
+            let said = programs::run("curl", words(&edge, &said)).await.expect("curl runs");
+            // As soon as curl sees the head of an error it ends its upload. Over HTTP/2 that contradicts its
+            // Content-Length, and the stream has to be reset (RFC 9113 §8.1.1), at times before curl has seen its end.
+            let reset = version == "--http2" && said.code == Some(HTTP2_STREAM);
+            assert!(said.code == Some(0) || reset, "{version} {expect}: {}", said.stderr);
+            assert!(said.stdout.ends_with(" 413"), "{version} {expect}: {}", said.stdout);
+            assert!(reset || said.stdout == "too much 413", "{version} {expect}: {}", said.stdout);
         }
     }
 }

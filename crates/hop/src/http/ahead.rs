@@ -22,6 +22,10 @@ pub const AHEAD: usize = 16 << 10;
 /// A reader who has taken nothing for so long gives way when others wait for what its response holds.
 pub const GIVES_WAY: Duration = Duration::from_millis(500);
 
+/// So many turns of the scheduler it takes until the connection's task has handed over a body that is there, and the
+/// task that reads ahead has taken it.
+const TURNS: usize = 4;
+
 /// Where those who wait call when there is too little for all; see [`read_ahead`].
 pub type Contested = Arc<Notify>;
 
@@ -30,7 +34,11 @@ pub type Contested = Arc<Notify>;
 /// Up to [`AHEAD`] bytes are off the upstream at once. Of a larger response the rest follows as the reader takes
 /// it, no slower than `pace`; when `contested` calls, a reader who has taken nothing for [`GIVES_WAY`] has to
 /// give way. A reader who is too slow finds an error in the body.
-pub fn read_ahead<H: Send + 'static>(body: Body, pace: Pace, contested: Contested, held: H) -> Body {
+///
+/// A short body that comes with its head is there when this returns, and leaves with the head as well. curl ends its
+/// upload as soon as it sees the head of an error; over HTTP/2 that contradicts its Content-Length, for which the
+/// stream has to be reset (RFC 9113 §8.1.1), and a body that is not on its way by then never arrives.
+pub async fn read_ahead<H: Send + 'static>(body: Body, pace: Pace, contested: Contested, held: H) -> Body {
     if body.is_end_stream() {
         return body;
     }
@@ -42,6 +50,14 @@ pub fn read_ahead<H: Send + 'static>(body: Body, pace: Pace, contested: Conteste
         pump.run(&contested).await;
         drop(held);
     });
+    if length.is_some_and(|length| length <= AHEAD as u64) {
+        for _ in 0..TURNS {
+            if reader.shared.state().ended {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
     reader.boxed_unsync()
 }
 

@@ -46,7 +46,7 @@ async fn a_small_response_holds_nothing_although_nobody_reads_it() {
     let (held, freed) = held();
     let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
     let body = full("small").with_trailers(std::future::ready(Some(Ok(trailers)))).boxed_unsync();
-    let reader = read_ahead(body, PACE, Contested::default(), held);
+    let reader = read_ahead(body, PACE, Contested::default(), held).await;
     freed.await.unwrap();
     let read = reader.collect().await.unwrap();
     assert_eq!(read.trailers().unwrap()["grpc-status"], "0");
@@ -54,19 +54,27 @@ async fn a_small_response_holds_nothing_although_nobody_reads_it() {
 }
 
 #[tokio::test]
+async fn a_short_body_is_there_with_its_head() {
+    let (held, mut freed) = held();
+    let reader = read_ahead(full("short"), PACE, Contested::default(), held).await;
+    freed.try_recv().expect("read to its end before the head can leave");
+    assert_eq!(reader.collect().await.unwrap().to_bytes(), "short");
+}
+
+#[tokio::test]
 async fn a_large_response_arrives_whole_and_frees_what_it_holds_when_nobody_takes_it() {
     let (holds, freed) = held();
-    let reader = read_ahead(pieces(100), PACE, Contested::default(), holds);
+    let reader = read_ahead(pieces(100), PACE, Contested::default(), holds).await;
     assert_eq!(reader.collect().await.unwrap().to_bytes().len(), 1_000_000);
     freed.await.unwrap();
 
     let (holds, freed) = held();
-    let reader = read_ahead(pieces(100), PACE, Contested::default(), holds);
+    let reader = read_ahead(pieces(100), PACE, Contested::default(), holds).await;
     freed.await.unwrap();
     assert!(reader.collect().await.unwrap_err().to_string().contains("takes nothing"));
 
     let (holds, freed) = held();
-    drop(read_ahead(pieces(100), Pace::default(), Contested::default(), holds));
+    drop(read_ahead(pieces(100), Pace::default(), Contested::default(), holds).await);
     freed.await.unwrap();
 }
 
@@ -74,7 +82,7 @@ async fn a_large_response_arrives_whole_and_frees_what_it_holds_when_nobody_take
 async fn whoever_takes_nothing_gives_way_when_others_wait() {
     let (holds, mut freed) = held();
     let contested = Contested::default();
-    let _reader = read_ahead(pieces(100), Pace::default(), Arc::clone(&contested), holds);
+    let _reader = read_ahead(pieces(100), Pace::default(), Arc::clone(&contested), holds).await;
     let begun = clock::monotonic();
     crate::wait::until("the place to be free", Pace::default().stall / 2, async || {
         contested.notify_waiters();
