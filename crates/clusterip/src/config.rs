@@ -36,12 +36,12 @@ pub struct Settings {
           value_parser = clap::value_parser!(u64).range(1..=300_000))]
     pub connect_timeout_ms: u64,
 
-    /// How long no byte may pass in either direction (kube-proxy: --conntrack-tcp-timeout-established)
+    /// How long no byte may pass in either direction (conntrack-tcp-timeout-established of kube-proxy)
     #[arg(long, env = "ESTABLISHED_TIMEOUT_MS", value_name = "MS", default_value_t = 86_400_000,
           value_parser = clap::value_parser!(u64).range(1..=31_536_000_000))]
     pub established_timeout_ms: u64,
 
-    /// The same once one side has said everything (kube-proxy: --conntrack-tcp-timeout-close-wait)
+    /// The same once one side has said everything (conntrack-tcp-timeout-close-wait of kube-proxy)
     #[arg(long, env = "CLOSE_WAIT_TIMEOUT_MS", value_name = "MS", default_value_t = 3_600_000,
           value_parser = clap::value_parser!(u64).range(1..=31_536_000_000))]
     pub close_wait_timeout_ms: u64,
