@@ -169,5 +169,11 @@ fn refused(status: StatusCode, kind: &str, detail: &str, field: &str) -> Box<Pro
     Box::new(Problem::new(status, Fault::Client, kind, detail).field(field))
 }
 
+/// In HTTP/2 a field value begins and ends with no white space (RFC 9113 §8.2.1).
+pub(super) fn has_malformed_value(headers: &HeaderMap) -> bool {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    headers.values().map(HeaderValue::as_bytes).any(|value| blank(value.first()) || blank(value.last()))
+}
+
 #[cfg(test)]
 mod tests;

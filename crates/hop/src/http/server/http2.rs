@@ -13,7 +13,7 @@ use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
@@ -27,6 +27,7 @@ use super::response_body::ResponseBody;
 use super::second::SpeaksSecond;
 use super::{Limits, Server};
 use crate::clock;
+use crate::http::acceptable::has_malformed_value;
 use crate::stamped::Stamps;
 
 /// What a client may send ahead of what is read: on one stream, and on all streams of a connection.
@@ -68,7 +69,7 @@ where
         tokio::select! {
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, mut respond))) => {
-                    if is_malformed(request.headers()) {
+                    if has_malformed_value(request.headers()) {
                         respond.send_reset(Reason::PROTOCOL_ERROR);
                         continue;
                     }
@@ -110,12 +111,6 @@ fn builder(limits: Limits) -> Builder {
         .max_header_list_size(u32::try_from(2 * limits.head_bytes).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER);
     builder
-}
-
-/// A field value begins and ends with no white space (RFC 9113 §8.2.1).
-pub(super) fn is_malformed(headers: &HeaderMap) -> bool {
-    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    headers.values().map(HeaderValue::as_bytes).any(|value| blank(value.first()) || blank(value.last()))
 }
 
 /// One request and its response.

@@ -11,9 +11,9 @@ use hyper::StatusCode;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::http2::is_malformed;
 use super::informational::Informational;
 use super::pace::{Pace, Waiting};
+use crate::http::acceptable::has_malformed_value;
 use crate::http::{BoxError, Exchange, Fault, Problem};
 
 /// Why a request's body did not come to its end: the client's fault either way.
@@ -77,7 +77,7 @@ impl Source {
                 }
                 Some(Err(error)) => Some(Err(error.into())),
                 None => match ready!(stream.poll_trailers(context)) {
-                    Ok(Some(trailers)) if is_malformed(&trailers) => {
+                    Ok(Some(trailers)) if has_malformed_value(&trailers) => {
                         Some(Err("white space at the end of a trailer (RFC 9113 §8.2.1)".into()))
                     }
                     Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
