@@ -127,6 +127,9 @@ impl Connection {
                 }
                 // The client is done. What it handed over is appended all the same.
                 Next::Read(0) => return Ok(()),
+                Next::Read(_) if self.stop.is_cancelled() => {
+                    stopped.set(hop::accept::farewell(self.stop.clone()));
+                }
                 Next::Read(_) => {}
                 Next::Room(room) => {
                     self.room = Some(room);

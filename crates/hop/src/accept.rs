@@ -84,16 +84,17 @@ pub async fn run<S, F>(
     }
 }
 
-/// How long a connection without a request is kept once the hop is to stop: long enough for what is on its way.
-const FAREWELL: Duration = Duration::from_millis(250);
+/// The silence after which a connection is taken for idle once the hop is to stop: longer than a client pauses between
+/// the commands of one exchange, shorter than it leaves a connection alone between two.
+const SILENCE: Duration = Duration::from_millis(40);
 
-/// For protocols that can't say goodbye (RESP, Kafka): waits for `stop`, and then a little longer.
+/// For protocols that can't say goodbye (RESP, Kafka): waits for `stop`, and then for a silence.
 ///
-/// Poll it after the read: then what has arrived by its end is read, and answered. A client whose request is
-/// lost can't know whether it was done, so it may not send it again.
+/// Poll it after the read, and begin anew after each request that came since `stop`: whoever hangs up within an
+/// exchange leaves its client in doubt whether it was done.
 pub async fn farewell(stop: CancellationToken) {
     stop.cancelled().await;
-    let _ = tokio::time::timeout(FAREWELL, std::future::pending::<()>()).await;
+    let _ = tokio::time::timeout(SILENCE, std::future::pending::<()>()).await;
 }
 
 /// Ends a task when what it works for ends.

@@ -150,6 +150,9 @@ impl Connection {
                     return self.hang_up().await;
                 }
             }
+            if !idle && stop.is_cancelled() {
+                stopped.set(hop::accept::farewell(stop.clone()));
+            }
             if idle {
                 let mut input = (&mut self.stream).take(READ_SIZE as u64);
                 let read = tokio::select! {
