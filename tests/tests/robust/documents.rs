@@ -52,7 +52,7 @@ fn paths(text: &str) -> Vec<&str> {
     let ends = |letter: char| letter.is_whitespace() || "`\"'()[]{}<>,;|*…".contains(letter);
     let words = text.split_inclusive(ends).filter_map(|word| {
         let path = word.trim_end_matches(ends);
-        // `crates/*/src` and `target/lab/{NAME}` stand for many.
+        // `crates/*/*/src` and `target/lab/{NAME}` stand for many.
         let pattern = word.ends_with(['*', '{', '<', '…']);
         let path = path.trim_end_matches(['.', ':', '/']);
         let path = path.split("::").next().unwrap_or(path);
@@ -122,7 +122,8 @@ fn unindented(code: &str) -> String {
 #[test]
 fn quoted_code_is_code_that_runs() {
     let root = tests::program::root().expect("the workspace");
-    let example = std::fs::read_to_string(root.join("crates/lab/tests/example.rs")).expect("the example");
+    let example =
+        std::fs::read_to_string(root.join("crates/orchestration/lab/tests/example.rs")).expect("the example");
     let example = unindented(&example);
     let mut quoted = 0;
     for document in documents() {
@@ -131,7 +132,7 @@ fn quoted_code_is_code_that_runs() {
             let shown = lab::workspace::shown(&document);
             assert!(
                 example.contains(&block),
-                "{shown} quotes what crates/lab/tests/example.rs has not:\n{block}"
+                "{shown} quotes what crates/orchestration/lab/tests/example.rs has not:\n{block}"
             );
             quoted += 1;
         }
@@ -148,8 +149,10 @@ fn the_checks_see_what_is_wrong() {
         ["a-b-c", "the-json-form-journey1"]
     );
     assert_eq!(
-        paths("in `crates/lb/src/tls.rs`, crates/*/src, (docs/a.md). crates/lab/src/{a}, x/crates/y"),
-        ["crates/lb/src/tls.rs", "docs/a.md"]
+        paths(
+            "in `crates/hops/lb/src/tls.rs`, crates/*/*/src, (docs/a.md). crates/orchestration/lab/src/{a}, x/crates/y"
+        ),
+        ["crates/hops/lb/src/tls.rs", "docs/a.md"]
     );
 }
 

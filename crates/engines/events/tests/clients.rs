@@ -21,7 +21,7 @@ use real_kafka::did_not_run;
 const LIMIT: Duration = Duration::from_secs(50);
 
 fn installed(name: &str) -> String {
-    format!("{}/../../target/readers/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/../../../target/readers/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// What a client printed, all of it, once it has ended.
@@ -49,7 +49,7 @@ async fn every_client_fails_at_once_when_it_wants_a_group_or_a_transaction() {
     let _: MetadataResponse = events.connect().await.call(9, &request).await;
     let address = events.address.to_string();
     let (python, go) = (installed("bin/python3"), installed("groups"));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/readers/groups.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/readers/groups.py");
     let script = script.to_str().expect("a path in UTF-8");
     let incompatible = "sent to an incompatible broker. See the broker logs";
     let cases: [(&str, &[&str], &str); 7] = [

@@ -26,7 +26,7 @@ pub fn source() -> Option<PathBuf> {
 /// The nearest folder above `start` that is the lab's workspace.
 fn above(start: &Path) -> Option<PathBuf> {
     let is_root = |folder: &&Path| {
-        folder.join("Cargo.toml").is_file() && folder.join("crates/lab/Cargo.toml").is_file()
+        folder.join("Cargo.toml").is_file() && folder.join("crates/orchestration/lab/Cargo.toml").is_file()
     };
     start.ancestors().find(is_root).map(Path::to_path_buf)
 }

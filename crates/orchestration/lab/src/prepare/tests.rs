@@ -31,7 +31,7 @@ fn a_zone_is_copied_with_what_it_includes() {
     assert!(error.contains("would have the same name") && error.contains("rename one"), "{error}");
     let error = copy("two/c.zone", "run/c.zone").unwrap_err();
     assert!(error.contains("line 1") && error.contains("beside the zone file"), "{error}");
-    copy("crates/dns/zones/root.zone", "run/root.zone").expect("one that was built in");
+    copy("crates/hops/dns/zones/root.zone", "run/root.zone").expect("one that was built in");
     let error = copy("nowhere.zone", "run/nowhere.zone").unwrap_err();
     assert!(error.contains("nowhere.zone: read it"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! The same promises on each database: SQLite, and a real PostgreSQL.
 
-#[path = "../../../../tests/src/engines.rs"]
+#[path = "../../../../../tests/src/engines.rs"]
 mod engines;
 
 use std::sync::atomic::{AtomicU32, Ordering};

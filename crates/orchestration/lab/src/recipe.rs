@@ -18,7 +18,7 @@ use crate::programs;
 /// Every file below `recipes/`, as it was at build time.
 macro_rules! files {
     ($($file:literal),* $(,)?) => {
-        [$(($file, include_str!(concat!("../../../recipes/", $file)))),*]
+        [$(($file, include_str!(concat!("../../../../recipes/", $file)))),*]
     };
 }
 const FILES: [(&str, &str); 19] = files![

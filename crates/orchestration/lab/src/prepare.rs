@@ -15,9 +15,9 @@ use crate::supervise::{Launch, Readiness, Socket, ports};
 
 /// The zone files as they were at build time, for a lab that runs without its workspace.
 const ZONES: [(&str, &str); 3] = [
-    ("root.zone", include_str!("../../dns/zones/root.zone")),
-    ("com.zone", include_str!("../../dns/zones/com.zone")),
-    ("myshop.com.zone", include_str!("../../dns/zones/myshop.com.zone")),
+    ("root.zone", include_str!("../../../hops/dns/zones/root.zone")),
+    ("com.zone", include_str!("../../../hops/dns/zones/com.zone")),
+    ("myshop.com.zone", include_str!("../../../hops/dns/zones/myshop.com.zone")),
 ];
 /// Where the zone files say the load balancer is.
 const ZONE_LB: (&str, &str) = ("127.0.113.50", "port=8443");

@@ -106,7 +106,7 @@ async fn other_peoples_clients_get_the_best_that_they_speak() {
     let (certificate, to) = (certificate.to_str().unwrap(), lb.address.to_string());
     // In the folder of a module, so that an older Go fetches the one that the module asks for; `.ci/readers` installs
     // a Go where there is none.
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../..");
     let (module, installed) =
         (format!("{root}/tests/readers/collector"), format!("{root}/target/readers/bin/go"));
     let go = if std::path::Path::new(&installed).exists() { installed.as_str() } else { "go" };

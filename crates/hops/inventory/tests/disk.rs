@@ -1,6 +1,6 @@
 //! When the disk is full: the real program on a small disk of its own.
 
-#[path = "../../../tests/src/engines.rs"]
+#[path = "../../../../tests/src/engines.rs"]
 mod engines;
 
 use std::net::SocketAddr;

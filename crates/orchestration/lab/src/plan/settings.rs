@@ -46,7 +46,10 @@ impl Check<'_> {
         Ok(match role {
             Role::Dns => {
                 if raw.zones.is_empty() {
-                    return Err(missing("zones", "add zones = { \"com.\" = \"crates/dns/zones/com.zone\" }"));
+                    return Err(missing(
+                        "zones",
+                        "add zones = { \"com.\" = \"crates/hops/dns/zones/com.zone\" }",
+                    ));
                 }
                 let zones = raw.zones.iter();
                 let zones = zones.map(|(name, file)| (name.get_ref().clone(), file.get_ref().into()));

@@ -36,13 +36,13 @@ impl Kafka {
         let data = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let log = data.path().join("said");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/events/kafka/run");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../recipes/events/kafka/run");
         let mut command = Command::new(&script);
         command.args([address.ip().to_string(), address.port().to_string()]).arg(data.path());
         command.env("CONTROLLER_PORT", free_port().to_string()).stdin(Stdio::null());
         if std::env::var_os("DOWNLOADS").is_none() {
             // As the lab does, so that both fetch the jars once.
-            command.env("DOWNLOADS", concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/downloads"));
+            command.env("DOWNLOADS", concat!(env!("CARGO_MANIFEST_DIR"), "/../../../target/downloads"));
         }
         command.stderr(File::create(&log).expect("a file for its log"));
         let process = command.spawn().map_err(|error| format!("start {}: {error}", script.display()))?;

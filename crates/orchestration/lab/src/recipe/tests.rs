@@ -17,7 +17,7 @@ fn below(folder: &Path, from: &str, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_file_of_the_folder_is_built_in() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../recipes");
     let mut found = BTreeSet::new();
     below(&folder, "", &mut found);
     assert!(found.remove("README.md"));

@@ -35,7 +35,7 @@ use error::Sources;
 pub use hop::{Hop, HopId, Role, Rule, Runs, Settings};
 
 /// The plan that is used where no lab.toml is found: the one in the workspace, as it was at build time.
-pub const DEFAULT: &str = include_str!("../../../../lab.toml");
+pub const DEFAULT: &str = include_str!("../../../../../lab.toml");
 
 /// The phases of a journey that `[budget]` can limit; its other keys are hops and roles.
 pub const BUDGET_PHASES: [&str; 9] =
