@@ -1,77 +1,27 @@
-//! DNS over TCP: messages in a stream of bytes, and one connection served (RFC 7766).
+//! One DNS connection over TCP, served (RFC 7766).
 
 use std::future::Future;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use hop::clock;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-/// How long a client may take for one message, for being idle with nothing asked, and for taking one
+use crate::framing::{Frames, framed};
+
+/// How long a client may take for one message, for being idle with no query outstanding, and for taking one
 /// response (RFC 7766 §6.2.3 asks for "a few seconds").
 pub const IDLE: Duration = Duration::from_secs(10);
 /// How many queries of one connection may be unanswered at once; the next is read when one of them has
 /// its response on the way.
 pub const OUTSTANDING: usize = 32;
 
-/// Reads messages from a stream, each with its length before it in two bytes (RFC 1035 §4.2.2).
-///
-/// It never reads beyond the message that it returns, so that what the stream has read then is this
-/// message's last byte.
-#[derive(Debug)]
-pub struct Frames<S> {
-    stream: S,
-    /// The beginning of the message being read, its length included.
-    partial: Vec<u8>,
-}
-
-impl<S: AsyncRead + Unpin> Frames<S> {
-    /// Begins with the stream's next byte.
-    pub fn new(stream: S) -> Self {
-        Frames { stream, partial: Vec::new() }
-    }
-
-    /// The next message; `None` when the stream ended between two. May be dropped and called again
-    /// without losing a byte.
-    ///
-    /// # Errors
-    /// The stream broke, or ended inside a message.
-    pub async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        loop {
-            let wanted = match self.partial.first_chunk::<2>() {
-                None => 2,
-                Some(length) => 2 + usize::from(u16::from_be_bytes(*length)),
-            };
-            let have = self.partial.len();
-            if have >= 2 && have == wanted {
-                return Ok(Some(std::mem::take(&mut self.partial).split_off(2)));
-            }
-            // No more memory than bytes have come, give or take a kibibyte: a length is only a promise.
-            let mut room = [0; 1024];
-            let step = room.len().min(wanted - have);
-            match self.stream.read(&mut room[..step]).await? {
-                0 if have == 0 => return Ok(None),
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => self.partial.extend_from_slice(&room[..read]),
-            }
-        }
-    }
-}
-
-/// A message with its length before it, to be written at once: two writes would be two packets.
-/// `None` when it is longer than two bytes can say.
-pub fn framed(message: &[u8]) -> Option<Vec<u8>> {
-    let length = u16::try_from(message.len()).ok()?;
-    Some([&length.to_be_bytes(), message].concat())
-}
-
-/// How many connections a server has. When more than half of its places are taken, a connection that is
+/// How many connections a server has. When it has more than half of its limit, a connection that is
 /// idle for a tenth of [`IDLE`] ends, and one that has lasted for [`IDLE`] ends with its next response
-/// (RFC 7766 §6.2.3): whoever waits for a place gets one, also among clients that never stop asking.
+/// (RFC 7766 §6.2.3): whoever waits to be accepted gets in, also among clients that never stop querying.
 #[derive(Debug)]
 pub struct Connections {
     limit: usize,
@@ -99,8 +49,8 @@ pub struct Reply<T> {
     pub about: T,
 }
 
-/// Serves one connection until the client is done or idle, or `stop` ends; then what was asked before is
-/// still answered.
+/// Serves one connection until the client is done or idle, or `stop` ends; queries received before still get
+/// their responses.
 ///
 /// `respond` is called as soon as a message is complete, and its futures run side by side: each response
 /// leaves when it is ready, so a slow query holds up none that came after it (RFC 7766 §6.2.1.1). `None`
@@ -117,7 +67,7 @@ pub async fn serve<S, T, F>(
     F: Future<Output = Option<Reply<T>>>,
 {
     connections.open.fetch_add(1, Ordering::Relaxed);
-    let _open = Place(&connections.open);
+    let _open = OpenConnection(&connections.open);
     let opened = clock::monotonic();
     let (reader, mut writer) = tokio::io::split(stream);
     let outstanding = Semaphore::new(OUTSTANDING);
@@ -186,9 +136,9 @@ async fn next_message<'a, S: AsyncRead + Unpin>(
 }
 
 /// Counts a connection as closed when it goes away, however that comes about.
-struct Place<'a>(&'a AtomicUsize);
+struct OpenConnection<'a>(&'a AtomicUsize);
 
-impl Drop for Place<'_> {
+impl Drop for OpenConnection<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
