@@ -12,6 +12,8 @@
 //! | [`admin`], `metrics` | is it alive, is it ready, what are its metrics? |
 //! | [`clock`], [`wait`], [`pace`] | the only places that read a clock, wait for a condition or for a moment |
 
+#![warn(missing_docs)]
+
 pub mod accept;
 pub mod admin;
 pub mod clock;

@@ -8,6 +8,8 @@
 //!
 //! The words (*journey*, *hop*, *leg*, *flow*, *stamp*, *part*) are those of `docs/glossary.md`.
 
+#![warn(missing_docs)]
+
 mod attribution;
 mod compare;
 mod example;

@@ -24,6 +24,8 @@
 //! | [`reported`] | what do the programs report of a journey? |
 //! | [`compare`] | both side by side, and who misreports |
 
+#![warn(missing_docs)]
+
 mod capture;
 pub mod compare;
 pub mod filter;

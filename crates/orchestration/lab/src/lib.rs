@@ -25,6 +25,8 @@
 //! | `durable` | does a foreign engine keep what it acknowledges? |
 //! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
 
+#![warn(missing_docs)]
+
 pub mod ask;
 pub mod asked;
 pub mod binaries;

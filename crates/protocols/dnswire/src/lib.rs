@@ -9,6 +9,8 @@
 //!
 //! hickory-proto knows the records and their bytes; here is what programs agree on beyond them.
 
+#![warn(missing_docs)]
+
 mod extended;
 mod framing;
 mod message;

@@ -1,6 +1,8 @@
 //! With which cryptography do the TLS endpoints here work? The load balancer, the resolver's DNS over HTTPS and the
 //! lab's browser ask [`provider`], so that all agree.
 
+#![warn(missing_docs)]
+
 use rustls::crypto::{CryptoProvider, ring};
 
 mod hybrid;

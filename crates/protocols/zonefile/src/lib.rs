@@ -10,6 +10,8 @@
 //! | `types` | which fields does the data of each type have, and how are they written? |
 //! | `service` | the parameters of SVCB and HTTPS records (RFC 9460) |
 
+#![warn(missing_docs)]
+
 mod lexer;
 mod reader;
 mod service;
