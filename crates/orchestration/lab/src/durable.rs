@@ -53,7 +53,7 @@ async fn checked(
             (format!("whether it keeps what it acknowledges could not be checked: {error}"), must.to_owned())
         }
     };
-    let recipe = crate::recipe::of(hop.role())
+    let recipe = plan::recipe::of(hop.role())
         .next()
         .map(|recipe| format!("; the recipe does: --swap {}={}", hop.name, recipe.name));
     let recipe = recipe.filter(|_| hop.recipe.is_none()).unwrap_or_default();

@@ -4,7 +4,7 @@
 //! | module | answers |
 //! |---|---|
 //! | [`cli`] | what does the user want? (`lab`, `measure`, `status`, …) |
-//! | [`plan`] | what does lab.toml say, and is it right? |
+//! | [`plan`] (a crate of its own) | what does lab.toml say, and is it right? which real programs fit which slot? |
 //! | [`options`], [`running`] | a running lab: everything started, ready, and stopped in order |
 //! | [`supervise`] | who runs, who died, who is started again? |
 //! | [`binaries`], `prepare`, [`certs`], [`state`] | what must be there before a program starts? |
@@ -21,9 +21,8 @@
 //! | [`forward`] | the same spans for a collector of the user's own |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
-//! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
 //! | `durable` | does a foreign engine keep what it acknowledges? |
-//! | [`ask`], [`workspace`] | small questions over HTTP; where this program lives |
+//! | [`ask`] | small questions over HTTP |
 
 #![warn(missing_docs)]
 
@@ -45,12 +44,9 @@ pub mod forward;
 pub mod machine;
 pub mod measure;
 pub mod options;
-pub mod plan;
 mod prepare;
 mod print;
 pub mod probe;
-pub mod programs;
-pub mod recipe;
 pub mod relay;
 pub mod report;
 pub mod room;
@@ -61,11 +57,11 @@ pub mod supervise;
 pub mod target;
 mod utc;
 pub mod witness;
-pub mod workspace;
 
 pub use asked::Asked;
 pub use journey;
 pub use options::Options;
+pub use plan::{self, programs, recipe, workspace};
 pub use relay::Relay;
 pub use room::Room;
 pub use running::Lab;

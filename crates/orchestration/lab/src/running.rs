@@ -64,11 +64,11 @@ impl Lab {
     /// As [`Lab::start`].
     pub async fn start_plan(plan: Plan, build: bool) -> anyhow::Result<Lab> {
         prepare::check_programs(&plan)?;
-        let held = crate::state::hold(&states(&plan), &plan.name)?;
+        let held = crate::state::hold(&plan.states(), &plan.name)?;
         prepare::check_ports(&plan).await?;
         let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
         let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
-        let (certs, _) = Certs::ensure(&certs_folder(&plan), &plan, hop::clock::now(), false)
+        let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, hop::clock::now(), false)
             .context("prepare the certificates")?;
         let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let around = Surroundings {
@@ -267,16 +267,6 @@ impl Viewer {
     pub(crate) fn target(&self) -> anyhow::Result<Target> {
         target(&self.plan, &self.certs, &self.flush, &self.secret, &self.statuses())
     }
-}
-
-/// The folder of all labs' states, as the plan has it.
-pub fn states(plan: &Plan) -> PathBuf {
-    plan.state.as_ref().map_or_else(crate::workspace::states, |state| plan.folder.join(state))
-}
-
-/// The folder of certificates, as the plan has it.
-pub fn certs_folder(plan: &Plan) -> PathBuf {
-    plan.certs.as_ref().map_or_else(crate::workspace::certs, |certs| plan.folder.join(certs))
 }
 
 /// Supervised programs and external ones, in the order of the plan.

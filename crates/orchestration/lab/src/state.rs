@@ -10,8 +10,7 @@ use anyhow::Context as _;
 use hop::admin::Secret;
 use serde::{Deserialize, Serialize};
 
-/// The file in a lab's folder with the secret that admin and control requests which change something demand.
-pub const SECRET: &str = "secret";
+pub use plan::SECRET;
 
 /// What a running lab says about itself, in `run.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,12 +6,12 @@ use anyhow::Context as _;
 
 use crate::certs::{Certs, Shown};
 use crate::cli::{Global, Outcome};
-use crate::{print, running};
+use crate::print;
 
 pub(super) fn run(global: &Global, renew: bool) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     let now = hop::clock::now();
-    let (certs, shown) = Certs::ensure(&running::certs_folder(&plan), &plan, now, renew)?;
+    let (certs, shown) = Certs::ensure(&plan.certs_folder(), &plan, now, renew)?;
     let text = if global.json { serde_json::to_string_pretty(&shown)? } else { table(&certs, &shown, now) };
     print::result(&text).context("write to stdout")?;
     if shown.iter().any(|shown| shown.renewed)
@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, renew: bool) -> anyhow::Result<Outcome> {
 pub(super) fn token(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     let now = hop::clock::now();
-    let (certs, _) = Certs::ensure(&running::certs_folder(&plan), &plan, now, false)?;
+    let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, now, false)?;
     print::result(&certs.token(&plan.host, &plan.user, now)?).context("write to stdout")?;
     Ok(Outcome::Good)
 }

@@ -12,7 +12,6 @@ use tokio::net::UdpSocket;
 use crate::certs::Certs;
 use crate::cli::{Global, Outcome};
 use crate::plan::{Plan, Role};
-use crate::running;
 
 /// How long the resolver may take, and how often it is asked.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -47,7 +46,7 @@ pub(super) async fn run(global: &Global, arguments: Vec<String>) -> anyhow::Resu
     let lb = plan.first(Role::Lb).context("a plan has an lb")?.listen;
     let ip = lookup(resolver, &plan.host).await?;
     let now = hop::clock::now();
-    let (certs, _) = Certs::ensure(&running::certs_folder(&plan), &plan, now, false)?;
+    let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, now, false)?;
     let token = certs.token(&plan.host, &plan.user, now)?;
     let mut command = std::process::Command::new("curl");
     command.arg("--cacert").arg(certs.authority());

@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::{Cli, Command, Global, Outcome};
 use crate::plan::Plan;
 use crate::state::Run;
-use crate::{print, running, state};
+use crate::{print, state};
 
 /// Does what was asked.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
@@ -58,7 +58,7 @@ fn plan(global: &Global) -> anyhow::Result<Plan> {
 
 /// The running lab of the plan's name.
 fn running(plan: &Plan) -> Option<Run> {
-    state::running(&running::states(plan), &plan.name)
+    state::running(&plan.states(), &plan.name)
 }
 
 /// The signals that ask the lab to end.

@@ -9,7 +9,7 @@ use hop::clock;
 use crate::cli::{Global, Outcome};
 use crate::control::{self, Report};
 use crate::supervise::State;
-use crate::{ask, print, running, state};
+use crate::{ask, print, state};
 
 /// How long a lab may take to stop, beyond its drain limits.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -17,7 +17,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 pub(super) async fn status(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     let Some(run) = super::running(&plan) else {
-        let folder = state::folder(&running::states(&plan), &plan.name);
+        let folder = state::folder(&plan.states(), &plan.name);
         if state::is_held(&folder) {
             print::note(format_args!("the lab \"{}\" is just starting", plan.name));
         } else {
@@ -41,7 +41,7 @@ pub(super) async fn stop(global: &Global) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Good);
     };
     ask::post(run.control, "/stop", "", &run.secret).await.context("ask the running lab to stop")?;
-    let folder = state::folder(&running::states(&plan), &plan.name);
+    let folder = state::folder(&plan.states(), &plan.name);
     let limit = STOP_LIMIT + plan.supervise.drain * 2;
     hop::wait::until(format!("the lab (pid {}) to end", run.pid), limit, async || {
         (!state::is_held(&folder)).then_some(())

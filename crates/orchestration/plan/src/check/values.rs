@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::distance::closest;
-use super::error::{PlanError, Sources};
+use crate::distance::closest;
+use crate::error::{PlanError, Sources};
 
 pub(super) fn text(value: &Option<Spanned<String>>, other: &str) -> String {
     value.as_ref().map_or_else(|| other.to_owned(), |value| value.get_ref().clone())

@@ -57,7 +57,7 @@ pub fn downloads() -> PathBuf {
 }
 
 /// The locks on ranges of ports: one folder for all of a user's workspaces, because they share the ports.
-pub(crate) fn ports() -> PathBuf {
+pub fn ports() -> PathBuf {
     home("XDG_STATE_HOME", ".local/state").join("request-journey-lab/ports")
 }
 

@@ -1,15 +1,15 @@
-//! Names that stand for hops: who is meant, who waits for whom, and whom a `--swap` replaces.
+//! `--swap`: another program in the place of a hop, or of all hops of a role.
 
 use toml::Spanned;
 
-use super::distance::closest;
-use super::error::{PlanError, Sources};
-use super::hop::{Hop, HopId, Role};
-use super::raw::{Raw, RawCommand};
+use crate::distance::closest;
+use crate::error::{PlanError, Sources};
+use crate::raw::{Raw, RawCommand};
 use crate::recipe;
+use crate::role::Role;
 
 /// Puts programs in the place of hops: `NAME_OR_ROLE=RECIPE` or `=COMMAND`, a name going before a role.
-pub(super) fn swap(raw: &mut Raw, swaps: &[String], sources: &mut Sources) -> Result<(), PlanError> {
+pub(crate) fn swap(raw: &mut Raw, swaps: &[String], sources: &mut Sources) -> Result<(), PlanError> {
     for typed in swaps {
         let start = sources.option(format!("--swap {typed}"), typed.len());
         let span = start..start;
@@ -49,37 +49,4 @@ pub(super) fn swap(raw: &mut Raw, swaps: &[String], sources: &mut Sources) -> Re
         }
     }
     Ok(())
-}
-
-/// Hops in waves: each needs only hops of earlier waves. The hops must not wait in a circle.
-pub(super) fn waves(hops: &[Hop]) -> Vec<Vec<HopId>> {
-    let mut waves: Vec<Vec<HopId>> = Vec::new();
-    let mut placed = vec![false; hops.len()];
-    while placed.contains(&false) {
-        let next: Vec<HopId> = (0..hops.len())
-            .filter(|index| !placed[*index] && hops[*index].needs().iter().all(|need| placed[need.0]))
-            .map(HopId)
-            .collect();
-        if next.is_empty() {
-            break;
-        }
-        next.iter().for_each(|id| placed[id.0] = true);
-        waves.push(next);
-    }
-    waves
-}
-
-/// A circle of hops that wait for each other, by name, if there is one.
-pub(super) fn circle(hops: &[Hop]) -> Option<Vec<&str>> {
-    let mut free: Vec<bool> = vec![false; hops.len()];
-    waves(hops).iter().flatten().for_each(|id| free[id.0] = true);
-    let mut at = free.iter().position(|free| !free)?;
-    let mut way = Vec::new();
-    while !way.contains(&at) {
-        way.push(at);
-        // Whoever is not free needs somebody who is not free either.
-        at = hops[at].needs().iter().map(|need| need.0).find(|need| !free[*need])?;
-    }
-    let begin = way.iter().position(|index| *index == at)?;
-    Some(way[begin..].iter().chain([&at]).map(|index| hops[*index].name.as_str()).collect())
 }

@@ -3,9 +3,9 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Role;
-use super::distance::closest;
-use super::error::{PlanError, Sources};
+use crate::distance::closest;
+use crate::error::{PlanError, Sources};
+use crate::role::Role;
 
 /// The sections and their keys; `hop` and `budget` have keys of their own.
 pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::check::Check;
-use super::distance::closest;
-use super::error::PlanError;
-use super::hop::{HopId, Role, Rule, Settings};
-use super::raw::{RawHop, RawRule};
+use super::checker::Check;
 use super::values::{choice, text, whole};
+use crate::distance::closest;
+use crate::error::PlanError;
+use crate::hop::{HopId, Rule, Settings};
+use crate::raw::{RawHop, RawRule};
+use crate::role::Role;
 
 /// What `balance` may say; the lb's own help explains each.
 const BALANCES: [&str; 3] = ["least-connections", "round-robin", "peak-ewma"];

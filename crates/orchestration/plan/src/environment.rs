@@ -4,10 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::hop::{Hop, HopId, Runs, Settings};
-use super::routes::routes;
-use super::{Plan, template, words};
-use crate::programs;
+use crate::checked::Plan;
+use crate::hop::{Hop, HopId, Runs, Settings};
+use crate::{programs, workspace};
+
+mod routes;
+mod template;
+
+use routes::routes;
+
+/// The file in a lab's folder with the secret that admin and control requests which change something demand.
+pub const SECRET: &str = "secret";
 
 /// What a program's environment needs beyond the plan.
 #[derive(Clone, Debug)]
@@ -54,11 +61,11 @@ impl Plan {
         set("LISTEN", hop.listen.to_string());
         if let Some(admin) = hop.admin {
             set("ADMIN", admin.to_string());
-            set("ADMIN_SECRET_FILE", text(&around.run.join(crate::state::SECRET)));
+            set("ADMIN_SECRET_FILE", text(&around.run.join(SECRET)));
         }
         if matches!(hop.runs, Runs::Command(_)) {
             set("PATH", programs::search_path().to_string_lossy().into_owned());
-            set("DOWNLOADS", text(&crate::workspace::downloads()));
+            set("DOWNLOADS", text(&workspace::downloads()));
         }
         for (key, value) in self.role_environment(&hop.settings, around) {
             set(key, value);
@@ -168,15 +175,15 @@ impl Plan {
 
 /// Fills `{NAME}` in a word of a command: every variable of the hop's environment, and `{IP}`, `{PORT}`
 /// and `{CONFIG}`.
-pub(crate) fn fill(text: &str, hop: &Hop, env: &BTreeMap<String, String>, around: &Surroundings) -> String {
-    words::fill(text, |name| template::known(name, &|name: &str| value(name, hop, env, around)))
+pub fn fill(text: &str, hop: &Hop, env: &BTreeMap<String, String>, around: &Surroundings) -> String {
+    template::fill(text, |name| template::known(name, &|name: &str| value(name, hop, env, around)))
 }
 
 /// The same in a configuration file, which may also have blocks: `{each UPSTREAMS}server {IT};{end}`.
 ///
 /// # Errors
 /// A block that is wrong.
-pub(crate) fn fill_file(
+pub fn fill_file(
     text: &str,
     hop: &Hop,
     env: &BTreeMap<String, String>,

@@ -7,19 +7,29 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::distance::closest;
-use super::error::{PlanError, Sources};
-use super::hop::{Hop, Role, Runs};
-use super::raw::{Raw, RawCommand, RawHop};
-use super::values::{choice, path, plain_name, seconds, text, whole};
-use super::{Plan, Supervision, TelemetryPlan, words};
+use crate::checked::{Plan, Supervision, TelemetryPlan};
+use crate::distance::closest;
+use crate::error::{PlanError, Sources};
+use crate::hop::{Hop, Runs};
+use crate::raw::{Raw, RawCommand, RawHop};
 use crate::recipe::{self, Recipe};
+use crate::role::Role;
+use crate::words;
+
+mod addresses;
+mod checker;
+mod cross_references;
+mod settings;
+mod values;
+
+use checker::{Check, Written};
+use values::{choice, path, plain_name, seconds, text, whole};
 
 /// The samplers of OpenTelemetry that hops understand.
 const SAMPLERS: [&str; 4] = ["parentbased_always_on", "parentbased_always_off", "always_on", "always_off"];
 
 /// Checks everything and gives every name its hop.
-pub(super) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> Result<Plan, PlanError> {
+pub(crate) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> Result<Plan, PlanError> {
     let network = &raw.network;
     let offset = whole(&network.port_offset, "network.port_offset", 0..=50_000, 0, sources)?;
     let admin_port = whole(&network.admin_port, "network.admin_port", 1..=65_535, 9100, sources)?;
@@ -64,9 +74,6 @@ pub(super) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> R
     })
 }
 
-/// A hop as it was written: its name, its role, its settings, and where its name stands.
-pub(super) type Written<'a> = (&'a str, Role, &'a RawHop, Range<usize>);
-
 /// Hops in the order of the file, each with its role.
 fn order<'a>(
     hops: &'a BTreeMap<Spanned<String>, RawHop>,
@@ -93,13 +100,6 @@ fn order<'a>(
     }
     written.sort_by_key(|(.., span)| span.start);
     Ok(written)
-}
-
-pub(super) struct Check<'a> {
-    pub(super) sources: &'a Sources,
-    pub(super) offset: i64,
-    pub(super) admin_port: i64,
-    pub(super) hops: Vec<Written<'a>>,
 }
 
 impl Check<'_> {

@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{PlanError, Sources};
+use crate::error::{PlanError, Sources};
 
 /// One `--set`, as text that continues where the sources end.
 pub(crate) struct Override {

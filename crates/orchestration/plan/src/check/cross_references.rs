@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::check::Check;
-use super::distance::closest;
-use super::error::PlanError;
-use super::hop::{Hop, Role};
-use super::references;
+use super::checker::Check;
+use crate::checked::BUDGET_PHASES;
+use crate::distance::closest;
+use crate::error::PlanError;
+use crate::hop::Hop;
+use crate::role::Role;
+use crate::waves;
 
 impl Check<'_> {
     /// What is right for each hop but wrong for all of them together.
@@ -40,7 +42,7 @@ impl Check<'_> {
             let remedy = "give all name servers one port: a referral carries an address and no port";
             return Err(self.sources.error(&span, key, problem, remedy));
         }
-        if let Some(circle) = references::circle(hops) {
+        if let Some(circle) = waves::circle(hops) {
             let remedy = "remove one of the references: the first to start must need nobody";
             let problem = format!("they wait for each other: {}", circle.join(" → "));
             return Err(self.sources.error(&(0..0), "hop", problem, remedy));
@@ -61,7 +63,7 @@ impl Check<'_> {
         hops: &[Hop],
     ) -> Result<Vec<(String, f64)>, PlanError> {
         let names = hops.iter().map(|hop| hop.name.as_str());
-        let known: Vec<&str> = names.chain(Role::ALL.map(Role::as_str)).chain(super::BUDGET_PHASES).collect();
+        let known: Vec<&str> = names.chain(Role::ALL.map(Role::as_str)).chain(BUDGET_PHASES).collect();
         let mut budget: Vec<(usize, String, f64)> = Vec::new();
         for (key, limit) in raw {
             let (name, milliseconds) = (key.get_ref(), *limit.get_ref());

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::check::Check;
-use super::error::PlanError;
-use super::hop::{Hop, Runs};
+use super::checker::Check;
 use super::values::text;
+use crate::error::PlanError;
+use crate::hop::{Hop, Runs};
 
 impl Check<'_> {
     /// An address of this machine's loopback, its port moved by the offset.

@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::plan::Role;
-use crate::plan::words;
-use crate::programs;
+use crate::role::Role;
+use crate::{programs, words};
 
 /// Every file below `recipes/`, as it was at build time.
 macro_rules! files {
@@ -61,7 +60,7 @@ pub struct Recipe {
     /// How it is started: its words, with `{NAMES}`.
     pub(crate) command: Vec<String>,
     /// Written into its data folder, filled in; the first is `{CONFIG}`.
-    pub(crate) files: Vec<(String, &'static str)>,
+    pub files: Vec<(String, &'static str)>,
     /// How a resolver's cache is emptied.
     pub(crate) flush: Option<Vec<String>>,
     /// How long it may take until it is ready, where the plan's own limit is too short.
