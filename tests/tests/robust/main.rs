@@ -16,7 +16,8 @@
 //! | `standard` | h2spec, and clients of others that use what HTTP lets pass |
 //! | `command_line` | what scripts rely on: exit codes, stdout, JSON |
 //! | `certificates` | secrets are secret, and the authority can sign for nobody else |
-//! | `map`, `documents` | docs/architecture.md says what is there |
+//! | `map` | the rules of the house: layers, circles, lengths, places, names |
+//! | `documents` | what documents point to is there |
 //! | `contract` | the names of spans stand in one place, and what reads them knows no stack |
 //!
 //! `process`, `program` and `spot` are tools: a process that is told apart from a later one of the same
