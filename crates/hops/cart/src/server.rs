@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hop::http::server::{self, BodyError, Limits, Protocol, RequestBody, Server};
+use hop::http::server::{BodyError, Limits, Protocol, RequestBody, Server};
 use hop::http::{Body, Exchange, Fault, Problem, full};
 use hop::{CancellationToken, Hop};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -154,7 +154,7 @@ pub async fn run(
         move |request: Request<RequestBody>| {
             let (shop, name) = (Arc::clone(&shop), Arc::clone(&name));
             async move {
-                let exchange = server::exchange(&request);
+                let exchange = Exchange::current();
                 let done = work(&shop, request, exchange).await;
                 done.unwrap_or_else(|refusal| refusal.into_response(&name))
             }

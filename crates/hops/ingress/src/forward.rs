@@ -9,8 +9,8 @@ use hop::admin::text;
 use hop::http::acceptable::about_the_server;
 use hop::http::ahead::{Contested, read_ahead};
 use hop::http::forward::{Place, Via, authority, ends_here, outgoing, trailers};
-use hop::http::server::{Pace, RequestBody, exchange};
-use hop::http::{Body, Client, Fault, Problem};
+use hop::http::server::{Pace, RequestBody};
+use hop::http::{Body, Client, Exchange, Fault, Problem};
 
 use crate::routes::{Routes, matchable};
 use journey::semconv::attribute;
@@ -39,7 +39,7 @@ impl Forwarder {
     }
 
     async fn forward(&self, request: Request<RequestBody>) -> Result<Response<Body>, Box<Problem>> {
-        let exchange = exchange(&request);
+        let exchange = Exchange::current();
         let (mut head, body) = request.into_parts();
         // Asked by probes that know no host of ours, so it comes before all rules.
         if head.uri.path() == HEALTH_PATH && matches!(head.method, Method::GET | Method::HEAD) {

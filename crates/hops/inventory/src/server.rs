@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use hop::http::server::{Limits, Protocol, RequestBody, Server, exchange};
+use hop::http::server::{Limits, Protocol, RequestBody, Server};
 use hop::http::{Body, Exchange, Fault, Problem, empty, full};
 use hop::{Hop, clock};
 use hyper::header::{self, HeaderValue};
@@ -57,7 +57,7 @@ struct Service {
 
 impl Service {
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
-        let exchange = exchange(&request);
+        let exchange = Exchange::current();
         let path = request.uri().path().to_owned();
         // The names of products and reservations need no escaping, so the path is what it looks like.
         let steps: Vec<&str> = path.split('/').skip(1).collect();

@@ -15,7 +15,7 @@ use hop::http::acceptable::about_the_server;
 use hop::http::ahead::read_ahead;
 use hop::http::client::ClientError;
 use hop::http::forward::{Place, Via, authority, ends_here, outgoing, trailers};
-use hop::http::server::{BodyError, Pace, RequestBody, exchange};
+use hop::http::server::{BodyError, Pace, RequestBody};
 use hop::http::{Body, Client, Exchange, Fault, Problem, empty, full};
 
 use crate::config::Settings;
@@ -61,7 +61,7 @@ impl Forwarder {
     }
 
     async fn forward(&self, request: Request<RequestBody>) -> Result<Response<Body>, Box<Problem>> {
-        let exchange = exchange(&request);
+        let exchange = Exchange::current();
         let (mut head, body) = request.into_parts();
 
         // 1. Is it acceptable? What an edge lets through, every program behind it has to live with.

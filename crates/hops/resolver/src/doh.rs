@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hop::http::server::{self, Limits, Protocol, RequestBody, Server};
-use hop::http::{Body, Fault, Problem, full};
+use hop::http::server::{Limits, Protocol, RequestBody, Server};
+use hop::http::{Body, Exchange, Fault, Problem, full};
 use hop::{Hop, Telemetry, trace};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -125,7 +125,7 @@ async fn answer(
     telemetry: Telemetry,
     request: Request<RequestBody>,
 ) -> Result<Response<Body>, Problem> {
-    let exchange = server::exchange(&request);
+    let exchange = Exchange::current();
     let query = query(request).await?;
     // The questions asked on the way belong to the span of this exchange, and so to the caller's trace
     // if it sent a `traceparent`.

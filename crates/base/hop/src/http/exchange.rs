@@ -15,7 +15,22 @@ use crate::{Telemetry, clock, trace};
 /// The header that shows each hop in `curl -i` and in a browser's developer tools (W3C Server Timing).
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// One request being answered. Cheap to clone; handlers find it in the request's extensions.
+tokio::task_local! {
+    static CURRENT: Exchange;
+}
+
+/// One request being answered. Cheap to clone.
+///
+/// Whatever runs for a request finds it with [`Exchange::current`]: the server sets it around each handler. A task
+/// that a handler spawns is nobody's unless it is spawned with it:
+///
+/// ```
+/// # use hop::http::Exchange;
+/// # tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
+/// # let work = async {};
+/// tokio::spawn(Exchange::current().scope(work));
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Exchange(Arc<Inner>);
 
@@ -76,6 +91,17 @@ impl Exchange {
         let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let stamps = Stamped::new(tokio::io::empty(), Side::Server, nowhere, nowhere).stamps();
         Exchange::begin(&Telemetry::off(), &headers, String::new(), stamps)
+    }
+
+    /// The exchange that the running task works for; an [unrecorded](Exchange::unrecorded) one where there is none.
+    pub fn current() -> Self {
+        CURRENT.try_with(Exchange::clone).unwrap_or_else(|_| Exchange::unrecorded())
+    }
+
+    /// Runs `work` for this exchange: within it this is [`Exchange::current`]. Costs two writes of a thread-local
+    /// variable for each poll.
+    pub fn scope<W: Future>(self, work: W) -> impl Future<Output = W::Output> {
+        CURRENT.scope(self, work)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -147,6 +173,12 @@ impl Exchange {
     /// As [`Exchange::internal`], for a time in which this program only waits: for a worker, a connection, a disk.
     pub fn wait(&self, name: &'static str) -> Doing {
         Doing { exchange: self.clone(), kind: PartKind::Wait, name, start: clock::now() }
+    }
+
+    /// Says in `Server-Timing`, when the guard is dropped, how long something took in all as this program saw it: for
+    /// an upstream, whose exact times are in the CLIENT spans.
+    pub fn timed(&self, name: &'static str) -> Timed {
+        Timed { exchange: self.clone(), name, start: clock::now() }
     }
 
     /// Records an INTERNAL span with known times (nanoseconds since the Unix epoch), in which the program worked.
@@ -333,6 +365,19 @@ impl Drop for Doing {
         let end = clock::now();
         self.exchange.record_part(self.kind, self.name, self.start, end);
         self.exchange.timing(self.name, end.saturating_sub(self.start));
+    }
+}
+
+/// An entry of `Server-Timing` in the making; see [`Exchange::timed`].
+pub struct Timed {
+    exchange: Exchange,
+    name: &'static str,
+    start: u64,
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        self.exchange.timing(self.name, clock::now().saturating_sub(self.start));
     }
 }
 

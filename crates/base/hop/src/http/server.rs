@@ -117,9 +117,10 @@ where
     H: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Response<Body>> + Send + 'static,
 {
-    let handler = tower_service_fn(move |request| {
-        let answer = handler(request);
-        async move { Ok::<_, BoxError>(answer.await) }
+    let handler = tower_service_fn(move |request: Request<RequestBody>| {
+        let handler = handler.clone();
+        // Within the time limit, so that its end does not hide who was waited for.
+        exchange(&request).scope(async move { Ok::<_, BoxError>(handler(request).await) })
     });
     BoxCloneSyncService::new(
         ServiceBuilder::new()
@@ -293,11 +294,8 @@ fn known_length(response: &Response<Body>) -> Option<u64> {
     response.body().size_hint().exact().or_else(header)
 }
 
-/// The exchange of a request, as every handler finds it.
-///
-/// # Panics
-/// Never for requests that came through a [`Server`].
-pub fn exchange<B>(request: &Request<B>) -> Exchange {
+/// The exchange that [`Server`] put into a request's extensions, on its way through the protection.
+fn exchange<B>(request: &Request<B>) -> Exchange {
     #[allow(clippy::expect_used, reason = "the server puts it there")]
     request.extensions().get::<Exchange>().cloned().expect("requests come through hop::http::Server")
 }

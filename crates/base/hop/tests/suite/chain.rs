@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use hop::Telemetry;
 use hop::http::client::ClientLimits;
 use hop::http::server::Limits;
-use hop::http::{Client, full};
+use hop::http::{Client, Exchange, full};
 use hyper::Method;
 use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Span};
@@ -244,4 +244,42 @@ async fn a_hop_without_telemetry_is_transparent() {
     with_traceparents(&chain, &[]).await;
     let span = chain.origin.span(Kind::Server).await;
     assert_eq!(span.parent, None, "the origin begins the trace");
+}
+
+/// Two requests at once, over both protocols: whatever a handler does, and what it spawns with its exchange, is
+/// recorded as its own.
+#[tokio::test]
+async fn a_handler_and_the_tasks_that_it_spawns_find_their_own_exchange() {
+    let running = Running::start("hop", Limits::default(), |request: hyper::Request<_>| async move {
+        let path = request.uri().path().to_owned();
+        let own = if path == "/one" { ["one", "one, spawned"] } else { ["two", "two, spawned"] };
+        drop(Exchange::current().internal(own[0]));
+        tokio::task::yield_now().await;
+        let work = async move { drop(Exchange::current().internal(own[1])) };
+        tokio::spawn(Exchange::current().scope(work)).await.unwrap();
+        hyper::Response::new(full(""))
+    })
+    .await;
+    let (mut http1, mut http2) = (Asker::http1(running.address).await, Asker::http2(running.http2).await);
+    let (one, two) = tokio::join!(http1.get("/one"), http2.get("/two"));
+    for (answer, name) in [(one, "one"), (two, "two")] {
+        let said = answer.headers["server-timing"].to_str().unwrap();
+        assert!(
+            said.starts_with(&format!("{name};dur=")) && said.contains(&format!(", {name}, spawned;dur=")),
+            "{said}"
+        );
+    }
+    let mut spans = Vec::new();
+    hop::wait::until("both requests", LIMIT, async || {
+        spans.extend(running.telemetry.take());
+        (spans.iter().filter(|span: &&Span| span.kind == Kind::Server).count() == 2).then_some(())
+    })
+    .await
+    .unwrap();
+    for name in ["one", "two"] {
+        let server = spans.iter().find(|span| span.name == format!("GET /{name}")).unwrap();
+        let inside: Vec<_> = spans.iter().filter(|span| span.parent == Some(server.span_id)).collect();
+        let names: Vec<_> = inside.iter().map(|span| &*span.name).collect();
+        assert_eq!(names, [name.to_owned(), format!("{name}, spawned")]);
+    }
 }

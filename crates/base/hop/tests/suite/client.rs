@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hop::http::client::ClientLimits;
 use hop::http::server::Limits;
-use hop::http::{Client, Problem, full};
+use hop::http::{Client, Exchange, Problem, full};
 use hop::wait;
 use hyper::{Method, Response};
 use journey::semconv::attribute;
@@ -209,10 +209,10 @@ async fn two_calls_at_once_use_two_connections() {
     })
     .await;
     let client = Client::new(ClientLimits { response: LIMIT, ..limits() });
-    let fork = Running::start("fork", Limits::default(), move |asked| {
+    let fork = Running::start("fork", Limits::default(), move |_| {
         let client = client.clone();
         async move {
-            let exchange = hop::http::server::exchange(&asked);
+            let exchange = Exchange::current();
             let ask =
                 async || client.send(both, request(Method::GET, "/", full("")), &exchange).await.unwrap();
             tokio::join!(ask(), ask());

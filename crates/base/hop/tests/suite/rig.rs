@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hop::http::forward::{Place, Via, trailers};
-use hop::http::server::{Limits, Protocol, RequestBody, Server, exchange};
-use hop::http::{Body, BoxError, Client, forward, full};
+use hop::http::server::{Limits, Protocol, RequestBody, Server};
+use hop::http::{Body, BoxError, Client, Exchange, forward, full};
 use hop::stamped::Stamped;
 use hop::{CancellationToken, Hop, Mark, Stamps, Telemetry, wait};
 use http_body_util::BodyExt as _;
@@ -130,7 +130,7 @@ pub(crate) async fn pass_on(
     next: SocketAddr,
     request: Request<RequestBody>,
 ) -> Response<Body> {
-    let exchange = exchange(&request);
+    let exchange = Exchange::current();
     let (mut head, body) = request.into_parts();
     let host = forward::authority(&head).map(|host| host.to_string()).unwrap_or_default();
     let (client_side, version) = (exchange.stamps().flow().client, head.version);

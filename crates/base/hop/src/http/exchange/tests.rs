@@ -73,3 +73,43 @@ fn waits_at_the_same_time_count_once() {
     let upstream = exchange.state().upstream;
     assert!((2_000_000 - 1_000_000..=clock::now() - begun).contains(&upstream), "{upstream}");
 }
+
+#[tokio::test]
+async fn a_task_works_for_the_exchange_that_it_was_given() {
+    let telemetry = Telemetry::memory("hop");
+    let [one, other] = [(); 2].map(|()| exchange(&telemetry, None));
+    fn trace(exchange: &Exchange) -> TraceId {
+        exchange.0.trace_id
+    }
+    assert!(!Exchange::current().sampled(), "outside of any request nothing is recorded");
+    // Two requests on one task take turns, as on one HTTP/1.1 connection or in one `join!`.
+    let turns = async {
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            seen.push(trace(&Exchange::current()));
+            tokio::task::yield_now().await;
+        }
+        let spawned = tokio::spawn(async { Exchange::current().sampled() });
+        let carried = tokio::spawn(Exchange::current().scope(async { trace(&Exchange::current()) }));
+        assert!(!spawned.await.unwrap(), "a task is nobody's unless it is told whose it is");
+        seen.push(carried.await.unwrap());
+        seen
+    };
+    let again = async {
+        tokio::task::yield_now().await;
+        trace(&Exchange::current())
+    };
+    let (first, second) = tokio::join!(one.clone().scope(turns), other.clone().scope(again));
+    assert_eq!((first, second), (vec![trace(&one); 4], trace(&other)));
+    assert!(!Exchange::current().sampled(), "and it ends with its work");
+}
+
+#[test]
+fn what_took_how_long_is_said_when_it_ends() {
+    let exchange = exchange(&Telemetry::memory("hop"), None);
+    drop(exchange.timed("redis"));
+    let mut headers = HeaderMap::new();
+    exchange.server_timing("cart", &mut headers);
+    let value = headers[SERVER_TIMING].to_str().unwrap();
+    assert!(value.starts_with("redis;dur=0.") && value.contains(", cart;dur="), "{value}");
+}
