@@ -15,7 +15,7 @@ use crate::check::sound;
 
 /// How many connections each ready pod was ever given by cart-service.
 async fn given(lab: &Fixture) -> anyhow::Result<BTreeMap<SocketAddr, u64>> {
-    let reply = lab::ask::get(lab.admin("cart-service"), "/endpoints").await?;
+    let reply = hop::admin::client::get(lab.admin("cart-service"), "/endpoints").await?;
     let view: Value = serde_json::from_slice(&reply.body)?;
     let ready = view["ready"].as_array().context("a list of ready endpoints")?;
     let entry = |entry: &Value| {

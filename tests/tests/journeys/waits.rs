@@ -83,7 +83,7 @@ async fn requests_at(lab: &Fixture, hop: &str, count: usize) -> anyhow::Result<(
     let admin = lab.admin(hop);
     let line = format!("http_server_active_requests{{hop=\"{hop}\"}} {count}");
     hop::wait::until(format!("{count} requests at {hop}"), LIMIT, async || {
-        let reply = lab::ask::get(admin, "/metrics").await.ok()?;
+        let reply = hop::admin::client::get(admin, "/metrics").await.ok()?;
         String::from_utf8_lossy(&reply.body).lines().any(|found| found == line).then_some(())
     })
     .await?;

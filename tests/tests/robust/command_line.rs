@@ -118,12 +118,13 @@ async fn a_running_lab_answers_scripts() {
     for (path, body, status) in
         [("/measure", "{", 400), ("/measure", "{\"cuont\":1}", 400), ("/nonsense", "", 404)]
     {
-        let reply = lab::ask::post(up.run.control, path, body, &up.run.secret).await.expect("an answer");
+        let reply =
+            hop::admin::client::post(up.run.control, path, body, &up.run.secret).await.expect("an answer");
         assert_eq!(reply.status, status, "{path} {body}");
     }
     let stranger = hop::admin::Secret::random();
     for path in ["/stop", "/measure", "/budget"] {
-        let reply = lab::ask::post(up.run.control, path, "", &stranger).await.expect("an answer");
+        let reply = hop::admin::client::post(up.run.control, path, "", &stranger).await.expect("an answer");
         assert_eq!(reply.status, 401, "{path} without the secret of the lab's folder");
     }
 

@@ -156,7 +156,7 @@ async fn wrong_endpoints(admin: SocketAddr, secret: &Secret) {
         let begin = String::from_utf8_lossy(&body[..body.len().min(20)]).into_owned();
         // To hang up on a body that is too long is an answer, too.
         if let Ok(reply) =
-            lab::ask::request(admin, Method::PUT, "/endpoints", body, Some(secret), LET_GO).await
+            hop::admin::client::request(admin, Method::PUT, "/endpoints", body, Some(secret), LET_GO).await
         {
             assert!(reply.status.is_client_error(), "PUT /endpoints {begin}…: {}", reply.status);
         }

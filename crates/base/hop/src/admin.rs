@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::{Body, full};
 use crate::metrics::{Metrics, OPEN_METRICS, PLAIN};
 
+pub mod client;
 mod guard;
 
 pub use guard::{Secret, refuse_pages};

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use hop::Admin;
-use hop::admin::text;
+use hop::admin::{client, text};
 use hop::http::{Body, full};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
@@ -31,7 +31,7 @@ use crate::plan::{Plan, Runs};
 use crate::running::Viewer;
 use crate::state::Run;
 use crate::supervise::{Status, usage};
-use crate::{ask, budget, measure};
+use crate::{budget, measure};
 
 /// A measurement may take this long.
 const MEASURE_LIMIT: Duration = Duration::from_secs(7200);
@@ -227,7 +227,7 @@ pub(crate) fn plan(plan: &Plan) -> Value {
 /// # Errors
 /// It does not answer.
 pub async fn ask_status(run: &Run) -> anyhow::Result<Report> {
-    let reply = ask::get(run.control, "/status").await.context("ask the running lab")?;
+    let reply = client::get(run.control, "/status").await.context("ask the running lab")?;
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")
 }
 
@@ -236,7 +236,7 @@ pub async fn ask_status(run: &Run) -> anyhow::Result<Report> {
 /// # Errors
 /// It does not answer.
 pub async fn ask_plan(run: &Run) -> anyhow::Result<Value> {
-    let reply = ask::get(run.control, "/plan").await.context("ask the running lab")?;
+    let reply = client::get(run.control, "/plan").await.context("ask the running lab")?;
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")
 }
 
@@ -260,7 +260,7 @@ async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::conve
     let mut ticks = tokio::time::interval(LOOK);
     loop {
         ticks.tick().await;
-        let reply = ask::get(run.control, "/measure").await;
+        let reply = client::get(run.control, "/measure").await;
         if let Some(going) = reply.ok().and_then(|reply| serde_json::from_slice::<Going>(&reply.body).ok()) {
             progress(going.done, going.of);
         }
@@ -274,7 +274,7 @@ async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::conve
 pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
     let reply =
-        ask::request(run.control, Method::POST, "/measure", body.into(), Some(&run.secret), MEASURE_LIMIT);
+        client::request(run.control, Method::POST, "/measure", body.into(), Some(&run.secret), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;
     anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")
@@ -286,7 +286,7 @@ pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Resul
 /// It could not.
 pub async fn ask_budget(run: &Run) -> anyhow::Result<budget::Counted> {
     let reply =
-        ask::request(run.control, Method::POST, "/budget", Bytes::new(), Some(&run.secret), MEASURE_LIMIT);
+        client::request(run.control, Method::POST, "/budget", Bytes::new(), Some(&run.secret), MEASURE_LIMIT);
     let reply = reply.await.context("ask the running lab")?;
     anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
     serde_json::from_slice(&reply.body).context("understand the running lab's answer")

@@ -79,8 +79,14 @@ async fn round(plan: &Plan, watch: &Watch, services: &mut [Service], secret: &Se
             continue;
         }
         let body = serde_json::to_vec(&now).unwrap_or_default();
-        let told =
-            crate::ask::request(service.admin, Method::PUT, "/endpoints", body.into(), Some(secret), LIMIT);
+        let told = hop::admin::client::request(
+            service.admin,
+            Method::PUT,
+            "/endpoints",
+            body.into(),
+            Some(secret),
+            LIMIT,
+        );
         let reply = told.await;
         match reply {
             Ok(reply) if reply.status.is_success() => {

@@ -22,11 +22,9 @@
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
 //! | `durable` | does a foreign engine keep what it acknowledges? |
-//! | [`ask`] | small questions over HTTP |
 
 #![warn(missing_docs)]
 
-pub mod ask;
 pub mod asked;
 pub mod binaries;
 pub mod budget;

@@ -355,7 +355,7 @@ fn created(answer: Answer, ask: &Ask) -> anyhow::Result<Answer> {
 /// The resolver's admin endpoint does not answer as it should, or the command fails.
 pub async fn flush_resolver(target: &Target) -> anyhow::Result<()> {
     if let Some(admin) = target.resolver_admin {
-        let status = crate::ask::post(admin, "/flush", "", &target.admin_secret)
+        let status = hop::admin::client::post(admin, "/flush", "", &target.admin_secret)
             .await
             .context("empty the resolver's cache")?
             .status;

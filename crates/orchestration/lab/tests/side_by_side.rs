@@ -46,7 +46,7 @@ async fn a_pod_that_is_not_ready_gets_no_connections() {
     let service = plan.find("cart-service").and_then(|hop| hop.admin).expect("its admin endpoint");
     let pod = plan.first(Role::Cart).expect("a pod");
     let listed = async || {
-        let reply = lab::ask::get(service, "/endpoints").await.expect("it answers");
+        let reply = hop::admin::client::get(service, "/endpoints").await.expect("it answers");
         String::from_utf8_lossy(&reply.body).contains(&pod.listen.to_string())
     };
     assert!(listed().await);

@@ -14,6 +14,8 @@
 //! | [`workspace`] | where was this built, and where do labs keep their things? |
 //! | `error`, `distance`, `words` | what is wrong and what was meant; a command line's words |
 
+#![warn(missing_docs)]
+
 mod check;
 mod checked;
 mod distance;

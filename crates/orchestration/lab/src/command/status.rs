@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hop::admin::client;
 use hop::clock;
 
 use crate::cli::{Global, Outcome};
 use crate::control::{self, Report};
 use crate::supervise::State;
-use crate::{ask, print, state};
+use crate::{print, state};
 
 /// How long a lab may take to stop, beyond its drain limits.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ pub(super) async fn stop(global: &Global) -> anyhow::Result<Outcome> {
         print::note(format_args!("the lab \"{}\" does not run", plan.name));
         return Ok(Outcome::Good);
     };
-    ask::post(run.control, "/stop", "", &run.secret).await.context("ask the running lab to stop")?;
+    client::post(run.control, "/stop", "", &run.secret).await.context("ask the running lab to stop")?;
     let folder = state::folder(&plan.states(), &plan.name);
     let limit = STOP_LIMIT + plan.supervise.drain * 2;
     hop::wait::until(format!("the lab (pid {}) to end", run.pid), limit, async || {

@@ -38,7 +38,8 @@ impl Readiness {
 
     async fn readyz(&self) -> Option<StatusCode> {
         let reply =
-            crate::ask::request(self.admin?, Method::GET, "/readyz", Default::default(), None, LOOK).await;
+            hop::admin::client::request(self.admin?, Method::GET, "/readyz", Default::default(), None, LOOK)
+                .await;
         reply.ok().map(|reply| reply.status)
     }
 }

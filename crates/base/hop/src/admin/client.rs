@@ -1,34 +1,37 @@
-//! Small questions to admin and control endpoints.
+//! The client of admin and control endpoints: one request on a connection of its own.
+//!
+//! Not [`crate::http::Client`]: these requests belong to no journey, so nothing is stamped, recorded or pooled.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use hop::admin::Secret;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// No endpoint of the lab takes longer, but for a measurement.
+use super::Secret;
+
+/// No endpoint takes longer, but for a measurement.
 const LIMIT: Duration = Duration::from_secs(5);
-/// No answer is larger.
+/// No response is larger, in bytes: a measurement with all its journeys.
 const BODY_LIMIT: usize = 256 << 20;
 
-/// An endpoint's answer.
+/// An endpoint's response.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// The status.
+    /// Also one that is no success: who sends the request decides.
     pub status: StatusCode,
-    /// The body.
+    /// All of it.
     pub body: Bytes,
 }
 
 /// `GET path`.
 ///
 /// # Errors
-/// No connection, or no complete answer within five seconds.
+/// No connection, or no complete response within five seconds.
 pub async fn get(to: SocketAddr, path: &str) -> anyhow::Result<Reply> {
     request(to, Method::GET, path, Bytes::new(), None, LIMIT).await
 }
@@ -49,7 +52,7 @@ pub async fn post(
 /// Any request, on a connection of its own; with the secret if it changes something.
 ///
 /// # Errors
-/// No connection, or no complete answer within `limit`.
+/// No connection, or no complete response within `limit`.
 pub async fn request(
     to: SocketAddr,
     method: Method,
@@ -76,7 +79,7 @@ pub async fn request(
         let body = Limited::new(response.into_body(), BODY_LIMIT)
             .collect()
             .await
-            .map_err(|error| anyhow::anyhow!("read the answer of {to}: {error}"))?;
+            .map_err(|error| anyhow::anyhow!("read the response of {to}: {error}"))?;
         Ok(Reply { status, body: body.to_bytes() })
     };
     tokio::time::timeout(limit, exchange)
