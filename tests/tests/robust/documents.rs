@@ -11,8 +11,10 @@ use super::program;
 fn documents() -> Vec<PathBuf> {
     let root = tests::program::root().expect("the workspace");
     let mut documents = vec![root.join("README.md"), root.join("certs/README.md")];
-    let folder = std::fs::read_dir(root.join("docs")).expect("read docs/");
-    documents.extend(folder.map(|entry| entry.expect("read docs/").path()));
+    for folder in ["docs", "docs/course"] {
+        let entries = std::fs::read_dir(root.join(folder)).expect("a folder of documents");
+        documents.extend(entries.map(|entry| entry.expect("an entry").path()));
+    }
     documents.retain(|path| path.extension().is_some_and(|end| end == "md"));
     documents
 }
@@ -89,6 +91,14 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(broken.is_empty(), "links to nowhere:\n  {}", broken.join("\n  "));
+}
+
+/// The README is a door, not the house.
+#[test]
+fn the_readme_is_short() {
+    let root = tests::program::root().expect("the workspace");
+    let lines = std::fs::read_to_string(root.join("README.md")).expect("README.md").lines().count();
+    assert!(lines <= 120, "README.md has {lines} lines, more than 120");
 }
 
 #[test]
