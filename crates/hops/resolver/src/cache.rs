@@ -1,72 +1,59 @@
-//! What is remembered, for how long, and what may be made of it.
+//! What is remembered, and for how long: at most as long as its TTL says (RFC 1035 §3.2.1).
 //!
-//! Three kinds of knowledge are kept apart, and that keeps them honest (RFC 2181 §5.4.1): *answers* come
-//! from the server of the zone and may be passed on to clients; *delegations*, with their glue, come from
-//! the parent, serve to find a server, and are never an answer; *failures* are short and say that nothing
-//! was found out (RFC 9520).
+//! Answers and delegations are kept apart, and failures from both: see [`recursion::Cache`].
 
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use hickory_proto::rr::{Name, RData, Record, RecordType};
-use lru::LruCache;
-
-use crate::alias::{follows_aliases, renamed, target};
 use dnswire::ExtendedError;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use hop::clock;
+use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
+use recursion::alias::{follows_aliases, renamed, target};
+use recursion::{Delegation, End, FAILURE, Finding};
 
-/// No TTL counts for more than a day: whoever moves must not be haunted by a TTL of 68 years (RFC 2181 §8;
-/// RFC 8767 §4 allows up to a week).
-pub(crate) const LONGEST: u32 = 86_400;
-/// "No" is kept for three hours at most (RFC 2308 §5).
-pub(crate) const LONGEST_NEGATIVE: u32 = 10_800;
-/// A failure is kept for the shortest time that RFC 9520 §3.2 allows: in a laboratory somebody has just
-/// mended what failed.
-pub(crate) const FAILURE: Duration = Duration::from_secs(1);
-/// The most entries, and the most bytes they may be worth together. An ISP's cache has a hundred times this.
-const MOST_ENTRIES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
-const MOST_BYTES: usize = 32 << 20;
-/// The most failures.
-const MOST_FAILURES: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+/// The most entries, and the most bytes of all of them. An ISP's cache has a hundred times this.
+const MAX_ENTRIES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+const MAX_BYTES: usize = 32 << 20;
+const MAX_FAILURES: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 
-/// What is known of a name and type: perhaps by aliases, and then what is at their end.
-#[derive(Clone, Debug)]
-pub(crate) struct Finding {
-    /// CNAME records, and the DNAME records they come from, in the order in which they are followed.
-    pub(crate) aliases: Vec<Record>,
-    /// What is at the end of them.
-    pub(crate) end: End,
+/// The cache of one resolver, as its recursions see it.
+pub(crate) struct SharedCache(Mutex<Cache>);
+
+impl SharedCache {
+    pub(crate) fn new() -> Self {
+        SharedCache(Mutex::new(Cache::new()))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Cache> {
+        self.0.lock()
+    }
 }
 
-/// The end of a [`Finding`].
-#[derive(Clone, Debug)]
-pub(crate) enum End {
-    /// The records asked for.
-    Records(Vec<Record>),
-    /// The name exists, but has no record of that type; and the zone's SOA, if it was told.
-    NoData(Option<Record>),
-    /// There is no such name (of the alias's target, RFC 6604 §3).
-    NoName(Option<Record>),
-    /// Everything else has to be asked about this name.
-    Alias(Name),
+impl recursion::Cache for SharedCache {
+    fn find(&self, name: &Name, kind: RecordType) -> Option<Finding> {
+        self.lock().find(name, kind, clock::monotonic())
+    }
+
+    fn keep(&self, name: &Name, kind: RecordType, finding: &Finding) {
+        self.lock().keep(name, kind, finding, clock::monotonic());
+    }
+
+    fn delegation(&self, name: &Name, kind: RecordType) -> Option<Delegation> {
+        self.lock().delegation(name, kind, clock::monotonic())
+    }
+
+    fn keep_delegation(&self, delegation: Delegation, ttl: u32) {
+        self.lock().keep_delegation(delegation, ttl, clock::monotonic());
+    }
+
+    fn server_recovered(&self) {
+        self.lock().failures.clear();
+    }
 }
 
-/// A zone's servers, as its parent names them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Delegation {
-    pub(crate) zone: Name,
-    pub(crate) servers: Vec<NameServer>,
-}
-
-/// One server of a delegation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NameServer {
-    pub(crate) name: Name,
-    /// Its glue (RFC 1034 §4.2.1); without, its name has to be resolved first.
-    pub(crate) glue: Vec<IpAddr>,
-}
-
-/// The memory of one resolver. The least recently used entry makes room for the next.
+/// Its entries. The least recently used is evicted first.
 pub(crate) struct Cache {
     entries: LruCache<(Name, Of), Entry>,
     bytes: usize,
@@ -98,12 +85,11 @@ enum What {
 }
 
 impl Cache {
-    pub(crate) fn new() -> Self {
-        Cache { entries: LruCache::new(MOST_ENTRIES), bytes: 0, failures: LruCache::new(MOST_FAILURES) }
+    fn new() -> Self {
+        Cache { entries: LruCache::new(MAX_ENTRIES), bytes: 0, failures: LruCache::new(MAX_FAILURES) }
     }
 
-    /// What is known of this question. TTLs have been counted down (RFC 1035 §3.2.1).
-    pub(crate) fn find(&mut self, name: &Name, kind: RecordType, now: Instant) -> Option<Finding> {
+    fn find(&mut self, name: &Name, kind: RecordType, now: Instant) -> Option<Finding> {
         let plain = |end| Some(Finding { aliases: Vec::new(), end });
         if let Some(found) = self.get(name, Of::Type(kind), now) {
             return plain(match found {
@@ -120,7 +106,7 @@ impl Cache {
             return Some(Finding { aliases, end: End::Alias(target) });
         }
         if let Some((What::Absent(soa), age)) = self.get(name, Of::Absence, now) {
-            return plain(End::NoName(soa.as_ref().map(|soa| older(soa, age))));
+            return plain(End::NxDomain(soa.as_ref().map(|soa| older(soa, age))));
         }
         // A DNAME renames everything below it (RFC 6672 §3.4.1).
         let mut above = name.base_name();
@@ -134,12 +120,12 @@ impl Cache {
         None
     }
 
-    /// Remembers a finding about `name`, link by link.
-    pub(crate) fn keep(&mut self, name: &Name, kind: RecordType, finding: &Finding, now: Instant) {
+    /// Remembers a finding about `name`, alias by alias.
+    fn keep(&mut self, name: &Name, kind: RecordType, finding: &Finding, now: Instant) {
         let mut at = name.clone();
         let mut by_dname = false;
         for alias in &finding.aliases {
-            // What a DNAME makes is made again from the DNAME.
+            // The CNAME that a DNAME stands for is derived from it again (RFC 6672 §3.1).
             if !std::mem::replace(&mut by_dname, alias.record_type() == RecordType::DNAME) {
                 let what = What::Records(vec![alias.clone()]);
                 self.put(alias.name.clone(), Of::Type(alias.record_type()), what, alias.ttl, now);
@@ -158,16 +144,14 @@ impl Cache {
             End::NoData(Some(soa)) => {
                 self.put(at, Of::Type(kind), What::Absent(Some(soa.clone())), soa.ttl, now);
             }
-            End::NoName(Some(soa)) => {
+            End::NxDomain(Some(soa)) => {
                 self.put(at, Of::Absence, What::Absent(Some(soa.clone())), soa.ttl, now);
             }
-            End::NoData(None) | End::NoName(None) | End::Alias(_) => {}
+            End::NoData(None) | End::NxDomain(None) | End::Alias(_) => {}
         }
     }
 
-    /// The servers of the closest zone around `name` that is known. For DS, which lives above the cut
-    /// (RFC 4035 §3.1.4.1), `name`'s own zone does not count.
-    pub(crate) fn delegation(&mut self, name: &Name, kind: RecordType, now: Instant) -> Option<Delegation> {
+    fn delegation(&mut self, name: &Name, kind: RecordType, now: Instant) -> Option<Delegation> {
         let mut zone = if kind == RecordType::DS { name.base_name() } else { name.clone() };
         while !zone.is_root() {
             if let Some((What::Delegation(delegation), _)) = self.get(&zone, Of::Delegation, now) {
@@ -178,8 +162,7 @@ impl Cache {
         None
     }
 
-    /// Remembers who serves a zone, for `ttl` seconds.
-    pub(crate) fn keep_delegation(&mut self, delegation: Delegation, ttl: u32, now: Instant) {
+    fn keep_delegation(&mut self, delegation: Delegation, ttl: u32, now: Instant) {
         self.put(delegation.zone.clone(), Of::Delegation, What::Delegation(delegation), ttl, now);
     }
 
@@ -192,11 +175,6 @@ impl Cache {
     /// Remembers that a question came to nothing.
     pub(crate) fn keep_failure(&mut self, name: Name, kind: RecordType, reason: ExtendedError, now: Instant) {
         self.failures.put((name, kind), (reason, now));
-    }
-
-    /// Forgets all failures: there is news.
-    pub(crate) fn forget_failures(&mut self) {
-        self.failures.clear();
     }
 
     fn get(&mut self, name: &Name, of: Of, now: Instant) -> Option<(&What, u32)> {
@@ -229,7 +207,7 @@ impl Cache {
             self.bytes -= evicted.bytes;
         }
         self.bytes += bytes;
-        while self.bytes > MOST_BYTES {
+        while self.bytes > MAX_BYTES {
             let Some((_, evicted)) = self.entries.pop_lru() else { break };
             self.bytes -= evicted.bytes;
         }

@@ -1,16 +1,14 @@
 //! What a resolver is told: where to listen, where the root is, and how name servers are reached.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use crate::exchange::NameServers;
+use recursion::ServerMap;
 
 /// A caching recursive resolver: walks from the root to the answer, and remembers it.
 ///
-/// Asks name servers on loopback only. On the admin endpoint, POST /flush empties the cache.
+/// Queries name servers on loopback only. On the admin endpoint, POST /flush empties the cache.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(version)]
 pub struct Settings {
@@ -49,9 +47,9 @@ pub struct Settings {
 
 impl Settings {
     /// How name servers are reached.
-    pub fn name_servers(&self) -> NameServers {
-        let moved: HashMap<_, _> = self.name_server_map.iter().map(|moved| (moved.from, moved.to)).collect();
-        NameServers { port: self.name_server_port, moved: Arc::new(moved), own: self.listen.ip() }
+    pub fn servers(&self) -> ServerMap {
+        let moved = self.name_server_map.iter().map(|moved| (moved.from, moved.to));
+        ServerMap::new(self.name_server_port, self.listen.ip()).moved(moved)
     }
 }
 

@@ -18,6 +18,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use journey::{Kind, Transport};
+use recursion::QueryTrace;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -25,7 +26,6 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Settings;
-use crate::query_trace::QueryTrace;
 use crate::respond::{Responder, WAITING};
 
 /// The media type of a DNS message (RFC 8484 §6).
@@ -127,7 +127,7 @@ async fn answer(
 ) -> Result<Response<Body>, Problem> {
     let exchange = Exchange::current();
     let query = query(request).await?;
-    // The questions asked on the way belong to the span of this exchange, and so to the caller's trace
+    // The queries to name servers belong to the span of this exchange, and so to the caller's trace
     // if it sent a `traceparent`.
     let telemetry = if exchange.sampled() { telemetry } else { Telemetry::off() };
     let child = exchange.child(trace::new_span_id(), Kind::Internal, "", (0, 0));

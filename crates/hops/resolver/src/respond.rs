@@ -1,7 +1,7 @@
 //! From the bytes of a query to the bytes of a response: the whole resolver but for its sockets.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use dnswire::{ExtendedError, Received};
 use hickory_proto::op::{Message, Query, ResponseCode};
@@ -9,21 +9,20 @@ use hickory_proto::rr::{DNSClass, RecordType};
 use hop::{Telemetry, trace};
 use journey::semconv::attribute;
 use journey::{Kind, Span, Stamp, Transport};
+use parking_lot::RwLock;
+use recursion::{Outcome, QueryTrace, ServerMap};
 use tokio::sync::Semaphore;
 
-use crate::exchange::NameServers;
-use crate::outcome::Outcome;
-use crate::query_trace::QueryTrace;
 use crate::resolver::Resolver;
 
-/// How many queries may wait for an answer that the cache does not have. Each holds some memory, and someone
-/// will send more than there is room for: the surplus is told so at once. What the cache knows needs no room.
+/// How many queries may wait for something that the cache does not have. Each holds some memory, and someone
+/// will send more than fit: the surplus is told so at once. What the cache knows does not count.
 pub(crate) const WAITING: usize = 8_192;
 
 /// Everything a query needs. One per process, shared by all sockets.
 pub struct Responder {
     roots: Vec<IpAddr>,
-    servers: NameServers,
+    servers: ServerMap,
     resolver: RwLock<Arc<Resolver>>,
     waiting: Semaphore,
     telemetry: Telemetry,
@@ -41,16 +40,16 @@ pub struct Response {
     pub code: ResponseCode,
     /// For how many seconds the answer may still be kept.
     pub ttl: Option<u32>,
-    /// How many questions went to name servers for it.
-    pub questions: u32,
-    /// What the cache had to do with it: `hit`, `miss`, or `shared` when another query had already asked.
+    /// How many queries went to name servers for it.
+    pub upstream_queries: u32,
+    /// What the cache had to do with it: `hit`, `miss`, or `shared` when another query's recursion was waited for.
     pub cache: &'static str,
 }
 
 impl Responder {
     /// Begins with an empty cache, knowing nothing but where the root's servers are; spans go to `telemetry`.
-    pub fn new(roots: Vec<IpAddr>, servers: NameServers, telemetry: Telemetry) -> Self {
-        let resolver = RwLock::new(Resolver::new(roots.clone(), servers.clone()));
+    pub fn new(roots: Vec<IpAddr>, servers: ServerMap, telemetry: Telemetry) -> Self {
+        let resolver = RwLock::new(Arc::new(Resolver::new(roots.clone(), servers.clone())));
         let waiting = Semaphore::new(WAITING);
         Responder { roots, servers, resolver, waiting, telemetry }
     }
@@ -58,7 +57,7 @@ impl Responder {
     /// Forgets everything. Queries in progress keep the old memory until they are done.
     pub fn flush(&self) {
         let empty = Resolver::new(self.roots.clone(), self.servers.clone());
-        *self.resolver.write().unwrap_or_else(PoisonError::into_inner) = empty;
+        *self.resolver.write() = Arc::new(empty);
     }
 
     /// Begins the trace of a query that came without one: DNS has no place for it.
@@ -87,10 +86,10 @@ impl Responder {
                 (reply(&query, outcome), limit, ttl)
             }
         };
-        // RA: "I do ask others for you" (RFC 1035 §4.1.1).
+        // RA: recursion is available (RFC 1035 §4.1.1).
         reply.metadata.recursion_available = true;
         let bytes = dnswire::write(&reply, limit);
-        let cache = match (trace.questions(), trace.shared()) {
+        let cache = match (trace.upstream_queries(), trace.shared()) {
             (0, 0) => "hit",
             (0, _) => "shared",
             _ => "miss",
@@ -102,7 +101,7 @@ impl Responder {
             question: reply.queries.pop(),
             code,
             ttl,
-            questions: trace.questions(),
+            upstream_queries: trace.upstream_queries(),
             cache,
         })
     }
@@ -110,16 +109,16 @@ impl Responder {
     async fn outcome(&self, query: &Message, trace: &Arc<QueryTrace>) -> Outcome {
         let Some(question) = query.queries.first() else { return Outcome::bare(ResponseCode::FormErr) };
         if !query.recursion_desired {
-            // RD=0 asks for what is in the cache and no more. Unlike real resolvers this one does not tell:
-            // other people's questions are none of the asker's business.
+            // RD=0 means: what is in the cache and no more. Unlike real resolvers this one does not tell:
+            // other people's questions are none of this client's business.
             let text = "this resolver serves recursive queries (RD=1)";
             return Outcome::failed(ResponseCode::Refused, ExtendedError::NOT_AUTHORITATIVE, text);
         }
         if let Some(refusal) = refusal(question) {
             return refusal;
         }
-        let resolver = Arc::clone(&self.resolver.read().unwrap_or_else(PoisonError::into_inner));
-        if let Some(outcome) = resolver.remembered(question) {
+        let resolver = Arc::clone(&self.resolver.read());
+        if let Some(outcome) = resolver.cached(question) {
             return outcome;
         }
         let Ok(_permit) = self.waiting.try_acquire() else {
@@ -133,8 +132,8 @@ impl Responder {
         outcome
     }
 
-    /// Tells the lab what was asked, how it went, what the cache knew, and when the two messages passed the
-    /// socket.
+    /// Reports the SERVER span: the question, how it went, what the cache knew, and when the two messages passed
+    /// the socket.
     pub fn report(&self, trace: &QueryTrace, response: &Response, times: (u64, u64), stamps: Vec<Stamp>) {
         if !self.telemetry.enabled() {
             return;
@@ -163,7 +162,7 @@ impl Response {
             (attribute::DNS_QUESTION_TYPE, kind.into()),
             (attribute::DNS_RESPONSE_CODE, dnswire::name_of(self.code).into()),
             (attribute::DNS_ID, self.id.into()),
-            (attribute::DNS_UPSTREAM_QUERIES, i64::from(self.questions).into()),
+            (attribute::DNS_UPSTREAM_QUERIES, i64::from(self.upstream_queries).into()),
             (attribute::DNS_CACHE, self.cache.into()),
         ];
         facts.extend(self.ttl.map(|ttl| (attribute::DNS_ANSWER_TTL, i64::from(ttl).into())));
@@ -171,7 +170,7 @@ impl Response {
     }
 }
 
-/// What is not asked of name servers at all: other classes, whole zones (RFC 5936 is between name servers),
+/// What no name server is queried for: other classes, whole zones (RFC 5936 is between name servers),
 /// and types that are no data but belong to messages (RFC 6895 §3.1).
 fn refusal(question: &Query) -> Option<Outcome> {
     match question.query_type {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use dnswire::{Connections, Reply};
 use hop::listen::Pair;
 use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, admin, clock};
@@ -19,18 +20,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::doh::Doh;
 use crate::respond::Responder;
-use dnswire::{Connections, Reply};
 
 /// TCP connections served at once; the others wait in the kernel's queue.
 const LIMIT: usize = 256;
 static CONNECTIONS: Connections = Connections::new(LIMIT);
 
-/// Serves until the hop is told to stop and what was asked before is answered.
+/// Serves until the hop is told to stop and the queries received before have their responses.
 ///
 /// # Errors
 /// The sockets are gone.
 pub async fn run(sockets: Pair, doh: Option<Doh>, responder: Responder, hop: Hop) -> anyhow::Result<()> {
-    let address = sockets.address().context("ask for the bound address")?;
+    let address = sockets.address().context("read the bound address")?;
     let responder = Arc::new(responder);
     let flushed = Arc::clone(&responder);
     hop.admin.route(Method::POST, "/flush", move |_| {

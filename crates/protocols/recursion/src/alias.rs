@@ -8,16 +8,16 @@ use crate::cache::{End, Finding};
 use crate::minimise::labels;
 
 /// The most aliases that are followed for one question; Unbound and BIND stop at the same number.
-pub(crate) const MOST_ALIASES: usize = 11;
+pub const MAX_ALIASES: usize = 11;
 
 /// Does a question of this type follow a CNAME? Those for the alias itself, or for everything, do not
 /// (RFC 1034 §3.6.2).
-pub(crate) fn follows_aliases(kind: RecordType) -> bool {
+pub fn follows_aliases(kind: RecordType) -> bool {
     !matches!(kind, RecordType::CNAME | RecordType::ANY)
 }
 
 /// Where a CNAME points; `None` for any other record.
-pub(crate) fn target(alias: &Record) -> Option<Name> {
+pub fn target(alias: &Record) -> Option<Name> {
     match &alias.data {
         RData::CNAME(cname) => Some(cname.0.clone()),
         _ => None,
@@ -26,7 +26,7 @@ pub(crate) fn target(alias: &Record) -> Option<Name> {
 
 /// The CNAME that a DNAME makes for a name below it, and where it points (RFC 6672 §2.2). `None` when `dname`
 /// is no DNAME above `name`, or the new name would be too long.
-pub(crate) fn rename(name: &Name, dname: &Record) -> Option<(Record, Name)> {
+pub fn rename(name: &Name, dname: &Record) -> Option<(Record, Name)> {
     if dname.record_type() != RecordType::DNAME || !dname.name.zone_of(name) || dname.name == *name {
         return None;
     }
@@ -41,7 +41,7 @@ pub(crate) fn rename(name: &Name, dname: &Record) -> Option<(Record, Name)> {
 
 /// What is found about `name`, below this DNAME. Whoever asks for the alias itself has it then; all others
 /// have to go on (RFC 6672 §3.2).
-pub(crate) fn renamed(name: &Name, kind: RecordType, dname: Record) -> Option<Finding> {
+pub fn renamed(name: &Name, kind: RecordType, dname: Record) -> Option<Finding> {
     let (alias, target) = rename(name, &dname)?;
     Some(match follows_aliases(kind) {
         true => Finding { aliases: vec![dname, alias], end: End::Alias(target) },

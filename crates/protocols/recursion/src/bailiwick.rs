@@ -7,43 +7,48 @@
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
-use crate::alias::{MOST_ALIASES, follows_aliases, rename, renamed, target};
-use crate::cache::{Delegation, End, Finding, LONGEST, LONGEST_NEGATIVE, NameServer};
+use crate::alias::{MAX_ALIASES, follows_aliases, rename, renamed, target};
+use crate::cache::{Delegation, End, Finding, NameServer};
 
+/// No TTL counts for more than a day, in seconds: whoever moves must not be haunted by a TTL of 68 years
+/// (RFC 2181 §8; RFC 8767 §4 allows up to a week).
+const MAX_TTL: u32 = 86_400;
+/// "No" is kept for three hours at most (RFC 2308 §5).
+const MAX_NEGATIVE_TTL: u32 = 10_800;
 /// The most servers of one delegation that are looked at; the root has thirteen.
-const MOST_SERVERS: usize = 16;
+const MAX_SERVERS: usize = 16;
 
 /// What a response means to the question.
 #[derive(Debug)]
-pub(crate) enum Reading {
-    /// The answer, or the end of the matter.
-    Finding(Finding),
-    /// Others know more: who, and for how many seconds.
+pub(crate) enum Classified {
+    /// What the zone says of the name, be it that there is nothing.
+    Answer(Finding),
+    /// Others know more: who, and for how many seconds that holds.
     Referral(Delegation, u32),
     /// Nothing: this server does not serve the zone as it should (a *lame* server). Another one may.
     Lame(String),
 }
 
-/// Reads the response of a server of `zone` to the question for `name` and `kind`.
-pub(crate) fn read(zone: &Name, name: &Name, kind: RecordType, response: &Message) -> Reading {
+/// What the response of a server of `zone` to the question for `name` and `kind` means.
+pub(crate) fn classify(zone: &Name, name: &Name, kind: RecordType, response: &Message) -> Classified {
     let code = response.response_code;
     if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
-        return Reading::Lame(format!("it answers {}", dnswire::name_of(code)));
+        return Classified::Lame(format!("it answers {}", dnswire::name_of(code)));
     }
     if response.recursion_available && !response.authoritative {
-        return Reading::Lame(format!("it is a resolver and no server of {zone}"));
+        return Classified::Lame(format!("it is a resolver and no server of {zone}"));
     }
     if response.truncation {
-        return Reading::Lame("its answer is cut off".to_owned());
+        return Classified::Lame("its response is cut off".to_owned());
     }
     if !follows_aliases(kind)
         && let Some((dname, _)) = dname(zone, name, &response.answers)
         && let Some(finding) = renamed(name, kind, dname)
     {
-        return Reading::Finding(finding);
+        return Classified::Answer(finding);
     }
     let (aliases, at) = follow(zone, name, kind, &response.answers);
-    let finding = |end| Reading::Finding(Finding { aliases: aliases.clone(), end });
+    let finding = |end| Classified::Answer(Finding { aliases: aliases.clone(), end });
     if !zone.zone_of(&at) {
         // Whatever else it says is about somebody else's zone.
         return finding(End::Alias(at));
@@ -55,7 +60,7 @@ pub(crate) fn read(zone: &Name, name: &Name, kind: RecordType, response: &Messag
     // The code is about the name at the end of the aliases (RFC 6604 §3).
     let soa = soa(zone, &at, &response.authorities);
     if code == ResponseCode::NXDomain {
-        return finding(End::NoName(soa));
+        return finding(End::NxDomain(soa));
     }
     if soa.is_some() {
         return finding(End::NoData(soa));
@@ -64,9 +69,9 @@ pub(crate) fn read(zone: &Name, name: &Name, kind: RecordType, response: &Messag
         return finding(End::Alias(at));
     }
     match referral(zone, &at, response) {
-        Some(reading) => reading,
+        Some(classified) => classified,
         None if response.authoritative => finding(End::NoData(None)),
-        None => Reading::Lame("it answers nothing and refers to nobody".to_owned()),
+        None => Classified::Lame("it answers nothing and refers to nobody".to_owned()),
     }
 }
 
@@ -76,7 +81,7 @@ fn follow(zone: &Name, name: &Name, kind: RecordType, answers: &[Record]) -> (Ve
     if !follows_aliases(kind) {
         return (aliases, at);
     }
-    for _ in 0..=MOST_ALIASES {
+    for _ in 0..=MAX_ALIASES {
         if !zone.zone_of(&at) {
             break;
         }
@@ -115,7 +120,7 @@ fn rrset(section: &[Record], name: &Name, kind: RecordType) -> Vec<Record> {
             if set.iter().any(|other| other.data == record.data) {
                 continue;
             }
-            // As the client spelled it, not as whoever asked first did.
+            // As the client spelled it, not as the first who queried it did.
             set.push(Record::from_rdata(name.clone(), record.ttl, record.data.clone()));
         }
     }
@@ -125,7 +130,7 @@ fn rrset(section: &[Record], name: &Name, kind: RecordType) -> Vec<Record> {
         .map(|record| record.ttl)
         .min()
         .unwrap_or(0)
-        .min(LONGEST);
+        .min(MAX_TTL);
     set.iter_mut().for_each(|record| record.ttl = ttl);
     set
 }
@@ -136,22 +141,22 @@ fn soa(zone: &Name, name: &Name, authorities: &[Record]) -> Option<Record> {
     authorities.iter().find_map(|record| {
         let RData::SOA(soa) = &record.data else { return None };
         let fits = zone.zone_of(&record.name) && record.name.zone_of(name);
-        let ttl = record.ttl.min(soa.minimum).min(LONGEST_NEGATIVE);
+        let ttl = record.ttl.min(soa.minimum).min(MAX_NEGATIVE_TTL);
         fits.then(|| Record::from_rdata(record.name.clone(), ttl, record.data.clone()))
     })
 }
 
 /// The delegation in a response: downwards, on the way to `name`; else it is lame.
-fn referral(zone: &Name, name: &Name, response: &Message) -> Option<Reading> {
+fn referral(zone: &Name, name: &Name, response: &Message) -> Option<Classified> {
     let below =
         response.authorities.iter().find(|record| record.record_type() == RecordType::NS)?.name.clone();
     if below == *zone || !zone.zone_of(&below) || !below.zone_of(name) {
-        return Some(Reading::Lame(format!("it serves {zone} and refers to {below}")));
+        return Some(Classified::Lame(format!("it serves {zone} and refers to {below}")));
     }
     let records = rrset(&response.authorities, &below, RecordType::NS);
     let mut ttl = records.first().map_or(0, |record| record.ttl);
     let mut servers = Vec::new();
-    for record in records.into_iter().take(MOST_SERVERS) {
+    for record in records.into_iter().take(MAX_SERVERS) {
         let RData::NS(server) = record.data else { continue };
         let mut glue = Vec::new();
         // Glue for names outside the zone is hearsay.
@@ -164,7 +169,7 @@ fn referral(zone: &Name, name: &Name, response: &Message) -> Option<Reading> {
         }
         servers.push(NameServer { name: server.0, glue });
     }
-    Some(Reading::Referral(Delegation { zone: below, servers }, ttl))
+    Some(Classified::Referral(Delegation { zone: below, servers }, ttl))
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! A question that is led from alias to alias.
+//! A question that leads from alias to alias.
 
 use dnswire::ExtendedError;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, Record, RecordType};
-use hop::clock;
 
-use crate::alias::{MOST_ALIASES, target};
+use crate::alias::{MAX_ALIASES, target};
 use crate::cache::{Cache, End, Finding};
 use crate::outcome::Outcome;
 
@@ -24,9 +23,9 @@ impl Chain {
     }
 
     /// Goes as far as the cache knows the way; the outcome if that is to the end.
-    pub(crate) fn follow_in(&mut self, cache: &mut Cache) -> Option<Outcome> {
+    pub(crate) fn follow_in(&mut self, cache: &dyn Cache) -> Option<Outcome> {
         loop {
-            let finding = cache.find(&self.at, self.kind, clock::monotonic())?;
+            let finding = cache.find(&self.at, self.kind)?;
             if let Some(outcome) = self.take(finding) {
                 return Some(outcome);
             }
@@ -44,13 +43,13 @@ impl Chain {
         let (code, records, soa) = match finding.end {
             End::Records(records) => (ResponseCode::NoError, records, None),
             End::NoData(soa) => (ResponseCode::NoError, Vec::new(), soa),
-            End::NoName(soa) => (ResponseCode::NXDomain, Vec::new(), soa),
+            End::NxDomain(soa) => (ResponseCode::NXDomain, Vec::new(), soa),
             End::Alias(next) if self.seen.contains(&next) => {
                 let text = format!("{next} is an alias of itself");
                 return Some(Outcome::failed(ResponseCode::ServFail, ExtendedError::OTHER, text));
             }
-            End::Alias(_) if self.seen.len() > MOST_ALIASES => {
-                let text = format!("more than {MOST_ALIASES} aliases, one after the other");
+            End::Alias(_) if self.seen.len() > MAX_ALIASES => {
+                let text = format!("more than {MAX_ALIASES} aliases, one after the other");
                 return Some(Outcome::failed(ResponseCode::ServFail, ExtendedError::OTHER, text));
             }
             End::Alias(_) => return None,

@@ -1,26 +1,28 @@
 //! The same work wanted by many is done once, and all get its result.
 //!
-//! A popular name that expires is asked for by every client in the same moment. Each of them walking by
-//! itself would multiply the load on the name servers, and give a forger as many chances to guess
+//! A popular name that expires is queried by every client in the same moment. A recursion for each of them
+//! would multiply the load on the name servers, and give a forger as many chances to guess
 //! (RFC 5452 §5, the "birthday" attack).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 /// Work in progress, by what it is for.
-pub(crate) struct Coalesce<K, V> {
+pub struct Coalesce<K, V> {
     running: Mutex<HashMap<K, watch::Receiver<Option<V>>>>,
 }
 
 /// What joined or started work came to.
-pub(crate) struct Done<V> {
-    pub(crate) value: V,
+pub struct Done<V> {
+    /// Its result.
+    pub value: V,
     /// Somebody else had already started it.
-    pub(crate) joined: bool,
+    pub joined: bool,
 }
 
 impl<K, V> Default for Coalesce<K, V> {
@@ -36,7 +38,7 @@ where
 {
     /// Joins the work for `key` if it is running, or else starts it, as a task of its own: who started it
     /// may go away without harm to those who joined. `None` if the program ends meanwhile.
-    pub(crate) async fn run<F>(self: &Arc<Self>, key: K, work: impl FnOnce() -> F) -> Option<Done<V>>
+    pub async fn run<F>(self: &Arc<Self>, key: K, work: impl FnOnce() -> F) -> Option<Done<V>>
     where
         F: Future<Output = V> + Send + 'static,
     {
@@ -61,6 +63,6 @@ where
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<K, watch::Receiver<Option<V>>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 }

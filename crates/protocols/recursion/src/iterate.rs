@@ -1,59 +1,78 @@
-//! The walk from the root to the answer.
+//! From the root down to the records.
 //!
-//! `lookup` follows aliases from name to name; `iterate` walks down the tree for one of them, from the closest
-//! zone whose servers are known to the one that answers. The algorithm is that of RFC 1034 §5.3.3, with the
-//! names shortened as RFC 9156 §3 says. How a usable response is got out of one zone's servers is in
-//! [`zone_servers`](crate::zone_servers).
+//! [`Recursor::resolve`] follows aliases from name to name; `Iteration::descend` goes down the tree for one of
+//! them, from the closest zone whose servers are known to the one that answers. The algorithm is that of
+//! RFC 1034 §5.3.3, with the names shortened as RFC 9156 §3 says. How a usable response is got out of one
+//! zone's servers is in `zone_servers`.
 
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use dnswire::ExtendedError;
+use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RecordType};
-use hop::clock;
 
-use crate::bailiwick::Reading;
-use crate::cache::{End, Finding};
+use crate::bailiwick::Classified;
+use crate::cache::{Cache, Delegation, End, Finding, NameServer};
 use crate::chain::Chain;
-use crate::exchange::PATIENCE;
 use crate::minimise::{Minimiser, PROBE};
 use crate::outcome::Outcome;
 use crate::query_trace::QueryTrace;
-use crate::resolver::Resolver;
+use crate::server_map::ServerMap;
+use crate::servers::Servers;
+use crate::zone_servers::{Boxed, ZoneServers};
 
-/// The work for one client's question.
-pub(crate) struct Iteration<'a> {
-    pub(crate) resolver: &'a Arc<Resolver>,
-    pub(crate) trace: Arc<QueryTrace>,
-    /// How much longer name servers may leave us waiting for nothing, in all.
-    pub(crate) patience: Mutex<Duration>,
+/// How deep the search for a server's address may itself need a server's address.
+const DEPTH: usize = 4;
+
+/// Finds what questions come to. It knows the root, and what it has learned since.
+pub struct Recursor {
+    root: Delegation,
+    servers: Arc<Servers>,
+    cache: Arc<dyn Cache>,
 }
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-impl<'a> Iteration<'a> {
-    pub(crate) fn new(resolver: &'a Arc<Resolver>, trace: Arc<QueryTrace>) -> Self {
-        Iteration { resolver, trace, patience: Mutex::new(PATIENCE) }
+impl Recursor {
+    /// Begins with nothing but the addresses of the root's servers, and whatever `cache` knows.
+    pub fn new(roots: Vec<IpAddr>, map: ServerMap, cache: Arc<dyn Cache>) -> Self {
+        let root = NameServer { name: Name::root(), glue: roots };
+        Recursor {
+            root: Delegation { zone: Name::root(), servers: vec![root] },
+            servers: Arc::new(Servers::new(map, Arc::clone(&cache))),
+            cache,
+        }
     }
 
-    /// Follows `name` through its aliases to the records of the type. `for_sake_of` are the names that wait
-    /// for this one, because it is a name server of theirs.
-    pub(crate) fn lookup<'b>(
-        &'b self,
-        name: Name,
-        kind: RecordType,
-        for_sake_of: &'b [Name],
-    ) -> Boxed<'b, Outcome> {
+    /// What the question comes to, if the cache has all of it.
+    pub fn cached(&self, name: &Name, kind: RecordType) -> Option<Outcome> {
+        Chain::new(name, kind).follow_in(&*self.cache)
+    }
+
+    /// Finds what the question comes to by querying name servers, each query a child of `trace`.
+    pub async fn resolve(&self, name: Name, kind: RecordType, trace: Arc<QueryTrace>) -> Outcome {
+        let zones = ZoneServers::new(&self.servers, &*self.cache, trace);
+        Iteration { recursor: self, zones }.lookup(name, kind, &[]).await
+    }
+}
+
+/// The work for one client's question.
+struct Iteration<'a> {
+    recursor: &'a Recursor,
+    zones: ZoneServers<'a>,
+}
+
+impl Iteration<'_> {
+    /// Follows `name` through its aliases to the records of the type. `dependents` are the names that wait for
+    /// this one, because it is a name server of theirs.
+    fn lookup<'b>(&'b self, name: Name, kind: RecordType, dependents: &'b [Name]) -> Boxed<'b, Outcome> {
         Box::pin(async move {
             let mut chain = Chain::new(&name, kind);
             loop {
-                let known = chain.follow_in(&mut self.resolver.cache());
-                if let Some(outcome) = known {
+                if let Some(outcome) = chain.follow_in(&*self.recursor.cache) {
                     return outcome;
                 }
-                let waits: Vec<Name> = for_sake_of.iter().chain([&chain.at]).cloned().collect();
-                match self.iterate(&chain.at, kind, &waits).await {
+                let dependents: Vec<Name> = dependents.iter().chain([&chain.at]).cloned().collect();
+                match self.descend(&chain.at, kind, &dependents).await {
                     Ok(finding) => {
                         if let Some(outcome) = chain.take(finding) {
                             return outcome;
@@ -65,42 +84,66 @@ impl<'a> Iteration<'a> {
         })
     }
 
-    /// Walks down the tree to the servers that answer for `name`.
-    async fn iterate(&self, name: &Name, kind: RecordType, waits: &[Name]) -> Result<Finding, ExtendedError> {
-        let known = self.resolver.cache().delegation(name, kind, clock::monotonic());
-        let mut delegation = known.unwrap_or_else(|| self.resolver.roots.clone());
+    /// Goes down the tree to the servers that answer for `name`.
+    async fn descend(
+        &self,
+        name: &Name,
+        kind: RecordType,
+        dependents: &[Name],
+    ) -> Result<Finding, ExtendedError> {
+        let cache = &self.recursor.cache;
+        let mut delegation = cache.delegation(name, kind).unwrap_or_else(|| self.recursor.root.clone());
         let mut minimiser = Minimiser::new(name);
         loop {
             let shown = minimiser.next(&delegation.zone);
             let probing = shown != *name;
-            let asked = if probing { PROBE } else { kind };
-            if probing && let Some(known) = self.resolver.cache().find(&shown, PROBE, clock::monotonic()) {
-                if matches!(known.end, End::NoName(_)) {
+            let query_type = if probing { PROBE } else { kind };
+            if probing && let Some(known) = cache.find(&shown, PROBE) {
+                if matches!(known.end, End::NxDomain(_)) {
                     minimiser.give_up();
                 }
                 continue;
             }
             minimiser.count_sent();
-            match self.ask_zone(&delegation, &shown, asked, waits).await {
-                Ok(Reading::Referral(next, ttl)) => {
-                    self.resolver.cache().keep_delegation(next.clone(), ttl, clock::monotonic());
+            let find_address = |server| self.addresses_of(server, dependents);
+            match self.zones.query(&delegation, &shown, query_type, &find_address).await? {
+                Classified::Referral(next, ttl) => {
+                    cache.keep_delegation(next.clone(), ttl);
                     delegation = next;
                 }
-                Ok(Reading::Finding(finding)) => {
-                    self.resolver.cache().keep(&shown, asked, &finding, clock::monotonic());
+                Classified::Answer(finding) => {
+                    cache.keep(&shown, query_type, &finding);
                     if !probing {
                         return Ok(finding);
                     }
-                    if matches!(finding.end, End::NoName(_)) {
+                    if matches!(finding.end, End::NxDomain(_)) {
                         minimiser.give_up();
                     }
                 }
-                Ok(Reading::Lame(_)) if probing => minimiser.give_up(),
-                Ok(Reading::Lame(text)) => {
+                Classified::Lame(_) if probing => minimiser.give_up(),
+                Classified::Lame(text) => {
                     return Err(ExtendedError { code: ExtendedError::NO_REACHABLE_AUTHORITY, text });
                 }
-                Err(reason) => return Err(reason),
             }
         }
+    }
+
+    /// Finds the addresses of a name server that came without glue.
+    fn addresses_of<'b>(&'b self, server: Name, dependents: &'b [Name]) -> Boxed<'b, Vec<IpAddr>> {
+        Box::pin(async move {
+            // Two zones can each have their only server in the other.
+            if dependents.len() >= DEPTH || dependents.contains(&server) {
+                return Vec::new();
+            }
+            for kind in [RecordType::A, RecordType::AAAA] {
+                let outcome = self.lookup(server.clone(), kind, dependents).await;
+                let found: Vec<IpAddr> =
+                    outcome.answers.iter().filter_map(|record| record.data.ip_addr()).collect();
+                if !found.is_empty() || outcome.code != ResponseCode::NoError {
+                    return found;
+                }
+            }
+            Vec::new()
+        })
     }
 }

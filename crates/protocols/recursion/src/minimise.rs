@@ -1,21 +1,20 @@
 //! QNAME minimisation (RFC 9156): no name server learns more of the name than it needs to point the way.
 //!
-//! For `api.myshop.com.` the root is asked about `com.` only, and the server of `com.` about `myshop.com.`
+//! For `api.myshop.com.` the root is queried for `com.` only, and the server of `com.` for `myshop.com.`
 //! only. The last label needs no such probe: the question for it is the client's own. So a cold
-//! `api.myshop.com. A` is three upstream questions, no more than without minimisation.
+//! `api.myshop.com. A` is three upstream queries, no more than without minimisation.
 //!
-//! A probe asks for type A, whatever the client wants: RFC 9156 §2.1 prefers A to NS, which gives the
+//! A probe is a query for type A, whatever the client wants: RFC 9156 §2.1 prefers A to NS, which gives the
 //! minimiser away and which some servers and middleboxes handle badly.
 
 use hickory_proto::rr::{Name, RecordType};
 
-/// The type that a probe asks for (RFC 9156 §2.1).
+/// The type that a probe queries for (RFC 9156 §2.1).
 pub(crate) const PROBE: RecordType = RecordType::A;
-/// The most questions for one name (RFC 9156 §2.3, MAX_MINIMISE_COUNT): a name of 127 labels must not cost
-/// 127 questions.
-const MOST: usize = 10;
-/// So many questions add a single label each (RFC 9156 §2.3, MINIMISE_ONE_LAB); those after share the rest.
-const ONE_LABEL: usize = 4;
+/// The most queries for one name (RFC 9156 §2.3): a name of 127 labels must not cost 127 queries.
+const MAX_MINIMISE_COUNT: usize = 10;
+/// So many queries add a single label each (RFC 9156 §2.3); those after share the rest.
+const MINIMISE_ONE_LAB: usize = 4;
 
 /// How much of a name has been shown so far.
 pub(crate) struct Minimiser<'a> {
@@ -30,7 +29,7 @@ impl<'a> Minimiser<'a> {
         Minimiser { full, shown: 0, sent: 0, off: false }
     }
 
-    /// The name to ask the servers of `zone` about next: some labels more than they, or a probe, already
+    /// The name to query the servers of `zone` for next: some labels more than they, or a probe, already
     /// showed; in the end the full name.
     pub(crate) fn next(&mut self, zone: &Name) -> Name {
         let all = labels(self.full);
@@ -38,15 +37,15 @@ impl<'a> Minimiser<'a> {
         let left = all.saturating_sub(self.shown);
         let step = match self.sent {
             _ if self.off => left,
-            sent if sent < ONE_LABEL => 1,
-            sent => left.div_ceil(MOST.saturating_sub(sent).max(1)),
+            sent if sent < MINIMISE_ONE_LAB => 1,
+            sent => left.div_ceil(MAX_MINIMISE_COUNT.saturating_sub(sent).max(1)),
         };
         self.shown = (self.shown + step).min(all);
         // The full name in the client's own spelling.
         if self.shown == all { self.full.clone() } else { self.full.trim_to(self.shown) }
     }
 
-    /// The last name was really asked about, and not found in the cache.
+    /// The last name was really queried, and not found in the cache.
     pub(crate) fn count_sent(&mut self) {
         self.sent += 1;
     }

@@ -7,9 +7,9 @@ use hickory_proto::rr::Record;
 /// What a question came to.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// How it went.
+    /// NOERROR also when there is nothing of the type.
     pub code: ResponseCode,
-    /// The records asked for, aliases first. Those stay also when there is nothing at their end
+    /// The records of the type, aliases first. Those stay also when there is nothing at their end
     /// (RFC 2308 §2.1, §2.2; RFC 6604 §3).
     pub answers: Vec<Record>,
     /// The SOA of a negative answer.
@@ -29,7 +29,7 @@ impl Outcome {
         Outcome { reason: Some(ExtendedError { code: reason, text: text.into() }), ..Outcome::bare(code) }
     }
 
-    /// For how many seconds the answer may be kept: the smallest TTL in it.
+    /// For how many seconds it may be kept: the smallest TTL in it.
     pub fn ttl(&self) -> Option<u32> {
         self.answers.iter().chain(&self.authorities).map(|record| record.ttl).min()
     }

@@ -81,7 +81,7 @@ async fn slow_questions_keep_no_cached_answer_waiting_and_no_other_zone_out() {
         }
         // Not in the cache, but com. is well.
         let (reply, response) = ask(&resolver, "elsewhere.com.", RecordType::A).await;
-        assert_eq!((reply.response_code, response.questions), (ResponseCode::NXDomain, 1));
+        assert_eq!((reply.response_code, response.upstream_queries), (ResponseCode::NXDomain, 1));
         slowest
     };
     let (answers, slowest) = futures_util::future::join(slow, others).await;

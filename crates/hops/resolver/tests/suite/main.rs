@@ -11,9 +11,7 @@ mod trouble;
 mod unbound;
 mod walk;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use fake::World;
@@ -22,7 +20,7 @@ use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{Name, Record, RecordType};
 use hop::Telemetry;
 use journey::Transport;
-use resolver::exchange::NameServers;
+use recursion::ServerMap;
 use resolver::respond::{Responder, Response};
 
 /// Far more than anything here takes.
@@ -31,9 +29,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// A resolver that finds the world's name servers at their made-up addresses, and its spans.
 fn resolver(world: &World) -> (Responder, Telemetry) {
     let telemetry = Telemetry::memory("resolver");
-    let moved: HashMap<_, _> = world.addresses().collect();
-    let own = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
-    let servers = NameServers { port: 1, moved: Arc::new(moved), own };
+    let servers = ServerMap::new(1, IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53))).moved(world.addresses());
     (Responder::new(vec![fake::ROOT], servers, telemetry.clone()), telemetry)
 }
 

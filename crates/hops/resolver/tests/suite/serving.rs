@@ -101,9 +101,10 @@ fn settings_are_read_from_words() {
     let words = "resolver --roots 127.0.53.1,127.0.53.9 --name-server-port 53 --name-server-map 127.0.53.1=127.0.0.1:5301";
     let settings = Settings::try_parse_from(words.split(' ')).unwrap();
     assert_eq!((settings.roots.len(), settings.name_server_port), (2, 53));
-    let servers = settings.name_servers();
-    assert_eq!(servers.moved[&settings.roots[0]], "127.0.0.1:5301".parse().unwrap());
-    assert_eq!(servers.own.to_string(), "127.0.53.53");
+    let servers = settings.servers();
+    let at = |root: usize| servers.locate(settings.roots[root]).unwrap().to_string();
+    assert_eq!((at(0), at(1)), ("127.0.0.1:5301".to_owned(), "127.0.53.9:53".to_owned()));
+    assert_eq!(servers.own_end("127.0.53.9:53".parse().unwrap()).to_string(), "127.0.53.53:0");
     assert!(
         Settings::try_parse_from(["resolver", "--tls-cert", "x.pem"]).is_err(),
         "a certificate needs its key"

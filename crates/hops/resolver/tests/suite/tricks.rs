@@ -38,7 +38,7 @@ async fn a_denied_or_refused_probe_is_no_word_on_the_name() {
         let (resolver, _) = resolver(&world);
         let (answer, response) = ask(&resolver, "deep.in.the.myshop.com.", RecordType::A).await;
         assert_eq!(data(&answer.answers), ["deep.in.the.myshop.com. A 127.0.113.50"], "{code:?}");
-        assert_eq!(response.questions, 4, "A com, A myshop.com, A the, and then all of it");
+        assert_eq!(response.upstream_queries, 4, "A com, A myshop.com, A the, and then all of it");
         // Nor is what is remembered of the probe.
         let (answer, _) = ask(&resolver, "the.myshop.com.", RecordType::A).await;
         assert_ne!(answer.response_code, ResponseCode::NoError);
@@ -64,7 +64,7 @@ async fn a_name_of_many_labels_takes_ten_questions_at_most() {
         let (resolver, _) = resolver(&world);
         let (answer, response) = ask(&resolver, &owner, RecordType::A).await;
         assert_eq!(answer.answers.len(), 1, "{labels} labels: {answer:?}");
-        assert!(response.questions <= 10, "{labels} labels: {} questions", response.questions);
+        assert!(response.upstream_queries <= 10, "{labels} labels: {} questions", response.upstream_queries);
     }
 }
 
@@ -81,7 +81,7 @@ async fn a_no_keeps_the_aliases_that_led_to_it() {
             assert_eq!(answer.response_code, code);
             assert_eq!(data(&answer.answers), [format!("{owner} CNAME {to}.myshop.com.")]);
             assert_eq!(answer.authorities[0].record_type(), RecordType::SOA);
-            assert_eq!(response.questions > 0, cold);
+            assert_eq!(response.upstream_queries > 0, cold);
         }
     }
 }
@@ -97,9 +97,9 @@ async fn who_knows_no_edns_is_asked_again_without() {
         .await;
         let (resolver, _) = resolver(&world);
         let (answer, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
-        assert_eq!((answer.answers.len(), response.questions), (1, 4), "{code:?}");
+        assert_eq!((answer.answers.len(), response.upstream_queries), (1, 4), "{code:?}");
         let (_, response) = ask(&resolver, "www.myshop.com.", RecordType::A).await;
-        assert_eq!(response.questions, 1, "{code:?}: that is remembered");
+        assert_eq!(response.upstream_queries, 1, "{code:?}: that is remembered");
     }
 }
 
@@ -110,7 +110,11 @@ async fn circles_take_four_questions_at_most() {
     for cold in [true, false] {
         let (answer, response) = ask(&circle, "loop1.myshop.com.", RecordType::A).await;
         assert_eq!(answer.response_code, ResponseCode::ServFail);
-        assert!(response.questions <= if cold { 4 } else { 0 }, "{} questions", response.questions);
+        assert!(
+            response.upstream_queries <= if cold { 4 } else { 0 },
+            "{} questions",
+            response.upstream_queries
+        );
     }
     // a.com. is served by ns.b.com. only, and b.com. by ns.a.com.
     let root = |query: &Message| vec![referral(query, "com.", &[("a.gtld-servers.net.", COM)])];
@@ -125,7 +129,7 @@ async fn circles_take_four_questions_at_most() {
     let (resolver, _) = resolver(&world);
     let (answer, response) = ask(&resolver, "www.a.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
-    assert!(response.questions <= 4, "{} questions", response.questions);
+    assert!(response.upstream_queries <= 4, "{} questions", response.upstream_queries);
 }
 
 #[tokio::test]
@@ -149,7 +153,7 @@ async fn a_chain_of_eleven_aliases_is_followed_and_a_longer_one_is_not() {
     resolver.flush();
     let (answer, response) = ask(&resolver, "c500.myshop.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
-    assert!(response.questions <= 24, "{} questions", response.questions);
+    assert!(response.upstream_queries <= 24, "{} questions", response.upstream_queries);
 }
 
 #[tokio::test]
@@ -179,7 +183,7 @@ async fn a_zone_with_a_thousand_servers_without_addresses_causes_24_questions_at
     let (resolver, _) = resolver(&world);
     let (answer, response) = ask(&resolver, "x.attacker.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
-    assert!(response.questions <= 24 && world.questions() <= 24, "{} questions", world.questions());
+    assert!(response.upstream_queries <= 24 && world.questions() <= 24, "{} questions", world.questions());
     assert_eq!(victim.load(Ordering::Relaxed), 1);
 }
 
@@ -213,7 +217,7 @@ async fn a_server_without_glue_is_looked_up() {
     let (resolver, _) = resolver(&world);
     let (answer, response) = ask(&resolver, "api.other.com.", RecordType::A).await;
     assert_eq!(data(&answer.answers), ["api.other.com. A 127.0.113.50"]);
-    assert_eq!(response.questions, 5, "A com, A other, A myshop, A dns.myshop, A api.other");
+    assert_eq!(response.upstream_queries, 5, "A com, A other, A myshop, A dns.myshop, A api.other");
 }
 
 #[tokio::test]
@@ -233,9 +237,16 @@ async fn glue_and_what_a_server_says_of_others_answer_no_client() {
     let (answer, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(data(&answer.answers), ["api.myshop.com. A 127.0.113.50"]);
     let (glue, response) = ask(&resolver, "ns1.myshop.com.", RecordType::A).await;
-    assert!(glue.answers.is_empty() && response.questions == 1, "its own zone says that there is none");
+    assert!(
+        glue.answers.is_empty() && response.upstream_queries == 1,
+        "its own zone says that there is none"
+    );
     let (answer, response) = ask(&resolver, "elsewhere.com.", RecordType::A).await;
-    assert_eq!((answer.response_code, response.questions), (ResponseCode::NXDomain, 1), "com. is asked");
+    assert_eq!(
+        (answer.response_code, response.upstream_queries),
+        (ResponseCode::NXDomain, 1),
+        "com. is asked"
+    );
     assert_eq!(world.0[1].count(), 2);
 }
 

@@ -32,14 +32,14 @@ fn response(question: &str, answers: Vec<Record>, authorities: Vec<Record>) -> M
     response
 }
 
-fn read_a(response: &Message) -> Reading {
+fn read_a(response: &Message) -> Classified {
     let name = response.queries[0].name.clone();
-    read(&Name::from_ascii("com.").unwrap(), &name, RecordType::A, response)
+    classify(&Name::from_ascii("com.").unwrap(), &name, RecordType::A, response)
 }
 
 fn finding(response: &Message) -> Finding {
     match read_a(response) {
-        Reading::Finding(finding) => finding,
+        Classified::Answer(finding) => finding,
         other => panic!("{other:?}"),
     }
 }
@@ -54,7 +54,7 @@ fn a_set_has_one_ttl_and_no_duplicates_and_lasts_a_day_at_most() {
         else {
             panic!()
         };
-        assert_eq!(records[0].ttl, LONGEST, "{ttl}");
+        assert_eq!(records[0].ttl, MAX_TTL, "{ttl}");
     }
 }
 
@@ -78,12 +78,12 @@ fn a_no_keeps_its_aliases_and_has_the_shorter_of_two_ttls() {
     assert_eq!(found.aliases, chain());
     assert!(matches!(found.end, End::NoData(Some(soa)) if soa.ttl == 60));
     denial.metadata.response_code = ResponseCode::NXDomain;
-    assert!(matches!(finding(&denial).end, End::NoName(Some(_))), "of c.com. (RFC 6604 §3)");
+    assert!(matches!(finding(&denial).end, End::NxDomain(Some(_))), "of c.com. (RFC 6604 §3)");
     // The code says nothing about a name that is not theirs.
     denial.answers.push(alias("c.com.", "d.org."));
     assert!(matches!(finding(&denial).end, End::Alias(to) if to == name("d.org.")));
     let long = response("a.com.", vec![], vec![soa_of("com.", 1_000_000, 1_000_000)]);
-    assert!(matches!(finding(&long).end, End::NoData(Some(soa)) if soa.ttl == LONGEST_NEGATIVE));
+    assert!(matches!(finding(&long).end, End::NoData(Some(soa)) if soa.ttl == MAX_NEGATIVE_TTL));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_referral_goes_down_towards_the_name_and_brings_glue_of_its_own_zone_only() 
         response.additionals = vec![address("ns.a.com.", 200, 1), address("ns.b.org.", 200, 66)];
         read_a(&response)
     };
-    let Reading::Referral(delegation, ttl) =
+    let Classified::Referral(delegation, ttl) =
         refer(vec![ns("a.com.", "ns.a.com."), ns("a.com.", "ns.b.org.")])
     else {
         panic!()
@@ -119,7 +119,7 @@ fn a_referral_goes_down_towards_the_name_and_brings_glue_of_its_own_zone_only() 
     let glue: Vec<usize> = delegation.servers.iter().map(|server| server.glue.len()).collect();
     assert_eq!((delegation.zone, glue, ttl), (name("a.com."), vec![1, 0], 200));
     for elsewhere in ["com.", ".", "org.", "b.com.", "y.x.a.com."] {
-        assert!(matches!(refer(vec![ns(elsewhere, "ns.a.com.")]), Reading::Lame(_)), "{elsewhere}");
+        assert!(matches!(refer(vec![ns(elsewhere, "ns.a.com.")]), Classified::Lame(_)), "{elsewhere}");
     }
 }
 
@@ -135,6 +135,6 @@ fn who_is_no_server_of_the_zone_is_lame() {
     let mut cut = response("a.com.", vec![address("a.com.", 300, 1)], vec![]);
     cut.metadata.truncation = true;
     for lame in [resolver, empty, refused, cut] {
-        assert!(matches!(read_a(&lame), Reading::Lame(_)), "{lame:?}");
+        assert!(matches!(read_a(&lame), Classified::Lame(_)), "{lame:?}");
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The label counts asked about, when no server below the root knows of a zone cut.
+/// The label counts queried, when no server below the root knows of a zone cut.
 fn steps(labels: usize) -> Vec<usize> {
     let full = Name::from_labels(vec!["x"; labels]).unwrap();
     let mut minimiser = Minimiser::new(&full);
@@ -19,7 +19,7 @@ fn one_label_at_a_time_and_then_in_strides() {
     assert_eq!(steps(10), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     assert_eq!(steps(23), [1, 2, 3, 4, 8, 11, 14, 17, 20, 23]);
     for labels in 1..=127 {
-        assert!(steps(labels).len() <= MOST, "{labels} labels: {:?}", steps(labels));
+        assert!(steps(labels).len() <= MAX_MINIMISE_COUNT, "{labels} labels: {:?}", steps(labels));
     }
 }
 
@@ -33,7 +33,7 @@ fn a_zone_cut_is_where_the_next_label_is_added() {
 }
 
 #[test]
-fn who_denies_a_probe_is_asked_for_the_full_name() {
+fn who_denies_a_probe_is_queried_for_the_full_name() {
     let full = Name::from_ascii("a.b.c.d.").unwrap();
     let mut minimiser = Minimiser::new(&full);
     assert_eq!(minimiser.next(&Name::root()).to_ascii(), "d.");
