@@ -195,7 +195,7 @@ impl Liar {
                 if let Some(collector) = collector.get() {
                     collector.insert(spans);
                 }
-                hop::admin::text(StatusCode::OK, "")
+                hop::http::text(StatusCode::OK, "")
             }
         });
         tokio::spawn(async move {

@@ -1,6 +1,7 @@
 //! The one accept loop.
 
-use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::Stamped;
+use crate::stamped::Stamped;
+use crate::wait;
 
 mod memory;
 
@@ -31,16 +33,45 @@ pub async fn run<S, F>(
     S: Fn(Stamped<TcpStream>, CancellationToken) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limit));
+    run_as(Stamped::accepted, listener, limit, shutdown, drain, serve).await;
+}
+
+/// As [`run`], for connections that nobody wants stamps of.
+pub async fn run_plain<S, F>(
+    listener: TcpListener,
+    limit: usize,
+    shutdown: &CancellationToken,
+    drain: Duration,
+    serve: S,
+) where
+    S: Fn(TcpStream, CancellationToken) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let plain = |stream: TcpStream, _| stream.set_nodelay(true).map(|()| stream);
+    run_as(plain, listener, limit, shutdown, drain, serve).await;
+}
+
+async fn run_as<C, S, F>(
+    connection: impl Fn(TcpStream, SocketAddr) -> io::Result<C>,
+    listener: TcpListener,
+    limit: usize,
+    shutdown: &CancellationToken,
+    drain: Duration,
+    serve: S,
+) where
+    S: Fn(C, CancellationToken) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let permits = Arc::new(Semaphore::new(limit));
     let tasks = TaskTracker::new();
     let memory = Arc::new(Memory::default());
     let giving_back = tokio::spawn(Arc::clone(&memory).give_back(tasks.clone()));
     let _ends_with_this = AbortOnDrop(giving_back.abort_handle());
     let cut = CancellationToken::new();
     loop {
-        let place = tokio::select! {
+        let permit = tokio::select! {
             () = shutdown.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => place,
+            permit = Arc::clone(&permits).acquire_owned() => permit,
         };
         let (stream, peer) = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -53,7 +84,7 @@ pub async fn run<S, F>(
                 }
             },
         };
-        match Stamped::accepted(stream, peer) {
+        match connection(stream, peer) {
             Ok(stream) => {
                 let work = serve(stream, shutdown.clone());
                 let (cut, memory) = (cut.clone(), Arc::clone(&memory));
@@ -64,7 +95,7 @@ pub async fn run<S, F>(
                         () = work => {}
                         () = cut.cancelled() => {}
                     }
-                    drop(place);
+                    drop(permit);
                     memory.closed();
                 });
             }
@@ -84,17 +115,18 @@ pub async fn run<S, F>(
     }
 }
 
-/// The silence after which a connection is taken for idle once the hop is to stop: longer than a client pauses between
-/// the commands of one exchange, shorter than it leaves a connection alone between two.
-const SILENCE: Duration = Duration::from_millis(40);
+/// The silence after which a connection of a protocol that has no word for the end (RESP, Kafka) is idle once the hop is
+/// to stop: longer than a client pauses between the commands of one exchange, shorter than it leaves a connection alone
+/// between two.
+pub const SILENCE: Duration = Duration::from_millis(40);
 
-/// For protocols that can't say goodbye (RESP, Kafka): waits for `stop`, and then for a silence.
+/// When to end a connection on which nothing happens: waits for `stop`, and then for the silence.
 ///
-/// Poll it after the read, and begin anew after each request that came since `stop`: whoever hangs up within an
-/// exchange leaves its client in doubt whether it was done.
-pub async fn farewell(stop: CancellationToken) {
+/// Poll it after the read. Where the protocol does not let a response say that it is the last one, begin anew after each
+/// request that came since `stop`: whoever hangs up within an exchange leaves its client in doubt whether it was done.
+pub async fn idle_after(stop: CancellationToken, silence: Duration) {
     stop.cancelled().await;
-    let _ = tokio::time::timeout(SILENCE, std::future::pending::<()>()).await;
+    wait::deadline(silence).await;
 }
 
 /// Ends a task when what it works for ends.
@@ -109,7 +141,7 @@ impl Drop for AbortOnDrop {
 /// Without descriptors `accept` fails at once, again and again: give running connections a moment
 /// to end instead of spinning (and filling the log).
 #[allow(clippy::disallowed_methods, reason = "backs off; the condition cannot be awaited")]
-async fn pause_when_out_of_descriptors(error: &std::io::Error) {
+async fn pause_when_out_of_descriptors(error: &io::Error) {
     if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
         crate::warn_throttled!(%error, "accept a connection: raise `ulimit -n`, or lower the connection limit");
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -2,22 +2,20 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-use crate::http::{Body, full};
+use crate::http::{Body, plain, text};
 use crate::metrics::{Metrics, OPEN_METRICS, PLAIN};
 
 pub mod client;
@@ -25,13 +23,15 @@ mod guard;
 
 pub use guard::{Secret, refuse_pages};
 
+/// Connections at once; more wait in the kernel's queue.
+const CONNECTIONS: usize = 64;
 /// No admin request has a larger body.
 const BODY_LIMIT: usize = 1 << 20;
 /// Neither a head nor a body takes longer to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
-type Route = Arc<dyn Fn(Bytes) -> Answer + Send + Sync>;
+type Responding = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type Route = Arc<dyn Fn(Bytes) -> Responding + Send + Sync>;
 
 /// Liveness, readiness, metrics, and what a hop adds (routes, its own metrics). Cheap to clone.
 #[derive(Clone)]
@@ -73,14 +73,13 @@ impl Admin {
 
     /// Adds a hop's own admin request, such as `PUT /endpoints`. Whatever is not safe (RFC 9110 §9.2.1) demands
     /// the secret.
-    pub fn route<F, A>(&self, method: Method, path: &str, answer: F)
+    pub fn route<H, R>(&self, method: Method, path: &str, handler: H)
     where
-        F: Fn(Bytes) -> A + Send + Sync + 'static,
-        A: Future<Output = Response<Body>> + Send + 'static,
+        H: Fn(Bytes) -> R + Send + Sync + 'static,
+        R: Future<Output = Response<Body>> + Send + 'static,
     {
-        let route: Route = Arc::new(move |body| Box::pin(answer(body)));
-        let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        routes.insert((method, path.to_owned()), route);
+        let route: Route = Arc::new(move |body| Box::pin(handler(body)));
+        self.0.routes.lock().insert((method, path.to_owned()), route);
     }
 
     /// Adds a hop's own metrics.
@@ -94,27 +93,14 @@ impl Admin {
 
     /// Serves until the process ends.
     pub async fn serve(self, listener: TcpListener) {
-        let forever = CancellationToken::new();
-        crate::accept::run(listener, 64, &forever, Duration::ZERO, |stream, _| {
+        let handler = move |request| {
             let admin = self.clone();
-            async move {
-                let service = service_fn(move |request| {
-                    let admin = admin.clone();
-                    async move { Ok::<_, std::convert::Infallible>(admin.answer(request).await) }
-                });
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(BODY_TIME)
-                    .serve_connection(TokioIo::new(stream), service);
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "admin connection");
-                }
-            }
-        })
-        .await;
+            async move { admin.respond(request).await }
+        };
+        plain::serve(listener, CONNECTIONS, Some(BODY_TIME), handler).await;
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let mut allowed = guard::refuse_pages(&parts.headers);
         if !parts.method.is_safe() {
@@ -130,7 +116,7 @@ impl Admin {
             (&Method::GET, "/metrics") => self.show_metrics(&parts.headers),
             (method, path) => {
                 let key = (method.clone(), path.to_owned());
-                let route = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+                let route = self.0.routes.lock().get(&key).cloned();
                 let Some(route) = route else { return self.unknown(path) };
                 let body = Limited::new(body, BODY_LIMIT).collect();
                 match tokio::time::timeout(BODY_TIME, body).await {
@@ -150,7 +136,7 @@ impl Admin {
     fn unknown(&self, path: &str) -> Response<Body> {
         let own = ["/livez", "/readyz", "/metrics"].map(|path| (Method::GET, path.to_owned()));
         let mut known: Vec<_> = own.into_iter().collect();
-        known.extend(self.0.routes.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
+        known.extend(self.0.routes.lock().keys().cloned());
         known.sort_by(|one, other| (&one.1, one.0.as_str()).cmp(&(&other.1, other.0.as_str())));
         let list: Vec<String> = known.iter().map(|(method, path)| format!("{method} {path}")).collect();
         let allowed: Vec<&str> =
@@ -178,13 +164,6 @@ impl Admin {
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("encode metrics: {error}\n")),
         }
     }
-}
-
-/// A plain text answer.
-pub fn text(status: StatusCode, body: impl Into<String>) -> Response<Body> {
-    let mut response = Response::new(full(body.into()));
-    *response.status_mut() = status;
-    response
 }
 
 #[cfg(test)]

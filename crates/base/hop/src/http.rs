@@ -3,41 +3,31 @@
 //! * [`server`]: connections in, one [`Exchange`] per request: its trace, its stamps, its spans.
 //! * [`ahead`]: responses off the upstream before their readers take them.
 //! * [`client`]: pooled HTTP/1.1 connections out, with the same stamps.
+//! * [`plain`]: HTTP/1.1 without stamps and spans, for what is no part of a journey.
 //! * [`acceptable`]: what no hop takes.
 //! * [`interim`]: what is said before a response, on its way to the client.
+//! * [`response`]: responses in text and JSON; [`content_type`]: what the content of a request is.
 //! * [`problem`]: errors as RFC 9457 problem JSON that say whose fault it is.
 //! * [`forward`]: what a proxy must change in the headers it passes on.
+//! * [`settings`]: what servers and clients may be told by flags and environment.
 
 pub mod acceptable;
 pub mod ahead;
+mod body;
 pub mod client;
+pub mod content_type;
 pub mod exchange;
 pub mod forward;
 pub mod interim;
+pub mod plain;
 pub mod problem;
+pub mod response;
 pub mod server;
+pub mod settings;
 
-use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Empty, Full};
-
+pub use body::{Body, BoxError, empty, full};
 pub use client::Client;
 pub use exchange::Exchange;
 pub use interim::Interim;
 pub use problem::{Fault, Problem};
-
-/// Any error, on its way into a problem or a broken body.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Any body.
-pub type Body = UnsyncBoxBody<Bytes, BoxError>;
-
-/// A body of known bytes.
-pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// No body.
-pub fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
+pub use response::{HandlerResult, json, text};

@@ -23,7 +23,7 @@ pub mod log;
 mod metrics;
 pub mod otlp;
 pub mod pace;
-mod settings;
+pub mod settings;
 pub mod stamped;
 pub mod start;
 pub mod telemetry;

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+mod numbers;
+
+pub use numbers::{milliseconds, number};
+
 /// Settings that are the same for every hop. Flatten them into a hop's own.
 ///
 /// The variables that begin with `OTEL_` are OpenTelemetry's own, so a program that replaces a hop

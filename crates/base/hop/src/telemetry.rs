@@ -14,7 +14,8 @@ use crate::{Admin, Common, clock};
 
 mod export;
 
-pub use export::{Exporter, SendError};
+pub use crate::http::plain::SendError;
+pub use export::Exporter;
 
 /// How many spans one program holds back (some 30 MB) before it drops new ones (and counts them).
 const CAPACITY: usize = 32_768;

@@ -21,6 +21,12 @@ impl fmt::Display for WaitError {
 
 impl std::error::Error for WaitError {}
 
+/// The end of what something else may take: for `select!`, or for a body that is polled. For a future of its own there
+/// is `tokio::time::timeout`.
+pub fn deadline(limit: Duration) -> tokio::time::Sleep {
+    tokio::time::sleep(limit)
+}
+
 /// Looks at a condition until it holds; `look` returns `Some` when it does.
 ///
 /// Looks come 1 ms apart at first and 20 ms apart in the end.

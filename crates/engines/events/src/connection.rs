@@ -113,7 +113,7 @@ enum Next {
 impl Connection {
     async fn run(&mut self) -> Result<(), Ending> {
         let mut stopping = false;
-        let mut stopped = pin!(hop::accept::farewell(self.stop.clone()));
+        let mut stopped = pin!(hop::accept::idle_after(self.stop.clone(), hop::accept::SILENCE));
         loop {
             let needs_room = if stopping { None } else { self.begin_whole_frames().await? };
             if stopping && self.waiting.is_empty() {
@@ -128,7 +128,7 @@ impl Connection {
                 // The client is done. What it handed over is appended all the same.
                 Next::Read(0) => return Ok(()),
                 Next::Read(_) if self.stop.is_cancelled() => {
-                    stopped.set(hop::accept::farewell(self.stop.clone()));
+                    stopped.set(hop::accept::idle_after(self.stop.clone(), hop::accept::SILENCE));
                 }
                 Next::Read(_) => {}
                 Next::Room(room) => {

@@ -135,7 +135,7 @@ impl Connection {
     async fn serve(mut self, stop: CancellationToken) -> io::Result<()> {
         let mut parser = Parser::default();
         // Asked anew for each request they would cost more than the request's own commands.
-        let mut stopped = pin!(hop::accept::farewell(stop.clone()));
+        let mut stopped = pin!(hop::accept::idle_after(stop.clone(), hop::accept::SILENCE));
         loop {
             let (batch, problem) = take_batch(&mut parser);
             let idle = batch.is_empty();
@@ -151,7 +151,7 @@ impl Connection {
                 }
             }
             if !idle && stop.is_cancelled() {
-                stopped.set(hop::accept::farewell(stop.clone()));
+                stopped.set(hop::accept::idle_after(stop.clone(), hop::accept::SILENCE));
             }
             if idle {
                 let mut input = (&mut self.stream).take(READ_SIZE as u64);

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, StatusCode};
 
-use hop::admin::text;
 use hop::http::acceptable::about_the_server;
 use hop::http::ahead::{Contested, read_ahead};
 use hop::http::forward::{Place, Via, authority, ends_here, outgoing, trailers};
 use hop::http::server::{Pace, RequestBody};
-use hop::http::{Body, Client, Exchange, Fault, Problem};
+use hop::http::{Body, Client, Exchange, Fault, Problem, text};
 
 use crate::routes::{Routes, matchable};
 use journey::semconv::attribute;

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use dnswire::{Connections, Reply};
 use hop::listen::Pair;
 use hop::stamped::kernel;
-use hop::{Hop, Mark, Stamped, admin, clock};
+use hop::{Hop, Mark, Stamped, clock};
 use hyper::{Method, StatusCode};
 use journey::{Direction, Flow, Transport};
 use tokio::net::{TcpStream, UdpSocket};
@@ -35,7 +35,7 @@ pub async fn run(sockets: Pair, doh: Option<Doh>, responder: Responder, hop: Hop
     let flushed = Arc::clone(&responder);
     hop.admin.route(Method::POST, "/flush", move |_| {
         flushed.flush();
-        async { admin::text(StatusCode::OK, "flushed\n") }
+        async { hop::http::text(StatusCode::OK, "flushed\n") }
     });
     let udp = serve_datagrams(Arc::clone(&responder), sockets.udp, address, &hop.shutdown, hop.drain);
     let tcp = hop::accept::run(sockets.tcp, LIMIT, &hop.shutdown, hop.drain, |stream, stop| {

@@ -1,13 +1,24 @@
 //! With which cryptography do the TLS endpoints here work? The load balancer, the resolver's DNS over HTTPS and the
-//! lab's browser ask [`provider`], so that all agree.
+//! browser take it from [`provider`], so that all agree.
+//!
+//! | module | answers |
+//! |---|---|
+//! | `hybrid` | how do two key exchanges become one? |
+//! | [`pem`] | what is in certificate and key files? |
+//! | `server` | what does an HTTPS server offer? |
+//! | [`negotiated`] | what did a handshake agree on? |
 
 #![warn(missing_docs)]
 
 use rustls::crypto::{CryptoProvider, ring};
 
 mod hybrid;
+pub mod negotiated;
+pub mod pem;
+mod server;
 
 pub use hybrid::{CLIENT_SHARE, SERVER_SHARE, X25519MLKEM768};
+pub use server::server_config;
 
 /// ring's algorithms, and before its key exchange groups the hybrid one that browsers prefer: whoever speaks it gets
 /// it, and whoever does not finds X25519 as ever (its share is in the same ClientHello).

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
-use super::Secret;
+use super::guard::Secret;
+use crate::http::plain::{self, Connection};
 
 /// No endpoint takes longer, but for a measurement.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -62,9 +61,7 @@ pub async fn request(
     limit: Duration,
 ) -> anyhow::Result<Reply> {
     let exchange = async {
-        let stream = TcpStream::connect(to).await.with_context(|| format!("connect to {to}"))?;
-        let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(driver);
+        let mut connection = Connection::open(to).await?;
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -74,13 +71,10 @@ pub async fn request(
         if let Some(secret) = secret {
             request.headers_mut().insert(header::AUTHORIZATION, secret.bearer()?);
         }
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), BODY_LIMIT)
-            .collect()
-            .await
-            .map_err(|error| anyhow::anyhow!("read the response of {to}: {error}"))?;
-        Ok(Reply { status, body: body.to_bytes() })
+        let response = connection.send(request).await?;
+        let whole = plain::whole(response, BODY_LIMIT).await;
+        let (head, body) = whole.with_context(|| format!("read the response of {to}"))?.into_parts();
+        Ok(Reply { status: head.status, body })
     };
     tokio::time::timeout(limit, exchange)
         .await

@@ -15,8 +15,7 @@ use hyper::http::uri::Authority;
 use hyper::{Response, StatusCode};
 use subtle::ConstantTimeEq as _;
 
-use super::text;
-use crate::http::Body;
+use crate::http::{Body, text};
 
 /// What a request that changes something has to know: `Authorization: Bearer SECRET` (RFC 6750 §2.1).
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use super::{Body, Fault, Problem, empty};
 
 /// What our hops have handlers for; other methods have no meaning that they know.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Is this a head that may be answered?
 ///
@@ -35,16 +35,7 @@ pub(super) fn is_about_the_server(target: &Uri) -> bool {
 pub fn about_the_server() -> Response<Body> {
     let mut response = Response::new(empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, METHODS);
-    response
-}
-
-/// The response to a head that may not be answered; a 405 says what may (RFC 9110 §15.5.6).
-pub(super) fn refusal(problem: Problem) -> Response<Body> {
-    let mut response = problem.into_response();
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, METHODS);
-    }
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
     response
 }
 
@@ -108,12 +99,9 @@ fn is_sound(authority: &Authority) -> bool {
 fn target(method: &Method, target: &Uri) -> Result<(), Box<Problem>> {
     if matches!(*method, Method::CONNECT | Method::TRACE) {
         let detail = format!("{method} is not for this server");
-        return Err(Box::new(Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            Fault::Client,
-            "method-not-allowed",
-            detail,
-        )));
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let problem = Problem::new(status, Fault::Client, "method-not-allowed", detail);
+        return Err(Box::new(problem.allow(METHODS)));
     }
     let bad = |kind: &str, detail: String| {
         Err(Box::new(Problem::new(StatusCode::BAD_REQUEST, Fault::Client, kind, detail)))

@@ -1,10 +1,8 @@
 //! Errors as problem details (RFC 9457): what happened, in which hop, and whose fault it is.
 
-use bytes::Bytes;
-use hyper::{Response, StatusCode, header};
+use hyper::StatusCode;
+use hyper::header::{self, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
-
-use super::{Body, full};
 
 /// Who has to change something for the request to succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +35,9 @@ pub struct Problem {
     /// The member of the request body, or the header, that is wrong.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<String>,
+    /// Fields of the response that carries this, such as `Allow`.
+    #[serde(skip)]
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -50,6 +51,7 @@ impl Problem {
             hop: String::new(),
             fault,
             field: None,
+            headers: Vec::new(),
         }
     }
 
@@ -65,15 +67,25 @@ impl Problem {
         self
     }
 
-    /// The response that carries it.
-    pub fn into_response(self) -> Response<Body> {
-        let body = serde_json::to_vec(&self).map(Bytes::from).unwrap_or_default();
-        let mut response = Response::new(full(body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
-        response
+    /// Adds a field to the response that carries this.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Says which methods there are (RFC 9110 §15.5.6 demands it of a 405).
+    pub fn allow(self, methods: &'static str) -> Self {
+        self.header(header::ALLOW, HeaderValue::from_static(methods))
+    }
+
+    /// Says that the same request may succeed a moment later, in whole seconds (RFC 9110 §10.2.3).
+    pub fn retry_after(self, seconds: u16) -> Self {
+        self.header(header::RETRY_AFTER, seconds.into())
+    }
+}
+
+impl From<Box<Problem>> for Problem {
+    fn from(problem: Box<Problem>) -> Self {
+        *problem
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 use tower::{ServiceBuilder, service_fn as tower_service_fn};
 
-use super::{Body, BoxError, Exchange, Fault, Problem, acceptable};
+use super::{Body, BoxError, Exchange, Fault, HandlerResult, Problem, acceptable};
 use crate::stamped::Stamps;
 use crate::{Hop, Telemetry, clock};
 
@@ -107,20 +107,20 @@ impl Protocol {
 }
 
 /// A handler with its protection around it; see [`protect`].
-pub type Handler = BoxCloneSyncService<Request<RequestBody>, Response<Body>, BoxError>;
+type Handler = BoxCloneSyncService<Request<RequestBody>, Response<Body>, BoxError>;
 
 /// Puts the overload protection around a handler: the one place where it is assembled.
 ///
 /// From the outside in: refuse at once when full, count the requests inside, end those that take too long.
-pub fn protect<H, R>(limits: Limits, handler: H) -> Handler
+fn protect<H, R>(hop: Arc<str>, limits: Limits, handler: H) -> Handler
 where
     H: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,
-    R: Future<Output = Response<Body>> + Send + 'static,
+    R: Future<Output: HandlerResult> + Send + 'static,
 {
     let handler = tower_service_fn(move |request: Request<RequestBody>| {
-        let handler = handler.clone();
+        let (handler, hop) = (handler.clone(), Arc::clone(&hop));
         // Within the time limit, so that its end does not hide who was waited for.
-        exchange(&request).scope(async move { Ok::<_, BoxError>(handler(request).await) })
+        exchange(&request).scope(async move { Ok::<_, BoxError>(handler(request).await.response_of(&hop)) })
     });
     BoxCloneSyncService::new(
         ServiceBuilder::new()
@@ -148,7 +148,7 @@ impl Server {
     pub fn new<H, R>(hop: &Hop, limits: Limits, handler: H) -> Self
     where
         H: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,
-        R: Future<Output = Response<Body>> + Send + 'static,
+        R: Future<Output: HandlerResult> + Send + 'static,
     {
         Server {
             name: Arc::clone(&hop.name),
@@ -157,7 +157,7 @@ impl Server {
             limits,
             streaming: Arc::new(Semaphore::new(limits.streaming.min(Semaphore::MAX_PERMITS))),
             crowd: Crowd::new(limits),
-            handler: protect(limits, handler),
+            handler: protect(Arc::clone(&hop.name), limits, handler),
         }
     }
 
@@ -214,7 +214,7 @@ impl Server {
                     Err(error) => refusal(&error, self.limits, &exchange).at(&self.name).into_response(),
                 }
             }
-            Err(problem) => acceptable::refusal(problem.at(&self.name)),
+            Err(problem) => problem.at(&self.name).into_response(),
         };
         informational.close();
         match response.status() {

@@ -5,21 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1::SendRequest;
+use http_body_util::Full;
 use hyper::{Request, header};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::{BATCH, SEND_LIMIT, Sink};
+use crate::http::plain::{self, Connection, SendError};
 use crate::otlp;
 
 /// How long a collector that could not be reached is left alone: doubled each time, up to the second figure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// Nobody reads what a collector answers; this much is skipped so that the connection can be used again.
-const ANSWER_LIMIT: usize = 64 << 10;
+/// Nobody reads what a collector responds; this much is skipped so that the connection can be used again.
+const RESPONSE_LIMIT: usize = 64 << 10;
 
 /// Sends spans as they come due. A collector that is not there costs one warning and a connection
 /// attempt now and then; what it has not seen is kept for it.
@@ -80,17 +77,6 @@ async fn send_all(sink: &Sink, exporter: &mut Exporter) -> Result<(), anyhow::Er
     Ok(())
 }
 
-/// Why a batch was not accepted.
-#[derive(Debug)]
-pub enum SendError {
-    /// The collector has not seen it, or asks for it again later: it can be sent again.
-    Unseen(anyhow::Error),
-    /// It may have been seen, or was refused: sending it again would be wrong.
-    Lost(anyhow::Error),
-}
-
-type Connection = SendRequest<Full<Bytes>>;
-
 /// One connection to a collector, kept between batches.
 pub struct Exporter {
     collector: SocketAddr,
@@ -119,15 +105,11 @@ impl Exporter {
 
     async fn ready(&mut self) -> anyhow::Result<Connection> {
         if let Some(mut connection) = self.connection.take()
-            && connection.ready().await.is_ok()
+            && connection.is_ready().await
         {
             return Ok(connection);
         }
-        let stream = TcpStream::connect(self.collector).await.context("connect to the collector")?;
-        stream.set_nodelay(true)?;
-        let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(driver);
-        Ok(connection)
+        Connection::open(self.collector).await
     }
 
     async fn post(&self, connection: &mut Connection, body: Bytes) -> Result<(), SendError> {
@@ -136,17 +118,12 @@ impl Exporter {
             .header(header::CONTENT_TYPE, otlp::CONTENT_TYPE)
             .body(Full::new(body))
             .map_err(|error| SendError::Lost(error.into()))?;
-        let response = connection.try_send_request(request).await.map_err(|mut error| {
-            match error.take_message().is_some() {
-                true => SendError::Unseen(error.into_error().into()),
-                false => SendError::Lost(error.into_error().into()),
-            }
-        })?;
+        let response = connection.send(request).await?;
         let status = response.status();
-        let answer = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
+        let skipped = plain::whole(response, RESPONSE_LIMIT).await;
         let refused = || anyhow::anyhow!("the collector answered {status}");
         match status.as_u16() {
-            200..=299 => answer.map(drop).map_err(|error| SendError::Lost(anyhow::anyhow!(error))),
+            200..=299 => skipped.map(drop).map_err(SendError::Lost),
             // OTLP specification, "OTLP/HTTP Throttling" and "Retryable Response Codes".
             429 | 502 | 503 | 504 => Err(SendError::Unseen(refused())),
             _ => Err(SendError::Lost(refused())),

@@ -12,8 +12,8 @@ use journey::{Kind, SpanId};
 use tokio::time::Sleep;
 
 use super::{Client, Connection, Upload};
-use crate::clock;
 use crate::http::{Body, BoxError, Exchange};
+use crate::{clock, wait};
 
 /// One request under way: becomes a CLIENT span when it is over, however it ends.
 pub(super) struct Call {
@@ -148,9 +148,8 @@ impl ClientBody {
 
     /// Has nothing come for too long? If not, `context` is woken when that is so.
     fn silent(&mut self, context: &mut Context<'_>) -> bool {
-        #[allow(clippy::disallowed_methods, reason = "a deadline, not a pause")]
-        let begin = |limit| Box::pin(tokio::time::sleep(limit));
-        self.silence.get_or_insert_with(|| begin(self.pool.limits.response)).as_mut().poll(context).is_ready()
+        let limit = self.pool.limits.response;
+        self.silence.get_or_insert_with(|| Box::pin(wait::deadline(limit))).as_mut().poll(context).is_ready()
     }
 }
 

@@ -43,6 +43,11 @@ impl ClientError {
         matches!(self, ClientError::Connect { .. })
     }
 
+    /// Was it the request's own body that broke, so that no upstream is to blame?
+    pub fn is_the_bodys(&self) -> bool {
+        matches!(self, ClientError::Broken { source, .. } if source.is_user())
+    }
+
     /// What kind it is, in one word, as the CLIENT span's `error.type`.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -52,12 +57,18 @@ impl ClientError {
         }
     }
 
-    /// The answer to the caller: 502 or 504, the next hop's fault (RFC 9110 §15.6.3, §15.6.5).
+    /// What the caller is told: 502 or 504, the next hop's fault (RFC 9110 §15.6.3, §15.6.5).
     ///
     /// Unless the request's body was what broke: that is the client's fault.
     pub fn problem(&self) -> Problem {
         if let Some(body) = BodyError::among_causes(self) {
             return body.problem();
+        }
+        if let ClientError::Broken { source, .. } = self
+            && source.is_user()
+        {
+            let status = StatusCode::BAD_REQUEST;
+            return Problem::new(status, Fault::Client, "body-broken", source.to_string());
         }
         let (status, kind) = match self {
             ClientError::Connect { .. } => (StatusCode::BAD_GATEWAY, "upstream-unreachable"),

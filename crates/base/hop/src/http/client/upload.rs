@@ -10,6 +10,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::http::{Body, BoxError};
+use crate::wait;
 
 /// How long a request that expects `100 Continue` waits for it: a server may never send one, and a client must
 /// not wait for ever (RFC 9110 §10.1.1). curl waits as long.
@@ -46,8 +47,7 @@ impl Upload {
     pub(super) fn new(inner: Body, expecting: bool) -> (Self, Sending) {
         let phase = if expecting { Phase::Expecting } else { Phase::Flowing };
         let upload = Upload(Arc::new(Mutex::new(State { phase, waker: None })));
-        #[allow(clippy::disallowed_methods, reason = "a deadline, not a pause")]
-        let limit = expecting.then(|| Box::pin(tokio::time::sleep(CONTINUE)));
+        let limit = expecting.then(|| Box::pin(wait::deadline(CONTINUE)));
         (upload.clone(), Sending { inner, upload, limit })
     }
 

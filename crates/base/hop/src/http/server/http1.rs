@@ -17,13 +17,14 @@ use super::activity::{Activity, Patience, Verdict};
 use super::informational::Queue;
 use super::request_body::Source;
 use super::wire::Wire;
+use crate::accept;
 use crate::stamped::Stamps;
 
 /// How long an idle connection is kept once the hop is to stop. A client that has just sent a request gets its
 /// answer, with `Connection: close` (RFC 9112 §9.6); one that says nothing for so long is hardly about to.
-const FAREWELL: Duration = Duration::from_millis(250);
+const SILENCE: Duration = Duration::from_millis(250);
 /// The same for a connection that has had no request yet: who connects is about to send one.
-const FIRST_FAREWELL: Duration = Duration::from_secs(1);
+const FIRST_SILENCE: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it ends; when `stop` is cancelled, the running request finishes first.
 pub(super) async fn serve<I>(server: Server, io: I, stamps: Stamps, stop: CancellationToken)
@@ -62,10 +63,9 @@ where
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(wire), service));
     let mut stopped = std::pin::pin!(stop.cancelled());
     let first = Arc::clone(&begun);
-    let mut parted = std::pin::pin!(async {
+    let mut idle = std::pin::pin!(async {
         stop.cancelled().await;
-        let limit = if first.begun() > 0 { FAREWELL } else { FIRST_FAREWELL };
-        let _ = tokio::time::timeout(limit, std::future::pending::<()>()).await;
+        accept::idle_after(stop.clone(), if first.begun() > 0 { SILENCE } else { FIRST_SILENCE }).await;
     });
     let (mut stopping, mut ending) = (false, false);
     loop {
@@ -86,7 +86,7 @@ where
                     ending = true;
                 }
             }
-            () = parted.as_mut(), if !ending => {
+            () = idle.as_mut(), if !ending => {
                 connection.as_mut().graceful_shutdown();
                 ending = true;
             }

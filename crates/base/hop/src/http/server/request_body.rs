@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,7 +17,7 @@ use super::pace::{Pace, Waiting};
 use crate::http::acceptable::has_malformed_value;
 use crate::http::{BoxError, Exchange, Fault, Problem};
 
-/// Why a request's body did not come to its end: the client's fault either way.
+/// Why a request's body did not come to its end: the client's fault in any case.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// It came more slowly than [`Pace`] allows.
@@ -30,6 +31,12 @@ pub enum BodyError {
     /// It is malformed, was cut off, or does not have the announced length.
     #[error("the request's body could not be read: {0}")]
     Broken(#[source] BoxError),
+    /// It is longer than whoever reads it allows.
+    #[error("the request's body is larger than the {limit} bytes allowed here")]
+    TooLarge {
+        /// The most bytes that are read.
+        limit: u64,
+    },
 }
 
 impl BodyError {
@@ -45,11 +52,12 @@ impl BodyError {
         None
     }
 
-    /// The answer: 408 (RFC 9110 §15.5.9) or 400, the client's fault.
+    /// The problem that the client is told: 408 (RFC 9110 §15.5.9), 400 or 413 (§15.5.14), its own fault.
     pub fn problem(&self) -> Problem {
         let (status, kind) = match self {
             BodyError::Slow { .. } => (StatusCode::REQUEST_TIMEOUT, "body-slow"),
             BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "body-broken"),
+            BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
         };
         Problem::new(status, Fault::Client, kind, self.to_string())
     }
@@ -133,6 +141,24 @@ impl RequestBody {
         let ended = source.is_end_stream();
         let (held, waiting) = (VecDeque::new(), Waiting::new(pace));
         RequestBody { source, held, ended, exchange, pace, waiting, held_back, expects, streaming: None }
+    }
+
+    /// Reads all of it, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub async fn read(self, limit: u64) -> Result<Bytes, BodyError> {
+        self.at_most(limit).collect().await.map(Collected::to_bytes)
+    }
+
+    /// The same body, which ends with [`BodyError::TooLarge`] when it has more than `limit` bytes.
+    pub fn at_most(self, limit: u64) -> impl hyper::body::Body<Data = Bytes, Error = BodyError> + Send {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        Limited::new(self, most).map_err(move |error| match error.downcast::<BodyError>() {
+            Ok(error) => *error,
+            Err(error) if error.is::<LengthLimitError>() => BodyError::TooLarge { limit },
+            Err(error) => BodyError::Broken(error),
+        })
     }
 
     /// Has all of it come, so that nobody will have to wait for the client?
