@@ -97,14 +97,14 @@ impl Drop for Control {
 
 /// Serves a running lab.
 pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Control> {
-    let listener = hop::listen::tcp(viewer.plan.control).context("open the control server")?;
+    let listener = hop::listen::tcp(viewer.stack.plan().control).context("open the control server")?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
-    let admin = Admin::guarded("lab", Some(viewer.secret.clone()));
+    let admin = Admin::guarded("lab", Some(viewer.stack.secret().clone()));
     let seen = viewer.clone();
     admin.route(Method::GET, "/status", move |_| std::future::ready(answer(&status(&seen, since_unix_ns))));
     let seen = viewer.clone();
-    admin.route(Method::GET, "/plan", move |_| std::future::ready(answer(&plan(&seen.plan))));
+    admin.route(Method::GET, "/plan", move |_| std::future::ready(answer(&plan(seen.stack.plan()))));
     let stopper = stop.clone();
     admin.route(Method::POST, "/stop", move |_| {
         stopper.cancel();
@@ -182,7 +182,7 @@ fn answer(value: &impl Serialize) -> Response<Body> {
 
 fn status(viewer: &Viewer, since_unix_ns: u64) -> Report {
     let groups = usage::groups();
-    let hops = viewer.statuses().into_iter().map(|status| {
+    let hops = viewer.stack.statuses().into_iter().map(|status| {
         let usage = status.pid.and_then(|pid| groups.get(&pid));
         HopReport {
             resident_bytes: usage.map(|usage| usage.resident),
@@ -191,10 +191,10 @@ fn status(viewer: &Viewer, since_unix_ns: u64) -> Report {
         }
     });
     Report {
-        name: viewer.plan.name.clone(),
+        name: viewer.stack.plan().name.clone(),
         pid: std::process::id(),
         since_unix_ns,
-        config: viewer.plan.source.clone(),
+        config: viewer.stack.plan().source.clone(),
         build: crate::binaries::PROFILE.to_owned(),
         warnings: viewer.warnings.to_vec(),
         hops: hops.collect(),

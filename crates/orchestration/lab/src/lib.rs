@@ -6,9 +6,7 @@
 //! | [`cli`] | what does the user want? (`lab`, `measure`, `status`, …) |
 //! | [`plan`] (a crate of its own) | what does lab.toml say, and is it right? which real programs fit which slot? |
 //! | [`options`], [`running`] | a running lab: everything started, ready, and stopped in order |
-//! | [`supervise`] | who runs, who died, who is started again? |
-//! | [`binaries`], `prepare`, [`certs`], [`state`] | what must be there before a program starts? |
-//! | `endpoints` | which pods are ready, and who must know? |
+//! | [`stack`] (a crate of its own) | what must be there before programs start, who runs, who is ready? |
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`probe`] | what is measured, and the browser that asks |
 //! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
@@ -26,23 +24,19 @@
 #![warn(missing_docs)]
 
 pub mod asked;
-pub mod binaries;
 pub mod budget;
-pub mod certs;
 pub mod cli;
 pub mod collect;
 mod command;
 pub mod control;
 pub mod diff;
 mod durable;
-mod endpoints;
 pub mod events;
 pub mod export;
 pub mod forward;
 pub mod machine;
 pub mod measure;
 pub mod options;
-mod prepare;
 mod print;
 pub mod probe;
 pub mod relay;
@@ -50,7 +44,6 @@ pub mod report;
 pub mod room;
 pub mod running;
 mod series;
-pub mod state;
 pub mod supervise;
 pub mod target;
 mod utc;
@@ -63,3 +56,4 @@ pub use plan::{self, programs, recipe, workspace};
 pub use relay::Relay;
 pub use room::Room;
 pub use running::Lab;
+pub use stack::{binaries, certs, state};

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use stack::ports;
 
 use crate::options::Options;
 use crate::running::Lab;
-use crate::supervise::ports;
 use crate::{print, workspace};
 
 /// So many labs run at once, over all tests of this workspace: fifteen programs each.

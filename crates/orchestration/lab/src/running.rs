@@ -1,42 +1,29 @@
 //! A running lab: what the `lab` command drives and what integration tests hold in their hands.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use hop::admin::Secret;
 use journey::Stage;
-use tokio::task::JoinHandle;
+use stack::{Event, Stack, Status, View};
 use tokio_util::sync::CancellationToken;
 
-use crate::binaries::Binaries;
 use crate::certs::Certs;
 use crate::collect::Collector;
 use crate::options::Options;
-use crate::plan::{Plan, Role, Runs, Settings, Surroundings};
-use crate::prepare;
+use crate::plan::{Plan, Role, Runs, Settings};
 use crate::probe::Apart;
 use crate::room::Room;
-use crate::state::{Held, Run, RunHop};
-use crate::supervise::{Event, Signal, State, Status, Supervisor, Watch, signal};
 use crate::target::{Target, TargetHop};
 
-/// Everything runs and is ready. Dropping it kills every program.
+/// A stack that runs and is ready, and what measures it. Dropping it kills every program.
 pub struct Lab {
-    plan: Arc<Plan>,
-    certs: Certs,
+    stack: Stack,
     collector: Collector,
-    supervisor: Supervisor,
-    control_plane: JoinHandle<()>,
     /// The browser of [`Lab::ask`], from the first question on.
     pub(crate) browser: OnceLock<Apart>,
-    /// The command that empties a foreign resolver's cache.
-    flush: Arc<[String]>,
     warnings: Arc<[String]>,
-    /// Behind all that runs, so that the folder is given back when nobody writes there any more.
-    held: Held,
     /// A test's, which is given back last.
     room: Option<Room>,
 }
@@ -63,31 +50,12 @@ impl Lab {
     /// # Errors
     /// As [`Lab::start`].
     pub async fn start_plan(plan: Plan, build: bool) -> anyhow::Result<Lab> {
-        prepare::check_programs(&plan)?;
-        let held = crate::state::hold(&plan.states(), &plan.name)?;
-        prepare::check_ports(&plan).await?;
-        let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
-        let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
-        let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, hop::clock::now(), false)
-            .context("prepare the certificates")?;
+        let prepared = Stack::prepare(plan, build).await?;
+        let plan = prepared.plan();
         let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
-        let around = Surroundings {
-            run: held.folder().to_owned(),
-            certs: certs.folder().to_owned(),
-            collector: collector.endpoint(),
-        };
-        let waves = prepare::prepare(&plan, &around, &held, &binaries)?;
-        prepare::await_external(&plan).await?;
-        let supervisor = Supervisor::start(waves).await?;
-        let flush = prepare::flush(&plan, &around).into();
-        let warnings = crate::durable::warnings(&plan).await.into();
-        let plan = Arc::new(plan);
-        let (watch, changed) = (supervisor.watch(), supervisor.changed());
-        let follow = crate::endpoints::follow(Arc::clone(&plan), watch, changed, held.secret().clone());
-        let control_plane = tokio::spawn(follow);
-        let browser = OnceLock::new();
-        let room = None;
-        Ok(Lab { control_plane, flush, warnings, browser, room, plan, certs, collector, supervisor, held })
+        let stack = prepared.start(collector.endpoint()).await?;
+        let warnings = crate::durable::warnings(stack.plan()).await.into();
+        Ok(Lab { stack, collector, browser: OnceLock::new(), warnings, room: None })
     }
 
     /// The room it lives in, if it is a test's.
@@ -103,12 +71,12 @@ impl Lab {
 
     /// The plan it runs after.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        self.stack.plan()
     }
 
     /// The lab's folder: `logs/`, `data/`, `zones/`.
     pub fn folder(&self) -> &Path {
-        self.held.folder()
+        self.stack.folder()
     }
 
     /// What the user should know about the programs in the slots: each says who, what, and what to do.
@@ -123,23 +91,22 @@ impl Lab {
 
     /// The certificates and keys in use.
     pub fn certs(&self) -> &Certs {
-        &self.certs
+        self.stack.certs()
     }
 
     /// Every program, in the order of the plan.
     pub fn statuses(&self) -> Vec<Status> {
-        in_plan_order(&self.plan, self.held.folder(), self.supervisor.statuses())
+        self.stack.statuses()
     }
 
     /// A program's process; `None` while it does not run.
     pub fn pid(&self, hop: &str) -> Option<u32> {
-        self.supervisor.statuses().into_iter().find(|status| status.name == hop)?.pid
+        self.stack.pid(hop)
     }
 
     /// What a program wrote so far.
     pub fn log(&self, hop: &str) -> String {
-        let bytes = std::fs::read(self.held.log(hop)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.stack.log(hop)
     }
 
     /// Kills a program at once, as `kill -9` does; the lab starts it again.
@@ -147,8 +114,7 @@ impl Lab {
     /// # Errors
     /// It does not run.
     pub fn kill(&self, hop: &str) -> anyhow::Result<()> {
-        let pid = self.pid(hop).with_context(|| format!("{hop} does not run"))?;
-        signal(pid, Signal::Kill).with_context(|| format!("kill {hop}"))
+        self.stack.kill(hop)
     }
 
     /// Waits until a program is ready in a process other than `not`.
@@ -156,15 +122,7 @@ impl Lab {
     /// # Errors
     /// It did not happen within the plan's limit; the error has the last lines of its log.
     pub async fn ready_again(&self, hop: &str, not: Option<u32>) -> anyhow::Result<()> {
-        let what = format!("{hop} to be ready again");
-        let limit =
-            self.plan.find(hop).map_or(self.plan.supervise.ready, |hop| self.plan.ready_limit(hop)) * 2;
-        hop::wait::until(what, limit, async || {
-            let status = self.supervisor.statuses().into_iter().find(|status| status.name == hop)?;
-            (status.state == State::Ready && status.pid != not).then_some(())
-        })
-        .await
-        .with_context(|| self.log(hop))
+        self.stack.ready_again(hop, not).await
     }
 
     /// What to measure; its token is fresh, good for an hour.
@@ -172,33 +130,33 @@ impl Lab {
     /// # Errors
     /// The signing key cannot be read.
     pub fn target(&self) -> anyhow::Result<Target> {
-        target(&self.plan, &self.certs, &self.flush, self.held.secret(), &self.supervisor.statuses())
+        target(&self.stack.view())
     }
 
     /// Waits until something happens to a program.
     pub async fn event(&mut self) -> Event {
-        self.supervisor.event().await
+        self.stack.event().await
     }
 
-    /// What happened and was not yet asked for.
+    /// What happened and was not yet taken.
     pub fn try_event(&mut self) -> Option<Event> {
-        self.supervisor.try_event()
+        self.stack.try_event()
     }
 
     /// Cancel it while [`Lab::stop`] runs, and programs are killed instead of drained.
     pub fn impatience(&self) -> CancellationToken {
-        self.supervisor.impatience()
+        self.stack.impatience()
     }
 
     /// Stops everything, the front door first, and gives running requests time to finish.
     pub async fn stop(mut self) {
-        self.control_plane.abort();
         self.browser.take();
-        self.supervisor.stop().await;
+        self.stack.stop().await;
         if let Some(forward) = self.collector.forward() {
             forward.finish().await;
         }
         let room = self.room.take();
+        // The lab's folder is given back when nobody writes there any more.
         drop(self);
         if let Some(room) = room {
             room.leave();
@@ -207,95 +165,34 @@ impl Lab {
 
     pub(crate) fn viewer(&self) -> Viewer {
         Viewer {
-            plan: Arc::clone(&self.plan),
-            certs: self.certs.clone(),
+            stack: self.stack.view(),
             collector: self.collector.clone(),
-            watch: self.supervisor.watch(),
-            flush: Arc::clone(&self.flush),
             warnings: Arc::clone(&self.warnings),
-            folder: self.held.folder().to_owned(),
-            secret: self.held.secret().clone(),
         }
     }
 
-    /// Says in `run.json` what runs and where it answers.
+    /// Says in `run.json` what runs and where its control server is.
     pub(crate) fn announce(&self, control: SocketAddr, since_unix_ns: u64) -> anyhow::Result<()> {
-        let hops = self.statuses().into_iter().map(|status| RunHop {
-            name: status.name,
-            role: status.role,
-            pid: status.pid,
-            listen: status.listen,
-            admin: status.admin,
-        });
-        self.held.announce(&Run {
-            pid: std::process::id(),
-            since_unix_ns,
-            control,
-            secret: self.held.secret().clone(),
-            config: self.plan.source.clone(),
-            build: crate::binaries::PROFILE.to_owned(),
-            hops: hops.collect(),
-        })
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.control_plane.abort();
+        self.stack.announce(control, since_unix_ns)
     }
 }
 
 /// What the control server needs of a running lab.
 #[derive(Clone)]
 pub(crate) struct Viewer {
-    pub(crate) plan: Arc<Plan>,
-    certs: Certs,
+    pub(crate) stack: View,
     pub(crate) collector: Collector,
-    watch: Watch,
-    flush: Arc<[String]>,
     pub(crate) warnings: Arc<[String]>,
-    folder: PathBuf,
-    pub(crate) secret: Secret,
 }
 
 impl Viewer {
-    /// Every program, in the order of the plan.
-    pub(crate) fn statuses(&self) -> Vec<Status> {
-        in_plan_order(&self.plan, &self.folder, self.watch.statuses())
-    }
-
     pub(crate) fn target(&self) -> anyhow::Result<Target> {
-        target(&self.plan, &self.certs, &self.flush, &self.secret, &self.statuses())
+        target(&self.stack)
     }
 }
 
-/// Supervised programs and external ones, in the order of the plan.
-fn in_plan_order(plan: &Plan, folder: &Path, statuses: Vec<Status>) -> Vec<Status> {
-    let of = |hop: &crate::plan::Hop| {
-        let known = statuses.iter().find(|status| status.name == hop.name).cloned();
-        known.unwrap_or_else(|| Status {
-            name: hop.name.clone(),
-            role: hop.role().to_string(),
-            listen: hop.listen,
-            admin: hop.admin,
-            state: State::External,
-            pid: None,
-            since_unix_ns: None,
-            restarts: 0,
-            last_death: None,
-            log: crate::state::log(folder, &hop.name),
-        })
-    };
-    plan.hops().map(|(_, hop)| of(hop)).collect()
-}
-
-fn target(
-    plan: &Plan,
-    certs: &Certs,
-    flush: &[String],
-    secret: &Secret,
-    statuses: &[Status],
-) -> anyhow::Result<Target> {
+fn target(stack: &View) -> anyhow::Result<Target> {
+    let (plan, certs, statuses) = (stack.plan(), stack.certs(), stack.statuses());
     let resolver = plan.first(Role::Resolver).context("a plan has a resolver")?;
     let lb = plan.first(Role::Lb).context("a plan has an lb")?;
     let hops = plan.hops().map(|(_, hop)| {
@@ -329,8 +226,8 @@ fn target(
     Ok(Target {
         resolver: resolver.listen,
         resolver_admin: resolver.admin.filter(|_| resolver.runs == Runs::Own),
-        admin_secret: secret.clone(),
-        resolver_flush: flush.to_vec(),
+        admin_secret: stack.secret().clone(),
+        resolver_flush: stack.flush().to_vec(),
         host: plan.host.clone(),
         port: lb.listen.port(),
         ca: certs.authority(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 
-use crate::certs::{Certs, Shown};
+use crate::certs::{CertificateFile, Certs};
 use crate::cli::{Global, Outcome};
 use crate::print;
 
@@ -34,7 +34,7 @@ pub(super) fn token(global: &Global) -> anyhow::Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-fn table(certs: &Certs, shown: &[Shown], now: u64) -> String {
+fn table(certs: &Certs, shown: &[CertificateFile], now: u64) -> String {
     let mut out = format!("in {}\n", crate::workspace::shown(certs.folder()));
     for shown in shown {
         let days = shown.validity.not_after.saturating_sub(now / 1_000_000_000) / 86_400;

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use serde::Serialize;
+use stack::ports;
 
 use crate::cli::{Global, Outcome};
 use crate::plan::Plan;
 use crate::print;
 use crate::recipe;
-use crate::supervise::ports;
 
 /// What was found out about one thing.
 #[derive(Debug, Serialize)]
@@ -152,7 +152,7 @@ fn port_findings(plan: &Plan) -> Finding {
         for (key, address) in hop.binds() {
             count += 1;
             let udp = key == "listen" && hop.role().speaks_dns();
-            taken.extend(ports::check(&hop.name, key, address, udp));
+            taken.extend(ports::refused(&hop.name, key, address, udp));
         }
     }
     if taken.is_empty() {

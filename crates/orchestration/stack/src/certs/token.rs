@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
 use super::files::{Access, read, write};
+use super::leaves::domain;
 
 /// How long a token is good, in seconds.
 const LIFE: u64 = 3600;
@@ -44,7 +45,7 @@ pub(super) fn mint(folder: &Path, host: &str, subject: &str, now: u64) -> anyhow
     let pem = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
     let key = EncodingKey::from_ec_pem(&pem).with_context(|| format!("use the key in {}", file.display()))?;
     let claims = Claims {
-        iss: format!("https://auth.{}", super::domain(host)),
+        iss: format!("https://auth.{}", domain(host)),
         aud: host,
         sub: subject,
         iat: now,

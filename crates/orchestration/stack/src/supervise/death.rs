@@ -46,7 +46,7 @@ impl fmt::Display for Death {
         for line in &self.lines {
             writeln!(f, "    | {line}")?;
         }
-        writeln!(f, "  all of them: {}", crate::workspace::shown(&self.log))?;
+        writeln!(f, "  all of them: {}", plan::workspace::shown(&self.log))?;
         write!(f, "  what a program must do: {}", self.page)
     }
 }

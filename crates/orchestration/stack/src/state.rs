@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use hop::admin::Secret;
+use plan::SECRET;
 use serde::{Deserialize, Serialize};
-
-pub use plan::SECRET;
 
 /// What a running lab says about itself, in `run.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,7 +20,7 @@ pub struct Run {
     pub since_unix_ns: u64,
     /// Where it answers: `GET /status`, `POST /measure`, `POST /stop`, `GET /plan`.
     pub control: SocketAddr,
-    /// What requests that change something have to know; in a file of its own, [`SECRET`].
+    /// What requests that change something have to know; in a file of its own, `secret`.
     #[serde(skip, default = "Secret::random")]
     pub secret: Secret,
     /// Where its plan came from.
@@ -49,8 +48,8 @@ pub struct RunHop {
 
 /// A run folder that is ours while this value lives.
 #[derive(Debug)]
-pub struct Held {
-    folder: PathBuf,
+pub struct RunFolder {
+    path: PathBuf,
     secret: Secret,
     /// Closing it gives the lock back, also when the process is killed.
     lock: File,
@@ -79,44 +78,12 @@ impl std::error::Error for AlreadyRuns {}
 
 /// The folder of the lab of this name.
 pub fn folder(states: &Path, name: &str) -> PathBuf {
-    crate::workspace::absolute(&states.join(name))
+    plan::workspace::absolute(&states.join(name))
 }
 
 /// Where a hop's output goes, in a lab's folder.
 pub fn log(folder: &Path, hop: &str) -> PathBuf {
     folder.join("logs").join(format!("{hop}.log"))
-}
-
-/// Takes the folder of the lab `name`, and empties it of what the last run left, but for its data.
-///
-/// # Errors
-/// [`AlreadyRuns`], or the folder cannot be written.
-pub fn hold(states: &Path, name: &str) -> anyhow::Result<Held> {
-    let folder = folder(states, name);
-    let make = |folder: PathBuf| {
-        std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))
-    };
-    make(folder.join("data"))?;
-    let lock = lock_file(&folder)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let pid = read(&folder).map(|run| run.pid);
-            return Err(AlreadyRuns { name: name.to_owned(), pid }.into());
-        }
-        Err(TryLockError::Error(error)) => {
-            return Err(error).with_context(|| format!("lock {}", folder.display()));
-        }
-    }
-    // A run.json that is still here was left by a lab that was killed.
-    let _ = std::fs::remove_file(folder.join("run.json"));
-    for stale in ["logs", "zones"] {
-        let _ = std::fs::remove_dir_all(folder.join(stale));
-        make(folder.join(stale))?;
-    }
-    let secret = Secret::random();
-    write(&folder, SECRET, secret.as_str())?;
-    Ok(Held { folder, secret, lock })
 }
 
 /// The running lab of this name, if it runs: its lock is held and it has said where it answers.
@@ -156,10 +123,42 @@ fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     store().with_context(|| format!("write {}", path.display()))
 }
 
-impl Held {
-    /// The folder, an absolute path.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+impl RunFolder {
+    /// Takes the folder of the lab `name`, and empties it of what the last run left, but for its data.
+    ///
+    /// # Errors
+    /// [`AlreadyRuns`], or the folder cannot be written.
+    pub fn claim(states: &Path, name: &str) -> anyhow::Result<Self> {
+        let folder = folder(states, name);
+        let make = |folder: PathBuf| {
+            std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))
+        };
+        make(folder.join("data"))?;
+        let lock = lock_file(&folder)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let pid = read(&folder).map(|run| run.pid);
+                return Err(AlreadyRuns { name: name.to_owned(), pid }.into());
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("lock {}", folder.display()));
+            }
+        }
+        // A run.json that is still here was left by a lab that was killed.
+        let _ = std::fs::remove_file(folder.join("run.json"));
+        for stale in ["logs", "zones"] {
+            let _ = std::fs::remove_dir_all(folder.join(stale));
+            make(folder.join(stale))?;
+        }
+        let secret = Secret::random();
+        write(&folder, SECRET, secret.as_str())?;
+        Ok(RunFolder { path: folder, secret, lock })
+    }
+
+    /// An absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What admin and control requests that change something have to know while this lab runs.
@@ -169,7 +168,7 @@ impl Held {
 
     /// Where a hop's output goes.
     pub fn log(&self, hop: &str) -> PathBuf {
-        log(&self.folder, hop)
+        log(&self.path, hop)
     }
 
     /// Says what runs, in one step.
@@ -177,14 +176,14 @@ impl Held {
     /// # Errors
     /// The file cannot be written.
     pub fn announce(&self, run: &Run) -> anyhow::Result<()> {
-        write(&self.folder, "run.json", &serde_json::to_string_pretty(run)?)
+        write(&self.path, "run.json", &serde_json::to_string_pretty(run)?)
     }
 }
 
-impl Drop for Held {
+impl Drop for RunFolder {
     fn drop(&mut self) {
         for file in ["run.json", SECRET] {
-            let _ = std::fs::remove_file(self.folder.join(file));
+            let _ = std::fs::remove_file(self.path.join(file));
         }
         // Not left to closing: a child that is between fork and exec has a copy of the descriptor.
         let _ = self.lock.unlock();
@@ -192,63 +191,4 @@ impl Drop for Held {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    fn run() -> Run {
-        Run {
-            pid: 42,
-            since_unix_ns: 1,
-            control: "127.0.0.1:1".parse().expect("an address"),
-            secret: Secret::random(),
-            config: "lab.toml".to_owned(),
-            build: "debug".to_owned(),
-            hops: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn one_lab_of_a_name() {
-        let states = tempfile::tempdir().expect("a folder");
-        assert!(running(states.path(), "lab").is_none());
-        let held = hold(states.path(), "lab").expect("it is free");
-        let error = hold(states.path(), "lab").expect_err("it is held");
-        assert!(error.to_string().contains("just starting"), "{error}");
-        held.announce(&run()).expect("it is writable");
-        let error = hold(states.path(), "lab").expect_err("it is held").to_string();
-        assert!(
-            error.contains("pid 42") && error.contains("lab stop") && error.contains("port_offset"),
-            "{error}"
-        );
-        let found = running(states.path(), "lab").expect("it runs");
-        assert_eq!((found.pid, found.secret.as_str()), (42, held.secret().as_str()));
-        for file in ["run.json", SECRET] {
-            let mode = std::fs::metadata(held.folder().join(file)).expect("it is there").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{file}");
-        }
-        hold(states.path(), "two").expect("another name is free");
-        drop(held);
-        assert!(running(states.path(), "lab").is_none());
-        hold(states.path(), "lab").expect("it is free again");
-    }
-
-    #[test]
-    fn what_a_killed_lab_left_is_recognised() {
-        let states = tempfile::tempdir().expect("a folder");
-        let held = hold(states.path(), "lab").expect("it is free");
-        held.announce(&run()).expect("it is writable");
-        let data = held.folder().join("data/redis");
-        std::fs::write(&data, "kept").expect("it is writable");
-        std::fs::write(held.log("lb"), "old").expect("it is writable");
-        // kill -9: the kernel gives the lock back, the files stay.
-        let folder = held.folder().to_owned();
-        drop(held);
-        std::fs::write(folder.join("run.json"), serde_json::to_vec(&run()).expect("JSON")).expect("writable");
-        assert!(running(states.path(), "lab").is_none(), "nobody holds the lock");
-        let held = hold(states.path(), "lab").expect("it is free");
-        assert!(!folder.join("run.json").exists() && !held.log("lb").exists());
-        assert_eq!(std::fs::read_to_string(&data).expect("it is kept"), "kept");
-    }
-}
+mod tests;

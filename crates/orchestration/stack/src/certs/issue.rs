@@ -1,7 +1,7 @@
 //! Issuing: an authority that may sign for the shop and for loopback, and leaves for the hops.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,30 @@ use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use serde::Serialize;
 
 use super::files::{Access, read, write};
+use super::leaves::Leaf;
 use super::validity::Validity;
-use super::{AUTHORITY_SECONDS, DAY, LEAF_SECONDS, Leaf, Shown};
+
+/// How long the authority is valid, in seconds.
+const AUTHORITY_SECONDS: u64 = 365 * DAY;
+/// How long a leaf is valid, in seconds.
+const LEAF_SECONDS: u64 = 30 * DAY;
+pub(super) const DAY: u64 = 86_400;
+
+/// A certificate as `lab certs` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct CertificateFile {
+    /// The file.
+    pub file: PathBuf,
+    /// What it is for.
+    pub names: Vec<String>,
+    /// From when to when it is valid, in seconds since the Unix epoch.
+    pub validity: Validity,
+    /// Was it made just now?
+    pub renewed: bool,
+}
 
 /// The authority, ready to sign.
 pub(super) struct Authority {
@@ -31,10 +51,10 @@ pub(super) fn authority(
     domain: &str,
     now: u64,
     renew: bool,
-) -> anyhow::Result<(Authority, Vec<Shown>)> {
+) -> anyhow::Result<(Authority, Vec<CertificateFile>)> {
     let (file, key_file) = (folder.join("ca.pem"), folder.join("ca.key"));
     let shown = |validity, renewed| {
-        vec![Shown {
+        vec![CertificateFile {
             file: file.clone(),
             names: vec![format!("CA for {domain} and loopback")],
             validity,
@@ -96,10 +116,15 @@ pub(super) fn leaf(
     leaf: &Leaf,
     now: u64,
     renew: bool,
-) -> anyhow::Result<Shown> {
+) -> anyhow::Result<CertificateFile> {
     let (file, key_file) =
         (folder.join(format!("{}.pem", leaf.file)), folder.join(format!("{}.key", leaf.file)));
-    let shown = |validity, renewed| Shown { file: file.clone(), names: leaf.all_names(), validity, renewed };
+    let shown = |validity, renewed| CertificateFile {
+        file: file.clone(),
+        names: leaf.all_names(),
+        validity,
+        renewed,
+    };
     let good = || {
         KeyPair::from_pem(&read(&key_file)?).ok()?;
         let certificate = CertificateDer::from_pem_slice(read(&file)?.as_bytes()).ok()?;

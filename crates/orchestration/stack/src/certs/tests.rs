@@ -1,8 +1,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use plan::DEFAULT;
+
+use super::issue::DAY;
+use super::leaves::Leaf;
 use super::*;
-use crate::plan::DEFAULT;
 
 /// 2026-01-01, in nanoseconds.
 const NOW: u64 = 1_767_225_600 * 1_000_000_000;

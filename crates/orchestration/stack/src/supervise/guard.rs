@@ -8,7 +8,9 @@
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
 
 /// Reads `add GROUP` and `del GROUP`; at the end of its input it kills every group that is left.
 const SCRIPT: &str = r#"
@@ -47,8 +49,7 @@ impl Guard {
     }
 
     fn say(&self, verb: &str, group: u32) {
-        let mut pipe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = pipe.write_all(format!("{verb} {group}\n").as_bytes());
+        let _ = self.0.lock().write_all(format!("{verb} {group}\n").as_bytes());
     }
 }
 

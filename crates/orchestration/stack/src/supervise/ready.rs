@@ -1,9 +1,11 @@
-//! Is a program ready? Asked, never guessed.
+//! Is a program ready? Probed, never guessed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use hop::admin::client;
 use hyper::{Method, StatusCode};
+use plan::{Hop, Runs};
 use tokio::net::{TcpStream, UdpSocket};
 
 /// How long one look may take.
@@ -16,13 +18,19 @@ pub(crate) struct Readiness {
     pub(crate) admin: Option<SocketAddr>,
     /// Where it does its work.
     pub(crate) listen: SocketAddr,
-    /// Is its work answering DNS questions?
+    /// Is its work answering DNS queries?
     pub(crate) dns: bool,
     /// Is it one of ours? Then nothing but `/readyz` counts.
     pub(crate) own: bool,
 }
 
 impl Readiness {
+    /// How this hop's readiness is told.
+    pub(crate) fn of(hop: &Hop) -> Self {
+        let own = hop.runs == Runs::Own;
+        Readiness { admin: hop.admin, listen: hop.listen, dns: hop.role().speaks_dns(), own }
+    }
+
     /// Looks once.
     ///
     /// Our own programs say so themselves. A foreign one that answers `/readyz` is believed, too; one
@@ -36,10 +44,18 @@ impl Readiness {
         }
     }
 
+    /// What was probed in vain.
+    pub(crate) fn hint(&self) -> String {
+        match (self.own, self.admin) {
+            (true, Some(admin)) => format!("GET http://{admin}/readyz did not answer 200"),
+            _ if self.dns => format!("{} does not answer DNS questions on TCP and UDP", self.listen),
+            _ => format!("{} accepts no connection (LISTEN says where)", self.listen),
+        }
+    }
+
     async fn readyz(&self) -> Option<StatusCode> {
         let reply =
-            hop::admin::client::request(self.admin?, Method::GET, "/readyz", Default::default(), None, LOOK)
-                .await;
+            client::request(self.admin?, Method::GET, "/readyz", Default::default(), None, LOOK).await;
         reply.ok().map(|reply| reply.status)
     }
 }
@@ -61,15 +77,4 @@ async fn answers_dns(server: SocketAddr) -> bool {
         std::io::Result::Ok(length >= 12 && answer[..2] == QUESTION[..2])
     };
     matches!(tokio::time::timeout(LOOK, exchange).await, Ok(Ok(true)))
-}
-
-impl Readiness {
-    /// What was asked in vain.
-    pub(crate) fn hint(&self) -> String {
-        match (self.own, self.admin) {
-            (true, Some(admin)) => format!("GET http://{admin}/readyz did not answer 200"),
-            _ if self.dns => format!("{} does not answer DNS questions on TCP and UDP", self.listen),
-            _ => format!("{} accepts no connection (LISTEN says where)", self.listen),
-        }
-    }
 }

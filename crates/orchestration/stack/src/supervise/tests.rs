@@ -218,13 +218,3 @@ async fn the_guard_kills_whom_it_still_knows() {
         sleeper.wait().expect("it ended");
     }
 }
-
-#[test]
-fn a_taken_port_names_its_holder() {
-    let (_open, address) = open_port();
-    let taken = ports::check("lb", "listen", address, false).expect("it is taken");
-    let text = taken.to_string();
-    assert!(text.starts_with(&format!("hop.lb.listen = {address}: ")), "{text}");
-    assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
-    assert_eq!(ports::check("lb", "listen", closed_port(), true), None);
-}

@@ -1,5 +1,6 @@
+use plan::DEFAULT;
+
 use super::*;
-use crate::plan::DEFAULT;
 
 #[test]
 fn a_zone_is_copied_with_what_it_includes() {

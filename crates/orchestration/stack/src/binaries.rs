@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
+use plan::Role;
 use tokio::process::Command;
 use tokio::sync::Mutex;
-
-use crate::plan::Role;
 
 /// The build profile of this program, and of the hops when it built them.
 pub const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -29,7 +28,7 @@ impl Binaries {
         // Labs of one process (tests) take turns, and build what is built already only once.
         static BUILT: Mutex<BTreeSet<Role>> = Mutex::const_new(BTreeSet::new());
         let exe = std::env::current_exe().context("find this program's own file")?;
-        let source = crate::workspace::source();
+        let source = plan::workspace::source();
         let folder = match &source {
             Some(root) if is_example_of_a_document(&exe) => target(root).join(PROFILE),
             _ => beside(&exe),
@@ -130,13 +129,4 @@ async fn cargo_build(root: &Path, folder: &Path, roles: &[Role]) -> anyhow::Resu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn programs_lie_beside_the_lab() {
-        assert_eq!(beside(Path::new("/w/target/debug/lab")), Path::new("/w/target/debug"));
-        assert_eq!(beside(Path::new("/w/target/debug/deps/suite-1a2b")), Path::new("/w/target/debug"));
-        assert_eq!(beside(Path::new("/usr/local/bin/lab")), Path::new("/usr/local/bin"));
-    }
-}
+mod tests;

@@ -6,58 +6,25 @@
 
 mod files;
 mod issue;
+mod leaves;
 #[cfg(test)]
 mod tests;
 mod token;
 mod validity;
 
 use std::fs::File;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use serde::Serialize;
-
+pub use issue::CertificateFile;
+use leaves::{domain, leaves};
+use plan::Plan;
 pub use validity::Validity;
-
-use crate::plan::{Plan, Role, Settings};
-
-/// How long the authority is valid, in seconds.
-const AUTHORITY_SECONDS: u64 = 365 * DAY;
-/// How long a leaf is valid, in seconds.
-const LEAF_SECONDS: u64 = 30 * DAY;
-const DAY: u64 = 86_400;
 
 /// Where certificates and keys are, all of them good.
 #[derive(Clone, Debug)]
 pub struct Certs {
     folder: PathBuf,
-}
-
-/// A certificate as `lab certs` shows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Shown {
-    /// The file.
-    pub file: PathBuf,
-    /// What it is for.
-    pub names: Vec<String>,
-    /// From when to when it is valid, in seconds since the Unix epoch.
-    pub validity: Validity,
-    /// Was it made just now?
-    pub renewed: bool,
-}
-
-/// A certificate that somebody needs.
-struct Leaf {
-    file: &'static str,
-    names: Vec<String>,
-    addresses: Vec<IpAddr>,
-}
-
-impl Leaf {
-    fn all_names(&self) -> Vec<String> {
-        self.names.iter().cloned().chain(self.addresses.iter().map(IpAddr::to_string)).collect()
-    }
 }
 
 impl Certs {
@@ -69,8 +36,13 @@ impl Certs {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn ensure(folder: &Path, plan: &Plan, now: u64, renew: bool) -> anyhow::Result<(Self, Vec<Shown>)> {
-        let folder = crate::workspace::absolute(folder);
+    pub fn ensure(
+        folder: &Path,
+        plan: &Plan,
+        now: u64,
+        renew: bool,
+    ) -> anyhow::Result<(Self, Vec<CertificateFile>)> {
+        let folder = plan::workspace::absolute(folder);
         std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         let lock = folder.join(".lock");
         let lock = File::create(&lock).with_context(|| format!("create {}", lock.display()))?;
@@ -103,29 +75,4 @@ impl Certs {
     pub fn token(&self, host: &str, subject: &str, now: u64) -> anyhow::Result<String> {
         token::mint(&self.folder, host, subject, now / 1_000_000_000)
     }
-}
-
-/// The certificates that the plan's hops need: TLS ends at the lb and at the resolver's DoH.
-fn leaves(plan: &Plan) -> Vec<Leaf> {
-    let mut lb = Leaf {
-        file: "lb",
-        names: vec![plan.host.clone(), domain(&plan.host), format!("*.{}", domain(&plan.host))],
-        addresses: Vec::new(),
-    };
-    lb.names.dedup();
-    let mut resolver = Leaf { file: "resolver", names: Vec::new(), addresses: Vec::new() };
-    for (_, hop) in plan.hops() {
-        match &hop.settings {
-            Settings::Resolver { doh, .. } => resolver.addresses.push(doh.ip()),
-            _ if hop.role() == Role::Lb => lb.addresses.push(hop.listen.ip()),
-            _ => {}
-        }
-    }
-    vec![lb, resolver]
-}
-
-/// `api.myshop.com` → `myshop.com`: the last two labels.
-fn domain(host: &str) -> String {
-    let labels: Vec<&str> = host.split('.').collect();
-    labels[labels.len().saturating_sub(2)..].join(".")
 }

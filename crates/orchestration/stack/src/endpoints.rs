@@ -1,19 +1,18 @@
 //! The control plane: every Service learns which of its pods are ready.
 //!
-//! In Kubernetes the kubelet asks each pod's readiness probe and kube-proxy follows the EndpointSlice.
-//! Here one task asks each pod's `/readyz` and tells the Services' admin endpoints.
+//! In Kubernetes the kubelet runs each pod's readiness probe and kube-proxy follows the EndpointSlice.
+//! Here one task probes each pod's `/readyz` and tells the Services' admin endpoints.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hop::admin::Secret;
+use hop::admin::{Secret, client};
 use hyper::Method;
+use plan::{HopId, Plan, Settings};
 use tokio::sync::Notify;
 
-use crate::plan::{HopId, Plan, Settings};
-use crate::prepare::readiness;
 use crate::supervise::{Readiness, State, Watch};
 
 /// How long a Service may take to accept its endpoints.
@@ -34,7 +33,7 @@ pub(crate) async fn follow(plan: Arc<Plan>, watch: Watch, changed: Arc<Notify>, 
     let mut services: Vec<Service> = plan
         .hops()
         .filter_map(|(_, hop)| match &hop.settings {
-            // A recipe's program asks the pods itself.
+            // A recipe's program probes the pods itself.
             Settings::Clusterip { endpoints, .. } if hop.recipe.is_none() => Some(Service {
                 name: hop.name.clone(),
                 admin: hop.admin?,
@@ -66,7 +65,7 @@ async fn round(plan: &Plan, watch: &Watch, services: &mut [Service], secret: &Se
     for pod in services.iter().flat_map(|service| &service.pods) {
         if !ready.contains_key(pod) {
             let hop = plan.hop(*pod);
-            let probe: Readiness = readiness(hop);
+            let probe = Readiness::of(hop);
             ready.insert(*pod, !dead(&hop.name) && probe.holds().await);
         }
     }
@@ -79,14 +78,8 @@ async fn round(plan: &Plan, watch: &Watch, services: &mut [Service], secret: &Se
             continue;
         }
         let body = serde_json::to_vec(&now).unwrap_or_default();
-        let told = hop::admin::client::request(
-            service.admin,
-            Method::PUT,
-            "/endpoints",
-            body.into(),
-            Some(secret),
-            LIMIT,
-        );
+        let told =
+            client::request(service.admin, Method::PUT, "/endpoints", body.into(), Some(secret), LIMIT);
         let reply = told.await;
         match reply {
             Ok(reply) if reply.status.is_success() => {

@@ -4,20 +4,55 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
+use std::time::Duration;
+
+use plan::Plan;
+
+/// So many taken addresses are listed.
+const SHOWN: usize = 5;
+/// How long taken ports may take to become free.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Refuses to start when a port is taken, and says by whom.
+pub(crate) async fn check(plan: &Plan) -> anyhow::Result<()> {
+    let binds = || {
+        plan.hops().flat_map(|(_, hop)| {
+            let speaks_dns = hop.role().speaks_dns();
+            hop.binds().into_iter().map(move |(key, at)| (hop, key, at, speaks_dns && key == "listen"))
+        })
+    };
+    // Programs that were just killed give their ports back a moment later.
+    let freed = hop::wait::until("free ports", PATIENCE, async || {
+        binds().all(|(_, _, address, udp)| is_free(address, udp)).then_some(())
+    });
+    if freed.await.is_ok() {
+        return Ok(());
+    }
+    let taken: Vec<_> =
+        binds().filter_map(|(hop, key, address, udp)| refused(&hop.name, key, address, udp)).collect();
+    let mut list: Vec<String> = taken.iter().take(SHOWN).map(|taken| format!("  {taken}")).collect();
+    if taken.len() > SHOWN {
+        list.push(format!("  and {} more; `lab doctor` lists all", taken.len() - SHOWN));
+    }
+    anyhow::bail!(
+        "addresses that cannot be used:\n{}\n  what to do: stop those programs, or move every port of this lab: --set network.port_offset=100",
+        list.join("\n")
+    )
+}
 
 /// A port that somebody else holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub struct Taken {
     /// The hop that needs it.
-    pub(crate) hop: String,
+    pub hop: String,
     /// The key in lab.toml.
-    pub(crate) key: &'static str,
+    pub key: &'static str,
     /// The address.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     /// What the kernel said.
-    pub(crate) error: String,
+    pub error: String,
     /// Who holds it, if that can be told.
-    pub(crate) holder: Option<String>,
+    pub holder: Option<String>,
 }
 
 impl fmt::Display for Taken {
@@ -31,12 +66,12 @@ impl fmt::Display for Taken {
 }
 
 /// Can a program bind this address? On UDP too if it speaks DNS.
-pub(crate) fn is_free(address: SocketAddr, udp: bool) -> bool {
+pub fn is_free(address: SocketAddr, udp: bool) -> bool {
     refusal(address, udp).is_none()
 }
 
 /// Why a program could not bind this address, and because of whom.
-pub(crate) fn check(hop: &str, key: &'static str, address: SocketAddr, udp: bool) -> Option<Taken> {
+pub fn refused(hop: &str, key: &'static str, address: SocketAddr, udp: bool) -> Option<Taken> {
     let (protocol, error) = refusal(address, udp)?;
     let error = match error.kind() {
         io::ErrorKind::AddrInUse => format!("taken ({protocol})"),
@@ -53,7 +88,7 @@ fn refusal(address: SocketAddr, udp: bool) -> Option<(&'static str, io::Error)> 
 }
 
 /// Who holds an address, as far as /proc tells this user: `nginx (pid 123)`.
-pub(crate) fn holder(protocol: &str, address: SocketAddr) -> Option<String> {
+pub fn holder(protocol: &str, address: SocketAddr) -> Option<String> {
     let table = std::fs::read_to_string(Path::new("/proc/net").join(protocol)).ok()?;
     let inode = table.lines().skip(1).find_map(|line| held(line, protocol, address))?;
     let link = format!("socket:[{inode}]");
@@ -83,3 +118,6 @@ fn held(line: &str, protocol: &str, wanted: SocketAddr) -> Option<u64> {
     let listens = protocol != "tcp" || state == "0A";
     (listens && port == wanted.port() && (ip == wanted.ip() || ip.is_unspecified())).then_some(inode)
 }
+
+#[cfg(test)]
+mod tests;

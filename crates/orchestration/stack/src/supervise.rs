@@ -1,34 +1,43 @@
 //! Supervision: everything starts in order, nothing dies unnoticed, everything stops in reverse.
+//!
+//! [`launch`] starts a process, [`ready`] tells when it is ready, [`program`] keeps it running over all its
+//! lives, [`terminate`] ends it. [`death`] says how it ended, [`guard`] and [`process`] see to it that nothing
+//! outlives the lab.
 
 mod death;
 mod guard;
-mod keep;
+mod launch;
 mod logs;
-pub(crate) mod ports;
 mod process;
+mod program;
 mod ready;
 mod sockets;
 mod spawner;
+mod status;
+mod terminate;
 #[cfg(test)]
 mod tests;
-pub(crate) mod usage;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use death::Death;
-pub(crate) use keep::Launch;
-pub use keep::{Event, State, Status};
+pub(crate) use launch::Launch;
 pub(crate) use process::{Signal, signal};
+use program::Program;
 pub(crate) use ready::Readiness;
 pub(crate) use sockets::Socket;
+pub use status::{Event, State, Status};
 
 /// Programs that run, wave behind wave. Dropping it kills them.
 pub(crate) struct Supervisor {
-    waves: Vec<Vec<Kept>>,
+    waves: Vec<Vec<Supervised>>,
     events: mpsc::UnboundedReceiver<Event>,
     changed: Arc<Notify>,
     now: CancellationToken,
@@ -36,7 +45,7 @@ pub(crate) struct Supervisor {
     logs: JoinHandle<()>,
 }
 
-struct Kept {
+struct Supervised {
     status: Arc<Mutex<Status>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -58,29 +67,21 @@ impl Supervisor {
             logs: tokio::spawn(logs::keep_short(files)),
         };
         for wave in waves {
-            let mut answers = Vec::with_capacity(wave.len());
-            let mut kept = Vec::with_capacity(wave.len());
+            let mut starts = FuturesUnordered::new();
+            let mut supervised = Vec::with_capacity(wave.len());
             for launch in wave {
                 let stop = CancellationToken::new();
-                let (first, answer) = oneshot::channel();
-                let keeper = keep::Keeper::new(
-                    launch,
-                    sender.clone(),
-                    Arc::clone(&supervisor.changed),
-                    stop.clone(),
-                    supervisor.now.clone(),
-                );
-                let status = keeper.status();
-                kept.push(Kept { status, stop, task: tokio::spawn(keeper.run(first)) });
-                answers.push(answer);
+                let (first, started) = oneshot::channel();
+                let (changed, now) = (Arc::clone(&supervisor.changed), supervisor.now.clone());
+                let program = Program::new(launch, sender.clone(), changed, stop.clone(), now);
+                let status = program.status();
+                supervised.push(Supervised { status, stop, task: tokio::spawn(program.run(first)) });
+                starts.push(started);
             }
-            supervisor.waves.push(kept);
-            let mut answers: Vec<_> = answers.into_iter().map(Box::pin).collect();
+            supervisor.waves.push(supervised);
             // Whoever fails first is reported first, however long the others take.
-            while !answers.is_empty() {
-                let (answer, index) = first_of(&mut answers).await;
-                drop(answers.swap_remove(index));
-                if let Ok(Err(death)) = answer {
+            while let Some(started) = starts.next().await {
+                if let Ok(Err(death)) = started {
                     supervisor.now.cancel();
                     supervisor.stop().await;
                     return Err(death);
@@ -92,8 +93,7 @@ impl Supervisor {
 
     /// Every program, in the order of their waves.
     pub(crate) fn statuses(&self) -> Vec<Status> {
-        let lock = |kept: &Kept| kept.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.waves.iter().flatten().map(lock).collect()
+        self.watch().statuses()
     }
 
     /// What has happened since; waits for something to happen.
@@ -114,9 +114,9 @@ impl Supervisor {
         Arc::clone(&self.changed)
     }
 
-    /// Those who keep the programs' states; for the control plane and the control server.
+    /// The programs' states for others; for the control plane and the control server.
     pub(crate) fn watch(&self) -> Watch {
-        Watch(self.waves.iter().flatten().map(|kept| Arc::clone(&kept.status)).collect())
+        Watch(self.waves.iter().flatten().map(|supervised| Arc::clone(&supervised.status)).collect())
     }
 
     /// Cancelled: no more patience, every program is killed.
@@ -124,12 +124,12 @@ impl Supervisor {
         self.now.clone()
     }
 
-    /// Stops the last wave first: nobody loses a program that it still asks.
+    /// Stops the last wave first: nobody loses a program that it still sends requests to.
     pub(crate) async fn stop(&mut self) {
         while let Some(wave) = self.waves.pop() {
-            wave.iter().for_each(|kept| kept.stop.cancel());
-            for mut kept in wave {
-                let _ = (&mut kept.task).await;
+            wave.iter().for_each(|supervised| supervised.stop.cancel());
+            for mut supervised in wave {
+                let _ = (&mut supervised.task).await;
             }
         }
     }
@@ -138,10 +138,10 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.logs.abort();
-        for kept in self.waves.iter().flatten().rev() {
-            kept.task.abort();
-            if let Some(pid) = kept.status.lock().unwrap_or_else(PoisonError::into_inner).pid {
-                keep::sweep(Some(pid));
+        for supervised in self.waves.iter().flatten().rev() {
+            supervised.task.abort();
+            if let Some(pid) = supervised.status.lock().pid {
+                terminate::sweep(Some(pid));
             }
         }
     }
@@ -153,21 +153,6 @@ pub(crate) struct Watch(Vec<Arc<Mutex<Status>>>);
 
 impl Watch {
     pub(crate) fn statuses(&self) -> Vec<Status> {
-        self.0.iter().map(|status| status.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+        self.0.iter().map(|status| status.lock().clone()).collect()
     }
-}
-
-type Answer = std::pin::Pin<Box<oneshot::Receiver<Result<(), Death>>>>;
-
-/// The first of several answers, and which it was.
-async fn first_of(answers: &mut [Answer]) -> (Result<Result<(), Death>, oneshot::error::RecvError>, usize) {
-    std::future::poll_fn(|context| {
-        for (index, answer) in answers.iter_mut().enumerate() {
-            if let std::task::Poll::Ready(answer) = answer.as_mut().poll(context) {
-                return std::task::Poll::Ready((answer, index));
-            }
-        }
-        std::task::Poll::Pending
-    })
-    .await
 }

@@ -1,0 +1,67 @@
+//! From a plan to a running stack, step by step.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use plan::{Plan, Runs, Surroundings};
+
+use crate::binaries::Binaries;
+use crate::certs::Certs;
+use crate::launches::{flush, launches};
+use crate::running::Stack;
+use crate::state::RunFolder;
+use crate::supervise::Supervisor;
+use crate::{foreign, ports, zones};
+
+/// Everything is there for a stack to start: its folder is claimed, its addresses are free, its programs are
+/// built, its certificates are good.
+pub struct Prepared {
+    plan: Plan,
+    folder: RunFolder,
+    binaries: Binaries,
+    certs: Certs,
+}
+
+impl Stack {
+    /// Sees to everything that must be there before a program starts. `build: false` takes the programs
+    /// that are there.
+    ///
+    /// # Errors
+    /// A recipe's program is not installed, a lab of the same name runs
+    /// ([`crate::state::AlreadyRuns`]), ports are taken, or the build fails. Nothing is held then.
+    pub async fn prepare(plan: Plan, build: bool) -> anyhow::Result<Prepared> {
+        foreign::check_installed(&plan)?;
+        let folder = RunFolder::claim(&plan.states(), &plan.name)?;
+        ports::check(&plan).await?;
+        let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
+        let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
+        let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, hop::clock::now(), false)
+            .context("prepare the certificates")?;
+        Ok(Prepared { plan, folder, binaries, certs })
+    }
+}
+
+impl Prepared {
+    /// What will run.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Starts every program, wave by wave, and returns when all are ready. `collector` is the URL to which
+    /// they send their spans.
+    ///
+    /// # Errors
+    /// A file that a program reads cannot be written, an external program does not answer, or a program
+    /// dies or is not ready in time ([`crate::Death`]). Nothing runs then.
+    pub async fn start(self, collector: String) -> anyhow::Result<Stack> {
+        let Prepared { plan, folder, binaries, certs } = self;
+        let (run, certs_folder) = (folder.path().to_owned(), certs.folder().to_owned());
+        let around = Surroundings { run, certs: certs_folder, collector };
+        zones::copy(&plan, &around)?;
+        let launches = launches(&plan, &around, &binaries)?;
+        foreign::await_external(&plan).await?;
+        let supervisor = Supervisor::start(launches).await?;
+        let flush = flush(&plan, &around);
+        Ok(Stack::new(plan, certs, folder, flush, supervisor))
+    }
+}

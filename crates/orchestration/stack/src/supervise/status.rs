@@ -1,0 +1,59 @@
+//! What a supervised program is doing, and what happened to it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::death::Death;
+
+/// What a program is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It runs and is not ready yet.
+    Starting,
+    /// It is ready for requests.
+    Ready,
+    /// It died and is started again after a pause.
+    Restarting,
+    /// It was stopped.
+    Stopped,
+    /// Somebody else runs it.
+    External,
+}
+
+/// A program as `lab status` shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The hop.
+    pub name: String,
+    /// Its role.
+    pub role: String,
+    /// Where it answers.
+    pub listen: SocketAddr,
+    /// Where its admin endpoint is.
+    pub admin: Option<SocketAddr>,
+    /// What it is doing.
+    pub state: State,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// When that process was started, in nanoseconds since the Unix epoch.
+    pub since_unix_ns: Option<u64>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// How it ended the last time.
+    pub last_death: Option<String>,
+    /// What it writes.
+    pub log: PathBuf,
+}
+
+/// What happened to a running program.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// It ended by itself; it is started again after the pause.
+    Died(Death, Duration),
+    /// It runs and is ready again.
+    Back(String),
+}

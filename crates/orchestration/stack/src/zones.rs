@@ -1,0 +1,82 @@
+//! Zone files: copied into the lab's folder, with what they include, for name servers that read them there.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use plan::{Plan, Role, Settings, Surroundings};
+
+/// The zone files as they were at build time, for a lab that runs without its workspace.
+const ZONES: [(&str, &str); 3] = [
+    ("root.zone", include_str!("../../../hops/dns/zones/root.zone")),
+    ("com.zone", include_str!("../../../hops/dns/zones/com.zone")),
+    ("myshop.com.zone", include_str!("../../../hops/dns/zones/myshop.com.zone")),
+];
+/// Where the zone files say the load balancer is.
+const ZONE_LB: (&str, &str) = ("127.0.113.50", "port=8443");
+
+/// Copies every zone file of the plan.
+///
+/// # Errors
+/// One cannot be read or written, or two files that are included would have the same name.
+pub(crate) fn copy(plan: &Plan, around: &Surroundings) -> anyhow::Result<()> {
+    let mut copies = BTreeMap::new();
+    for (_, hop) in plan.hops() {
+        let Settings::Dns { zones } = &hop.settings else { continue };
+        for (_, file) in zones {
+            copy_zone(plan, file, &around.zone(file), &mut copies)
+                .with_context(|| format!("prepare the zone file of hop.{}", hop.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a zone file and what it includes; where the plan's load balancer is elsewhere, the copy says so.
+/// `copies` says where each file came from: two must not share a place.
+fn copy_zone(
+    plan: &Plan,
+    file: &Path,
+    to: &Path,
+    copies: &mut BTreeMap<PathBuf, PathBuf>,
+) -> anyhow::Result<()> {
+    let from = plan.folder.join(file);
+    if !from.exists()
+        && let Some((_, text)) =
+            ZONES.iter().find(|(name, _)| file.file_name().is_some_and(|file| file == *name))
+    {
+        return write_zone(plan, text.as_bytes(), to);
+    }
+    let (folder, target) = (from.parent().unwrap_or(Path::new("")), to.parent().unwrap_or(Path::new("")));
+    for part in zonefile::files(&from)? {
+        let copy = target.join(part.strip_prefix(folder).context("an included file beside the zone file")?);
+        match copies.entry(copy.clone()) {
+            Entry::Occupied(other) if *other.get() != part => anyhow::bail!(
+                "{} and {} would have the same name in the lab's folder\n  what to do: rename one of them",
+                other.get().display(),
+                part.display()
+            ),
+            entry => drop(entry.or_insert_with(|| part.clone())),
+        }
+        let bytes = std::fs::read(&part).with_context(|| format!("read {}", part.display()))?;
+        if let Some(folder) = copy.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        }
+        write_zone(plan, &bytes, &copy)?;
+    }
+    Ok(())
+}
+
+fn write_zone(plan: &Plan, bytes: &[u8], to: &Path) -> anyhow::Result<()> {
+    let bytes = match (plan.first(Role::Lb), std::str::from_utf8(bytes)) {
+        (Some(lb), Ok(text)) => text
+            .replace(ZONE_LB.0, &lb.listen.ip().to_string())
+            .replace(ZONE_LB.1, &format!("port={}", lb.listen.port()))
+            .into_bytes(),
+        _ => bytes.to_vec(),
+    };
+    std::fs::write(to, bytes).with_context(|| format!("write {}", to.display()))
+}
+
+#[cfg(test)]
+mod tests;
