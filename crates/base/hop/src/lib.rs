@@ -9,6 +9,7 @@
 //! | [`stamped`] | when did which byte pass this socket? |
 //! | [`telemetry`], [`otlp`] | where do spans go, and in which form? |
 //! | [`http`] | how are requests answered and forwarded with `traceparent`, `Server-Timing` and problem JSON? |
+//! | [`upstream`] | how is a request sent over another protocol than HTTP, and who gets a connection? |
 //! | [`admin`], `metrics` | is it alive, is it ready, what are its metrics? |
 //! | [`clock`], [`wait`], [`pace`] | the only places that read a clock, wait for a condition or for a moment |
 
@@ -28,6 +29,7 @@ pub mod stamped;
 pub mod start;
 pub mod telemetry;
 pub mod trace;
+pub mod upstream;
 pub mod wait;
 
 pub use admin::Admin;

@@ -88,9 +88,17 @@ impl Exchange {
         let traceparent = Traceparent { trace_id, parent, sampled: false }.to_string();
         let mut headers = HeaderMap::new();
         headers.extend(traceparent.parse().map(|value| (HeaderName::from_static(trace::TRACEPARENT), value)));
+        Exchange::begin(&Telemetry::off(), &headers, String::new(), Exchange::no_connection())
+    }
+
+    /// An exchange that no request began, whose spans a test finds in `telemetry`.
+    pub fn for_tests(telemetry: &Telemetry) -> Self {
+        Exchange::begin(telemetry, &HeaderMap::new(), "test".to_owned(), Exchange::no_connection())
+    }
+
+    fn no_connection() -> Stamps {
         let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let stamps = Stamped::new(tokio::io::empty(), Side::Server, nowhere, nowhere).stamps();
-        Exchange::begin(&Telemetry::off(), &headers, String::new(), stamps)
+        Stamped::new(tokio::io::empty(), Side::Server, nowhere, nowhere).stamps()
     }
 
     /// The exchange that the running task works for; an [unrecorded](Exchange::unrecorded) one where there is none.
