@@ -25,9 +25,9 @@ pub const HOST: &str = "api.myshop.com";
 /// when it is dropped.
 #[derive(Debug)]
 pub struct Edge {
-    /// The load balancer.
+    /// Where the load balancer listens: TLS, HTTP/2 and 1.1.
     pub lb: SocketAddr,
-    /// The Ingress.
+    /// Where the Ingress listens: HTTP/1.1 in the clear.
     pub ingress: SocketAddr,
     processes: Vec<Child>,
     folder: TempDir,
@@ -66,9 +66,9 @@ impl Edge {
         let what = format!("{:?} to be ready", command.get_program());
         self.processes.push(command.spawn().with_context(|| format!("start {:?}", command.get_program()))?);
         let ready = async || {
-            let asked = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+            let request = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
             let mut stream = tokio::net::TcpStream::connect(admin).await.ok()?;
-            stream.write_all(asked).await.ok()?;
+            stream.write_all(request).await.ok()?;
             let mut said = String::new();
             stream.read_to_string(&mut said).await.ok()?;
             said.starts_with("HTTP/1.1 200").then_some(())

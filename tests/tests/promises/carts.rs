@@ -4,20 +4,20 @@ use anyhow::{Context as _, ensure};
 use tokio::task::JoinSet;
 
 use super::check::{self, Op, distinct};
-use super::stage::{Add, Engines, INVENTORY, Keeper, LIMIT, PODS, Stage};
+use super::stage::{Add, Engines, INVENTORY, LIMIT, PODS, RestartedBy, Stage};
 
 const STOCK: u32 = 1_000;
 
 pub(crate) async fn three_pods_add_to_one_cart_and_lose_nothing(set: Engines) -> anyhow::Result<()> {
     const CLIENTS: usize = 4;
     const EACH: usize = 10;
-    let Some(stage) = Stage::open(set, "one-cart", Keeper::Lab).await? else { return Ok(()) };
+    let Some(stage) = Stage::open(set, "one-cart", RestartedBy::Lab).await? else { return Ok(()) };
     let (user, product) = ("shared", "PROD-S");
     stage.stock(product, STOCK).await?;
-    let mut asked = JoinSet::new();
+    let mut sent = JoinSet::new();
     for client in 0..CLIENTS * PODS.len() {
         let (customers, to) = (stage.customers(), stage.listen(PODS[client % PODS.len()]));
-        asked.spawn(async move {
+        sent.spawn(async move {
             let mut ops = Vec::new();
             for number in 0..EACH {
                 let add = Add::new(user, product, 1).key(&format!("{client}-{number}"));
@@ -30,7 +30,7 @@ pub(crate) async fn three_pods_add_to_one_cart_and_lose_nothing(set: Engines) ->
             anyhow::Ok(ops)
         });
     }
-    let ops = asked.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?.concat();
+    let ops = sent.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?.concat();
     ensure!(ops.len() == CLIENTS * EACH * PODS.len());
     stage.settled(&[user.to_owned()]).await?;
     let (carts, log) = (stage.carts([user]).await?, stage.log_of(user).await?);
@@ -43,7 +43,7 @@ pub(crate) async fn three_pods_add_to_one_cart_and_lose_nothing(set: Engines) ->
 }
 
 pub(crate) async fn ninety_want_fifty_and_fifty_get_one(set: Engines) -> anyhow::Result<()> {
-    let Some(stage) = Stage::open(set, "ninety", Keeper::Lab).await? else { return Ok(()) };
+    let Some(stage) = Stage::open(set, "ninety", RestartedBy::Lab).await? else { return Ok(()) };
     let product = "PROD-W";
     stage.stock(product, 50).await?;
     let users: Vec<String> = (0..90).map(|number| format!("wants-{number}")).collect();
@@ -53,18 +53,18 @@ pub(crate) async fn ninety_want_fifty_and_fifty_get_one(set: Engines) -> anyhow:
     while stage.left(product).await? > 0 {
         round += 1;
         ensure!(round <= 10 && waiting.len() >= 40, "round {round}: {} are not served", waiting.len());
-        let mut asked = JoinSet::new();
+        let mut sent = JoinSet::new();
         for (number, user) in waiting.drain(..).enumerate() {
             let (customers, to) = (stage.customers(), stage.listen(PODS[number % PODS.len()]));
             let add = Add::new(&user, product, 1).key(&format!("round-{round}"));
-            asked.spawn(async move { anyhow::Ok((user, customers.until_decided(to, &add).await?)) });
+            sent.spawn(async move { anyhow::Ok((user, customers.until_decided(to, &add).await?)) });
         }
-        for answer in asked.join_all().await {
-            let (user, answer) = answer?;
-            match answer.status {
+        for response in sent.join_all().await {
+            let (user, response) = response?;
+            match response.status {
                 201 => {}
-                409 if answer.body.contains("not-enough-stock") => waiting.push(user),
-                _ => anyhow::bail!("{user}: {answer:?}"),
+                409 if response.body.contains("not-enough-stock") => waiting.push(user),
+                _ => anyhow::bail!("{user}: {response:?}"),
             }
         }
         stage.settled(&users).await?;
@@ -78,7 +78,7 @@ pub(crate) async fn ninety_want_fifty_and_fifty_get_one(set: Engines) -> anyhow:
 }
 
 pub(crate) async fn a_removal_returns_the_units(set: Engines) -> anyhow::Result<()> {
-    let Some(stage) = Stage::open(set, "removal", Keeper::Lab).await? else { return Ok(()) };
+    let Some(stage) = Stage::open(set, "removal", RestartedBy::Lab).await? else { return Ok(()) };
     let (user, product, pod) = ("regrets", "PROD-D", stage.listen(PODS[0]));
     stage.stock(product, STOCK).await?;
     for (key, inventory_is_down) in [("first", false), ("second", true)] {
@@ -87,8 +87,8 @@ pub(crate) async fn a_removal_returns_the_units(set: Engines) -> anyhow::Result<
         stage.settled(&[user.to_owned()]).await?;
         ensure!(stage.left(product).await? == i64::from(STOCK) - 7);
         let frozen = stage.freeze(if inventory_is_down { &INVENTORY } else { &[] })?;
-        let answer = stage.remove(stage.listen(PODS[1]), user, "ITEM-D").await?;
-        ensure!(answer.status == 204, "{answer:?}");
+        let response = stage.remove(stage.listen(PODS[1]), user, "ITEM-D").await?;
+        ensure!(response.status == 204, "{response:?}");
         ensure!(stage.carts([user]).await?.is_empty(), "it is out of the cart at once");
         drop(frozen);
         let back = hop::wait::until("the units to be back", LIMIT, async || {

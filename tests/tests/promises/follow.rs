@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::check::distinct;
 use super::load::Load;
-use super::stage::{Engines, Keeper, LIMIT, Stage};
+use super::stage::{Engines, LIMIT, RestartedBy, Stage};
 
 /// Requests a second.
 const RATE: u32 = 30;
@@ -18,7 +18,7 @@ const RATE: u32 = 30;
 const BETWEEN: usize = 30;
 
 pub(crate) async fn each_event_is_printed_once_in_order_with_its_trace(set: Engines) -> anyhow::Result<()> {
-    let Some(mut stage) = Stage::open(set, "follow", Keeper::Lab).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "follow", RestartedBy::Lab).await? else { return Ok(()) };
     announce(&stage)?;
     let room = stage.lab.room().context("a test's lab has a room")?;
     let sets = room.options().sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);

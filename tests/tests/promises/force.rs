@@ -7,7 +7,7 @@ use rand::seq::SliceRandom as _;
 
 use super::check;
 use super::load::Load;
-use super::stage::{Engines, Keeper, LIMIT, Stage};
+use super::stage::{Engines, LIMIT, RestartedBy, Stage};
 
 /// Requests a second, and how often each program is killed: what two cores can bear beside the engines.
 fn effort(set: Engines) -> (u32, usize) {
@@ -23,7 +23,7 @@ const BETWEEN: usize = 25;
 const SEED: u32 = 1_000_000;
 
 pub(crate) async fn acknowledged_is_kept_once_whatever_is_killed(set: Engines) -> anyhow::Result<()> {
-    let Some(mut stage) = Stage::open(set, "force", Keeper::Lab).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "force", RestartedBy::Lab).await? else { return Ok(()) };
     let (rate, rounds) = effort(set);
     let users: Vec<String> = (0..20).map(|number| format!("force-{number}")).collect();
     let products: Vec<String> = (0..6).map(|number| format!("PROD-F{number}")).collect();
@@ -58,11 +58,11 @@ pub(crate) async fn acknowledged_is_kept_once_whatever_is_killed(set: Engines) -
     let acknowledged = ops.iter().filter(|op| op.acknowledged.is_some()).count();
     let (records, events) = (log.len(), check::distinct(&log).len());
     let kills = rounds * victims.len();
-    let asked = ops.len();
+    let sent = ops.len();
     // Not by eprintln, which the test runner keeps to itself when a test passes.
     let _ = writeln!(
         std::io::stderr(),
-        "{set:?}: {kills} kills; {asked} asked, {acknowledged} acknowledged, {events} events in {records} \
+        "{set:?}: {kills} kills; {sent} sent, {acknowledged} acknowledged, {events} events in {records} \
          records, {sold} units sold and {left} left of {}",
         SEED as usize * products.len(),
     );
@@ -72,7 +72,7 @@ pub(crate) async fn acknowledged_is_kept_once_whatever_is_killed(set: Engines) -
     }
     wrong.extend(stage.marks().await?);
     ensure!(wrong.is_empty(), "{} promises broken:\n  {}", wrong.len(), wrong.join("\n  "));
-    ensure!(acknowledged == asked, "all but {acknowledged} of {asked} gave up, though all came back");
+    ensure!(acknowledged == sent, "all but {acknowledged} of {sent} gave up, though all came back");
     stage.finish().await;
     Ok(())
 }

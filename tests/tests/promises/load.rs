@@ -36,7 +36,7 @@ impl Load {
         let task = tokio::spawn(async move {
             // Ticks that were missed are made up for: the n-th request is due n steps after the first.
             let mut due = tokio::time::interval(Duration::from_secs(1) / rate);
-            let mut asked = JoinSet::new();
+            let mut sent = JoinSet::new();
             let given_up = Arc::new(Once::new());
             let mut ops = Vec::new();
             for number in 0.. {
@@ -44,10 +44,10 @@ impl Load {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
-                while let Some(op) = asked.try_join_next() {
+                while let Some(op) = sent.try_join_next() {
                     ops.push(op.expect("a customer does not panic"));
                 }
-                if asked.len() >= WAITING {
+                if sent.len() >= WAITING {
                     continue;
                 }
                 let user = &users[number % users.len()];
@@ -56,7 +56,7 @@ impl Load {
                 let add = Add::new(user, product, quantity).key(&format!("load-{number}"));
                 let (customers, counter) = (customers.clone(), Arc::clone(&counter));
                 let given_up = Arc::clone(&given_up);
-                asked.spawn(async move {
+                sent.spawn(async move {
                     let sent = hop::clock::now();
                     let outcome = customers.until_added(to, &add).await;
                     let acknowledged = outcome.as_ref().ok().map(|_| hop::clock::now());
@@ -69,7 +69,7 @@ impl Load {
                     Op { trace, user, product, quantity: quantity.into(), sent, acknowledged }
                 });
             }
-            ops.extend(asked.join_all().await);
+            ops.extend(sent.join_all().await);
             ops
         });
         Load { stop, acknowledged, task }

@@ -3,21 +3,21 @@
 use anyhow::{Context as _, ensure};
 
 use super::check::distinct;
-use super::stage::{Add, Engines, Keeper, LIMIT, PODS, SETTLE_AFTER, Stage};
+use super::stage::{Add, Engines, LIMIT, PODS, RestartedBy, SETTLE_AFTER, Stage};
 
 const STOCK: u32 = 1_000;
 
 pub(crate) async fn an_event_is_told_when_kafka_is_back(set: Engines) -> anyhow::Result<()> {
-    let Some(mut stage) = Stage::open(set, "kafka-down", Keeper::Test).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "kafka-down", RestartedBy::Test).await? else { return Ok(()) };
     let (user, product, pod) = ("patient", "PROD-K", stage.listen(PODS[0]));
     stage.stock(product, STOCK).await?;
     stage.stop("kafka");
     let add = Add::new(user, product, 2).key("kafka-is-down");
-    let answer = stage.add(pod, &add).await?;
-    let problem = answer.json()?;
-    ensure!(answer.status == 503 && problem["fault"] == "upstream", "{answer:?}");
+    let response = stage.add(pod, &add).await?;
+    let problem = response.json()?;
+    ensure!(response.status == 503 && problem["fault"] == "upstream", "{response:?}");
     for words in ["kafka", "The item is in the cart", "as soon as Kafka is back"] {
-        ensure!(answer.body.contains(words), "it does not say {words:?}: {answer:?}");
+        ensure!(response.body.contains(words), "it does not say {words:?}: {response:?}");
     }
     ensure!(stage.carts([user]).await?.values().eq([&2]), "the answer says so");
     // A retry with the key adds nothing, and promises nothing that is not so.
@@ -41,7 +41,7 @@ pub(crate) async fn an_event_is_told_when_kafka_is_back(set: Engines) -> anyhow:
 }
 
 pub(crate) async fn a_pod_that_died_with_units_in_hand_loses_none(set: Engines) -> anyhow::Result<()> {
-    let Some(mut stage) = Stage::open(set, "units-in-hand", Keeper::Lab).await? else { return Ok(()) };
+    let Some(mut stage) = Stage::open(set, "units-in-hand", RestartedBy::Lab).await? else { return Ok(()) };
     let (user, product, pod) = ("unlucky", "PROD-U", stage.listen(PODS[0]));
     stage.stock(product, STOCK).await?;
     stage.settled(&[user.to_owned()]).await?;
@@ -49,14 +49,14 @@ pub(crate) async fn a_pod_that_died_with_units_in_hand_loses_none(set: Engines) 
 
     let frozen = stage.freeze(&["redis"])?;
     let (customers, add) = (stage.customers(), Add::new(user, product, 9));
-    let ask = tokio::spawn(async move { customers.add(pod, &add).await });
+    let request = tokio::spawn(async move { customers.add(pod, &add).await });
     let in_hand = i64::from(STOCK) - 9;
     hop::wait::until("the units to be taken", LIMIT, async || (left().await == in_hand).then_some(()))
         .await?;
     let taken = hop::clock::monotonic();
     ensure!(stage.held().await? == 1);
     stage.kill(PODS[0]).await?;
-    ensure!(ask.await?.is_err(), "a dead pod answers nobody");
+    ensure!(request.await?.is_err(), "a dead pod answers nobody");
     drop(frozen);
 
     let left = async || stage.left(product).await.unwrap_or(-1);

@@ -51,7 +51,7 @@ pub(crate) struct Stage {
 
 /// Who starts the default event log, again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keeper {
+pub(crate) enum RestartedBy {
     /// The lab: it is back at once.
     Lab,
     /// The test: it stays away as long as the test wants it to.
@@ -60,7 +60,11 @@ pub(crate) enum Keeper {
 
 impl Stage {
     /// Starts the engines and the lab; `None` when an engine can't be had, which is said.
-    pub(crate) async fn open(set: Engines, name: &str, keeper: Keeper) -> anyhow::Result<Option<Stage>> {
+    pub(crate) async fn open(
+        set: Engines,
+        name: &str,
+        restarted_by: RestartedBy,
+    ) -> anyhow::Result<Option<Stage>> {
         let label = match set {
             Engines::Defaults => "defaults",
             Engines::RedisAndPostgres => "redis",
@@ -68,7 +72,7 @@ impl Stage {
         };
         let binaries = tests::program::hops().await?;
         let room = Room::take(&format!("{name}-{label}")).await?;
-        let engines = match engines(set, keeper, &binaries.path(Role::Events)).await {
+        let engines = match engines(set, restarted_by, &binaries.path(Role::Events)).await {
             Ok(engines) => engines,
             Err(why) => {
                 did_not_run(&format!("the shop's promise {name} on {set:?}"), &why);
@@ -148,35 +152,35 @@ impl Stage {
     pub(crate) async fn stock(&self, product: &str, available: u32) -> anyhow::Result<()> {
         let body = format!("{{\"available\":{available}}}");
         let head = format!("PUT /stock/{product} HTTP/1.1\r\ncontent-type: application/json");
-        let answer = http(self.listen(INVENTORY[0]), &head, &body).await?;
-        ensure!(matches!(answer.status, 200 | 201), "{answer:?}");
+        let response = http(self.listen(INVENTORY[0]), &head, &body).await?;
+        ensure!(matches!(response.status, 200 | 201), "{response:?}");
         Ok(())
     }
 
     /// How many are left on it.
     pub(crate) async fn left(&self, product: &str) -> anyhow::Result<i64> {
-        let answer = http(self.listen(INVENTORY[0]), &format!("GET /stock/{product} HTTP/1.1"), "").await?;
-        answer.json()?["available"].as_i64().with_context(|| format!("{answer:?}"))
+        let response = http(self.listen(INVENTORY[0]), &format!("GET /stock/{product} HTTP/1.1"), "").await?;
+        response.json()?["available"].as_i64().with_context(|| format!("{response:?}"))
     }
 
     /// How many reservations are held.
     pub(crate) async fn held(&self) -> anyhow::Result<usize> {
-        let answer = http(self.listen(INVENTORY[0]), "GET /reservations HTTP/1.1", "").await?;
-        Ok(answer.json()?["held"].as_array().with_context(|| format!("{answer:?}"))?.len())
+        let response = http(self.listen(INVENTORY[0]), "GET /reservations HTTP/1.1", "").await?;
+        Ok(response.json()?["held"].as_array().with_context(|| format!("{response:?}"))?.len())
     }
 
     /// Sends one request to a pod or a Service.
-    pub(crate) async fn add(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Answer> {
+    pub(crate) async fn add(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Response> {
         self.customers().add(to, add).await
     }
 
     /// Sends it, with its key, until it is acknowledged.
-    pub(crate) async fn until_added(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Answer> {
+    pub(crate) async fn until_added(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Response> {
         self.customers().until_added(to, add).await
     }
 
     /// Takes a product out of a cart.
-    pub(crate) async fn remove(&self, to: SocketAddr, user: &str, item: &str) -> anyhow::Result<Answer> {
+    pub(crate) async fn remove(&self, to: SocketAddr, user: &str, item: &str) -> anyhow::Result<Response> {
         let token = self.customers().token(user)?;
         let head = format!("DELETE /cart/items/{item} HTTP/1.1\r\nauthorization: Bearer {token}");
         http(to, &head, "").await
@@ -315,7 +319,7 @@ impl Customers {
         self.certs.token(&self.host, user, hop::clock::now())
     }
 
-    pub(crate) async fn add(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Answer> {
+    pub(crate) async fn add(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Response> {
         let Add { user, product, quantity, key, trace } = add;
         let token = self.token(user)?;
         // The trace is not recorded: fewer spans, the same events.
@@ -330,22 +334,22 @@ impl Customers {
     }
 
     /// Sends it, with its key, until it is acknowledged.
-    pub(crate) async fn until_added(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Answer> {
-        let answer = self.until_decided(to, add).await?;
-        ensure!(answer.status == 201, "{add:?}: {answer:?}");
-        Ok(answer)
+    pub(crate) async fn until_added(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Response> {
+        let response = self.until_decided(to, add).await?;
+        ensure!(response.status == 201, "{add:?}: {response:?}");
+        Ok(response)
     }
 
     /// Sends it, with its key, until it is acknowledged, or refused for a reason of the customer's.
-    pub(crate) async fn until_decided(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Answer> {
+    pub(crate) async fn until_decided(&self, to: SocketAddr, add: &Add) -> anyhow::Result<Response> {
         ensure!(add.key.is_some(), "without a key it would land more than once");
         let mut last = None;
         let mut pauses = Pauses::default();
         let begun = hop::clock::monotonic();
         while hop::clock::since(begun) < LIMIT {
             match self.add(to, add).await {
-                Ok(answer) if answer.may_be_sent_again() => last = Some(Ok(answer)),
-                Ok(answer) => return Ok(answer),
+                Ok(response) if response.may_be_sent_again() => last = Some(Ok(response)),
+                Ok(response) => return Ok(response),
                 Err(error) => last = Some(Err(error)),
             }
             pauses.next().await;
@@ -368,14 +372,14 @@ impl Pauses {
     }
 }
 
-/// An answer over HTTP.
+/// What came back over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn json(&self) -> anyhow::Result<Value> {
         serde_json::from_str(&self.body).with_context(|| format!("{self:?}"))
     }
@@ -387,25 +391,25 @@ impl Answer {
 }
 
 /// One request on a connection of its own; `head` is all but what every request has.
-pub(crate) async fn http(to: SocketAddr, head: &str, body: &str) -> anyhow::Result<Answer> {
+pub(crate) async fn http(to: SocketAddr, head: &str, body: &str) -> anyhow::Result<Response> {
     let exchange = async {
         let mut stream = TcpStream::connect(to).await?;
         let length = body.len();
         let request =
             format!("{head}\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
         stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("the connection broke")?;
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await?;
+        let (head, body) = response.split_once("\r\n\r\n").context("the connection broke")?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Ok(Answer { status: status.context("no status")?, body: body.to_owned() })
+        Ok(Response { status: status.context("no status")?, body: body.to_owned() })
     };
     tokio::time::timeout(ANSWER, exchange).await.with_context(|| format!("{to} did not answer"))?
 }
 
 async fn engines(
     set: Engines,
-    keeper: Keeper,
+    restarted_by: RestartedBy,
     events: &std::path::Path,
 ) -> Result<BTreeMap<&'static str, Engine>, String> {
     let mut engines = BTreeMap::new();
@@ -416,7 +420,7 @@ async fn engines(
     if set == Engines::KafkaRedisAndPostgres {
         let workspace = tests::program::root().map_err(|error| error.to_string())?;
         engines.insert("kafka", Engine::kafka(&workspace).await?);
-    } else if keeper == Keeper::Test {
+    } else if restarted_by == RestartedBy::Test {
         engines.insert("kafka", Engine::events(events).await?);
     }
     Ok(engines)

@@ -9,14 +9,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::check::distinct;
-use super::stage::{Add, Engines, Keeper, LIMIT, PODS, Stage};
+use super::stage::{Add, Engines, LIMIT, PODS, RestartedBy, Stage};
 
 /// More than fit into one answer of Redis or one message to Kafka.
 const CROWD: usize = 16_000;
 const STOCK: u32 = 1_000;
 
 pub(crate) async fn one_carts_trouble_stays_its_own(set: Engines) -> anyhow::Result<()> {
-    let Some(stage) = Stage::open(set, "trouble", Keeper::Lab).await? else { return Ok(()) };
+    let Some(stage) = Stage::open(set, "trouble", RestartedBy::Lab).await? else { return Ok(()) };
     stage.stock("PROD-T", STOCK).await?;
     let held = reserve_and_die(&stage).await?;
 
@@ -78,7 +78,7 @@ pub(crate) async fn one_carts_trouble_stays_its_own(set: Engines) -> anyhow::Res
 
 /// A customer whose outbox is full of what others left behind gets the item into the cart and the event told.
 pub(crate) async fn a_customer_tells_what_was_left_behind(set: Engines) -> anyhow::Result<()> {
-    let Some(stage) = Stage::open(set, "left-behind", Keeper::Lab).await? else { return Ok(()) };
+    let Some(stage) = Stage::open(set, "left-behind", RestartedBy::Lab).await? else { return Ok(()) };
     stage.stock("PROD-B", STOCK).await?;
     let mut commands = String::new();
     for number in 0..250 {
@@ -101,13 +101,13 @@ pub(crate) async fn a_customer_tells_what_was_left_behind(set: Engines) -> anyho
     tests::programs::output("kcat", [&how[..], &["-X", "partitioner=murmur2_random"]].concat()).await?;
     send(&stage, commands).await?;
     let adds: Vec<Add> = (0..6).map(|n| Add::new("heir", "PROD-B", 1).key(&format!("heir-{n}"))).collect();
-    let mut asked = tokio::task::JoinSet::new();
+    let mut sent = tokio::task::JoinSet::new();
     for (number, add) in adds.iter().cloned().enumerate() {
         let (customers, to) = (stage.customers(), stage.listen(PODS[number % PODS.len()]));
-        asked.spawn(async move { customers.until_added(to, &add).await });
+        sent.spawn(async move { customers.until_added(to, &add).await });
     }
-    for answer in asked.join_all().await {
-        answer?;
+    for response in sent.join_all().await {
+        response?;
     }
     let log = stage.log_of("heir").await?;
     let events: Vec<&str> = distinct(&log).iter().map(|record| record.event.as_str()).collect();
@@ -126,7 +126,7 @@ pub(crate) async fn a_customer_tells_what_was_left_behind(set: Engines) -> anyho
 
 /// Keys and entries that somebody wrote by hand: whom they are about waits at most for people, and nobody else does.
 pub(crate) async fn what_makes_no_sense_is_set_aside_or_said(set: Engines) -> anyhow::Result<()> {
-    let Some(stage) = Stage::open(set, "junk", Keeper::Lab).await? else { return Ok(()) };
+    let Some(stage) = Stage::open(set, "junk", RestartedBy::Lab).await? else { return Ok(()) };
     stage.stock("PROD-J", STOCK).await?;
     let mut commands = String::new();
     // The first four returns can never be brought, and the fifth can.
@@ -241,7 +241,7 @@ async fn reserve_and_die(stage: &Stage) -> anyhow::Result<&'static str> {
     let to = stage.listen(super::stage::INVENTORY[0]);
     let head = "POST /stock/PROD-T/reservations HTTP/1.1\r\ncontent-type: application/json";
     let body = r#"{"reservationId":"of-the-dead","quantity":5}"#;
-    let answer = super::stage::http(to, head, body).await?;
-    ensure!(answer.status == 201, "{answer:?}");
+    let response = super::stage::http(to, head, body).await?;
+    ensure!(response.status == 201, "{response:?}");
     Ok("of-the-dead")
 }

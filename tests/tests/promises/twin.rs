@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::check;
 use super::load::Load;
-use super::stage::{Engines, Keeper, LIMIT, Stage};
+use super::stage::{Engines, LIMIT, RestartedBy, Stage};
 
 /// Every so many requests are acknowledged and forgotten.
 const FORGOTTEN: usize = 7;
@@ -19,7 +19,7 @@ const FORGOTTEN: usize = 7;
 #[tokio::test]
 async fn a_shop_that_acknowledges_and_forgets_is_caught() -> anyhow::Result<()> {
     let stage =
-        Stage::open(Engines::Defaults, "twin", Keeper::Lab).await?.context("the defaults are here")?;
+        Stage::open(Engines::Defaults, "twin", RestartedBy::Lab).await?.context("the defaults are here")?;
     let listener = TcpListener::bind(hop::listen::own_loopback()).await?;
     let (liar, to) = (listener.local_addr()?, stage.listen("cart-service"));
     let (tell, mut told) = mpsc::unbounded_channel();

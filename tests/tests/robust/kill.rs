@@ -2,8 +2,8 @@
 //! back, and what was acknowledged is still there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hop::http::{Fault, Problem};
@@ -14,6 +14,7 @@ use lab::plan::Role;
 use lab::probe::{Answer, Ask, Browser};
 use lab::supervise::Event;
 use lab::target::Target;
+use parking_lot::{Mutex, MutexGuard};
 use tests::fixture::Fixture;
 use tests::programs;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -44,7 +45,7 @@ struct Tally {
 type Book = Arc<Mutex<Tally>>;
 
 fn open(book: &Book) -> MutexGuard<'_, Tally> {
-    book.lock().unwrap_or_else(PoisonError::into_inner)
+    book.lock()
 }
 
 /// Adds one item each for one customer after the other; each tries until it is told 201.

@@ -11,13 +11,14 @@
 //! | `comments` | no comment only repeats a name |
 //! | `words` | names are the field's |
 //!
-//! `source` reads a crate as a tree of modules. `exceptions` names who breaks which rule, and why.
+//! `reader` reads a crate into the tree of modules that `source` describes. `exceptions` names who breaks which rule, and why.
 
 mod circles;
 mod comments;
 mod exceptions;
 mod layers;
 mod layout;
+mod reader;
 mod size;
 mod source;
 mod trail;

@@ -2,7 +2,7 @@
 //! killed, and is back. Three times in a row: each time the lab waits longer before it starts it again.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hop::clock;
@@ -12,6 +12,7 @@ use lab::Options;
 use lab::probe::{Ask, Browser};
 use lab::supervise::Event;
 use lab::target::Target;
+use parking_lot::Mutex;
 use tests::fixture::{Fixture, Room};
 use tokio::task::JoinSet;
 
@@ -85,7 +86,7 @@ async fn load(target: Target) -> Vec<Outcome> {
         let (idle, target) = (Arc::clone(&idle), target.clone());
         running.spawn(async move {
             let sent = clock::monotonic();
-            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let kept = idle.lock().pop();
             let mut browser = kept.unwrap_or_else(|| Browser::new(target.clone()).expect("the CA is there"));
             if number % 4 == 0 {
                 browser.forget().expect("the CA is there");
@@ -102,7 +103,7 @@ async fn load(target: Target) -> Vec<Outcome> {
                 Ok(answer) => Some(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body))),
                 Err(error) => Some(format!("{error:#}")),
             };
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(browser);
+            idle.lock().push(browser);
             Outcome { sent, ended: clock::monotonic(), failed, keyed }
         });
     }

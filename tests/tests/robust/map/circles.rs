@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::reader::{tree_of, tree_of_texts};
 use super::source::Tree;
 use super::{Breach, Package};
 
@@ -11,7 +12,7 @@ type Uses = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>;
 
 pub(super) fn breaches(package: &Package) -> Vec<Breach> {
     let roots = ["lib.rs", "main.rs"].map(|name| package.source(name));
-    let trees = roots.iter().filter(|root| root.is_file()).map(|root| Tree::of(root));
+    let trees = roots.iter().filter(|root| root.is_file()).map(|root| tree_of(root));
     let breach = |circle: BTreeSet<PathBuf>, uses: &Uses| {
         Breach::new(&package.name, drawn(&circle, uses, &package.folder.join("src")))
     };
@@ -85,7 +86,7 @@ fn drawn(circle: &BTreeSet<PathBuf>, uses: &Uses, source: &Path) -> String {
 #[test]
 fn a_circle_is_found_with_what_ties_it() {
     let found = |files: &[(&str, &str)]| {
-        let uses = uses(&Tree::of_texts(files));
+        let uses = uses(&tree_of_texts(files));
         circles(&uses).iter().map(|circle| drawn(circle, &uses, Path::new("src"))).collect::<Vec<_>>()
     };
     let root = ("src/lib.rs", "pub mod a; mod b; #[cfg(test)] mod tests; pub use a::A;");
