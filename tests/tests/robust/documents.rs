@@ -58,6 +58,7 @@ fn paths(text: &str) -> Vec<&str> {
         let pattern = word.ends_with(['*', '{', '<', '…']);
         let path = path.trim_end_matches(['.', ':', '/']);
         let path = path.split("::").next().unwrap_or(path);
+        let path = path.split('#').next().unwrap_or(path);
         (!pattern && !path.contains("...")).then_some(path)
     });
     words.filter(|word| ["crates/", "tests/", "docs/"].iter().any(|start| word.starts_with(start))).collect()
@@ -160,7 +161,7 @@ fn the_checks_see_what_is_wrong() {
     );
     assert_eq!(
         paths(
-            "in `crates/hops/lb/src/tls.rs`, crates/*/*/src, (docs/a.md). crates/orchestration/lab/src/{a}, x/crates/y"
+            "in `crates/hops/lb/src/tls.rs`, crates/*/*/src, (docs/a.md#b). crates/orchestration/lab/src/{a}, x/crates/y"
         ),
         ["crates/hops/lb/src/tls.rs", "docs/a.md"]
     );
