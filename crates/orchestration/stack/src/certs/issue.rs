@@ -12,7 +12,6 @@ use rcgen::{
 };
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
-use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde::Serialize;
 
@@ -62,9 +61,8 @@ pub(super) fn authority(
         }]
     };
     let good = || {
-        let pem = read(&file)?;
         let key = KeyPair::from_pem(&read(&key_file)?).ok()?;
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+        let certificate = tlscrypto::pem::certificates(&file).ok()?.swap_remove(0);
         let validity = Validity::of(&certificate).filter(|validity| validity.is_fresh(now))?;
         // It must be this key's, and may sign for this domain: shown by signing something.
         let issuer = Issuer::new(authority_params(domain), key);
@@ -127,7 +125,7 @@ pub(super) fn leaf(
     };
     let good = || {
         KeyPair::from_pem(&read(&key_file)?).ok()?;
-        let certificate = CertificateDer::from_pem_slice(read(&file)?.as_bytes()).ok()?;
+        let certificate = tlscrypto::pem::certificates(&file).ok()?.swap_remove(0);
         let validity = Validity::of(&certificate).filter(|validity| validity.is_fresh(now))?;
         fits(authority, &certificate, leaf, now).then_some(validity)
     };
