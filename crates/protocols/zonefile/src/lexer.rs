@@ -1,6 +1,6 @@
 //! From characters to tokens (RFC 1035 §5.1).
 
-use crate::Problem;
+use crate::error::Problem;
 use crate::token::Token;
 
 /// One entry of the file: a line, or several that parentheses join.

@@ -3,11 +3,14 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use hickory_proto::rr::{DNSClass, Name, Record, RecordType};
+use hickory_proto::rr::rdata::NULL;
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use hickory_proto::serialize::binary::{BinDecoder, BinEncodable as _, BinEncoder, NameEncoding, Restrict};
 
+use crate::error::{Error, Problem};
 use crate::lexer::{Lexer, Line};
 use crate::token::Token;
-use crate::{Contents, Entry, Error, Problem, types};
+use crate::{encode, types};
 
 /// How deep files may include files.
 const DEPTH: usize = 10;
@@ -16,11 +19,44 @@ const FILES: usize = 1_000;
 /// The largest TTL, in seconds (RFC 2181 §8).
 const LARGEST_TTL: u32 = i32::MAX.cast_unsigned();
 
-pub(crate) fn read(path: &Path, origin: &Name) -> Result<Contents, Error> {
+/// A record and where it stands.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The record, of class IN.
+    pub record: Record,
+    /// The file that holds it: the zone file, or one that it includes.
+    pub file: Arc<Path>,
+    /// The line on which it begins, the first being 1.
+    pub line: usize,
+}
+
+/// What a zone file holds.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// The records, in the order of the file.
+    pub entries: Vec<Entry>,
+    /// The files that were read: the zone file, then those that it includes.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads the zone file at `path`, in which relative names end in `origin` until it says otherwise.
+///
+/// `$INCLUDE` takes files from the folder of the zone file and below it, by a path relative to the file
+/// that includes them: so a zone can be copied with all its parts, and an editor of a part cannot make the
+/// server read other files of the machine.
+///
+/// # Errors
+/// The first thing that is wrong, with its file and line, the token, and what was expected there.
+pub fn read(path: &Path, origin: &Name) -> Result<Contents, Error> {
     Reader::run(path, origin, true)
 }
 
-pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The zone file at `path` and the files that it includes, as [`read`] finds them; what their records say is
+/// not looked at.
+///
+/// # Errors
+/// A file cannot be read or taken apart, or must not be included.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Reader::run(path, &Name::root(), false).map(|contents| contents.files)
 }
 
@@ -196,14 +232,14 @@ fn record(line: &Line, context: &mut Context) -> Result<Record, Problem> {
     }
     let rest = &line.tokens[line.tokens.len() - tokens.len()..];
     let end = rest.last().map_or(token.line, |last| last.line);
-    let wire = types::encode(kind, rest, end, &context.origin)?;
+    let wire = encode::encode(kind, rest, end, &context.origin)?;
     if kind == RecordType::SOA && stated.or(context.ttl).or(context.last_ttl).is_none() {
         // Without any TTL the negative TTL of the SOA, its last field, is the best that is known.
         context.last_ttl = wire.last_chunk::<4>().map(|minimum| u32::from_be_bytes(*minimum));
     }
     let ttl = stated.or(context.ttl).or(context.last_ttl);
     let ttl = ttl.ok_or_else(|| problem("no TTL: write one, or $TTL above it (RFC 2308 §4)"))?;
-    Ok(Record::from_rdata(owner, ttl, crate::data(kind, wire)))
+    Ok(Record::from_rdata(owner, ttl, record_data(kind, wire)))
 }
 
 fn class_of(token: &Token) -> Option<DNSClass> {
@@ -214,4 +250,22 @@ fn class_of(token: &Token) -> Option<DNSClass> {
     }
     let number: u16 = token.word()?.to_ascii_uppercase().strip_prefix("CLASS")?.parse().ok()?;
     Some(DNSClass::from(number))
+}
+
+/// Reads record data from its wire form. What hickory would write differently, or does not know, is kept as
+/// opaque bytes: served as written, whatever it is.
+fn record_data(kind: RecordType, wire: Vec<u8>) -> RData {
+    if wire.is_empty() {
+        return RData::Update0(kind); // hickory's name for no data at all
+    }
+    let length = u16::try_from(wire.len()).unwrap_or(u16::MAX);
+    if let Ok(known) = RData::read(&mut BinDecoder::new(&wire), kind, Restrict::new(length)) {
+        let mut bytes = Vec::new();
+        let mut encoder = BinEncoder::new(&mut bytes);
+        encoder.set_name_encoding(NameEncoding::Uncompressed);
+        if known.emit(&mut encoder).is_ok() && bytes == wire {
+            return known;
+        }
+    }
+    RData::Unknown { code: kind, rdata: NULL::with(wire) }
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::Problem;
+use crate::error::Problem;
 use crate::token::{Token, unescape};
 
 /// RFC 9460 §14.3.2; dohpath: RFC 9461; ohttp: RFC 9540.

@@ -1,5 +1,8 @@
 use std::path::Path;
 
+use hickory_proto::rr::Record;
+use hickory_proto::serialize::binary::{BinEncodable as _, BinEncoder, NameEncoding};
+
 use super::*;
 
 /// What a file of the zone "example." holds: a line for each record, its data in bytes.
@@ -132,7 +135,15 @@ fn dnssec_records_are_read() {
         sig,
         r"\x00\x01\x08\x03\x00\x00\x01,e\xdf\xc9\x00\x00\x00\x00\x01\x00\x01\x07example\x00\x00\x01\x02"
     );
-    assert!(problem("x 1 RRSIG A 8 3 300 20230229000000 1 1 @ AA==\n").contains("20230229000000"));
+    for no_moment in
+        ["20230229000000", "20231301000000", "19691231235959", "20230228240000", "20230228006000"]
+    {
+        let text = format!("x 1 RRSIG A 8 3 300 {no_moment} 1 1 @ AA==\n");
+        assert!(problem(&text).contains(&format!("{no_moment:?}: expected a time")), "{no_moment}");
+    }
+    // A leap second; and the serial number arithmetic of 32 bits, after 2106 (RFC 4034 §3.1.5).
+    let leap = data_of("RRSIG A 8 3 300 19700101000060 21060207062817 1 @ AAEC");
+    assert!(leap.contains(r"\x01,\x00\x00\x00<\x00\x00\x00\x01\x00\x01"), "{leap}");
     assert_eq!(data_of("NSEC3PARAM 1 0 10 aabb"), r"\x01\x00\x00\n\x02\xaa\xbb");
     assert_eq!(data_of("NSEC3 1 0 0 - 08"), r"\x01\x00\x00\x00\x00\x01\x02");
     assert_eq!(data_of("DNAME sub"), r"\x03sub\x07example\x00");

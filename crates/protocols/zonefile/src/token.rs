@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use hickory_proto::rr::{Name, RecordType};
 
-use crate::{Problem, types};
+use crate::error::Problem;
+use crate::types;
 
 /// The longest name and the longest label, in bytes on the wire (RFC 1035 §2.3.4).
 const NAME: usize = 255;
