@@ -5,7 +5,7 @@
 //! | outcome  | RCODE    | AA | sections                                                        |
 //! |----------|----------|----|-----------------------------------------------------------------|
 //! | answer   | NOERROR  | 1  | the records in ANSWER (after the aliases that led to them)      |
-//! | referral | NOERROR  | 0  | "ask these": NS in AUTHORITY, their addresses in ADDITIONAL      |
+//! | referral | NOERROR  | 0  | who knows more: NS in AUTHORITY, their addresses in ADDITIONAL      |
 //! | NODATA   | NOERROR  | 1  | the name exists, the type does not: SOA in AUTHORITY             |
 //! | NXDOMAIN | NXDOMAIN | 1  | the name does not exist, nor anything below it: SOA in AUTHORITY |
 //! | YXDOMAIN | YXDOMAIN | 1  | a DNAME moves the name, and what comes of it is too long: the DNAME in ANSWER |
@@ -21,14 +21,13 @@ use crate::zone::{Zone, Zones, ancestors};
 /// How many aliases in a row are followed before the client has to go on by itself.
 const LONGEST_CHAIN: usize = 8;
 
-/// The content of a response, before it becomes bytes.
+/// What a question comes to: the content of a response, before it becomes bytes.
 #[derive(Debug, PartialEq)]
-pub struct Answer {
-    /// The outcome.
+pub struct Outcome {
     pub code: ResponseCode,
     /// AA: "I answer for this name", false in a referral.
     pub authoritative: bool,
-    /// The records asked for.
+    /// The records, after the aliases that led to them.
     pub answers: Vec<Record>,
     /// A referral's name servers, or the SOA of a negative answer.
     pub authorities: Vec<Record>,
@@ -38,46 +37,46 @@ pub struct Answer {
     pub needs_additionals: bool,
 }
 
-impl Answer {
+impl Outcome {
     fn empty(code: ResponseCode) -> Self {
         let (answers, authorities, additionals) = (Vec::new(), Vec::new(), Vec::new());
-        Answer { code, authoritative: false, answers, authorities, additionals, needs_additionals: false }
+        Outcome { code, authoritative: false, answers, authorities, additionals, needs_additionals: false }
     }
 }
 
 /// Answers `question` from `zones`.
-pub fn answer(zones: &Zones, question: &Query) -> Answer {
+pub fn answer(zones: &Zones, question: &Query) -> Outcome {
     let kind = question.query_type;
     // A whole zone (AXFR) goes to secondaries only, and this server has none; the other classes
     // (CHAOS, HESIOD) have no zones here.
     let transfer = matches!(kind, RecordType::AXFR | RecordType::IXFR);
     if transfer || !matches!(question.query_class, DNSClass::IN | DNSClass::ANY) {
-        return Answer::empty(ResponseCode::Refused);
+        return Outcome::empty(ResponseCode::Refused);
     }
     let mut name = question.name.clone();
     let Some(mut zone) = zone_for(zones, &LowerName::new(&name), kind) else {
-        return Answer::empty(ResponseCode::Refused);
+        return Outcome::empty(ResponseCode::Refused);
     };
-    let mut reply = Answer { authoritative: true, ..Answer::empty(ResponseCode::NoError) };
+    let mut reply = Outcome { authoritative: true, ..Outcome::empty(ResponseCode::NoError) };
     // Once around unless the name is an alias; then again with the name it stands for.
     for _ in 0..LONGEST_CHAIN {
         match look_up(zone, &name, kind) {
-            Finding::Records(records) => {
+            Found::Records(records) => {
                 add_addresses(&mut reply.additionals, zone, &records);
                 reply.answers.extend(records);
                 return reply;
             }
-            Finding::Alias(record, target) => {
+            Found::Cname(record, target) => {
                 let seen = reply.answers.iter().any(|earlier| earlier.name == record.name);
                 reply.answers.push(*record);
                 name = target;
                 match zone_for(zones, &LowerName::new(&name), kind) {
                     Some(next) if !seen => zone = next,
-                    // It leads out of our zones, or in a circle: whoever asked takes it from here.
+                    // It leads out of our zones, or in a circle: the resolver takes it from here.
                     _ => return reply,
                 }
             }
-            Finding::Moved(dname, target) => {
+            Found::Dname(dname, target) => {
                 let owner = name.clone();
                 let ttl = dname.ttl;
                 if !reply.answers.contains(&dname) {
@@ -96,7 +95,7 @@ pub fn answer(zones: &Zones, question: &Query) -> Answer {
                     _ => return reply,
                 }
             }
-            Finding::Referral(servers) => {
+            Found::Referral(servers) => {
                 // With an alias before it the answer section is ours, so AA stays (RFC 1035 §4.1.1).
                 reply.authoritative = !reply.answers.is_empty();
                 add_addresses(&mut reply.additionals, zone, &servers);
@@ -104,11 +103,11 @@ pub fn answer(zones: &Zones, question: &Query) -> Answer {
                 reply.authorities = servers;
                 return reply;
             }
-            Finding::NoSuchType => {
+            Found::NoData => {
                 reply.authorities = vec![zone.denial().clone()];
                 return reply;
             }
-            Finding::NoSuchName => {
+            Found::NxDomain => {
                 // After aliases the code tells of the last name (RFC 6604 §3).
                 reply.code = ResponseCode::NXDomain;
                 reply.authorities = vec![zone.denial().clone()];
@@ -131,20 +130,20 @@ fn zone_for<'z>(zones: &'z Zones, name: &LowerName, kind: RecordType) -> Option<
 }
 
 /// What one zone knows about one name and type.
-enum Finding {
+enum Found {
     Records(Vec<Record>),
     /// The CNAME record and the name it points to.
-    Alias(Box<Record>, Name),
+    Cname(Box<Record>, Name),
     /// The DNAME record above the name, and what the name becomes; `None` when that is no name any more.
-    Moved(Box<Record>, Option<Name>),
+    Dname(Box<Record>, Option<Name>),
     /// The NS records of the cut at or above the name.
     Referral(Vec<Record>),
-    NoSuchType,
-    NoSuchName,
+    NoData,
+    NxDomain,
 }
 
-fn look_up(zone: &Zone, asked: &Name, kind: RecordType) -> Finding {
-    let name = LowerName::new(asked);
+fn look_up(zone: &Zone, query_name: &Name, kind: RecordType) -> Found {
+    let name = LowerName::new(query_name);
     // From the top down, the first cut on the way ends our authority: whatever lies at or below it
     // is the other side's to say, even if we happen to hold a copy (glue). A DNAME moves all that lies
     // below it, but not itself (RFC 6672 §2.3).
@@ -154,49 +153,49 @@ fn look_up(zone: &Zone, asked: &Name, kind: RecordType) -> Finding {
         let servers = zone.records(step, RecordType::NS);
         let is_parents_own = kind == RecordType::DS && *step == name;
         if step != zone.origin() && !servers.is_empty() && !is_parents_own {
-            return Finding::Referral(servers.to_vec());
+            return Found::Referral(servers.to_vec());
         }
         if let Some(dname) = zone.records(step, RecordType::DNAME).first().filter(|_| *step != name) {
-            return Finding::Moved(Box::new(dname.clone()), moved(asked, dname));
+            return Found::Dname(Box::new(dname.clone()), renamed(query_name, dname));
         }
     }
     let node = match zone.node(&name) {
         Some(node) => node,
         None => {
             // A wildcard answers in place of names that do not exist, directly below the closest
-            // name that does (RFC 4592 §3.3.1); the records then bear the name asked for.
+            // name that does (RFC 4592 §3.3.1); the records then bear the name of the query.
             let closest = path.iter().rev().find(|name| zone.node(name).is_some());
             let wildcard = closest.and_then(|name| Name::from(name.clone()).prepend_label("*").ok());
             match wildcard.and_then(|name| zone.node(&LowerName::new(&name))) {
                 Some(node) => node,
-                None => return Finding::NoSuchName,
+                None => return Found::NxDomain,
             }
         }
     };
     let owned = |record: &Record| {
         let mut record = record.clone();
-        record.name = asked.clone();
+        record.name = query_name.clone();
         record
     };
     if kind == RecordType::ANY {
         // RFC 8482 §4.1: "any" is answered with one of the sets, not with all: less to amplify.
         let first = node.values().next().map(|set| set.iter().map(owned).collect());
-        return first.map_or(Finding::NoSuchType, Finding::Records);
+        return first.map_or(Found::NoData, Found::Records);
     }
     if let Some(records) = node.get(&kind) {
-        return Finding::Records(records.iter().map(owned).collect());
+        return Found::Records(records.iter().map(owned).collect());
     }
     match node.get(&RecordType::CNAME).and_then(|set| set.first()) {
         Some(record) => match &record.data {
-            RData::CNAME(target) => Finding::Alias(Box::new(owned(record)), target.0.clone()),
-            _ => Finding::NoSuchType,
+            RData::CNAME(target) => Found::Cname(Box::new(owned(record)), target.0.clone()),
+            _ => Found::NoData,
         },
-        None => Finding::NoSuchType,
+        None => Found::NoData,
     }
 }
 
 /// The name with the DNAME's target in place of the DNAME's owner (RFC 6672 §2.2); `None` when it gets too long.
-fn moved(name: &Name, dname: &Record) -> Option<Name> {
+fn renamed(name: &Name, dname: &Record) -> Option<Name> {
     // hickory knows the type's number, but not what is in it.
     let RData::Unknown { rdata, .. } = &dname.data else { return None };
     let target = Name::from_bytes(&rdata.anything).ok()?;

@@ -4,7 +4,7 @@
 //! takes microseconds, and there is nothing to wait for.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use dnswire::{Connections, Reply};
@@ -13,6 +13,7 @@ use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
 use journey::semconv::attribute;
 use journey::{Direction, Flow, Kind, Span, Stamp, Transport};
+use parking_lot::RwLock;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,7 @@ struct Server {
 /// The signal handler for reloads cannot be installed.
 pub async fn run(sockets: Pair, zones: Zones, settings: Settings, hop: Hop) -> anyhow::Result<()> {
     let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
-    let address = sockets.address().context("ask for the bound address")?;
+    let address = sockets.address().context("read the bound address")?;
     for zone in zones.iter() {
         tracing::info!(zone = %zone.origin(), records = zone.record_count(), "serving");
     }
@@ -75,14 +76,14 @@ async fn reload_on(mut hangup: tokio::signal::unix::Signal, server: &Server, set
 
 impl Server {
     fn zones(&self) -> Arc<Zones> {
-        Arc::clone(&self.zones.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.zones.read())
     }
 
     fn replace(&self, zones: Zones) {
-        *self.zones.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(zones);
+        *self.zones.write() = Arc::new(zones);
     }
 
-    /// Tells the lab what was asked, how it went, and when the two messages passed the socket.
+    /// Reports the SERVER span: the question, how it went, and when the two messages passed the socket.
     fn report(&self, response: &Response, times: (u64, u64), stamps: Vec<Stamp>) {
         if !self.telemetry.enabled() {
             return;

@@ -13,7 +13,7 @@ use zonefile::Error;
 /// Everything known about one name: its records by type.
 ///
 /// A node may be empty: in a zone with only `a.b.example.` the name `b.example.` exists too, without
-/// records (an *empty non-terminal*, RFC 8499 §7). Asking for it is NODATA, not NXDOMAIN.
+/// records (an *empty non-terminal*, RFC 8499 §7). A query for it gets NODATA, not NXDOMAIN.
 pub type Node = BTreeMap<RecordType, Vec<Record>>;
 
 /// One zone, loaded and checked.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use recursion::ServerMap;
 
-/// A caching recursive resolver: walks from the root to the answer, and remembers it.
+/// A caching recursive resolver: finds names from the root down, and remembers them.
 ///
 /// Queries name servers on loopback only. On the admin endpoint, POST /flush empties the cache.
 #[derive(clap::Parser, Clone, Debug)]

@@ -4,24 +4,20 @@
 //! `curl --doh-url https://127.0.53.53:5443/dns-query --cacert ca.pem https://…` uses it.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hop::http::server::{Limits, Protocol, RequestBody, Server};
-use hop::http::{Body, Exchange, Fault, Problem, full};
+use hop::http::server::{BodyError, Limits, Protocol, RequestBody, Server};
+use hop::http::{Body, Exchange, Fault, Problem, content_type, full};
 use hop::{Hop, Telemetry, trace};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use journey::{Kind, Transport};
 use recursion::QueryTrace;
-use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SingleCertAndKey;
+use tlscrypto::pem;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -54,7 +50,8 @@ impl Doh {
     /// The files cannot be read or do not fit each other, or the address is taken.
     pub fn bind(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let (Some(certificate), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
-        let tls = TlsAcceptor::from(Arc::new(tls(certificate, key)?));
+        let certificate = SingleCertAndKey::from(pem::certified_key(certificate, key)?);
+        let tls = TlsAcceptor::from(Arc::new(tlscrypto::server_config(Arc::new(certificate))?));
         let listener = hop::listen::tcp(settings.doh_listen)?;
         Ok(Some(Doh { listener, tls }))
     }
@@ -77,13 +74,9 @@ impl Doh {
             ..Limits::default()
         };
         let telemetry = hop.telemetry.clone();
-        let name = Arc::clone(&hop.name);
         let http = Server::new(hop, limits, move |request| {
-            let (responder, telemetry, name) = (Arc::clone(&responder), telemetry.clone(), Arc::clone(&name));
-            async move {
-                let answered = answer(&responder, telemetry, request).await;
-                answered.unwrap_or_else(|problem| refuse(problem.at(&name)))
-            }
+            let (responder, telemetry) = (Arc::clone(&responder), telemetry.clone());
+            async move { answer(&responder, telemetry, request).await }
         });
         hop::accept::run(self.listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
             let (tls, http, stamps) = (self.tls.clone(), http.clone(), stream.stamps());
@@ -100,23 +93,6 @@ impl Doh {
         })
         .await;
     }
-}
-
-/// TLS as a DoH server has to offer it: both HTTP versions by ALPN, TLS 1.3 and 1.2.
-fn tls(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
-    let read = |path: &Path| format!("read {}", path.display());
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| read(certificate))?;
-    anyhow::ensure!(!chain.is_empty(), "{} holds no certificate", certificate.display());
-    let key = PrivateKeyDer::from_pem_file(key).with_context(|| read(key))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(tlscrypto::provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .context("use TLS_CERT with TLS_KEY")?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// One HTTP exchange: the question out of the request, the answer into the response.
@@ -165,48 +141,27 @@ async fn query(request: Request<RequestBody>) -> Result<Vec<u8>, Problem> {
             if message.len() > LARGEST { Err(too_large()) } else { Ok(message) }
         }
         Method::POST => {
-            let is_dns = is_dns_message(request.headers());
+            let is_dns = content_type::require(request.headers(), DNS_MESSAGE);
             // Read first, refuse then: some clients miss a response that comes before they are done.
-            let body = Limited::new(request.into_body(), LARGEST).collect().await;
-            if !is_dns {
-                let detail = format!("the body must be {DNS_MESSAGE}");
-                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-                return Err(Problem::new(status, Fault::Client, "unsupported-media-type", detail));
-            }
+            let body = request.into_body().read(LARGEST as u64).await;
+            is_dns?;
             match body {
-                Ok(body) => Ok(body.to_bytes().into()),
-                Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+                Ok(body) => Ok(body.into()),
+                Err(BodyError::TooLarge { .. }) => Err(too_large()),
                 Err(error) => Err(bad(format!("read the body: {error}"))),
             }
         }
         _ => {
             let detail = format!("DNS over HTTPS knows {METHODS}");
-            Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, Fault::Client, "method-not-allowed", detail))
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            Err(Problem::new(status, Fault::Client, "method-not-allowed", detail).allow(METHODS))
         }
     }
-}
-
-/// Is the content a DNS message? Types are compared without case, and parameters say nothing here
-/// (RFC 9110 §8.3.1; the type defines none, RFC 8484 §6).
-fn is_dns_message(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(DNS_MESSAGE))
 }
 
 fn too_large() -> Problem {
     let detail = format!("a DNS message has at most {LARGEST} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Fault::Client, "content-too-large", detail)
-}
-
-/// A problem as a response; who used the wrong method is told the right ones (RFC 9110 §15.5.6).
-fn refuse(problem: Problem) -> Response<Body> {
-    let mut response = problem.into_response();
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
-    }
-    response
 }
 
 fn bad(detail: impl Into<String>) -> Problem {

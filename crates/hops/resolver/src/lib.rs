@@ -7,21 +7,20 @@
 //!
 //! Read first, 15 minutes in all:
 //!
-//! 1. `respond.rs` (5 minutes): from the bytes of a query to the bytes of its response.
-//! 2. `cache.rs` (6 minutes): what is remembered of names, and for how long.
-//! 3. `resolver.rs` (4 minutes): when a recursion starts, who shares it, and how many run at once.
+//! | file | minutes | answers |
+//! |---|---|---|
+//! | [`respond`] | 4 minutes | bytes in, bytes out, and what is reported of it |
+//! | `cache` | 6 minutes | what is remembered of names, and for how long? |
+//! | `recursion/src/iterate.rs` | 5 minutes | how does one get from the root to the records? |
 //!
-//! How a recursion finds a name from the root down is a library of its own, `recursion`; begin there with
-//! `iterate.rs`.
+//! and then, in any order:
 //!
 //! | module | answers |
 //! |---|---|
-//! | [`respond`] | bytes in, bytes out, and what is reported of it |
-//! | `cache` | what is remembered of names? |
-//! | [`resolver`] | what do all questions share, and how many may be worked on? |
+//! | [`resolver`] | what do all questions share, and how many recursions run at once? |
 //! | [`server`], [`doh`] | UDP and TCP; HTTPS |
 //! | [`config`] | flags and environment |
-//! | crate `recursion` | how is a name found from the root down, and whom does one believe on the way? |
+//! | crate `recursion` | how is a name found from the root down, and whom does one believe on the way? (a library of its own) |
 //! | crate `dnswire` | what do the bytes look like, and what if they do not fit? |
 //!
 //! It does not validate DNSSEC: the lab's zones are not signed.

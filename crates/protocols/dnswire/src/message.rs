@@ -15,7 +15,7 @@ const HEADER: usize = 12;
 /// What arrived, as far as it can be understood.
 #[derive(Debug)]
 pub enum Received {
-    /// One question.
+    /// A query, which has one question.
     Question(Box<Message>),
     /// Not a question; this says so to the sender.
     Fault(Box<Message>),

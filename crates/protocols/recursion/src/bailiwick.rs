@@ -22,7 +22,7 @@ const MAX_SERVERS: usize = 16;
 #[derive(Debug)]
 pub(crate) enum Classified {
     /// What the zone says of the name, be it that there is nothing.
-    Answer(Finding),
+    Finding(Finding),
     /// Others know more: who, and for how many seconds that holds.
     Referral(Delegation, u32),
     /// Nothing: this server does not serve the zone as it should (a *lame* server). Another one may.
@@ -45,10 +45,10 @@ pub(crate) fn classify(zone: &Name, name: &Name, kind: RecordType, response: &Me
         && let Some((dname, _)) = dname(zone, name, &response.answers)
         && let Some(finding) = renamed(name, kind, dname)
     {
-        return Classified::Answer(finding);
+        return Classified::Finding(finding);
     }
     let (aliases, at) = follow(zone, name, kind, &response.answers);
-    let finding = |end| Classified::Answer(Finding { aliases: aliases.clone(), end });
+    let finding = |end| Classified::Finding(Finding { aliases: aliases.clone(), end });
     if !zone.zone_of(&at) {
         // Whatever else it says is about somebody else's zone.
         return finding(End::Alias(at));

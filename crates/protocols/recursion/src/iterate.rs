@@ -111,7 +111,7 @@ impl Iteration<'_> {
                     cache.keep_delegation(next.clone(), ttl);
                     delegation = next;
                 }
-                Classified::Answer(finding) => {
+                Classified::Finding(finding) => {
                     cache.keep(&shown, query_type, &finding);
                     if !probing {
                         return Ok(finding);

@@ -201,7 +201,7 @@ impl Server {
     async fn ready(&mut self, folder: &Path) {
         let probe = question(&"probe.test.".parse().unwrap(), RecordType::SOA);
         let ready =
-            hop::wait::until("the server to answer", LIMIT, async || self.ask_or_error(&probe).ok()).await;
+            hop::wait::until("the server to answer", LIMIT, async || self.try_query(&probe).ok()).await;
         assert!(ready.is_ok(), "{} does not answer:\n{}", self.name, self.said(folder));
     }
 
@@ -212,11 +212,11 @@ impl Server {
         log("out") + &log("log")
     }
 
-    fn ask(&mut self, query: &Message) -> Vec<u8> {
-        self.ask_or_error(query).unwrap_or_else(|error| panic!("{}: {query}: {error}", self.name))
+    fn query(&mut self, query: &Message) -> Vec<u8> {
+        self.try_query(query).unwrap_or_else(|error| panic!("{}: {query}: {error}", self.name))
     }
 
-    fn ask_or_error(&mut self, query: &Message) -> std::io::Result<Vec<u8>> {
+    fn try_query(&mut self, query: &Message) -> std::io::Result<Vec<u8>> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => TcpStream::connect(self.address)?,
@@ -246,7 +246,7 @@ fn question(name: &Name, kind: RecordType) -> Message {
     query
 }
 
-/// What is asked of a zone: each name for each type there is in it and a few more; a name beside each, and
+/// The questions about a zone: each name for each type there is in it and a few more; a name beside each, and
 /// one below.
 fn questions(origin: &Name, zone: &Zone) -> Vec<(Name, RecordType)> {
     let child = |below: &str, name: &Name| below.parse::<Name>().unwrap().append_domain(name).ok();
@@ -271,13 +271,13 @@ async fn compare(folder: &Path, zones: &[String]) -> Vec<String> {
         server.ready(folder).await;
     }
     let mut wrong = Vec::new();
-    let mut asked = BTreeMap::new();
+    let mut compared = BTreeMap::new();
     for zone in zones {
         let origin: Name = format!("{zone}.test.").parse().unwrap();
         let soa = question(&origin, RecordType::SOA);
         let mut loaded: Vec<&mut Server> = others
             .iter_mut()
-            .filter_map(|server| (server.ask(&soa)[3] & 0x0f == 0).then_some(server))
+            .filter_map(|server| (server.query(&soa)[3] & 0x0f == 0).then_some(server))
             .collect();
         let by = loaded.iter().map(|server| server.name).collect::<Vec<_>>().join(" and ");
         match Zone::load(&origin, &folder.join(format!("{zone}.zone"))) {
@@ -292,14 +292,14 @@ async fn compare(folder: &Path, zones: &[String]) -> Vec<String> {
             }
             Ok(loaded_zone) => {
                 let questions = questions(&origin, &loaded_zone);
-                asked.insert(zone, questions.len());
+                compared.insert(zone, questions.len());
                 let ours = Zones::new([loaded_zone]).unwrap();
                 for (name, kind) in questions {
                     let query = question(&name, kind);
                     let bytes = respond(&ours, &query.to_vec().unwrap(), Transport::Tcp).unwrap().bytes;
                     let ours = Said::new(&bytes, &origin);
                     let theirs: Vec<Said> =
-                        loaded.iter_mut().map(|server| Said::new(&server.ask(&query), &origin)).collect();
+                        loaded.iter_mut().map(|server| Said::new(&server.query(&query), &origin)).collect();
                     let known = OTHERWISE.iter().any(|(name, _)| name == zone);
                     if !loaded.is_empty() && !theirs.contains(&ours) && !known {
                         wrong.push(format!("{zone}: {name} {kind}\n  we    {ours:?}\n  {by} {theirs:?}"));
@@ -314,8 +314,8 @@ async fn compare(folder: &Path, zones: &[String]) -> Vec<String> {
             }
         }
     }
-    if asked.len() * 3 < zones.len() {
-        wrong.push(format!("too few zones were loaded: {asked:?}"));
+    if compared.len() * 3 < zones.len() {
+        wrong.push(format!("too few zones were loaded: {compared:?}"));
     }
     wrong
 }

@@ -68,7 +68,7 @@ fn send(zones: &Zones, query: &Message, transport: Transport) -> Message {
     message
 }
 
-fn ask(zones: &Zones, name: &str, kind: RecordType) -> Message {
+fn look_up(zones: &Zones, name: &str, kind: RecordType) -> Message {
     send(zones, &query(name, kind), Transport::Udp)
 }
 

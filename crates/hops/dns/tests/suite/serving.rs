@@ -128,10 +128,10 @@ async fn many_questions_in_one_segment_are_all_answered_after_the_client_has_clo
         assert_eq!(reply.answers.len(), 12);
         ids.push(reply.id);
     }
-    let mut asked: Vec<u16> = queries.iter().map(|query| query.id).collect();
-    asked.sort_unstable();
+    let mut sent: Vec<u16> = queries.iter().map(|query| query.id).collect();
+    sent.sort_unstable();
     ids.sort_unstable();
-    assert_eq!(ids, asked);
+    assert_eq!(ids, sent);
     server.stop.cancel();
     server.task.await.unwrap().unwrap();
 }

@@ -3,7 +3,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use proptest::prelude::*;
 
-use crate::{ask, data, example, load_example, myshop, zone_file};
+use crate::{data, example, load_example, look_up, myshop, zone_file};
 
 fn problem(lines: &str) -> String {
     load_example(lines).expect_err("a broken zone").to_string()
@@ -12,11 +12,11 @@ fn problem(lines: &str) -> String {
 #[test]
 fn https_parameters_may_be_written_in_any_order() {
     let zones = example("api IN HTTPS 1 . port=8443 alpn=\"h2,http/1.1\"\n");
-    let reply = ask(&zones, "api.example.", RecordType::HTTPS);
+    let reply = look_up(&zones, "api.example.", RecordType::HTTPS);
     assert_eq!(
         data(&reply.answers),
         data(
-            &ask(
+            &look_up(
                 &example("api IN HTTPS 1 . alpn=\"h2,http/1.1\" port=8443\n"),
                 "api.example.",
                 RecordType::HTTPS
@@ -30,7 +30,7 @@ fn https_parameters_may_be_written_in_any_order() {
 
 #[test]
 fn the_shop_says_where_its_https_is() {
-    let reply = ask(&myshop(), "api.myshop.com.", RecordType::HTTPS);
+    let reply = look_up(&myshop(), "api.myshop.com.", RecordType::HTTPS);
     let text = data(&reply.answers).join("\n");
     assert!(text.contains("8443") && text.contains("h2") && text.contains("http/1.1"), "{text}");
 }
@@ -76,26 +76,26 @@ fn what_is_odd_is_served_with_a_warning() {
     let [twice] = &warnings("a IN A 127.0.0.1\na 300 IN A 127.0.0.1\n")[..] else { panic!("one warning") };
     assert!(twice.contains("line 6: a.example. A stands here for the second time"), "{twice}");
     let zones = example("a 100 IN A 127.0.0.1\na 50 IN A 127.0.0.2\na 70 IN A 127.0.0.3\n");
-    let reply = ask(&zones, "a.example.", RecordType::A);
+    let reply = look_up(&zones, "a.example.", RecordType::A);
     assert_eq!(reply.answers.iter().map(|record| record.ttl).collect::<Vec<_>>(), [50, 50, 50]);
 }
 
 #[test]
 fn a_dname_moves_what_is_below_it() {
     let zones = example("old IN DNAME new\nx.new IN A 127.0.0.1\nout 60 IN DNAME other.test.\n");
-    let reply = ask(&zones, "x.old.example.", RecordType::A);
+    let reply = look_up(&zones, "x.old.example.", RecordType::A);
     let owners: Vec<_> =
         reply.answers.iter().map(|record| format!("{} {}", record.name, record.record_type())).collect();
     assert_eq!(owners, ["old.example. DNAME", "x.old.example. CNAME", "x.new.example. A"]);
     assert!(reply.authoritative);
-    let reply = ask(&zones, "a.b.out.example.", RecordType::A);
+    let reply = look_up(&zones, "a.b.out.example.", RecordType::A);
     assert_eq!(data(&reply.answers[1..]), ["a.b.out.example. CNAME a.b.other.test."]);
     assert_eq!(reply.answers[1].ttl, 60, "the alias lives as long as the DNAME (RFC 6672 §3.1)");
-    let reply = ask(&zones, "old.example.", RecordType::A);
+    let reply = look_up(&zones, "old.example.", RecordType::A);
     assert!(reply.answers.is_empty() && reply.response_code == ResponseCode::NoError, "not its own name");
     let label = "a".repeat(60);
     let zones = example(&format!("old IN DNAME {label}.{label}.{label}\n"));
-    let reply = ask(&zones, &format!("{label}.{label}.old.example."), RecordType::A);
+    let reply = look_up(&zones, &format!("{label}.{label}.old.example."), RecordType::A);
     assert_eq!((reply.response_code, reply.answers.len()), (ResponseCode::YXDomain, 1));
 }
 

@@ -10,7 +10,7 @@ use hickory_proto::rr::RecordType;
 use hop::clock;
 
 use crate::fake::{Fake, SHOP, World, negative, shop};
-use crate::{LIMIT, ask, resolver};
+use crate::{LIMIT, resolve, resolver};
 
 const ONE: &[(&str, std::net::IpAddr)] = &[("ns1.myshop.com.", SHOP)];
 
@@ -18,8 +18,8 @@ const ONE: &[(&str, std::net::IpAddr)] = &[("ns1.myshop.com.", SHOP)];
 async fn the_same_cold_question_from_a_hundred_clients_is_asked_once() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
-    let asking = (0..100).map(|_| ask(&resolver, "api.myshop.com.", RecordType::A));
-    let answers = join_all(asking).await;
+    let queries = (0..100).map(|_| resolve(&resolver, "api.myshop.com.", RecordType::A));
+    let answers = join_all(queries).await;
     assert!(answers.iter().all(|(reply, _)| reply.answers.len() == 1));
     assert_eq!(world.questions(), 3);
     let of = |cache| answers.iter().filter(|(_, response)| response.cache == cache).count();
@@ -31,7 +31,7 @@ async fn a_hundred_cold_names_of_one_zone_ask_the_way_once() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
     let names: Vec<String> = (0..100).map(|n| format!("n{n}.myshop.com.")).collect();
-    join_all(names.iter().map(|name| ask(&resolver, name, RecordType::A))).await;
+    join_all(names.iter().map(|name| resolve(&resolver, name, RecordType::A))).await;
     let counts: Vec<usize> = world.0.iter().map(Fake::count).collect();
     assert_eq!(counts, [1, 1, 100]);
 }
@@ -40,9 +40,9 @@ async fn a_hundred_cold_names_of_one_zone_ask_the_way_once() {
 async fn four_hundred_questions_come_from_as_many_ports_with_as_many_ids() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
-    ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     let names: Vec<String> = (0..400).map(|n| format!("n{n}.myshop.com.")).collect();
-    let answers = join_all(names.iter().map(|name| ask(&resolver, name, RecordType::A))).await;
+    let answers = join_all(names.iter().map(|name| resolve(&resolver, name, RecordType::A))).await;
     assert!(answers.iter().all(|(reply, _)| reply.response_code == ResponseCode::NoError));
     let (mut ports, mut ids) = (BTreeSet::new(), BTreeSet::new());
     for (_, id, client) in world.seen() {
@@ -63,9 +63,9 @@ async fn slow_questions_keep_no_cached_answer_waiting_and_no_other_zone_out() {
     };
     world.0.push(Fake::start(SHOP, Arc::new(slow)).await);
     let (resolver, _) = resolver(&world);
-    ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     let names: Vec<String> = (0..2_000).map(|n| format!("slow{n}.myshop.com.")).collect();
-    let slow = join_all(names.iter().map(|name| ask(&resolver, name, RecordType::A)));
+    let slow = join_all(names.iter().map(|name| resolve(&resolver, name, RecordType::A)));
     let others = async {
         hop::wait::until("five hundred to wait for the server", LIMIT, async || {
             (world.0[2].count() >= 500).then_some(())
@@ -75,12 +75,12 @@ async fn slow_questions_keep_no_cached_answer_waiting_and_no_other_zone_out() {
         let mut slowest = Duration::ZERO;
         for _ in 0..50 {
             let begun = clock::monotonic();
-            let (reply, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+            let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
             assert_eq!((reply.answers.len(), response.cache), (1, "hit"));
             slowest = slowest.max(clock::since(begun));
         }
         // Not in the cache, but com. is well.
-        let (reply, response) = ask(&resolver, "elsewhere.com.", RecordType::A).await;
+        let (reply, response) = resolve(&resolver, "elsewhere.com.", RecordType::A).await;
         assert_eq!((reply.response_code, response.upstream_queries), (ResponseCode::NXDomain, 1));
         slowest
     };
@@ -97,7 +97,7 @@ async fn slow_questions_keep_no_cached_answer_waiting_and_no_other_zone_out() {
 async fn what_is_shared_may_be_a_no() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
-    let answers = join_all((0..20).map(|_| ask(&resolver, "nope.myshop.com.", RecordType::A))).await;
+    let answers = join_all((0..20).map(|_| resolve(&resolver, "nope.myshop.com.", RecordType::A))).await;
     let expected =
         negative(&crate::query("nope.myshop.com.", RecordType::A), "myshop.com.", ResponseCode::NXDomain);
     for (reply, _) in answers {

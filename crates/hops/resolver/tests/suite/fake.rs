@@ -19,10 +19,10 @@ pub(crate) const SHOP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 53));
 /// The address of its second server.
 pub(crate) const SHOP2: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 54));
 
-/// A question as a fake saw it: message id, name and type, who asked.
+/// A query as a fake saw it: message id, type and name, its sender.
 pub(crate) type Seen = (u16, String, SocketAddr);
 /// Turns a query into responses (none: stay silent; several: send all).
-pub(crate) type Answer = Arc<dyn Fn(&Message) -> Vec<Message> + Send + Sync>;
+pub(crate) type Respond = Arc<dyn Fn(&Message) -> Vec<Message> + Send + Sync>;
 
 /// One name server, at `address` in the made-up world and at `socket` on this machine.
 pub(crate) struct Fake {
@@ -32,7 +32,7 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    pub(crate) async fn start(address: IpAddr, answer: Answer) -> Self {
+    pub(crate) async fn start(address: IpAddr, answer: Respond) -> Self {
         let (udp, tcp) = loop {
             let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             // The port may be in use on TCP: then another one.
@@ -49,7 +49,7 @@ impl Fake {
 
     /// One that is there but does nothing until it is told to go on, as a stopped process; then it answers
     /// what waits in its queue.
-    pub(crate) async fn stopped(address: IpAddr, answer: Answer) -> (Self, Arc<Notify>) {
+    pub(crate) async fn stopped(address: IpAddr, answer: Respond) -> (Self, Arc<Notify>) {
         let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let (socket, seen, go_on) = (udp.local_addr().unwrap(), Arc::default(), Arc::new(Notify::new()));
         let (fake, until) = (Fake { address, socket, seen: Arc::clone(&seen) }, Arc::clone(&go_on));
@@ -76,23 +76,23 @@ fn note(seen: &Mutex<Vec<Seen>>, query: &Message, peer: SocketAddr) {
     seen.lock().unwrap().push((query.id, format!("{} {}", question.query_type, question.name), peer));
 }
 
-async fn datagrams(socket: UdpSocket, answer: Answer, seen: Arc<Mutex<Vec<Seen>>>) {
+async fn datagrams(socket: UdpSocket, answer: Respond, seen: Arc<Mutex<Vec<Seen>>>) {
     let mut buffer = [0; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
         let query = Message::from_vec(&buffer[..length]).unwrap();
-        assert!(!query.recursion_desired, "a resolver asks name servers without RD");
+        assert!(!query.recursion_desired, "a resolver queries name servers without RD");
         note(&seen, &query, peer);
         for mut response in answer(&query) {
             if response.to_vec().unwrap().len() > 1232 {
                 response = response.truncate();
             }
-            // Who asked may be gone.
+            // The resolver may be gone.
             let _ = socket.send_to(&response.to_vec().unwrap(), peer).await;
         }
     }
 }
 
-async fn streams(listener: TcpListener, answer: Answer, seen: Arc<Mutex<Vec<Seen>>>) {
+async fn streams(listener: TcpListener, answer: Respond, seen: Arc<Mutex<Vec<Seen>>>) {
     while let Ok((mut stream, peer)) = listener.accept().await {
         let mut query = vec![0; usize::from(stream.read_u16().await.unwrap())];
         stream.read_exact(&mut query).await.unwrap();

@@ -43,8 +43,8 @@ fn query(name: &str, kind: RecordType) -> Message {
     message
 }
 
-/// Asks without sockets: bytes in, bytes out.
-async fn ask(resolver: &Responder, name: &str, kind: RecordType) -> (Message, Response) {
+/// Resolves without sockets: bytes in, bytes out.
+async fn resolve(resolver: &Responder, name: &str, kind: RecordType) -> (Message, Response) {
     let query = query(name, kind);
     let trace = resolver.query_trace();
     let bytes = query.to_vec().unwrap();

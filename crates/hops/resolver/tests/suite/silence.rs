@@ -10,7 +10,7 @@ use hop::clock;
 use journey::semconv::attribute;
 
 use crate::fake::{Fake, SHOP, SHOP2, World, shop};
-use crate::{LIMIT, ask, data, reason, resolver};
+use crate::{LIMIT, data, reason, resolve, resolver};
 
 const ONE: &[(&str, std::net::IpAddr)] = &[("ns1.myshop.com.", SHOP)];
 const BOTH: &[(&str, std::net::IpAddr)] = &[("ns1.myshop.com.", SHOP), ("ns2.myshop.com.", SHOP2)];
@@ -29,19 +29,19 @@ async fn a_hung_server_costs_a_second_once_and_its_late_answer_ends_it_at_once()
     world.0.push(hung);
     let (resolver, _) = resolver(&world);
     let begun = clock::monotonic();
-    let (reply, response) = ask(&resolver, API, RecordType::A).await;
+    let (reply, response) = resolve(&resolver, API, RecordType::A).await;
     assert!(is_failure(&reply), "{reply:?}");
     assert!(clock::since(begun) < Duration::from_millis(1_500), "{:?}", clock::since(begun));
     assert_eq!(response.upstream_queries, 3);
     // Remembered (RFC 9520 §3.2), for this name and for others that need the same server.
     for name in [API, "www.myshop.com."] {
-        let (reply, response) = ask(&resolver, name, RecordType::A).await;
+        let (reply, response) = resolve(&resolver, name, RecordType::A).await;
         assert!(is_failure(&reply));
         assert!(response.upstream_queries == 0, "{name}: {} questions", response.upstream_queries);
     }
     go_on.notify_one();
     hop::wait::until("the late answer to end the failure", Duration::from_millis(900), async || {
-        (ask(&resolver, API, RecordType::A).await.0.response_code == ResponseCode::NoError).then_some(())
+        (resolve(&resolver, API, RecordType::A).await.0.response_code == ResponseCode::NoError).then_some(())
     })
     .await
     .unwrap();
@@ -58,11 +58,11 @@ async fn a_failure_is_forgotten_after_a_second_even_without_news() {
     };
     world.0.push(Fake::start(SHOP, Arc::new(moody)).await);
     let (resolver, _) = resolver(&world);
-    assert!(is_failure(&ask(&resolver, API, RecordType::A).await.0));
+    assert!(is_failure(&resolve(&resolver, API, RecordType::A).await.0));
     let failed = clock::monotonic();
     silent.store(false, Ordering::Relaxed);
     hop::wait::until("the failure to be forgotten", LIMIT, async || {
-        (ask(&resolver, API, RecordType::A).await.0.response_code == ResponseCode::NoError).then_some(())
+        (resolve(&resolver, API, RecordType::A).await.0.response_code == ResponseCode::NoError).then_some(())
     })
     .await
     .unwrap();
@@ -79,7 +79,7 @@ async fn the_other_server_is_asked_while_the_first_is_silent_and_first_from_then
         // Whoever is asked first.
         let begun = clock::monotonic();
         assert_eq!(
-            data(&ask(&resolver, API, RecordType::A).await.0.answers),
+            data(&resolve(&resolver, API, RecordType::A).await.0.answers),
             ["api.myshop.com. A 127.0.113.50"]
         );
         assert!(clock::since(begun) < Duration::from_millis(900), "{:?}", clock::since(begun));
@@ -89,14 +89,14 @@ async fn the_other_server_is_asked_while_the_first_is_silent_and_first_from_then
     hop::wait::until("the silent server to be asked", LIMIT, async || {
         let before = world.0[2].count();
         resolver.flush();
-        ask(&resolver, API, RecordType::A).await;
+        resolve(&resolver, API, RecordType::A).await;
         (world.0[2].count() > before).then_some(())
     })
     .await
     .unwrap();
     let patient = world.0[2].count();
     for name in ["www.myshop.com.", "hop.myshop.com.", "brief.myshop.com.", "nope.myshop.com."] {
-        let (_, response) = ask(&resolver, name, RecordType::A).await;
+        let (_, response) = resolve(&resolver, name, RecordType::A).await;
         assert!(response.upstream_queries > 0, "{name}");
     }
     let later = world.0[2].count();
@@ -110,7 +110,7 @@ async fn a_dead_address_is_asked_once_per_resolution() {
     world.0.push(Fake::dead(SHOP).await);
     world.0.push(Fake::dead(SHOP2).await);
     let (resolver, telemetry) = resolver(&world);
-    let (reply, response) = ask(&resolver, API, RecordType::A).await;
+    let (reply, response) = resolve(&resolver, API, RecordType::A).await;
     assert!(is_failure(&reply));
     assert!(reason(&reply).contains("refused"), "{}", reason(&reply));
     assert_eq!(response.upstream_queries, 4, "root, com, and each of the two once");

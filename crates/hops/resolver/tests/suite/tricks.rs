@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use crate::fake::{
     COM, Fake, ROOT, SHOP, SHOP2, World, below, name, negative, positive, record, referral, reply, shop,
 };
-use crate::{ask, data, resolver};
+use crate::{data, resolve, resolver};
 
 const ONE: &[(&str, IpAddr)] = &[("ns1.myshop.com.", SHOP)];
 
@@ -36,15 +36,15 @@ async fn a_denied_or_refused_probe_is_no_word_on_the_name() {
         })
         .await;
         let (resolver, _) = resolver(&world);
-        let (answer, response) = ask(&resolver, "deep.in.the.myshop.com.", RecordType::A).await;
+        let (answer, response) = resolve(&resolver, "deep.in.the.myshop.com.", RecordType::A).await;
         assert_eq!(data(&answer.answers), ["deep.in.the.myshop.com. A 127.0.113.50"], "{code:?}");
         assert_eq!(response.upstream_queries, 4, "A com, A myshop.com, A the, and then all of it");
         // Nor is what is remembered of the probe.
-        let (answer, _) = ask(&resolver, "the.myshop.com.", RecordType::A).await;
+        let (answer, _) = resolve(&resolver, "the.myshop.com.", RecordType::A).await;
         assert_ne!(answer.response_code, ResponseCode::NoError);
         resolver.flush();
-        ask(&resolver, "the.myshop.com.", RecordType::A).await;
-        let (answer, _) = ask(&resolver, "deep.in.the.myshop.com.", RecordType::A).await;
+        resolve(&resolver, "the.myshop.com.", RecordType::A).await;
+        let (answer, _) = resolve(&resolver, "deep.in.the.myshop.com.", RecordType::A).await;
         assert_eq!(answer.answers.len(), 1, "{code:?}");
     }
 }
@@ -62,7 +62,7 @@ async fn a_name_of_many_labels_takes_ten_questions_at_most() {
         })
         .await;
         let (resolver, _) = resolver(&world);
-        let (answer, response) = ask(&resolver, &owner, RecordType::A).await;
+        let (answer, response) = resolve(&resolver, &owner, RecordType::A).await;
         assert_eq!(answer.answers.len(), 1, "{labels} labels: {answer:?}");
         assert!(response.upstream_queries <= 10, "{labels} labels: {} questions", response.upstream_queries);
     }
@@ -77,7 +77,7 @@ async fn a_no_keeps_the_aliases_that_led_to_it() {
         ("typeless.myshop.com.", RecordType::AAAA, ResponseCode::NoError, "api"),
     ] {
         for cold in [true, false] {
-            let (answer, response) = ask(&resolver, owner, kind).await;
+            let (answer, response) = resolve(&resolver, owner, kind).await;
             assert_eq!(answer.response_code, code);
             assert_eq!(data(&answer.answers), [format!("{owner} CNAME {to}.myshop.com.")]);
             assert_eq!(answer.authorities[0].record_type(), RecordType::SOA);
@@ -96,9 +96,9 @@ async fn who_knows_no_edns_is_asked_again_without() {
         })
         .await;
         let (resolver, _) = resolver(&world);
-        let (answer, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+        let (answer, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
         assert_eq!((answer.answers.len(), response.upstream_queries), (1, 4), "{code:?}");
-        let (_, response) = ask(&resolver, "www.myshop.com.", RecordType::A).await;
+        let (_, response) = resolve(&resolver, "www.myshop.com.", RecordType::A).await;
         assert_eq!(response.upstream_queries, 1, "{code:?}: that is remembered");
     }
 }
@@ -108,7 +108,7 @@ async fn circles_take_four_questions_at_most() {
     let world = World::usual().await;
     let (circle, _) = resolver(&world);
     for cold in [true, false] {
-        let (answer, response) = ask(&circle, "loop1.myshop.com.", RecordType::A).await;
+        let (answer, response) = resolve(&circle, "loop1.myshop.com.", RecordType::A).await;
         assert_eq!(answer.response_code, ResponseCode::ServFail);
         assert!(
             response.upstream_queries <= if cold { 4 } else { 0 },
@@ -127,7 +127,7 @@ async fn circles_take_four_questions_at_most() {
     };
     let world = World(vec![Fake::start(ROOT, Arc::new(root)).await, Fake::start(COM, Arc::new(com)).await]);
     let (resolver, _) = resolver(&world);
-    let (answer, response) = ask(&resolver, "www.a.com.", RecordType::A).await;
+    let (answer, response) = resolve(&resolver, "www.a.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
     assert!(response.upstream_queries <= 4, "{} questions", response.upstream_queries);
 }
@@ -148,10 +148,10 @@ async fn a_chain_of_eleven_aliases_is_followed_and_a_longer_one_is_not() {
     })
     .await;
     let (resolver, _) = resolver(&world);
-    let (answer, _) = ask(&resolver, "c11.myshop.com.", RecordType::A).await;
+    let (answer, _) = resolve(&resolver, "c11.myshop.com.", RecordType::A).await;
     assert_eq!(answer.answers.len(), 12);
     resolver.flush();
-    let (answer, response) = ask(&resolver, "c500.myshop.com.", RecordType::A).await;
+    let (answer, response) = resolve(&resolver, "c500.myshop.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
     assert!(response.upstream_queries <= 24, "{} questions", response.upstream_queries);
 }
@@ -181,7 +181,7 @@ async fn a_zone_with_a_thousand_servers_without_addresses_causes_24_questions_at
             .await,
     ]);
     let (resolver, _) = resolver(&world);
-    let (answer, response) = ask(&resolver, "x.attacker.com.", RecordType::A).await;
+    let (answer, response) = resolve(&resolver, "x.attacker.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
     assert!(response.upstream_queries <= 24 && world.questions() <= 24, "{} questions", world.questions());
     assert_eq!(victim.load(Ordering::Relaxed), 1);
@@ -215,7 +215,7 @@ async fn a_server_without_glue_is_looked_up() {
         Fake::start(SHOP2, Arc::new(other)).await,
     ]);
     let (resolver, _) = resolver(&world);
-    let (answer, response) = ask(&resolver, "api.other.com.", RecordType::A).await;
+    let (answer, response) = resolve(&resolver, "api.other.com.", RecordType::A).await;
     assert_eq!(data(&answer.answers), ["api.other.com. A 127.0.113.50"]);
     assert_eq!(response.upstream_queries, 5, "A com, A other, A myshop, A dns.myshop, A api.other");
 }
@@ -234,14 +234,14 @@ async fn glue_and_what_a_server_says_of_others_answer_no_client() {
     })
     .await;
     let (resolver, _) = resolver(&world);
-    let (answer, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (answer, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(data(&answer.answers), ["api.myshop.com. A 127.0.113.50"]);
-    let (glue, response) = ask(&resolver, "ns1.myshop.com.", RecordType::A).await;
+    let (glue, response) = resolve(&resolver, "ns1.myshop.com.", RecordType::A).await;
     assert!(
         glue.answers.is_empty() && response.upstream_queries == 1,
         "its own zone says that there is none"
     );
-    let (answer, response) = ask(&resolver, "elsewhere.com.", RecordType::A).await;
+    let (answer, response) = resolve(&resolver, "elsewhere.com.", RecordType::A).await;
     assert_eq!(
         (answer.response_code, response.upstream_queries),
         (ResponseCode::NXDomain, 1),
@@ -268,7 +268,7 @@ async fn an_answer_from_another_port_than_the_one_asked_does_not_count() {
     });
     world.0.push(Fake { address: SHOP, socket, seen: Arc::default() });
     let (resolver, _) = resolver(&world);
-    let (answer, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (answer, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(data(&answer.answers), ["api.myshop.com. A 127.0.113.50"]);
 }
 
@@ -282,9 +282,9 @@ async fn first_and_later_clients_get_the_same_ttl() {
     })
     .await;
     let (resolver, _) = resolver(&world);
-    let (first, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (first, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(first.answers.iter().map(|record| record.ttl).collect::<Vec<_>>(), [86_400, 86_400]);
-    let (later, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (later, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(response.cache, "hit");
     assert!(later.answers.iter().all(|record| (86_390..=86_400).contains(&record.ttl)), "{later:?}");
 }

@@ -7,7 +7,7 @@ use journey::semconv::attribute;
 use proptest::prelude::*;
 
 use crate::fake::{COM, Fake, ROOT, SHOP, SHOP2, World, referral, reply, shop};
-use crate::{ask, data, query, reason, resolver};
+use crate::{data, query, reason, resolve, resolver};
 
 const BOTH: &[(&str, std::net::IpAddr)] = &[("ns1.myshop.com.", SHOP), ("ns2.myshop.com.", SHOP2)];
 
@@ -19,7 +19,7 @@ async fn a_dead_name_server_costs_no_timeout() {
     let (resolver, telemetry) = resolver(&world);
     // Which of the two is asked first is chance, so meet both orders.
     for _ in 0..8 {
-        let (reply, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+        let (reply, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
         assert_eq!(data(&reply.answers), ["api.myshop.com. A 127.0.113.50"]);
         resolver.flush();
     }
@@ -39,7 +39,7 @@ async fn a_dead_name_server_costs_no_timeout() {
 async fn when_all_are_dead_the_answer_says_who() {
     let world = World(vec![Fake::dead(ROOT).await]);
     let (resolver, _) = resolver(&world);
-    let (reply, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (reply, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(reply.response_code, ResponseCode::ServFail);
     let reason = reason(&reply);
     assert!(reason.contains(&world.0[0].socket.to_string()) && reason.contains("refused"), "{reason}");
@@ -50,7 +50,7 @@ async fn a_silent_name_server_is_asked_three_times_and_then_given_up() {
     let mut world = World::with_shops(&[("ns1.myshop.com.", SHOP)]).await;
     world.0.push(Fake::start(SHOP, Arc::new(|_| Vec::new())).await);
     let (resolver, telemetry) = resolver(&world);
-    let (reply, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (reply, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(reply.response_code, ResponseCode::ServFail);
     assert!(reason(&reply).contains("timed out"), "{}", reason(&reply));
     let spans = telemetry.take();
@@ -69,7 +69,7 @@ async fn a_lost_datagram_is_sent_again() {
     };
     world.0.push(Fake::start(SHOP, Arc::new(lossy)).await);
     let (resolver, _) = resolver(&world);
-    let (reply, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(reply.answers.len(), 1);
     assert_eq!((response.upstream_queries, world.questions()), (3, 4));
 }
@@ -82,7 +82,7 @@ async fn a_lame_name_server_is_passed_over() {
         world.0.push(Fake::start(SHOP2, Arc::new(|query| vec![shop(query)])).await);
         let (resolver, _) = resolver(&world);
         for _ in 0..4 {
-            let (reply, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+            let (reply, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
             assert_eq!(reply.answers.len(), 1, "{code:?}");
             resolver.flush();
         }
@@ -93,7 +93,7 @@ async fn a_lame_name_server_is_passed_over() {
 async fn a_circle_of_aliases_or_of_delegations_ends() {
     let world = World::usual().await;
     let (circle, _) = resolver(&world);
-    let (reply, response) = ask(&circle, "loop1.myshop.com.", RecordType::A).await;
+    let (reply, response) = resolve(&circle, "loop1.myshop.com.", RecordType::A).await;
     assert_eq!(reply.response_code, ResponseCode::ServFail);
     assert!(response.upstream_queries < 64, "{} questions", response.upstream_queries);
 
@@ -101,7 +101,7 @@ async fn a_circle_of_aliases_or_of_delegations_ends() {
     let up = |query: &Message| vec![referral(query, "com.", &[("a.gtld-servers.net.", COM)])];
     let world = World(vec![Fake::start(ROOT, Arc::new(up)).await, Fake::start(COM, Arc::new(up)).await]);
     let (resolver, _) = resolver(&world);
-    let (reply, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_ne!(reply.response_code, ResponseCode::NXDomain);
     assert!(
         reply.answers.is_empty() && response.upstream_queries < 64,
@@ -115,7 +115,7 @@ async fn nothing_is_sent_to_an_address_that_is_not_on_this_machine() {
     // com. names a server whose address the map does not know.
     let world = World::with_shops(&[("ns1.myshop.com.", SHOP)]).await;
     let (resolver, telemetry) = resolver(&world);
-    let (reply, _) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (reply, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(reply.response_code, ResponseCode::ServFail);
     let reason = reason(&reply);
     assert!(reason.contains("203.0.113.53") && reason.contains("not on this machine"), "{reason}");
@@ -134,7 +134,7 @@ async fn forged_and_stray_answers_do_not_count() {
     };
     world.0.push(Fake::start(SHOP, Arc::new(forger)).await);
     let (resolver, _) = resolver(&world);
-    let (reply, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!((reply.answers.len(), response.upstream_queries), (1, 3), "{reply:?}");
 }
 
@@ -142,7 +142,10 @@ async fn forged_and_stray_answers_do_not_count() {
 async fn without_rd_or_for_whole_zones_it_refuses() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
-    assert_eq!(ask(&resolver, "myshop.com.", RecordType::AXFR).await.0.response_code, ResponseCode::Refused);
+    assert_eq!(
+        resolve(&resolver, "myshop.com.", RecordType::AXFR).await.0.response_code,
+        ResponseCode::Refused
+    );
     let mut iterative = query("api.myshop.com.", RecordType::A);
     iterative.metadata.recursion_desired = false;
     let trace = resolver.query_trace();
@@ -155,9 +158,9 @@ async fn without_rd_or_for_whole_zones_it_refuses() {
 async fn many_clients_at_once_are_all_answered() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
-    let asking =
-        (0..200).map(|_| async { ask(&resolver, "api.myshop.com.", RecordType::A).await.0.answers.len() });
-    let answers: Vec<usize> = futures_util::future::join_all(asking).await;
+    let queries = (0..200)
+        .map(|_| async { resolve(&resolver, "api.myshop.com.", RecordType::A).await.0.answers.len() });
+    let answers: Vec<usize> = futures_util::future::join_all(queries).await;
     assert!(answers.iter().all(|count| *count == 1));
 }
 

@@ -4,12 +4,12 @@
 //! Unbound cannot follow a referral to a port other than 53, so it is told where each zone is (as the recipe
 //! does); referrals themselves are compared nowhere but in what comes of them.
 //!
-//! What differs on purpose, and is therefore not asked here:
+//! What differs on purpose, and is therefore not compared here:
 //! * a TTL with its highest bit set is 0 to Unbound (RFC 2181 §8) and as large as TTLs get here (RFC 8767 §4);
-//! * Unbound answers `localhost.` and reverse lookups of private addresses by itself; here the root is asked;
+//! * Unbound answers `localhost.` and reverse lookups of private addresses by itself; here the root is queried;
 //! * Unbound keeps a "no" for an hour at most, this resolver for three (both within RFC 2308 §5);
 //! * Unbound passes on a record that is in a set twice; here it is suppressed (RFC 2181 §5);
-//! * to ANY Unbound gives what happens to be in its cache; here the name server is asked (RFC 8482 allows both);
+//! * to ANY Unbound gives what happens to be in its cache; here the name server is queried (RFC 8482 allows both);
 //! * a stub zone for the root gets SERVFAIL from Unbound, so no name outside com. is compared;
 //! * Unbound waits longer for a server that is silent, and keeps failures for five seconds instead of one.
 
@@ -25,7 +25,7 @@ use tokio::net::UdpSocket;
 use tokio::process::{Child, Command};
 
 use crate::fake::{
-    Answer, COM, Fake, ROOT, SHOP, World, name, negative, positive, record, referral, reply, shop,
+    COM, Fake, ROOT, Respond, SHOP, World, name, negative, positive, record, referral, reply, shop,
 };
 use crate::{LIMIT, query, resolver};
 
@@ -108,7 +108,7 @@ fn old(query: &Message) -> Vec<Message> {
     }]
 }
 
-/// Tells more than it was asked, and of others.
+/// Says more than it was queried for, and of others.
 fn liar(query: &Message) -> Vec<Message> {
     let owner = query.queries[0].name.to_ascii();
     let mut said =
@@ -149,7 +149,7 @@ async fn world() -> World {
         }]
     };
     let lame = |query: &Message| vec![reply(query, ResponseCode::Refused)];
-    let servers: [Answer; 6] =
+    let servers: [Respond; 6] =
         [Arc::new(odd), Arc::new(ents), Arc::new(old), Arc::new(lame), Arc::new(liar), Arc::new(renamed)];
     let mut world = World(vec![
         Fake::start(ROOT, Arc::new(root)).await,
@@ -286,7 +286,7 @@ async fn unbound_says_the_same() {
             // Cold, and then from both caches.
             for _ in 0..2 {
                 let theirs = exchange(server, owner, kind).await.expect("Unbound answers");
-                let (mine, _) = crate::ask(&ours, owner, kind).await;
+                let (mine, _) = crate::resolve(&ours, owner, kind).await;
                 compared += 1;
                 if essence(&theirs) != essence(&mine) {
                     differ.push(format!(
@@ -296,7 +296,7 @@ async fn unbound_says_the_same() {
                     ));
                     continue;
                 }
-                // They were asked at different moments, on a busy machine.
+                // They were queried at different moments, on a busy machine.
                 let pairs = ttls(&theirs).into_iter().zip(ttls(&mine));
                 let far = pairs.filter(|(theirs, mine)| theirs.0 != mine.0 || theirs.1.abs_diff(mine.1) > 10);
                 differ.extend(

@@ -6,24 +6,24 @@ use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Transport};
 
 use crate::fake::World;
-use crate::{LIMIT, ask, data, resolver};
+use crate::{LIMIT, data, resolve, resolver};
 
 #[tokio::test]
 async fn a_cold_name_takes_three_questions_and_a_warm_one_none() {
     let world = World::usual().await;
     let (resolver, telemetry) = resolver(&world);
-    let (reply, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(data(&reply.answers), ["api.myshop.com. A 127.0.113.50"]);
     assert!(!reply.authoritative, "it only passes on what it heard");
     assert_eq!((response.upstream_queries, response.ttl), (3, Some(300)));
     // QNAME minimisation: nobody learns more of the name than needed to point the way.
-    let asked: Vec<String> = world
+    let seen: Vec<String> = world
         .0
         .iter()
         .flat_map(|fake| fake.seen.lock().unwrap().clone())
         .map(|(_, question, _)| question)
         .collect();
-    assert_eq!(asked, ["A com.", "A myshop.com.", "A api.myshop.com."]);
+    assert_eq!(seen, ["A com.", "A myshop.com.", "A api.myshop.com."]);
 
     let spans = telemetry.take();
     assert_eq!(spans.len(), 3);
@@ -40,7 +40,7 @@ async fn a_cold_name_takes_three_questions_and_a_warm_one_none() {
     }
     assert_eq!(said, world.seen().into_iter().collect(), "flow and id are those that the servers saw");
 
-    let (_, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+    let (_, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!((response.upstream_queries, telemetry.take().len(), world.questions()), (0, 0, 3));
 }
 
@@ -62,16 +62,16 @@ async fn questions_are_children_of_the_query_that_caused_them() {
 async fn ttls_count_down_and_run_out() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
-    ask(&resolver, "api.myshop.com.", RecordType::A).await;
-    ask(&resolver, "brief.myshop.com.", RecordType::A).await;
+    resolve(&resolver, "api.myshop.com.", RecordType::A).await;
+    resolve(&resolver, "brief.myshop.com.", RecordType::A).await;
     hop::wait::until("a smaller TTL", LIMIT, async || {
-        let (_, response) = ask(&resolver, "api.myshop.com.", RecordType::A).await;
+        let (_, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
         (response.upstream_queries == 0 && response.ttl < Some(300)).then_some(())
     })
     .await
     .unwrap();
     hop::wait::until("a record of one second to expire", LIMIT, async || {
-        (ask(&resolver, "brief.myshop.com.", RecordType::A).await.1.upstream_queries == 1).then_some(())
+        (resolve(&resolver, "brief.myshop.com.", RecordType::A).await.1.upstream_queries == 1).then_some(())
     })
     .await
     .unwrap();
@@ -87,7 +87,7 @@ async fn no_is_remembered_too_as_long_as_the_soa_allows() {
         ("nothing.org.", RecordType::A, ResponseCode::NXDomain),
     ] {
         for cold in [true, false] {
-            let (reply, response) = ask(&resolver, name, kind).await;
+            let (reply, response) = resolve(&resolver, name, kind).await;
             assert_eq!(reply.response_code, code, "{name}");
             assert!(reply.answers.is_empty());
             assert_eq!(reply.authorities.len(), 1, "{name}: the SOA");
@@ -103,7 +103,7 @@ async fn aliases_are_followed_also_where_the_server_stops() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
     for name in ["www.myshop.com.", "hop.myshop.com."] {
-        let (reply, _) = ask(&resolver, name, RecordType::A).await;
+        let (reply, _) = resolve(&resolver, name, RecordType::A).await;
         let expected = [format!("{name} CNAME api.myshop.com."), "api.myshop.com. A 127.0.113.50".to_owned()];
         assert_eq!(data(&reply.answers), expected);
     }
@@ -113,7 +113,7 @@ async fn aliases_are_followed_also_where_the_server_stops() {
 async fn a_truncated_answer_is_asked_for_again_over_tcp() {
     let world = World::usual().await;
     let (resolver, telemetry) = resolver(&world);
-    let (reply, response) = ask(&resolver, "big.myshop.com.", RecordType::A).await;
+    let (reply, response) = resolve(&resolver, "big.myshop.com.", RecordType::A).await;
     assert_eq!((reply.answers.len(), response.upstream_queries), (100, 4));
     let spans = telemetry.take();
     let stream = spans
@@ -136,8 +136,8 @@ async fn a_flush_forgets_everything() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
     for _ in 0..2 {
-        assert_eq!(ask(&resolver, "api.myshop.com.", RecordType::A).await.1.upstream_queries, 3);
-        assert_eq!(ask(&resolver, "api.myshop.com.", RecordType::A).await.1.upstream_queries, 0);
+        assert_eq!(resolve(&resolver, "api.myshop.com.", RecordType::A).await.1.upstream_queries, 3);
+        assert_eq!(resolve(&resolver, "api.myshop.com.", RecordType::A).await.1.upstream_queries, 0);
         resolver.flush();
     }
 }

@@ -39,7 +39,7 @@ fn read_a(response: &Message) -> Classified {
 
 fn finding(response: &Message) -> Finding {
     match read_a(response) {
-        Classified::Answer(finding) => finding,
+        Classified::Finding(finding) => finding,
         other => panic!("{other:?}"),
     }
 }
