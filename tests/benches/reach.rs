@@ -13,9 +13,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use lab::browser::{Browser, Request};
 use lab::measure;
 use lab::plan::Role;
-use lab::probe::{Ask, Browser};
 use lab::state::{self, Run};
 use lab::target::Target;
 use tests::fixture::{Fixture, Room};
@@ -258,10 +258,10 @@ async fn closed_loop(target: &Target, sampled: bool) -> anyhow::Result<()> {
     let browsers = (0..BROWSERS).map(|_| {
         let target = target.clone();
         tokio::task::spawn_local(async move {
-            let mut browser = Browser::new(target)?;
-            let ask = Ask { sampled, ..Ask::add_item("PROD-123", 1) };
+            let mut browser = Browser::new(target.browser)?;
+            let request = Request { sampled, ..Request::add_item("PROD-123", 1) };
             for _ in 0..REQUESTS / BROWSERS {
-                let status = browser.ask(&ask).await?.status;
+                let status = browser.send(&request).await?.status;
                 ensure!(status == hyper::StatusCode::CREATED, "a request was answered {status}");
             }
             Ok(())

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use journey::{Counts, Journey, Roster, Stage};
-use lab::probe::{Ask, Browser};
+use lab::browser::{Browser, Request};
 use std::time::Duration;
 use tests::fixture::Fixture;
 
@@ -68,29 +68,34 @@ async fn what_is_forgotten_is_what_is_done_again() -> anyhow::Result<()> {
     let lab = Fixture::start("counts-partly").await?;
     let target = lab.target()?;
     let roster = target.roster();
-    let ask = Ask::add_item("PROD-123", 1);
-    let mut browser = Browser::new(target)?;
-    let first = made(&lab, &mut browser, &ask, &roster).await?;
+    let request = Request::add_item("PROD-123", 1);
+    let mut browser = Browser::new(target.browser)?;
+    let first = made(&lab, &mut browser, &request, &roster).await?;
     counted(&first, 1 + HOPS + SERVICES, 1, QUESTIONS)?;
 
     // The resolver knows, the browser does not: one question.
     browser.forget()?;
-    counted(&made(&lab, &mut browser, &ask, &roster).await?, 1, 1, 1)?;
+    counted(&made(&lab, &mut browser, &request, &roster).await?, 1, 1, 1)?;
 
     // The load balancer is a new process: the connection is gone, the name is not. Its first request
     // needs a connection to the ingress, too.
     let pid = lab.pid("lb");
     lab.kill("lb")?;
     lab.ready_again("lb", pid).await?;
-    counted(&made(&lab, &mut browser, &ask, &roster).await?, 1 + 1, 1, 0)?;
-    counted(&made(&lab, &mut browser, &ask, &roster).await?, 0, 0, 0)?;
+    counted(&made(&lab, &mut browser, &request, &roster).await?, 1 + 1, 1, 0)?;
+    counted(&made(&lab, &mut browser, &request, &roster).await?, 0, 0, 0)?;
     lab.finish().await;
     Ok(())
 }
 
 /// One journey of a browser that the test holds in its hands.
-async fn made(lab: &Fixture, browser: &mut Browser, ask: &Ask, roster: &Roster) -> anyhow::Result<Journey> {
-    let answer = browser.ask(ask).await?;
+async fn made(
+    lab: &Fixture,
+    browser: &mut Browser,
+    request: &Request,
+    roster: &Roster,
+) -> anyhow::Result<Journey> {
+    let answer = browser.send(request).await?;
     lab.collector().claim(answer.trace_id);
     lab.collector().insert(answer.spans);
     let journey = lab.collector().journey(answer.trace_id, roster, Duration::from_secs(10)).await;

@@ -52,7 +52,7 @@ async fn dns_between_browser_and_resolver() -> anyhow::Result<()> {
     let lab = Fixture::start("delay-dns").await?;
     let relay = Relay::udp("127.0.0.1:0".parse()?, lab.listen("resolver"))?;
     let mut target = lab.target()?;
-    target.resolver = relay.address();
+    target.browser.resolver = relay.address();
     let (name, role) = (WIRE.to_owned(), WIRE.to_owned());
     let listen = vec![relay.address()];
     target.hops.push(TargetHop {

@@ -16,18 +16,18 @@ const BODY: &str = r#"{"productId":"PROD-123","quantity":1}"#;
 /// The options that make curl send the chapter's request to this lab; `more` comes last.
 fn arguments(lab: &Fixture, more: &[&str]) -> anyhow::Result<Vec<String>> {
     let target = lab.target()?;
-    let (lb, host) = (lab.listen("lb"), &target.host);
+    let (lb, host) = (lab.listen("lb"), &target.browser.host);
     let fixed = [
         "-sS",
         "-i",
         "--noproxy",
         "*",
         "--cacert",
-        target.ca.to_str().context("a path that is text")?,
+        target.browser.ca.to_str().context("a path that is text")?,
         "--resolve",
         &format!("{host}:{}:{}", lb.port(), lb.ip()),
         "-H",
-        &format!("Authorization: Bearer {}", target.token),
+        &format!("Authorization: Bearer {}", target.browser.token),
         "-H",
         "Content-Type: application/json",
     ]

@@ -95,11 +95,11 @@ async fn each_new_connection_of_the_ingress_goes_to_the_next_pod() -> anyhow::Re
 /// The lb has noticed that the ingress is back: it answers what no rule matches, without any pod.
 async fn answers_again(lab: &Fixture) -> anyhow::Result<()> {
     let target = lab.target()?;
-    let mut browser = lab::probe::Browser::new(target)?;
-    let mut ask = lab::probe::Ask::add_item("PROD-123", 1);
-    (ask.path, ask.sampled) = ("/nobody".to_owned(), false);
+    let mut browser = lab::browser::Browser::new(target.browser)?;
+    let mut request = lab::browser::Request::add_item("PROD-123", 1);
+    (request.path, request.sampled) = ("/nobody".to_owned(), false);
     hop::wait::until("the lb to reach the new ingress", Duration::from_secs(20), async || {
-        let answer = browser.ask(&ask).await.ok()?;
+        let answer = browser.send(&request).await.ok()?;
         (answer.status == hyper::StatusCode::NOT_FOUND).then_some(())
     })
     .await?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use journey::semconv::name::{ACCEPT_QUEUE, QUEUE, WAKE_UP};
 use journey::{Journey, PartKind};
-use lab::probe::{Answer, Ask, Browser};
+use lab::browser::{Browser, Request, Response};
 use tests::fixture::{Fixture, Room};
 
 use crate::check::{shown, sound};
@@ -91,14 +91,14 @@ async fn requests_at(lab: &Fixture, hop: &str, count: usize) -> anyhow::Result<(
 }
 
 /// A browser in the test's hands; the request that it makes may hang for a while.
-fn asking(mut browser: Browser) -> tokio::task::JoinHandle<(Browser, anyhow::Result<Answer>)> {
+fn asking(mut browser: Browser) -> tokio::task::JoinHandle<(Browser, anyhow::Result<Response>)> {
     tokio::spawn(async move {
-        let answer = browser.ask(&Ask::add_item("PROD-123", 1)).await;
+        let answer = browser.send(&Request::add_item("PROD-123", 1)).await;
         (browser, answer)
     })
 }
 
-async fn journey(lab: &Fixture, answer: Answer) -> anyhow::Result<Journey> {
+async fn journey(lab: &Fixture, answer: Response) -> anyhow::Result<Journey> {
     lab.collector().claim(answer.trace_id);
     lab.collector().insert(answer.spans);
     let roster = lab.target()?.roster();
@@ -140,7 +140,7 @@ fn usual_has_no(journey: &Journey, hop: &str, kind: PartKind, name: &str) -> any
 #[tokio::test]
 async fn a_program_that_does_not_run_has_a_wake_up_and_a_connection_an_accept_queue() -> anyhow::Result<()> {
     let lab = Fixture::start("waits-wake").await?;
-    let browser = Browser::new(lab.target()?)?;
+    let browser = Browser::new(lab.target()?.browser)?;
     // First: the load balancer has no connection to the ingress yet.
     let stopped = Stopped::stop(&lab, "ingress")?;
     let asked = asking(browser);
@@ -182,8 +182,8 @@ async fn behind_another(
         options = options.set(key, *value);
     }
     let lab = room.start(options).await?;
-    let (first, _) = usual(&lab, Browser::new(lab.target()?)?).await?;
-    let (second, ordinary) = usual(&lab, Browser::new(lab.target()?)?).await?;
+    let (first, _) = usual(&lab, Browser::new(lab.target()?.browser)?).await?;
+    let (second, ordinary) = usual(&lab, Browser::new(lab.target()?.browser)?).await?;
 
     let stopped = Stopped::stop(&lab, "redis")?;
     let stuck = asking(first);

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use lab::probe::{Ask, Browser};
+use lab::browser::{Browser, Request};
 use tests::fixture::Fixture;
 use tests::programs;
 
@@ -46,8 +46,8 @@ async fn keys_are_readable_by_their_owner_alone() {
 #[tokio::test]
 async fn what_a_lab_writes_is_readable_by_its_owner_alone() {
     let lab = Fixture::start("modes").await.expect("start the lab");
-    let mut browser = Browser::new(lab.target().expect("what to ask")).expect("the CA is there");
-    let answer = browser.ask(&Ask::add_item("PROD-123", 1)).await.expect("an answer");
+    let mut browser = Browser::new(lab.target().expect("what to measure").browser).expect("the CA is there");
+    let answer = browser.send(&Request::add_item("PROD-123", 1)).await.expect("an answer");
     assert_eq!(answer.status, 201);
     let mut folders = vec![lab.folder().join("data"), lab.folder().join("logs")];
     let mut names = Vec::new();

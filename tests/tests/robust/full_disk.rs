@@ -1,8 +1,8 @@
 //! Nothing that a program says about itself may end it: standard error on a full disk, a log file that may
 //! not grow, a reader that has gone away.
 
+use lab::browser::{Browser, Request};
 use lab::plan::{Role, Runs};
-use lab::probe::{Ask, Browser};
 use lab::supervise::State;
 use tests::fixture::Room;
 
@@ -29,10 +29,10 @@ async fn no_hop_dies_of_its_own_log() {
             .set(&format!("hop.{}.reports", hop.name), true);
     }
     let lab = room.start(options).await.expect("start the lab");
-    let mut browser = Browser::new(lab.target().expect("what to ask")).expect("the CA is there");
+    let mut browser = Browser::new(lab.target().expect("what to measure").browser).expect("the CA is there");
     for number in 0..10 {
         browser.forget().expect("the CA is there");
-        let answer = browser.ask(&Ask::add_item("PROD-123", 1)).await;
+        let answer = browser.send(&Request::add_item("PROD-123", 1)).await;
         let status = answer.unwrap_or_else(|error| panic!("request {number}: {error:#}")).status;
         assert_eq!(status, 201, "request {number}");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hop::admin::Secret;
 use hyper::{Method, StatusCode};
-use lab::probe::{Ask, Browser};
+use lab::browser::{Browser, Request};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use tests::fixture::Fixture;
@@ -165,16 +165,16 @@ async fn wrong_endpoints(admin: SocketAddr, secret: &Secret) {
 
 async fn order(lab: &Fixture, browser: &mut Browser) -> StatusCode {
     browser.forget().expect("the CA is there");
-    lab::measure::flush_resolver(&lab.target().expect("what to ask"))
+    lab::measure::flush_resolver(&lab.target().expect("what to measure"))
         .await
         .expect("empty the resolver's cache");
-    browser.ask(&Ask::add_item("PROD-123", 1)).await.expect("an answer").status
+    browser.send(&Request::add_item("PROD-123", 1)).await.expect("an answer").status
 }
 
 #[tokio::test]
 async fn garbage_on_every_port_brings_nothing_down() {
     let mut lab = Fixture::start("garbage").await.expect("start the lab");
-    let mut browser = Browser::new(lab.target().expect("what to ask")).expect("the CA is there");
+    let mut browser = Browser::new(lab.target().expect("what to measure").browser).expect("the CA is there");
     assert_eq!(order(&lab, &mut browser).await, StatusCode::CREATED);
     let process = |hop: &str| lab.pid(hop).and_then(|pid| Process::of(pid, hop)).expect("it runs");
     let before: Vec<(Process, u64)> = lab
@@ -224,7 +224,7 @@ async fn garbage_on_every_port_brings_nothing_down() {
         }
     }
     for service in ["cart-service", "inventory-service"] {
-        wrong_endpoints(lab.admin(service), &lab.target().expect("what to ask").admin_secret).await;
+        wrong_endpoints(lab.admin(service), &lab.target().expect("what to measure").admin_secret).await;
     }
     for address in name_servers {
         datagrams(address, &mut random).await.expect("send datagrams");

@@ -9,9 +9,9 @@ use std::time::Duration;
 use hop::http::{Fault, Problem};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
+use lab::browser::{Browser, Request, Response};
 use lab::certs::Certs;
 use lab::plan::Role;
-use lab::probe::{Answer, Ask, Browser};
 use lab::supervise::Event;
 use lab::target::Target;
 use parking_lot::{Mutex, MutexGuard};
@@ -50,16 +50,16 @@ fn open(book: &Book) -> MutexGuard<'_, Tally> {
 
 /// Adds one item each for one customer after the other; each tries until it is told 201.
 async fn client(target: Target, certs: Certs, name: String, stop: Arc<AtomicBool>, book: Book) {
-    let mut browser = Browser::new(target.clone()).expect("the CA is there");
+    let mut browser = Browser::new(target.browser.clone()).expect("the CA is there");
     for number in 0..MOST {
         if stop.load(Ordering::Relaxed) {
             return;
         }
         let user = format!("{name}-{number}");
-        let token = certs.token(&target.host, &user, hop::clock::now()).expect("sign a token");
-        let mut ask = Ask::add_item("PROD-123", 1);
+        let token = certs.token(&target.browser.host, &user, hop::clock::now()).expect("sign a token");
+        let mut request = Request::add_item("PROD-123", 1);
         let bearer = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token is a header");
-        ask.headers.insert(header::AUTHORIZATION, bearer);
+        request.headers.insert(header::AUTHORIZATION, bearer);
         // Many who come for the first time: names are looked up, from the root.
         if number % 3 == 0 {
             browser.forget().expect("the CA is there");
@@ -67,14 +67,14 @@ async fn client(target: Target, certs: Certs, name: String, stop: Arc<AtomicBool
             let _ = lab::measure::flush_resolver(&target).await;
         }
         let added = hop::wait::until(format!("{user}'s item to be added"), PATIENCE, async || {
-            let answer = browser.ask(&ask).await;
+            let answer = browser.send(&request).await;
             let mut tally = open(&book);
             match answer {
                 Ok(answer) if answer.status == StatusCode::CREATED => {
                     *tally.acknowledged.entry(user.clone()).or_default() += 1;
                     return Some(());
                 }
-                Ok(Answer { status, headers, body, .. }) => {
+                Ok(Response { status, headers, body, .. }) => {
                     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
                     let body = String::from_utf8_lossy(&body).into_owned();
                     tally.refused.push((status, kind.map(str::to_owned), body));
@@ -94,7 +94,7 @@ async fn client(target: Target, certs: Certs, name: String, stop: Arc<AtomicBool
 async fn kill_one(lab: &mut Fixture, victim: &str) -> Tally {
     let book = Book::default();
     let stop = Arc::new(AtomicBool::new(false));
-    let target = lab.target().expect("what to ask");
+    let target = lab.target().expect("what to measure");
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let name = format!("{victim}-{number}");
@@ -169,7 +169,7 @@ fn judge(lab: &Fixture, victim: &str, tally: &Tally) {
             Role::Lb => {
                 error.contains(&lb.to_string()) || error.contains("request") || error.contains("response")
             }
-            Role::Resolver | Role::Dns => error.contains(&format!("ask {resolver}")),
+            Role::Resolver | Role::Dns => error.contains(&format!("query {resolver}")),
             _ => false,
         };
         assert!(expected, "{victim} was killed, and a customer got no answer: {error}");

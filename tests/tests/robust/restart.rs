@@ -9,7 +9,7 @@ use hop::clock;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use lab::Options;
-use lab::probe::{Ask, Browser};
+use lab::browser::{Browser, Request};
 use lab::supervise::Event;
 use lab::target::Target;
 use parking_lot::Mutex;
@@ -87,18 +87,19 @@ async fn load(target: Target) -> Vec<Outcome> {
         running.spawn(async move {
             let sent = clock::monotonic();
             let kept = idle.lock().pop();
-            let mut browser = kept.unwrap_or_else(|| Browser::new(target.clone()).expect("the CA is there"));
+            let mut browser =
+                kept.unwrap_or_else(|| Browser::new(target.browser.clone()).expect("the CA is there"));
             if number % 4 == 0 {
                 browser.forget().expect("the CA is there");
                 let _ = lab::measure::flush_resolver(&target).await;
             }
-            let mut ask = Ask::add_item("PROD-123", 1);
+            let mut request = Request::add_item("PROD-123", 1);
             let keyed = number % 2 == 0;
             if keyed {
                 let key = format!("{:032x}", rand::random::<u128>());
-                ask.headers.insert("idempotency-key", HeaderValue::from_str(&key).expect("a header"));
+                request.headers.insert("idempotency-key", HeaderValue::from_str(&key).expect("a header"));
             }
-            let failed = match browser.ask(&ask).await {
+            let failed = match browser.send(&request).await {
                 Ok(answer) if answer.status == StatusCode::CREATED => None,
                 Ok(answer) => Some(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body))),
                 Err(error) => Some(format!("{error:#}")),
@@ -191,7 +192,7 @@ impl Restarts {
 
 /// Ends one program three times under load, `signal` being TERM or KILL.
 async fn restart(lab: &mut Fixture, victim: &str, signal: &str) -> Restarts {
-    let load = tokio::spawn(load(lab.target().expect("what to ask")));
+    let load = tokio::spawn(load(lab.target().expect("what to measure")));
     let mut wait = tokio::time::interval_at(tokio::time::Instant::from_std(clock::monotonic() + AT), AT);
     let mut ends = Vec::new();
     for pause in [0, 100, 200] {

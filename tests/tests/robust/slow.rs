@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hop::{clock, wait};
 use hyper::{Method, Request, StatusCode};
-use lab::probe::{Ask, Browser};
+use lab::browser::{self, Browser};
 use lab::target::Target;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -36,7 +36,7 @@ struct Attacker {
 impl Attacker {
     fn new(lab: &Fixture, target: &Target) -> Self {
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(&target.ca).expect("the CA is there")).expect("a CA");
+        roots.add(CertificateDer::from_pem_file(&target.browser.ca).expect("the CA is there")).expect("a CA");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -45,8 +45,8 @@ impl Attacker {
             .with_no_client_auth();
         Attacker {
             address: lab.listen("lb"),
-            name: target.host.clone().try_into().expect("a name"),
-            host: target.host.clone(),
+            name: target.browser.host.clone().try_into().expect("a name"),
+            host: target.browser.host.clone(),
             tls: Arc::new(tls),
             tasks: JoinSet::new(),
         }
@@ -140,9 +140,10 @@ fn resident(pid: u32) -> u64 {
 async fn customer(target: &Target, attack: &str) {
     let mut times = Vec::new();
     for _ in 0..5 {
-        let mut browser = Browser::new(target.clone()).expect("the CA is there");
+        let mut browser = Browser::new(target.browser.clone()).expect("the CA is there");
         let begun = clock::monotonic();
-        let asked = tokio::time::timeout(LIMIT, browser.ask(&Ask::add_item("PROD-123", 1))).await;
+        let asked =
+            tokio::time::timeout(LIMIT, browser.send(&browser::Request::add_item("PROD-123", 1))).await;
         let answer = asked.unwrap_or_else(|_| panic!("{attack}: no answer")).expect("an answer");
         let body = String::from_utf8_lossy(&answer.body);
         assert_eq!(answer.status, StatusCode::CREATED, "{attack}: {body}");
@@ -164,7 +165,7 @@ const NOTHING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 #[tokio::test]
 async fn a_customer_is_served_whoever_is_slow() {
     let lab = Fixture::start("slow").await.expect("start the lab");
-    let target = lab.target().expect("what to ask");
+    let target = lab.target().expect("what to measure");
     customer(&target, "nobody").await;
     let lb = lab.pid("lb").expect("it runs");
     let before = resident(lb);

@@ -30,9 +30,9 @@ use journey::Journey;
 
 use crate::collect::Collector;
 use crate::measure::{self, Measured, Series};
-use crate::probe::{Answer, Apart, Ask};
 use crate::running::Lab;
 use crate::target::Target;
+use browser::{BrowserThread, Request, Response};
 
 /// How long the hops may take to report a finished journey, on a machine with much else to do.
 const SEAL_LIMIT: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ const SEAL_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// Status, headers and body.
-    pub answer: Answer,
+    pub answer: Response,
     /// Every hop that should report has.
     pub journey: Journey,
 }
@@ -73,7 +73,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::ask`].
     pub async fn post_cart_item(&self, product: &str, quantity: u32) -> anyhow::Result<Asked> {
-        self.ask(&Ask::add_item(product, quantity)).await
+        self.ask(&Request::add_item(product, quantity)).await
     }
 
     /// Looks into the cart.
@@ -81,7 +81,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::ask`].
     pub async fn get_cart(&self) -> anyhow::Result<Asked> {
-        self.ask(&Ask::cart()).await
+        self.ask(&Request::cart()).await
     }
 
     /// Asks anything, and waits until every hop has reported. Requests that are asked at once are made one
@@ -92,7 +92,7 @@ impl Lab {
     ///
     /// # Errors
     /// There was no answer, or a hop did not report: the error names it.
-    pub async fn ask(&self, ask: &Ask) -> anyhow::Result<Asked> {
+    pub async fn ask(&self, ask: &Request) -> anyhow::Result<Asked> {
         self::ask(self.browser()?, self.collector(), &self.target()?, ask)
             .await
             .with_context(|| format!("logs: {}", self.folder().join("logs").display()))
@@ -135,9 +135,9 @@ impl Lab {
     }
 
     /// The lab's own browser; it begins without memory, at the first question.
-    fn browser(&self) -> anyhow::Result<&Apart> {
+    fn browser(&self) -> anyhow::Result<&BrowserThread> {
         if self.browser.get().is_none() {
-            let browser = Apart::start(self.target()?)?;
+            let browser = BrowserThread::start(self.target()?.browser)?;
             // Of two that start at once one is dropped, unused.
             let _ = self.browser.set(browser);
         }
@@ -150,13 +150,13 @@ impl Lab {
 /// # Errors
 /// As [`Lab::ask`].
 pub(crate) async fn ask(
-    browser: &Apart,
+    browser: &BrowserThread,
     collector: &Collector,
     target: &Target,
-    ask: &Ask,
+    ask: &Request,
 ) -> anyhow::Result<Asked> {
     anyhow::ensure!(ask.sampled, "{} {}: there is no journey without `sampled`", ask.method, ask.path);
-    let mut answer = browser.ask(ask).await?;
+    let mut answer = browser.send(ask).await?;
     let trace_id = answer.trace_id;
     collector.claim(trace_id);
     collector.insert(std::mem::take(&mut answer.spans));

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::asked;
 use crate::collect::Collector;
 use crate::measure::flush_resolver;
-use crate::probe::{Apart, Ask};
 use crate::target::Target;
+use browser::{BrowserThread, Request};
 
 pub use chapter::{Audit, Row, Verdict, audit};
 
@@ -56,8 +56,8 @@ pub struct Counted {
 /// # Errors
 /// A request or a handshake fails, or a hop does not report.
 pub async fn count(target: &Target, collector: &Collector) -> anyhow::Result<Counted> {
-    let browser = Apart::start(target.clone())?;
-    let ask = Ask::add_item("PROD-123", 1);
+    let browser = BrowserThread::start(target.browser.clone())?;
+    let ask = Request::add_item("PROD-123", 1);
     let one = async || {
         let made = asked::ask(&browser, collector, target, &ask).await?;
         let status = made.answer.status;
@@ -84,7 +84,7 @@ pub async fn count(target: &Target, collector: &Collector) -> anyhow::Result<Cou
     let least = async |version| {
         let mut least: Option<u32> = None;
         for _ in 0..TRIES {
-            let turns = handshake::turns(&target.ca, &target.host, lb, version).await?;
+            let turns = handshake::turns(&target.browser.ca, &target.browser.host, lb, version).await?;
             least = least.into_iter().chain(turns).min();
         }
         anyhow::Ok(least)

@@ -16,7 +16,7 @@ use hop::telemetry::{Exporter, SendError};
 use journey::Span;
 use tokio::sync::Notify;
 
-use crate::probe::BROWSER;
+use browser::BROWSER;
 
 /// So many spans wait at most, some 50 MB.
 const CAPACITY: usize = 100_000;

@@ -8,7 +8,7 @@
 //! | [`options`], [`running`] | a running lab: everything started, ready, and stopped in order |
 //! | [`stack`] (a crate of its own) | what must be there before programs start, who runs, who is ready? |
 //! | [`control`] | how do other commands reach a running lab? |
-//! | [`target`], [`probe`] | what is measured, and the browser that asks |
+//! | [`target`], [`browser`] | what is measured, and the browser that sends the requests |
 //! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
 //! | [`relay`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
@@ -38,7 +38,6 @@ pub mod machine;
 pub mod measure;
 pub mod options;
 mod print;
-pub mod probe;
 pub mod relay;
 pub mod report;
 pub mod room;
@@ -50,6 +49,7 @@ mod utc;
 pub mod witness;
 
 pub use asked::Asked;
+pub use browser;
 pub use journey;
 pub use options::Options;
 pub use plan::{self, programs, recipe, workspace};

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::collect::Collector;
 use crate::machine::{self, Machine, StealTime};
-use crate::probe::{Answer, Ask, Browser};
 use crate::target::{Target, TargetHop};
 use crate::witness::{self, Tap, Watch};
+use browser::{Browser, Request, Response};
 
 /// The form in which measurements are written, with its version.
 pub const SCHEMA: &str = "journey/1";
@@ -152,7 +152,7 @@ impl Measured {
 /// The browser runs on a thread of its own: nothing else the lab does delays it.
 ///
 /// # Errors
-/// The first request that gets no answer, or an answer other than 201.
+/// The first request that gets no response, or a response other than 201.
 pub async fn run(
     target: &Target,
     collector: &Collector,
@@ -189,7 +189,7 @@ async fn run_here(
         schema: SCHEMA.to_owned(),
         build: crate::binaries::PROFILE.to_owned(),
         network: target.network.clone(),
-        origin: format!("https://{}:{}", target.host, target.port),
+        origin: format!("https://{}:{}", target.browser.host, target.browser.port),
         hops: target.hops.clone(),
         memory_bytes: memory(target),
         machine: Machine::default(),
@@ -198,7 +198,7 @@ async fn run_here(
         warm: None,
         tap: None,
     };
-    let ask = Ask::add_item(&options.product, options.quantity);
+    let request = Request::add_item(&options.product, options.quantity);
     let extra = if options.overhead { overhead::requests(options.count) } else { 0 };
     let of = options.count * (usize::from(options.cold) + usize::from(options.warm)) + extra;
     let mut made = 0;
@@ -206,26 +206,28 @@ async fn run_here(
         made += more;
         progress(made, of);
     };
-    let mut browser = Browser::new(target.clone())?;
+    let mut browser = Browser::new(target.browser.clone())?;
     if let Some(keys) = options.tap.as_ref().and_then(|tap| tap.keys.as_deref()) {
-        browser.write_keys(keys)?;
+        let file = tap::private(keys).with_context(|| format!("write {}", keys.display()))?;
+        browser.write_keys(file)?;
     }
     if options.cold {
         measured.cold =
-            Some(series(&mut browser, target, collector, &ask, options, true, &mut progress).await?);
+            Some(series(&mut browser, target, collector, &request, options, true, &mut progress).await?);
     }
     if options.warm {
         if !options.cold {
-            one(&mut browser, collector, &ask).await?; // makes it warm, and is not counted
+            one(&mut browser, collector, &request).await?; // makes it warm, and is not counted
         }
         measured.warm = Some(match options.rate {
-            None => series(&mut browser, target, collector, &ask, options, false, &mut progress).await?,
-            Some(rate) => open::series(target, collector, &ask, options, rate, &mut progress).await?,
+            None => series(&mut browser, target, collector, &request, options, false, &mut progress).await?,
+            Some(rate) => open::series(target, collector, &request, options, rate, &mut progress).await?,
         });
     }
     if options.overhead {
         measured.overhead = Some(
-            overhead::measure(&mut browser, target, collector, &ask, options.count, &mut progress).await?,
+            overhead::measure(&mut browser, target, collector, &request, options.count, &mut progress)
+                .await?,
         );
     }
     measured.machine = watch.end();
@@ -245,7 +247,7 @@ async fn series(
     browser: &mut Browser,
     target: &Target,
     collector: &Collector,
-    ask: &Ask,
+    request: &Request,
     options: &Options,
     cold: bool,
     progress: &mut impl FnMut(usize),
@@ -259,7 +261,7 @@ async fn series(
                 browser.forget()?;
                 flush_resolver(target).await?;
             }
-            made.push(one(browser, collector, ask).await?);
+            made.push(one(browser, collector, request).await?);
             steal_time.look();
             progress(1);
         }
@@ -327,32 +329,32 @@ fn spread(at: usize, of: usize, keep: usize) -> bool {
     keep >= of || at * keep / of != (at + 1) * keep / of
 }
 
-async fn one(browser: &mut Browser, collector: &Collector, ask: &Ask) -> anyhow::Result<TraceId> {
-    let answer = created(browser.ask(ask).await?, ask)?;
-    collector.claim(answer.trace_id);
-    let trace_id = answer.trace_id;
-    collector.insert(answer.spans);
+async fn one(browser: &mut Browser, collector: &Collector, request: &Request) -> anyhow::Result<TraceId> {
+    let response = created(browser.send(request).await?, request)?;
+    collector.claim(response.trace_id);
+    let trace_id = response.trace_id;
+    collector.insert(response.spans);
     Ok(trace_id)
 }
 
-/// The answer, if it is the one that was hoped for.
-fn created(answer: Answer, ask: &Ask) -> anyhow::Result<Answer> {
+/// The response, if it is the one that was hoped for.
+fn created(response: Response, request: &Request) -> anyhow::Result<Response> {
     anyhow::ensure!(
-        answer.status == hyper::StatusCode::CREATED,
+        response.status == hyper::StatusCode::CREATED,
         "{} {} was answered {}: {}",
-        ask.method,
-        ask.path,
-        answer.status,
-        String::from_utf8_lossy(&answer.body)
+        request.method,
+        request.path,
+        response.status,
+        String::from_utf8_lossy(&response.body)
     );
-    Ok(answer)
+    Ok(response)
 }
 
 /// Empties the resolver's cache, so that the next question is walked from the root again. A foreign
 /// resolver without a command for it keeps its cache.
 ///
 /// # Errors
-/// The resolver's admin endpoint does not answer as it should, or the command fails.
+/// The resolver's admin endpoint does not respond as it should, or the command fails.
 pub async fn flush_resolver(target: &Target) -> anyhow::Result<()> {
     if let Some(admin) = target.resolver_admin {
         let status = hop::admin::client::post(admin, "/flush", "", &target.admin_secret)

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
+use browser::BrowserThread;
 use journey::Stage;
 use stack::{Event, Stack, Status, View};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,6 @@ use crate::certs::Certs;
 use crate::collect::Collector;
 use crate::options::Options;
 use crate::plan::{Plan, Role, Runs, Settings};
-use crate::probe::Apart;
 use crate::room::Room;
 use crate::target::{Target, TargetHop};
 
@@ -22,7 +22,7 @@ pub struct Lab {
     stack: Stack,
     collector: Collector,
     /// The browser of [`Lab::ask`], from the first question on.
-    pub(crate) browser: OnceLock<Apart>,
+    pub(crate) browser: OnceLock<BrowserThread>,
     warnings: Arc<[String]>,
     /// A test's, which is given back last.
     room: Option<Room>,
@@ -223,16 +223,21 @@ fn target(stack: &View) -> anyhow::Result<Target> {
         };
         TargetHop { name: hop.name.clone(), role, pid, opaque: !hop.reports, begins, listen, onward }
     });
-    Ok(Target {
+    let hops: Vec<TargetHop> = hops.collect();
+    let browser = browser::Config {
         resolver: resolver.listen,
-        resolver_admin: resolver.admin.filter(|_| resolver.runs == Runs::Own),
-        admin_secret: stack.secret().clone(),
-        resolver_flush: stack.flush().to_vec(),
         host: plan.host.clone(),
         port: lb.listen.port(),
         ca: certs.authority(),
         token: certs.token(&plan.host, &plan.user, hop::clock::now())?,
-        hops: hops.collect(),
+        known: hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect(),
+    };
+    Ok(Target {
+        browser,
+        resolver_admin: resolver.admin.filter(|_| resolver.runs == Runs::Own),
+        admin_secret: stack.secret().clone(),
+        resolver_flush: stack.flush().to_vec(),
+        hops,
         network: "loopback".to_owned(),
     })
 }

@@ -1,7 +1,6 @@
 //! What is measured: the running stack as the browser and the report need to know it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use hop::admin::Secret;
 use journey::{Hop, Roster, Stage};
@@ -31,22 +30,14 @@ pub struct TargetHop {
 /// The stack to measure.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The caching resolver the browser's stub asks.
-    pub resolver: SocketAddr,
+    /// Where the browser sends its requests, and whom it believes.
+    pub browser: browser::Config,
     /// The resolver's admin endpoint, for `POST /flush`; `None` when another program plays it.
     pub resolver_admin: Option<SocketAddr>,
     /// What admin requests that change something have to know.
     pub admin_secret: Secret,
     /// The command that empties another program's cache, its words; none for ours.
     pub resolver_flush: Vec<String>,
-    /// The host in the URL: `api.myshop.com`.
-    pub host: String,
-    /// The port in the URL.
-    pub port: u16,
-    /// The lab's own certificate authority (PEM).
-    pub ca: PathBuf,
-    /// The shop's bearer token.
-    pub token: String,
     /// Everything that runs.
     pub hops: Vec<TargetHop>,
     /// `loopback`.

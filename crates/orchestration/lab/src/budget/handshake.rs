@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use browser::Tls;
 use hop::Stamped;
 use rustls::SupportedProtocolVersion;
-
-use crate::probe::Tls;
 
 /// How often the client, having written, had to wait for the server until the handshake was done; `None`
 /// when the server refuses this version.
@@ -18,7 +17,7 @@ pub(super) async fn turns(
 ) -> anyhow::Result<Option<u32>> {
     let stream = Stamped::connect(address).await?;
     let stamps = stream.stamps();
-    match Tls::speaking(ca, &[version])?.shake_hands(host, stream).await {
+    match Tls::of_versions(ca, &[version])?.handshake(host, stream).await {
         Ok(_) => Ok(Some(stamps.turns())),
         Err(error) if error.get_ref().is_some_and(is_about_the_version) => Ok(None),
         Err(error) => Err(error.into()),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::kinds;
 use crate::measure::Measured;
-use crate::probe::BROWSER;
+use browser::BROWSER;
 
 /// Threads of every process.
 const PROGRAM: u32 = 1;

@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use super::{Gathered, Series, created, one, spread};
 use crate::collect::Collector;
 use crate::machine::StealTime;
-use crate::probe::{Answer, Ask, Browser};
 use crate::target::Target;
+use browser::{Browser, Request, Response};
 
 /// When a request is overdue for so long before a connection is free, the stack does not keep up, and no
 /// more are sent.
@@ -124,7 +124,7 @@ struct Noted {
 pub(super) async fn series(
     target: &Target,
     collector: &Collector,
-    ask: &Ask,
+    request: &Request,
     options: &super::Options,
     rate: f64,
     progress: &mut impl FnMut(usize),
@@ -132,15 +132,15 @@ pub(super) async fn series(
     anyhow::ensure!(rate > 0.0 && rate.is_finite(), "a rate is more than 0 per second, not {rate}");
     let mut idle = Vec::new();
     for _ in 0..options.connections.clamp(1, options.count.max(1)) {
-        let mut browser = Browser::new(target.clone())?;
-        let warmed = one(&mut browser, collector, ask).await?;
+        let mut browser = Browser::new(target.browser.clone())?;
+        let warmed = one(&mut browser, collector, request).await?;
         collector.release(warmed);
         idle.push(browser);
     }
     let connections = idle.len();
     let begun = clock::monotonic() + Duration::from_millis(5);
     let mut pace = Pace::begin(begun, rate, options.count)?;
-    let (noted, stopped) = offer(&mut pace, idle, collector, ask, options, progress).await;
+    let (noted, stopped) = offer(&mut pace, idle, collector, request, options, progress).await;
     let pacing = pace.end()?;
 
     let schedule = begun + Duration::from_secs_f64(noted.sent as f64 / rate);
@@ -178,7 +178,7 @@ async fn offer(
     pace: &mut Pace,
     mut idle: Vec<Browser>,
     collector: &Collector,
-    ask: &Ask,
+    request: &Request,
     options: &super::Options,
     progress: &mut impl FnMut(usize),
 ) -> (Noted, Option<String>) {
@@ -216,16 +216,16 @@ async fn offer(
                 break;
             };
             let sampled = spread(due.at, options.count, options.kept());
-            let ask = Ask { sampled, ..ask.clone() };
+            let request = Request { sampled, ..request.clone() };
             noted.sent += 1;
             let claims = collector.clone();
             running.spawn(async move {
-                let answer = browser.ask_due(&ask, Some(due.moment)).await;
-                let answer = answer.and_then(|answer| created(answer, &ask));
-                if let (true, Ok(answer)) = (sampled, &answer) {
-                    claims.claim(answer.trace_id);
+                let response = browser.send_due(&request, Some(due.moment)).await;
+                let response = response.and_then(|response| created(response, &request));
+                if let (true, Ok(response)) = (sampled, &response) {
+                    claims.claim(response.trace_id);
                 }
-                (browser, due, sampled, answer)
+                (browser, due, sampled, response)
             });
             noted.most_at_once = noted.most_at_once.max(running.len());
         }
@@ -241,9 +241,9 @@ async fn offer(
             },
             Some(done) = running.join_next(), if !running.is_empty() => {
                 // A task of ours neither panics (the process would be gone) nor is it cancelled.
-                let Ok((browser, due, sampled, answer)) = done else { continue };
+                let Ok((browser, due, sampled, response)) = done else { continue };
                 idle.push(browser);
-                noted.note(collector, due, sampled, answer);
+                noted.note(collector, due, sampled, response);
                 noted.steal_time.look();
                 progress(1);
             }
@@ -253,15 +253,15 @@ async fn offer(
 }
 
 impl Noted {
-    fn note(&mut self, collector: &Collector, due: Due, sampled: bool, answer: anyhow::Result<Answer>) {
-        match answer {
-            Ok(answer) => {
-                self.response.record(answer.total_ns);
-                self.service.record(answer.service_ns);
+    fn note(&mut self, collector: &Collector, due: Due, sampled: bool, response: anyhow::Result<Response>) {
+        match response {
+            Ok(response) => {
+                self.response.record(response.total_ns);
+                self.service.record(response.service_ns);
                 self.last = Some(clock::monotonic());
                 if sampled {
-                    self.recorded.push((due.at, answer.trace_id));
-                    collector.insert(answer.spans);
+                    self.recorded.push((due.at, response.trace_id));
+                    collector.insert(response.spans);
                 }
             }
             Err(error) => {

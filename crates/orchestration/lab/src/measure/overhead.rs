@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::created;
 use crate::collect::Collector;
-use crate::probe::{Ask, Browser};
 use crate::supervise::usage;
 use crate::target::Target;
+use browser::{Browser, Request};
 
 /// How many pairs of stretches: the 95 % interval of a median of 20 goes from the 6th to the 15th.
 const PAIRS: usize = 20;
@@ -82,12 +82,12 @@ struct Stretch {
 /// Measures recorded and unrecorded warm requests by turns.
 ///
 /// # Errors
-/// A request that gets no answer, or an answer other than 201.
+/// A request that gets no response, or a response other than 201.
 pub(super) async fn measure(
     browser: &mut Browser,
     target: &Target,
     collector: &Collector,
-    ask: &Ask,
+    request: &Request,
     count: usize,
     progress: &mut impl FnMut(usize),
 ) -> anyhow::Result<Overhead> {
@@ -96,8 +96,8 @@ pub(super) async fn measure(
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for pair in 0..PAIRS {
         for sampled in [pair % 2 == 0, pair % 2 == 1] {
-            let ask = Ask { sampled, ..ask.clone() };
-            let made = run(browser, &pids, collector, &ask, requests, progress).await?;
+            let request = Request { sampled, ..request.clone() };
+            let made = run(browser, &pids, collector, &request, requests, progress).await?;
             if sampled { with.push(made) } else { without.push(made) }
         }
     }
@@ -115,17 +115,17 @@ async fn run(
     browser: &mut Browser,
     pids: &[u32],
     collector: &Collector,
-    ask: &Ask,
+    request: &Request,
     requests: usize,
     progress: &mut impl FnMut(usize),
 ) -> anyhow::Result<Stretch> {
     let (hops, lab) = (usage::scheduled(pids), usage::this_process());
     let mut totals = Vec::with_capacity(requests);
     for _ in 0..requests {
-        let answer = created(browser.ask(ask).await?, ask)?;
-        totals.push(answer.total_ns);
-        if ask.sampled {
-            collector.insert(answer.spans);
+        let response = created(browser.send(request).await?, request)?;
+        totals.push(response.total_ns);
+        if request.sampled {
+            collector.insert(response.spans);
         }
         progress(1);
     }

@@ -1,4 +1,4 @@
-//! The stub resolver of the user's machine: asks one caching resolver and remembers (RFC 1034 §5.3.1).
+//! The stub resolver of the user's machine: queries one caching resolver and remembers what it says (RFC 1034 §5.3.1).
 
 mod exchange;
 
@@ -10,45 +10,44 @@ use anyhow::{Context as _, anyhow, bail};
 use dnswire::ExtendedError;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
-use tokio::time::timeout;
 
-use super::Recorder;
+use crate::recorder::Recorder;
 
-/// How long one question may take: longer than a resolver takes to give up (the lab's gives up after 4.5
-/// seconds), so that its answer, which says why, is still heard.
-const PATIENCE: Duration = Duration::from_millis(5_500);
-/// How often it is asked: a datagram may be lost.
+/// How long one query may take: longer than a resolver takes to give up (the lab's gives up after 4.5
+/// seconds), so that its response, which says why, still comes in time.
+const TIMEOUT: Duration = Duration::from_millis(5_500);
+/// How often a query is sent: a datagram may be lost.
 const TRIES: usize = 3;
 /// How many aliases in a row are followed.
 const LONGEST_CHAIN: usize = 16;
 
 /// The stub and its cache.
-pub(super) struct Stub {
+pub(crate) struct Stub {
     resolver: SocketAddr,
-    patience: Duration,
+    timeout: Duration,
     cache: HashMap<String, (IpAddr, Instant)>,
 }
 
 impl Stub {
-    pub(super) fn new(resolver: SocketAddr) -> Self {
-        Stub { resolver, patience: PATIENCE, cache: HashMap::new() }
+    pub(crate) fn new(resolver: SocketAddr) -> Self {
+        Stub { resolver, timeout: TIMEOUT, cache: HashMap::new() }
     }
 
     /// An address that is still good.
-    pub(super) fn cached(&self, host: &str) -> Option<IpAddr> {
+    pub(crate) fn cached(&self, host: &str) -> Option<IpAddr> {
         self.cache.get(host).filter(|(_, until)| *until > hop::clock::monotonic()).map(|(ip, _)| *ip)
     }
 
-    /// Asks the resolver for an IPv4 address and remembers it for its TTL.
+    /// Queries the resolver for an IPv4 address and remembers it for its TTL.
     ///
     /// # Errors
     /// What the resolver said, with its extended errors, or that it said nothing.
-    pub(super) async fn ask(&mut self, host: &str, recorder: &mut Recorder) -> anyhow::Result<IpAddr> {
+    pub(crate) async fn lookup(&mut self, host: &str, recorder: &mut Recorder) -> anyhow::Result<IpAddr> {
         let resolver = self.resolver;
-        let title = || format!("ask {resolver} for the address of {host}");
+        let title = || format!("query {resolver} for the address of {host}");
         let name = Name::from_ascii(format!("{host}.")).with_context(title)?;
         for tried in 1..=TRIES {
-            match timeout(self.patience, self.exchange(&name, recorder)).await {
+            match tokio::time::timeout(self.timeout, self.exchange(&name, recorder)).await {
                 Ok(Ok(response)) => {
                     let (ip, ttl) = address_in(&response, &name)
                         .map_err(|problem| anyhow!("{problem}{}", reasons(&response)))
@@ -60,39 +59,39 @@ impl Stub {
                 Ok(Err(error)) => {
                     return Err(error.context(format!("{}: is the resolver up? (`lab status`)", title())));
                 }
-                Err(_) if tried < TRIES => tracing::warn!(%resolver, host, "no answer, asking again"),
+                Err(_) if tried < TRIES => tracing::warn!(%resolver, host, "no response, querying again"),
                 Err(_) => {}
             }
         }
         bail!(
-            "{}: no answer in {TRIES} tries of {:?}: is the resolver up? (`lab status`)",
+            "{}: no response in {TRIES} tries of {:?}: is the resolver up? (`lab status`)",
             title(),
-            self.patience
+            self.timeout
         )
     }
 
-    /// One question: over UDP, and over TCP when the answer does not fit (RFC 7766 §5). A server that does not
-    /// know EDNS is asked again without (RFC 6891 §7).
+    /// One question: over UDP, and over TCP when the response does not fit (RFC 7766 §5). A server that does not
+    /// know EDNS is queried again without (RFC 6891 §7).
     async fn exchange(&self, name: &Name, recorder: &mut Recorder) -> anyhow::Result<Message> {
-        let mut question = question(name);
-        let mut response = exchange::by_datagram(self.resolver, &question, recorder).await?;
+        let mut query = query(name);
+        let mut response = exchange::over_udp(self.resolver, &query, recorder).await?;
         if matches!(response.response_code, ResponseCode::FormErr | ResponseCode::NotImp)
             && response.edns.is_none()
         {
-            question.edns = None;
-            question.metadata.id = rand::random();
-            response = exchange::by_datagram(self.resolver, &question, recorder).await?;
+            query.edns = None;
+            query.metadata.id = rand::random();
+            response = exchange::over_udp(self.resolver, &query, recorder).await?;
         }
         if response.truncation {
-            question.metadata.id = rand::random();
-            response = exchange::by_stream(self.resolver, &question, recorder).await?;
+            query.metadata.id = rand::random();
+            response = exchange::over_tcp(self.resolver, &query, recorder).await?;
         }
         Ok(response)
     }
 }
 
-/// The question, with an id that nobody can guess (RFC 5452 §9.2).
-fn question(name: &Name) -> Message {
+/// The query, with an id that nobody can guess (RFC 5452 §9.2).
+fn query(name: &Name) -> Message {
     let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(name.clone(), RecordType::A));
@@ -103,7 +102,7 @@ fn question(name: &Name) -> Message {
 }
 
 /// The address that a response gives to `name`, and for how many seconds: at the name itself, or at the end of
-/// the aliases that begin there. Records of other names are nobody's answer (RFC 5452 §6).
+/// the aliases that begin there. Records of other names do not count (RFC 5452 §6).
 fn address_in(response: &Message, name: &Name) -> Result<(IpAddr, u32), String> {
     match response.response_code {
         ResponseCode::NoError => {}
@@ -128,7 +127,7 @@ fn address_in(response: &Message, name: &Name) -> Result<(IpAddr, u32), String> 
     Err(format!("it answers with more than {LONGEST_CHAIN} aliases for {name}"))
 }
 
-/// What the resolver says about its answer (RFC 8914).
+/// What the resolver says about its response (RFC 8914).
 fn reasons(response: &Message) -> String {
     ExtendedError::all_of(response).iter().map(|error| format!("; {error}")).collect()
 }

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use super::*;
 
-/// A resolver that answers with what it is told: to each datagram, those that `lies` makes of the query.
+/// A resolver that responds as it is told: to each datagram, with what `lies` makes of the query.
 async fn lying(
     lies: impl Fn(&Message) -> Vec<Vec<u8>> + Send + 'static,
 ) -> (SocketAddr, tokio::task::JoinHandle<()>) {
@@ -25,20 +25,16 @@ async fn lying(
     (address, task)
 }
 
-fn recorder() -> Recorder {
-    Recorder { trace_id: hop::trace::new_trace_id(), root: hop::trace::new_span_id(), spans: Vec::new() }
-}
-
-/// Asks for "shop.test" and says what came of it, and how many spans.
+/// Looks "shop.test" up and says what came of it, and how many spans.
 async fn outcome(resolver: SocketAddr) -> (Result<IpAddr, String>, usize) {
-    let mut recorder = recorder();
-    let mut stub = Stub { patience: Duration::from_millis(500), ..Stub::new(resolver) };
-    let result = stub.ask("shop.test", &mut recorder).await;
+    let mut recorder = Recorder::new();
+    let mut stub = Stub { timeout: Duration::from_millis(500), ..Stub::new(resolver) };
+    let result = stub.lookup("shop.test", &mut recorder).await;
     assert_eq!(stub.cached("shop.test"), result.as_ref().ok().copied());
     (result.map_err(|error| format!("{error:#}")), recorder.spans.len())
 }
 
-async fn told(lies: impl Fn(&Message) -> Vec<Vec<u8>> + Send + 'static) -> Result<IpAddr, String> {
+async fn resolved(lies: impl Fn(&Message) -> Vec<Vec<u8>> + Send + 'static) -> Result<IpAddr, String> {
     outcome(lying(lies).await.0).await.0
 }
 
@@ -60,7 +56,7 @@ fn reply(query: &Message, answers: Vec<Record>) -> Message {
     reply
 }
 
-/// The right answer: 192.0.2.1.
+/// The right response: 192.0.2.1.
 fn right(query: &Message) -> Vec<u8> {
     reply(query, vec![a("shop.test.", 1)]).to_vec().unwrap()
 }
@@ -70,7 +66,7 @@ fn ip(last: u8) -> IpAddr {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_to_the_question_is_not_taken() {
+async fn what_is_no_response_to_the_query_is_not_taken() {
     let forged = |query: &Message| reply(query, vec![a("shop.test.", 66)]);
     type Change = fn(&mut Message);
     let changes: [(&str, Change); 6] = [
@@ -87,18 +83,18 @@ async fn what_is_no_answer_to_the_question_is_not_taken() {
             change(&mut forgery);
             vec![forgery.to_vec().unwrap(), vec![1, 2, 3], right(query)]
         };
-        assert_eq!(told(lies).await, Ok(ip(1)), "{what}");
+        assert_eq!(resolved(lies).await, Ok(ip(1)), "{what}");
     }
     // Bytes with the right id that are no message.
     let lies = |query: &Message| vec![right(query)[..20].to_vec(), right(query)];
-    assert_eq!(told(lies).await, Ok(ip(1)));
+    assert_eq!(resolved(lies).await, Ok(ip(1)));
     // A class that is not ours.
     let lies = move |query: &Message| {
         let mut forgery = forged(query);
         forgery.queries[0].query_class = hickory_proto::rr::DNSClass::CH;
         vec![forgery.to_vec().unwrap(), right(query)]
     };
-    assert_eq!(told(lies).await, Ok(ip(1)));
+    assert_eq!(resolved(lies).await, Ok(ip(1)));
 }
 
 #[tokio::test]
@@ -108,11 +104,11 @@ async fn the_case_of_a_name_does_not_matter() {
         loud.queries[0].name = "SHOP.test.".parse().unwrap();
         vec![loud.to_vec().unwrap()]
     };
-    assert_eq!(told(lies).await, Ok(ip(1)));
+    assert_eq!(resolved(lies).await, Ok(ip(1)));
 }
 
 #[tokio::test]
-async fn an_answer_from_another_address_is_not_taken() {
+async fn a_response_from_another_address_is_not_taken() {
     let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -130,7 +126,7 @@ async fn an_answer_from_another_address_is_not_taken() {
 #[tokio::test]
 async fn only_records_of_the_name_and_its_aliases_count() {
     let with =
-        |answers: Vec<Record>| told(move |query| vec![reply(query, answers.clone()).to_vec().unwrap()]);
+        |answers: Vec<Record>| resolved(move |query| vec![reply(query, answers.clone()).to_vec().unwrap()]);
     assert_eq!(with(vec![a("evil.test.", 66), a("shop.test.", 1)]).await, Ok(ip(1)));
     let chain = vec![
         a("c.test.", 3),
@@ -151,16 +147,14 @@ async fn only_records_of_the_name_and_its_aliases_count() {
 
 #[tokio::test]
 async fn a_chain_lives_as_long_as_its_shortest_record() {
-    let mut message = reply(
-        &question(&"shop.test.".parse().unwrap()),
-        vec![alias("shop.test.", "b.test."), a("b.test.", 1)],
-    );
+    let mut message =
+        reply(&query(&"shop.test.".parse().unwrap()), vec![alias("shop.test.", "b.test."), a("b.test.", 1)]);
     message.answers[0].ttl = 7;
     assert_eq!(address_in(&message, &"shop.test.".parse().unwrap()), Ok((ip(1), 7)));
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_asked_for_again_over_tcp() {
+async fn what_does_not_fit_is_queried_again_over_tcp() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let socket = UdpSocket::bind(address).await.unwrap();
@@ -181,12 +175,12 @@ async fn what_does_not_fit_is_asked_for_again_over_tcp() {
         let both = [stray.to_vec().unwrap(), right(&query)].map(|bytes| dnswire::framed(&bytes).unwrap());
         stream.write_all(&both.concat()).await.unwrap();
     };
-    let (told, ()) = tokio::join!(outcome(address), server);
-    assert_eq!(told, (Ok(ip(1)), 2), "a span for each");
+    let (resolved, ()) = tokio::join!(outcome(address), server);
+    assert_eq!(resolved, (Ok(ip(1)), 2), "a span for each");
 }
 
 #[tokio::test]
-async fn a_resolver_without_edns_is_asked_without() {
+async fn a_resolver_without_edns_is_queried_without() {
     for code in [ResponseCode::FormErr, ResponseCode::NotImp] {
         let lies = move |query: &Message| match query.edns {
             Some(_) => {
@@ -196,7 +190,7 @@ async fn a_resolver_without_edns_is_asked_without() {
             }
             None => vec![right(query)],
         };
-        assert_eq!(told(lies).await, Ok(ip(1)), "{code}");
+        assert_eq!(resolved(lies).await, Ok(ip(1)), "{code}");
     }
 }
 
@@ -209,25 +203,25 @@ async fn the_error_says_what_the_resolver_said() {
         ExtendedError { code: ExtendedError::NO_REACHABLE_AUTHORITY, text }.add_to(&mut failed);
         vec![failed.to_vec().unwrap()]
     };
-    let error = told(failed).await.unwrap_err();
+    let error = resolved(failed).await.unwrap_err();
     let said = "it answers SERVFAIL; EDE 22 (No Reachable Authority): 127.0.53.3:5300 is silent";
-    assert!(error.starts_with("ask 127.0.0.1:") && error.ends_with(said), "{error}");
+    assert!(error.starts_with("query 127.0.0.1:") && error.ends_with(said), "{error}");
     let missing = |query: &Message| {
         let mut missing = reply(query, Vec::new());
         missing.metadata.response_code = ResponseCode::NXDomain;
         vec![missing.to_vec().unwrap()]
     };
-    let error = told(missing).await.unwrap_err();
+    let error = resolved(missing).await.unwrap_err();
     assert!(error.ends_with("it answers NXDOMAIN: there is no shop.test."), "{error}");
 }
 
 #[tokio::test]
 async fn silence_and_a_closed_port_are_told_apart() {
-    let error = told(|_| Vec::new()).await.unwrap_err();
-    assert!(error.contains("no answer in 3 tries of 500ms"), "{error}");
+    let error = resolved(|_| Vec::new()).await.unwrap_err();
+    assert!(error.contains("no response in 3 tries of 500ms"), "{error}");
     let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = outcome(closed).await.0.unwrap_err();
     assert!(error.contains("is the resolver up?") && error.contains("refused"), "{error}");
     // It waits longer than the lab's resolver does, and three times that fits into a journey.
-    assert!(PATIENCE > Duration::from_millis(4_500) && PATIENCE * 3 < super::super::LIMIT);
+    assert!(TIMEOUT > Duration::from_millis(4_500) && TIMEOUT * 3 < crate::browser::LIMIT);
 }

@@ -1,4 +1,4 @@
-//! One question and its response, over UDP or over TCP, each a span of the journey.
+//! One query and its response, over UDP or over TCP, each a span of the journey.
 
 use std::net::SocketAddr;
 
@@ -8,21 +8,21 @@ use hop::stamped::kernel;
 use hop::{Mark, Stamped};
 use journey::semconv::attribute;
 use journey::{Direction, Flow, Kind, Stage, Stamp, Transport};
-use tokio::io::{AsyncWriteExt as _, Interest};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::Recorder;
+use crate::recorder::Recorder;
 
-/// Over UDP. Whatever does not answer this question is left lying, and the waiting goes on: it may be late, or
+/// Over UDP. What is no response to this query is ignored, and the waiting goes on: it may be late, or
 /// forged (RFC 5452 §9.1). The caller says when it has been long enough.
-pub(super) async fn by_datagram(
+pub(super) async fn over_udp(
     resolver: SocketAddr,
-    question: &Message,
+    query: &Message,
     recorder: &mut Recorder,
 ) -> anyhow::Result<Message> {
     let begun = hop::clock::now();
-    let bytes = question.to_vec().context("encode the question")?;
-    // The answer must come from the address that was asked: a connected socket sees to it.
+    let bytes = query.to_vec().context("encode the query")?;
+    // The response must come from the address that was queried: a connected socket sees to it.
     let local = if resolver.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
     let socket = UdpSocket::bind(local).await.context("bind")?;
     socket.connect(resolver).await.context("connect")?;
@@ -30,7 +30,7 @@ pub(super) async fn by_datagram(
     if let Err(error) = kernel::enable(&socket) {
         tracing::debug!(%error, "no kernel stamps");
     }
-    let offset = u64::from(question.id);
+    let offset = u64::from(query.id);
     let sent = Mark { offset, at: hop::clock::now(), ..Mark::default() };
     socket.send(&bytes).await.context("send")?;
     let mut buffer = vec![0; usize::from(u16::MAX)];
@@ -40,17 +40,17 @@ pub(super) async fn by_datagram(
             // "Port unreachable" makes a socket erroneous, which is not the same as readable.
             error = refusal(&socket) => return Err(error).context("receive"),
         };
-        match dnswire::response_to(question, &buffer[..length]) {
+        match dnswire::response_to(query, &buffer[..length]) {
             Some(Ok(response)) => break (response, Mark { offset, ..read }),
-            Some(Err(error)) => tracing::debug!(%error, "an answer that cannot be read"),
-            None => tracing::debug!("an answer to something else"),
+            Some(Err(error)) => tracing::debug!(%error, "a response that cannot be read"),
+            None => tracing::debug!("a response to something else"),
         }
     };
     drop(socket); // closing it belongs to this step
     let stamps = read.received(flow, Direction::Response);
     report(
         recorder,
-        question,
+        query,
         &response,
         begun,
         [sent.sent(flow, Direction::Request)].into_iter().chain(stamps),
@@ -70,41 +70,31 @@ async fn refusal(socket: &UdpSocket) -> std::io::Error {
 }
 
 /// Over TCP (RFC 7766).
-pub(super) async fn by_stream(
+pub(super) async fn over_tcp(
     resolver: SocketAddr,
-    question: &Message,
+    query: &Message,
     recorder: &mut Recorder,
 ) -> anyhow::Result<Message> {
     let begun = hop::clock::now();
-    let bytes = question.to_vec().context("encode the question")?;
-    let framed = dnswire::framed(&bytes).context("a question that fits its length")?;
     let mut stream =
-        Stamped::connect(resolver).await.context("connect over TCP, for the answer was truncated")?;
+        Stamped::connect(resolver).await.context("connect over TCP, for the response was truncated")?;
     let stamps = stream.stamps();
-    stream.write_all(&framed).await.context("send over TCP")?;
+    dnswire::write_query(&mut stream, query).await.context("send over TCP")?;
     let sent = stamps.write_stamp(stamps.last_write());
-    let mut frames = dnswire::Frames::new(stream);
-    let response = loop {
-        let message = frames.next().await.context("receive over TCP")?;
-        let message = message.context("it closed the TCP connection without an answer")?;
-        match dnswire::response_to(question, &message) {
-            Some(response) => break response.context("read the answer over TCP")?,
-            None => tracing::debug!("an answer to something else"),
-        }
-    };
+    let response = dnswire::read_response(&mut stream, query).await.context("receive over TCP")?;
     let read = stamps.last_read();
-    report(recorder, question, &response, begun, [sent].into_iter().chain(stamps.read_stamps(read)));
+    report(recorder, query, &response, begun, [sent].into_iter().chain(stamps.read_stamps(read)));
     Ok(response)
 }
 
 fn report(
     recorder: &mut Recorder,
-    question: &Message,
+    query: &Message,
     response: &Message,
     begun: u64,
     stamps: impl Iterator<Item = Stamp>,
 ) {
-    let name = question.queries.first().map(|query| query.name.to_string()).unwrap_or_default();
+    let name = query.queries.first().map(|question| question.name.to_string()).unwrap_or_default();
     let ttl = response.answers.iter().map(|record| record.ttl).min().unwrap_or(0);
     let mut span = recorder
         .span(Kind::Client, format!("A {name}"), (begun, hop::clock::now()))
