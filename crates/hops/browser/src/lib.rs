@@ -26,6 +26,8 @@
 //! | `key_log` | the sessions' keys, for Wireshark |
 //! | `config`, `request` | what it is told, what it sends and gets |
 
+#![warn(missing_docs)]
+
 mod body;
 mod browser;
 mod config;
