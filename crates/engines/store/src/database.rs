@@ -4,64 +4,23 @@
 //! that the [executor](crate::executor) moves to the log. Replaying the journal on an empty database
 //! gives the same database: that is the whole promise of an append-only file, and a property test keeps it.
 
+mod value;
+
 use std::collections::BTreeSet;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::graves::{GONE, Graves};
 use crate::hash::Hash;
 use crate::journal::Journal;
 use crate::ordered::Ordered;
 use crate::reply::{Failure, WRONG_TYPE};
 use crate::stream::Stream;
+use crate::tombstones::{GONE, Tombstones};
+
+pub(crate) use value::{Slot, Value};
 
 /// What a key costs in memory besides its name and value: its place and its slot, and as much again for gaps.
 const KEY_COST: usize = 200;
-
-/// What a key holds.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
-    String(Bytes),
-    Hash(Hash),
-    /// Boxed, because it is large and rare: the map of all keys has room for every value.
-    Stream(Box<Stream>),
-}
-
-impl Value {
-    /// About how much memory it takes, in bytes.
-    fn memory(&self) -> usize {
-        match self {
-            Self::String(text) => text.len() + 40,
-            Self::Hash(hash) => hash.memory(),
-            Self::Stream(stream) => stream.memory(),
-        }
-    }
-
-    /// The name that `TYPE` gives it.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::String(_) => "string",
-            Self::Hash(_) => "hash",
-            Self::Stream(_) => "stream",
-        }
-    }
-}
-
-/// A key's value with what belongs to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Slot {
-    pub(crate) value: Value,
-    /// When the key ends, in milliseconds since the Unix epoch.
-    pub(crate) expires: Option<u64>,
-    /// Grows with every change; `WATCH` compares it.
-    version: u64,
-}
-
-impl PartialEq for Slot {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.value, self.expires) == (&other.value, other.expires)
-    }
-}
 
 /// All data of one store.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +35,7 @@ pub(crate) struct Database {
     expiries: BTreeSet<(u64, Bytes)>,
     /// The version given last.
     version: u64,
-    graves: Graves,
+    tombstones: Tombstones,
     /// See [`Database::memory`].
     memory: usize,
 }
@@ -86,7 +45,7 @@ impl Database {
     /// can only fail, never pass by accident.
     pub(crate) fn succeeding(other: &Self) -> Self {
         let version = other.version + 1;
-        Self { version, graves: Graves::after(version), ..Self::default() }
+        Self { version, tombstones: Tombstones::after(version), ..Self::default() }
     }
 
     /// The key's slot, unless it has expired. An expired key that was not removed yet is not there.
@@ -100,7 +59,7 @@ impl Database {
         match self.keys.get(key) {
             Some(slot) if self.expired(slot) => slot.version | GONE,
             Some(slot) => slot.version,
-            None => self.graves.version(key),
+            None => self.tombstones.version(key),
         }
     }
 
@@ -111,7 +70,7 @@ impl Database {
 
     /// Is a key what it was when it had this version, `since` so many changes?
     pub(crate) fn unchanged(&self, key: &[u8], version: u64, since: u64) -> bool {
-        self.version(key) == version && (self.keys.get(key).is_some() || self.graves.forgotten <= since)
+        self.version(key) == version && (self.keys.get(key).is_some() || self.tombstones.forgotten <= since)
     }
 
     /// The number of keys, counting the expired ones that wait for removal, as Redis does.
@@ -276,7 +235,7 @@ impl Database {
         if !self.journal.muted {
             for (key, slot) in keys.iter() {
                 let version = if self.expired(slot) { slot.version } else { self.version };
-                self.graves.bury(key, version | GONE);
+                self.tombstones.add(key, version | GONE);
             }
         }
         self.expiries.clear();
@@ -312,7 +271,7 @@ impl Database {
         let Some(slot) = self.keys.remove(key) else { return false };
         self.memory -= KEY_COST + key.len() + slot.value.memory();
         if !self.journal.muted {
-            self.graves.bury(key, slot.version | GONE); // nobody watches while a log is replayed
+            self.tombstones.add(key, slot.version | GONE); // nobody watches while a log is replayed
         }
         if let Some(at) = slot.expires {
             self.expiries.remove(&(at, key.clone()));

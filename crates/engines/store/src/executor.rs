@@ -23,22 +23,24 @@
 //! When step 4 fails, nobody can know what is on the disk (the kernel may have dropped the pages, and a
 //! second try would say "fine"), so the store ends; nothing of the group was acknowledged.
 
-use std::collections::VecDeque;
+mod request;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use anyhow::{Context as _, anyhow};
 use hop::clock;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::commands::{Facts, Refusal, execute};
 use crate::config::Fsync;
 use crate::database::Database;
 use crate::log::Log;
 use crate::log::rewrite::Rewriter;
-use crate::protocol::Command;
 use crate::reply::Output;
-use crate::session::{Checkpoint, Session};
+use crate::session::Checkpoint;
+
+pub(crate) use request::{Done, Job, Request, Times};
 
 #[cfg(test)]
 mod tests;
@@ -50,50 +52,8 @@ const LOOKS: usize = 4;
 /// The most expired keys that one group removes before it starts.
 const SWEEP_LIMIT: usize = 1000;
 /// Replies of one request are sent once they are so many bytes; its other commands come back for another turn.
-/// Otherwise a pipeline of small questions with large answers would need their sum in memory.
+/// Otherwise a pipeline of small commands with large replies would need their sum in memory.
 const OUTPUT_TARGET: usize = 1 << 20;
-
-/// What the executor is asked.
-#[derive(Debug)]
-pub(crate) enum Job {
-    Request(Request),
-    /// A second has passed: flush (APPENDFSYNC=everysec), remove what expired, look for room on a full disk.
-    Tick,
-    /// Flush and end, whoever may still want something.
-    End,
-}
-
-/// Commands of one connection, in order.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) commands: VecDeque<Command>,
-    pub(crate) session: Session,
-    /// When it was handed over, in nanoseconds since the Unix epoch.
-    pub(crate) submitted: u64,
-    pub(crate) reply: oneshot::Sender<Done>,
-}
-
-/// A request, answered and durable.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) output: Output,
-    pub(crate) session: Session,
-    /// The commands that did not run yet because the replies had grown large.
-    pub(crate) rest: VecDeque<Command>,
-    pub(crate) times: Times,
-    /// How many groups had changed something when this was answered.
-    pub(crate) changes: u64,
-}
-
-/// When what happened to a request, as start and end in nanoseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
-    pub(crate) queue: (u64, u64),
-    pub(crate) execute: (u64, u64),
-    /// Absent when the group changed nothing.
-    pub(crate) append: Option<(u64, u64)>,
-    pub(crate) fsync: Option<(u64, u64)>,
-}
 
 /// The data, the log, and what connects them.
 pub(crate) struct Executor {
@@ -217,7 +177,7 @@ impl Executor {
                 Times { queue: (request.submitted, run.begin), execute: (run.begin, run.end), append, fsync };
             let (session, rest) = (request.session, request.commands);
             let done = Done { output: run.output, session, rest, times, changes };
-            // The connection may be gone; what it asked for is done all the same.
+            // The connection may be gone; its commands have run all the same.
             let _ = request.reply.send(done);
         }
         self.rewriter.step(&mut self.log, &mut self.facts, self.database.now)

@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
+use crate::listpack::Listpack;
 use crate::ordered::Ordered;
-use crate::words::Words;
 
 /// A field and its value.
 pub(crate) type Field<'a> = (&'a [u8], &'a [u8]);
@@ -20,7 +20,7 @@ const MAP_FIELD_COST: usize = 320;
 #[derive(Clone, Debug)]
 pub(crate) enum Hash {
     /// Names and values in turn.
-    List(Words),
+    List(Listpack),
     Map(Box<Map>),
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Map {
 
 impl Default for Hash {
     fn default() -> Self {
-        Self::List(Words::default())
+        Self::List(Listpack::default())
     }
 }
 
@@ -117,7 +117,7 @@ impl Hash {
             Self::List(list) => (Some(list), None),
             Self::Map(map) => (None, Some(map)),
         };
-        let mut words = list.into_iter().flat_map(Words::iter);
+        let mut words = list.into_iter().flat_map(Listpack::iter);
         let list = std::iter::from_fn(move || Some((words.next()?, words.next()?)));
         list.chain(
             map.into_iter().flat_map(|map| map.fields.iter().map(|(name, value)| (&name[..], &value[..]))),
@@ -153,9 +153,9 @@ impl Map {
 }
 
 /// Where a field's name and value stand.
-fn field(list: &Words, name: &[u8]) -> Option<(usize, usize)> {
-    let mut places = list.places();
-    while let (Some((at, known)), Some((value, _))) = (places.next(), places.next()) {
+fn field(list: &Listpack, name: &[u8]) -> Option<(usize, usize)> {
+    let mut words = list.positions();
+    while let (Some((at, known)), Some((value, _))) = (words.next(), words.next()) {
         if known == name {
             return Some((at, value));
         }

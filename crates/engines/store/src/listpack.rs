@@ -1,13 +1,13 @@
-//! Words in a row, in one piece of memory, each behind its length.
+//! Words in a row, in one piece of memory, each behind its length: what Redis's listpack is for.
 //!
 //! A cart of three lines has six words of a few bytes. Each in an allocation of its own would take ten times
 //! their length, and there are very many carts.
 
 /// A list of byte strings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Words(Vec<u8>);
+pub(crate) struct Listpack(Vec<u8>);
 
-impl Words {
+impl Listpack {
     /// How many bytes it takes.
     pub(crate) fn size(&self) -> usize {
         self.0.len()
@@ -21,7 +21,7 @@ impl Words {
         self.0.extend_from_slice(word);
     }
 
-    /// Puts another word in the place of one; `at` is its position, as [`Words::places`] gives it.
+    /// Puts another word in the place of one; `at` is its position, as [`Listpack::positions`] gives it.
     pub(crate) fn replace(&mut self, at: usize, word: &[u8]) {
         let (length, digits) = prefix(word.len());
         let end = self.end(at);
@@ -37,11 +37,11 @@ impl Words {
 
     /// All words.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.places().map(|(_, word)| word)
+        self.positions().map(|(_, word)| word)
     }
 
     /// All words with their positions.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (usize, &[u8])> {
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let mut next = 0;
         std::iter::from_fn(move || {
             let at = next;
@@ -69,7 +69,7 @@ impl Words {
     }
 }
 
-impl<'a> FromIterator<&'a [u8]> for Words {
+impl<'a> FromIterator<&'a [u8]> for Listpack {
     fn from_iter<I: IntoIterator<Item = &'a [u8]>>(words: I) -> Self {
         let mut bytes = Vec::new();
         for word in words {

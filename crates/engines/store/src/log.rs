@@ -10,17 +10,17 @@
 //!
 //! Plain Redis files have no checksums, so a damaged length in the middle looks like a torn tail, and cutting
 //! there would silently drop everything after it. With the annotation the two are told apart: a group that the
-//! file's end or zeros cut short is an unfinished write, put [`aside`] and cut off; anything else is damage, which
+//! file's end or zeros cut short is an unfinished write, [saved](torn_tail) and cut off; anything else is damage, which
 //! may concern what was acknowledged, and the store refuses to start. See [`replay`].
 //!
 //! When the file has grown it is [rewritten](rewrite) while the store serves. The lock is a file of its own,
 //! because the log's name goes from one file to the next.
 
-mod aside;
 pub(crate) mod disk;
 pub(crate) mod replay;
 pub(crate) mod rewrite;
 mod snapshot;
+mod torn_tail;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -39,6 +39,8 @@ mod tests;
 pub(crate) const FILE_NAME: &str = "appendonly.aof";
 /// Locked for as long as a store runs on the folder.
 const LOCK_NAME: &str = "store.lock";
+/// A rewritten file's name until it is complete.
+const REWRITE_NAME: &str = "appendonly.aof.rewrite";
 /// The folder that a Redis 7 makes when it takes a file of this name over.
 const REDIS_FOLDER: &str = "appendonlydir";
 
@@ -79,7 +81,7 @@ impl Log {
                 directory.display()
             );
         }
-        match std::fs::remove_file(directory.join(rewrite::TEMPORARY_NAME)) {
+        match std::fs::remove_file(directory.join(REWRITE_NAME)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error).context("remove a rewrite that was never finished");
             }
@@ -99,7 +101,7 @@ impl Log {
         let kept = replay::replay(&path, &mut database, facts)
             .with_context(|| format!("load {}", path.display()))?;
         if kept.good < kept.total {
-            let aside = aside::keep(&path, kept.good)
+            let aside = torn_tail::save(&path, kept.good)
                 .with_context(|| format!("copy the end of {} before it is cut off", path.display()))?;
             tracing::warn!(
                 file = %path.display(),
@@ -157,13 +159,13 @@ impl Log {
     ///
     /// # Errors
     /// What a restart would find is unknown.
-    fn take_over(&mut self, rewritten: rewrite::Rewritten) -> anyhow::Result<()> {
+    fn take_over(&mut self, rewritten: &Path, file: File, length: u64) -> anyhow::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::rename(&rewritten.path, &self.path)
+        std::fs::rename(rewritten, &self.path)
             .and_then(|()| File::open(folder)?.sync_all())
-            .with_context(|| format!("put the rewritten log in the place of {}", self.path.display()))?;
-        let old = self.disk.replace(rewritten.file);
-        self.length = rewritten.length;
+            .with_context(|| format!("rename the rewritten log to {}", self.path.display()))?;
+        let old = self.disk.replace(file);
+        self.length = length;
         // Its last handle: freeing a large file's blocks takes a while, for which nobody shall wait.
         let _ = std::thread::Builder::new().name("free".into()).spawn(move || drop(old));
         Ok(())

@@ -37,12 +37,12 @@ impl<V> Ordered<V> {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
-        let at = self.place(key)?;
+        let at = self.position(key)?;
         self.entries[at].1.as_ref().map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
-        let at = self.place(key)?;
+        let at = self.position(key)?;
         self.entries[at].1.as_mut().map(|(_, value)| value)
     }
 
@@ -89,7 +89,7 @@ impl<V> Ordered<V> {
         (walk.next().map_or(0, |(sequence, _)| sequence), page)
     }
 
-    fn place(&self, key: &[u8]) -> Option<usize> {
+    fn position(&self, key: &[u8]) -> Option<usize> {
         self.index.find(self.hasher.hash_one(key), |at| names(&self.entries[*at], key)).copied()
     }
 

@@ -1,4 +1,4 @@
-//! What commands answer, and how it looks on the wire in RESP2 and RESP3.
+//! What commands reply, and how it looks on the wire in RESP2 and RESP3.
 //!
 //! Written after the RESP specification, <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
@@ -9,10 +9,10 @@ use bytes::Bytes;
 use crate::text::decimal;
 
 /// The largest reply to one command, in bytes. A request of a few bytes can ask for the same large value
-/// a million times (`MGET k k k ...`), so the answer needs a bound of its own.
+/// a million times (`MGET k k k ...`), so the reply needs a bound of its own.
 pub(crate) const REPLY_LIMIT: usize = 64 << 20;
 
-/// One answer.
+/// One reply.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
     /// `+OK`
@@ -36,7 +36,7 @@ pub(crate) enum Reply {
 pub(crate) struct Failure(pub(crate) Cow<'static, str>);
 
 /// What a command's function returns.
-pub(crate) type Answer = Result<Reply, Failure>;
+pub(crate) type CommandResult = Result<Reply, Failure>;
 
 pub(crate) const WRONG_TYPE: Failure =
     Failure(Cow::Borrowed("WRONGTYPE Operation against a key holding the wrong kind of value"));
@@ -66,7 +66,7 @@ impl Reply {
     }
 }
 
-/// The replies of one batch, encoded as they are made, so that a transaction of many large answers never
+/// The replies of one batch, encoded as they are made, so that a transaction of many large replies never
 /// exists as a tree.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -108,7 +108,7 @@ impl Output {
         self.number(b'*', length);
     }
 
-    /// Takes back what was answered since [`Output::begin`].
+    /// Takes back what was replied since [`Output::begin`].
     pub(crate) fn take_back(&mut self) {
         self.bytes.truncate(self.start);
     }

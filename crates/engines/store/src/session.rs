@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::commands::Spec;
 use crate::protocol::Command;
 
 /// The most memory that a transaction's queued commands may take, in bytes.
@@ -53,6 +52,8 @@ pub(crate) struct Checkpoint {
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     queued: usize,
+    writes: bool,
+    grows: bool,
     broken: bool,
     size: usize,
 }
@@ -67,6 +68,8 @@ impl Session {
         self.settle();
         let mark = |transaction: &Transaction| Mark {
             queued: transaction.queue.len(),
+            writes: transaction.writes,
+            grows: transaction.grows,
             broken: transaction.broken,
             size: transaction.size,
         };
@@ -86,10 +89,10 @@ impl Session {
         (self.blocked, self.committing, self.closing) = (None, false, false);
         let ended = self.ended.take().map_or_else(Ended::default, |ended| *ended);
         let before = ended.transaction.or(self.transaction.take());
-        self.transaction = transaction.and_then(|Mark { queued, broken, size }| {
+        self.transaction = transaction.and_then(|Mark { queued, writes, grows, broken, size }| {
             let mut queue = before?.queue;
             queue.truncate(queued);
-            Some(Box::new(Transaction { queue, broken, size }))
+            Some(Box::new(Transaction { queue, writes, grows, broken, size }))
         });
         if let Some(before) = ended.watched {
             self.watched = before;
@@ -143,7 +146,10 @@ pub(crate) struct Blocked {
 /// Commands that wait for `EXEC`.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
-    pub(crate) queue: Vec<(&'static Spec, Command)>,
+    pub(crate) queue: Vec<Command>,
+    /// One of them may change data; one of them may need more memory.
+    pub(crate) writes: bool,
+    pub(crate) grows: bool,
     /// A command was refused when it should have been queued: `EXEC` will refuse them all.
     pub(crate) broken: bool,
     size: usize,
@@ -151,18 +157,15 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     /// Queues a command; false when the queue is full.
-    pub(crate) fn push(&mut self, spec: &'static Spec, command: Command) -> bool {
+    pub(crate) fn push(&mut self, command: Command, writes: bool, grows: bool) -> bool {
         self.size += command.iter().map(|argument| argument.len() + 64).sum::<usize>();
         let fits = self.size <= QUEUE_LIMIT;
         if fits {
-            self.queue.push((spec, command));
+            self.queue.push(command);
+            self.writes |= writes;
+            self.grows |= grows;
         }
         fits
-    }
-
-    /// Is a command of some kind among them?
-    pub(crate) fn has(&self, kind: fn(&Spec) -> bool) -> bool {
-        self.queue.iter().any(|(spec, _)| kind(spec))
     }
 }
 

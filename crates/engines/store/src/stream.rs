@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
+use crate::listpack::Listpack;
 use crate::text::unsigned;
-use crate::words::Words;
 
 /// Milliseconds since the Unix epoch and a sequence number within that millisecond: `1526919030474-55`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +69,7 @@ pub(crate) enum Trim {
 /// One stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Stream {
-    entries: BTreeMap<StreamId, Words>,
+    entries: BTreeMap<StreamId, Listpack>,
     /// The greatest id ever given. It outlives its entry: a deleted id is never given again.
     last: StreamId,
     /// The greatest id that XDEL ever removed, 0-0 if none; and how many entries were ever added.
@@ -82,7 +82,7 @@ pub(crate) struct Stream {
 /// What an entry costs in memory besides its words.
 const ENTRY_COST: usize = 96;
 
-fn memory(words: &Words) -> usize {
+fn memory(words: &Listpack) -> usize {
     ENTRY_COST + words.size()
 }
 
@@ -116,7 +116,7 @@ impl Stream {
     }
 
     /// All entries, in order of id.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&StreamId, &Words)> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&StreamId, &Listpack)> {
         self.entries.iter()
     }
 
@@ -126,7 +126,7 @@ impl Stream {
     }
 
     /// Appends an entry; the caller has checked that `id` is greater than [`Stream::last`].
-    pub(crate) fn append(&mut self, id: StreamId, fields: Words) {
+    pub(crate) fn append(&mut self, id: StreamId, fields: Listpack) {
         self.last = id;
         self.added = self.added.saturating_add(1);
         self.memory += memory(&fields);
@@ -166,7 +166,7 @@ impl Stream {
     pub(crate) fn range(
         &self,
         ids: RangeInclusive<StreamId>,
-    ) -> impl DoubleEndedIterator<Item = (&StreamId, &Words)> {
+    ) -> impl DoubleEndedIterator<Item = (&StreamId, &Listpack)> {
         // BTreeMap::range panics when the start lies after the end; clients may well ask for that.
         (!ids.is_empty()).then(|| self.entries.range(ids)).into_iter().flatten()
     }

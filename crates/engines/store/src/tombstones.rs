@@ -15,7 +15,7 @@ pub(crate) const GONE: u64 = 1 << 63;
 
 /// Keys with the version of their end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Graves {
+pub(crate) struct Tombstones {
     versions: HashMap<Bytes, u64>,
     /// Oldest first.
     order: VecDeque<(Bytes, u64)>,
@@ -23,7 +23,7 @@ pub(crate) struct Graves {
     pub(crate) forgotten: u64,
 }
 
-impl Graves {
+impl Tombstones {
     /// Forgets everything that ended up to this version.
     pub(crate) fn after(forgotten: u64) -> Self {
         Self { forgotten, ..Self::default() }
@@ -34,7 +34,7 @@ impl Graves {
         self.versions.get(key).copied().unwrap_or(0)
     }
 
-    pub(crate) fn bury(&mut self, key: &[u8], version: u64) {
+    pub(crate) fn add(&mut self, key: &[u8], version: u64) {
         let key = Bytes::copy_from_slice(key);
         self.versions.insert(key.clone(), version);
         self.order.push_back((key, version));

@@ -7,13 +7,15 @@
 //! median over the rounds of the ratio *within* a round: whatever else the machine does hits both alike.
 //! Read the ratios, not the figures: those are this machine's. How much it wavered is printed, too.
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
+#[path = "../../tests/suite/client.rs"]
+mod client;
 mod load;
 mod rest;
+#[path = "../../tests/suite/servers.rs"]
+mod servers;
 mod speed;
 
-use common::servers::Server;
+use servers::Server;
 
 /// What both are started with. Nothing rewrites its log by itself in the middle of a round.
 const STORE: [&str; 4] = ["--appendfsync", "always", "--rewrite-percentage", "0"];

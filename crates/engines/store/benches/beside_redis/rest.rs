@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use hop::clock;
 
-use super::common::servers::Server;
-use super::common::wire::Client;
+use super::client::Client;
 use super::load::{Clients, Figures, Kind, add_item, encode, pour};
+use super::servers::Server;
 use super::{REDIS, STORE, both};
 
 const CARTS: usize = 100_000;

@@ -1,9 +1,7 @@
 //! Commands about the connection itself: greeting, naming, leaving.
 
-use bytes::Bytes;
-
-use super::{Call, NO_KEYS, Spec, accepts, wrong_arity};
-use crate::reply::{Answer, Failure, Reply, SYNTAX, failure};
+use super::spec::{Call, NO_KEYS, Spec};
+use crate::reply::{CommandResult, Failure, Reply, SYNTAX, failure};
 use crate::text::integer;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -18,7 +16,7 @@ pub(super) const COMMANDS: &[Spec] = &[
 /// The version of Redis whose replies these are. Clients read it to decide what they may ask for.
 pub(super) const COMPATIBLE_WITH: &str = "7.0.0";
 
-fn ping(call: &mut Call<'_>) -> Answer {
+fn ping(call: &mut Call<'_>) -> CommandResult {
     match call.arguments {
         [_] => Ok(Reply::Status("PONG")),
         [_, text] => Ok(Reply::Bulk(text.clone())),
@@ -26,12 +24,12 @@ fn ping(call: &mut Call<'_>) -> Answer {
     }
 }
 
-fn echo(call: &mut Call<'_>) -> Answer {
+fn echo(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::Bulk(call.key().clone()))
 }
 
 /// HELLO [2 | 3 [AUTH user password] [SETNAME name]]
-fn hello(call: &mut Call<'_>) -> Answer {
+fn hello(call: &mut Call<'_>) -> CommandResult {
     let mut resp3 = call.session.resp3;
     if let Some(version) = call.arguments.get(1) {
         resp3 = match integer(version) {
@@ -83,7 +81,7 @@ fn set_name(call: &mut Call<'_>, at: usize) -> Result<(), Failure> {
 }
 
 /// CLIENT ID | GETNAME | SETNAME name | SETINFO attribute value | NO-EVICT on|off | NO-TOUCH on|off
-fn client(call: &mut Call<'_>) -> Answer {
+fn client(call: &mut Call<'_>) -> CommandResult {
     match (call.word(1).as_str(), call.arguments.len()) {
         ("ID", 2) => Ok(Reply::Integer(i64::try_from(call.session.id).unwrap_or(i64::MAX))),
         ("GETNAME", 2) => {
@@ -93,39 +91,12 @@ fn client(call: &mut Call<'_>) -> Answer {
         ("SETNAME", 3) => set_name(call, 2).map(|()| Reply::OK),
         // What a library says of itself, and promises about eviction: nothing here depends on them.
         ("SETINFO", 4) | ("NO-EVICT" | "NO-TOUCH", 3) => Ok(Reply::OK),
-        _ => Err(SYNTAX), // check_sub let it in
+        _ => Err(SYNTAX), // subcommands::check let it in
     }
 }
 
-/// Subcommands, each with the number of its words; negative means at least so many.
-const SUBCOMMANDS: &[(&str, &[(&str, i64)])] = &[
-    (
-        "client",
-        &[("id", 2), ("getname", 2), ("setname", 3), ("setinfo", 4), ("no-evict", 3), ("no-touch", 3)],
-    ),
-    ("config", &[("get", -3), ("set", -4), ("resetstat", 2)]),
-    ("command", &[("count", 2), ("info", -2), ("docs", -2)]),
-    ("xinfo", &[("stream", -3), ("groups", 3)]),
-];
-
-/// Looks at a subcommand's name and number of words. As with commands, that comes before anything runs or
-/// is queued.
-pub(super) fn check_sub(name: &str, command: &[Bytes]) -> Result<(), Failure> {
-    let Some((_, known)) = SUBCOMMANDS.iter().find(|(container, _)| *container == name) else {
-        return Ok(());
-    };
-    let Some(said) = command.get(1) else { return Ok(()) };
-    let found = known.iter().find(|(sub, _)| said.eq_ignore_ascii_case(sub.as_bytes()));
-    let Some((sub, arity)) = found else {
-        let said = String::from_utf8_lossy(&said[..said.len().min(128)]);
-        let text = format!("ERR unknown subcommand '{said}'. Try {} HELP.", name.to_ascii_uppercase());
-        return Err(failure(text));
-    };
-    if accepts(*arity, command.len()) { Ok(()) } else { Err(wrong_arity(&format!("{name}|{sub}"))) }
-}
-
 /// There is one database, number 0.
-fn select(call: &mut Call<'_>) -> Answer {
+fn select(call: &mut Call<'_>) -> CommandResult {
     match call.integer(1)? {
         0 => Ok(Reply::OK),
         number if i32::try_from(number).is_err() => {
@@ -135,7 +106,7 @@ fn select(call: &mut Call<'_>) -> Answer {
     }
 }
 
-fn quit(call: &mut Call<'_>) -> Answer {
+fn quit(call: &mut Call<'_>) -> CommandResult {
     call.session.closing = true;
     Ok(Reply::OK)
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::numbers::{float, float_sum};
 use super::scan::{Page, scan_cursor, scan_options};
-use super::{Call, ONE_KEY, Spec};
+use super::spec::{Call, ONE_KEY, Spec};
 use crate::float::Extended;
-use crate::reply::{Answer, Failure, Reply, failure};
+use crate::reply::{CommandResult, Failure, Reply, failure};
 use crate::text::integer;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -35,45 +35,45 @@ fn copy(word: &[u8]) -> Reply {
     Reply::Bulk(Bytes::copy_from_slice(word))
 }
 
-fn hget(call: &mut Call<'_>) -> Answer {
+fn hget(call: &mut Call<'_>) -> CommandResult {
     Ok(field(call, &call.arguments[2])?.map_or(Reply::Null, copy))
 }
 
-fn hmget(call: &mut Call<'_>) -> Answer {
+fn hmget(call: &mut Call<'_>) -> CommandResult {
     let hash = call.database.hash(call.key())?;
     let value = |name: &Bytes| hash.and_then(|hash| hash.get(name)).map_or(Reply::Null, copy);
     Ok(Reply::Array(call.arguments[2..].iter().map(value).collect()))
 }
 
-fn hgetall(call: &mut Call<'_>) -> Answer {
+fn hgetall(call: &mut Call<'_>) -> CommandResult {
     let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
     Ok(Reply::Map(fields.map(|(name, value)| (copy(name), copy(value))).collect()))
 }
 
-fn hkeys(call: &mut Call<'_>) -> Answer {
+fn hkeys(call: &mut Call<'_>) -> CommandResult {
     let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
     Ok(Reply::Array(fields.map(|(name, _)| copy(name)).collect()))
 }
 
-fn hvals(call: &mut Call<'_>) -> Answer {
+fn hvals(call: &mut Call<'_>) -> CommandResult {
     let fields = call.database.hash(call.key())?.into_iter().flat_map(|hash| hash.iter());
     Ok(Reply::Array(fields.map(|(_, value)| copy(value)).collect()))
 }
 
-fn hlen(call: &mut Call<'_>) -> Answer {
+fn hlen(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::count(call.database.hash(call.key())?.map_or(0, |hash| hash.len())))
 }
 
-fn hexists(call: &mut Call<'_>) -> Answer {
+fn hexists(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::Integer(field(call, &call.arguments[2])?.is_some().into()))
 }
 
-fn hstrlen(call: &mut Call<'_>) -> Answer {
+fn hstrlen(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::count(field(call, &call.arguments[2])?.map_or(0, <[u8]>::len)))
 }
 
 /// HSCAN key cursor [MATCH pattern] [COUNT n]
-fn hscan(call: &mut Call<'_>) -> Answer {
+fn hscan(call: &mut Call<'_>) -> CommandResult {
     let cursor = scan_cursor(call, 2)?;
     let Some(hash) = call.database.hash(call.key())? else { return Ok(Page::default().reply()) };
     let options = scan_options(call, 3)?;
@@ -86,7 +86,7 @@ fn hscan(call: &mut Call<'_>) -> Answer {
     Ok(page.reply())
 }
 
-fn hset(call: &mut Call<'_>) -> Answer {
+fn hset(call: &mut Call<'_>) -> CommandResult {
     let (pairs, rest) = call.arguments[2..].as_chunks::<2>();
     if !rest.is_empty() {
         return Err(call.wrong_arity());
@@ -99,11 +99,11 @@ fn hset(call: &mut Call<'_>) -> Answer {
 }
 
 /// HSET's elder sister: the same deed, but answers OK.
-fn hmset(call: &mut Call<'_>) -> Answer {
+fn hmset(call: &mut Call<'_>) -> CommandResult {
     hset(call).map(|_| Reply::OK)
 }
 
-fn hsetnx(call: &mut Call<'_>) -> Answer {
+fn hsetnx(call: &mut Call<'_>) -> CommandResult {
     let [name, value] = [&call.arguments[2], &call.arguments[3]];
     if field(call, name)?.is_some() {
         return Ok(Reply::Integer(0));
@@ -113,7 +113,7 @@ fn hsetnx(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Integer(1))
 }
 
-fn hincrby(call: &mut Call<'_>) -> Answer {
+fn hincrby(call: &mut Call<'_>) -> CommandResult {
     let step = call.integer(3)?;
     let name = &call.arguments[2];
     let number = match field(call, name)? {
@@ -127,7 +127,7 @@ fn hincrby(call: &mut Call<'_>) -> Answer {
 }
 
 /// HINCRBYFLOAT key field increment. Written down is the result, as for INCRBYFLOAT.
-fn hincrbyfloat(call: &mut Call<'_>) -> Answer {
+fn hincrbyfloat(call: &mut Call<'_>) -> CommandResult {
     let step = float(&call.arguments[3])?;
     if step == Extended::Infinite {
         return Err(failure("ERR value is NaN or Infinity"));
@@ -143,7 +143,7 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Answer {
     Ok(Reply::bulk(sum))
 }
 
-fn hdel(call: &mut Call<'_>) -> Answer {
+fn hdel(call: &mut Call<'_>) -> CommandResult {
     let names = &call.arguments[2..];
     let Some(hash) = call.database.hash(call.key())? else { return Ok(Reply::Integer(0)) };
     if !names.iter().any(|name| hash.get(name).is_some()) {

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use super::connection::COMPATIBLE_WITH;
-use super::{Call, Facts};
+use super::facts::Facts;
+use super::spec::Call;
 use crate::database::Database;
-use crate::reply::{Answer, Reply};
+use crate::reply::{CommandResult, Reply};
 
 /// INFO [section ...]
-pub(super) fn info(call: &mut Call<'_>) -> Answer {
+pub(super) fn info(call: &mut Call<'_>) -> CommandResult {
     let (facts, database) = (call.facts, &*call.database);
     let sections = [
         ("Server", server(facts, database)),

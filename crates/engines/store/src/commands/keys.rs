@@ -1,8 +1,8 @@
 //! Keys: deleting, finding, expiring.
 
 use super::scan::{Page, scan_cursor, scan_options};
-use super::{ALL_KEYS, Call, NO_KEYS, ONE_KEY, Spec};
-use crate::reply::{Answer, Reply, SYNTAX, failure};
+use super::spec::{ALL_KEYS, Call, NO_KEYS, ONE_KEY, Spec};
+use crate::reply::{CommandResult, Reply, SYNTAX, failure};
 use crate::text::glob;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -27,21 +27,21 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::write("flushdb", -1, NO_KEYS, flush),
 ];
 
-fn exists(call: &mut Call<'_>) -> Answer {
+fn exists(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::count(call.arguments[1..].iter().filter(|key| call.database.get(key).is_some()).count()))
 }
 
-fn kind(call: &mut Call<'_>) -> Answer {
+fn kind(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::Status(call.database.get(call.key()).map_or("none", |slot| slot.value.kind())))
 }
 
-fn keys(call: &mut Call<'_>) -> Answer {
+fn keys(call: &mut Call<'_>) -> CommandResult {
     let found = call.database.iter().filter(|(key, _)| glob(call.key(), key));
     Ok(Reply::Array(found.map(|(key, _)| Reply::Bulk(key.clone())).collect()))
 }
 
 /// SCAN cursor [MATCH pattern] [COUNT n] [TYPE t]
-fn scan(call: &mut Call<'_>) -> Answer {
+fn scan(call: &mut Call<'_>) -> CommandResult {
     let cursor = scan_cursor(call, 1)?;
     let options = scan_options(call, 2)?;
     let (next, slots) = call.database.scan(cursor, options.count);
@@ -51,11 +51,11 @@ fn scan(call: &mut Call<'_>) -> Answer {
     Ok(Page { next, items: wanted.map(|(key, _)| Reply::Bulk(key.clone())).collect() }.reply())
 }
 
-fn dbsize(call: &mut Call<'_>) -> Answer {
+fn dbsize(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::count(call.database.len()))
 }
 
-fn del(call: &mut Call<'_>) -> Answer {
+fn del(call: &mut Call<'_>) -> CommandResult {
     let mut gone = vec![&b"DEL"[..]];
     for key in &call.arguments[1..] {
         if call.database.remove(key) {
@@ -70,7 +70,7 @@ fn del(call: &mut Call<'_>) -> Answer {
 }
 
 /// FLUSHALL [ASYNC | SYNC]; there is one database, so FLUSHDB is the same.
-fn flush(call: &mut Call<'_>) -> Answer {
+fn flush(call: &mut Call<'_>) -> CommandResult {
     match call.arguments.len() {
         1 => {}
         2 if matches!(call.word(1).as_str(), "SYNC" | "ASYNC") => {}
@@ -91,7 +91,7 @@ pub(super) fn deadline(time: i64, in_seconds: bool, relative: bool, now: u64) ->
 }
 
 /// EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT key time [NX | XX | GT | LT]
-fn expire(call: &mut Call<'_>) -> Answer {
+fn expire(call: &mut Call<'_>) -> CommandResult {
     let name = call.spec.name;
     let (mut only_none, mut only_some, mut greater, mut less) = (false, false, false, false);
     for at in 3..call.arguments.len() {
@@ -140,7 +140,7 @@ fn expire(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Integer(1))
 }
 
-fn persist(call: &mut Call<'_>) -> Answer {
+fn persist(call: &mut Call<'_>) -> CommandResult {
     let key = call.key();
     if call.database.get(key).is_none_or(|slot| slot.expires.is_none()) {
         return Ok(Reply::Integer(0));
@@ -151,7 +151,7 @@ fn persist(call: &mut Call<'_>) -> Answer {
 }
 
 /// EXPIRETIME, PEXPIRETIME: when the key ends, in seconds or milliseconds since the Unix epoch.
-fn expiretime(call: &mut Call<'_>) -> Answer {
+fn expiretime(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::Integer(match call.database.get(call.key()).map(|slot| slot.expires) {
         None => -2,
         Some(None) => -1,
@@ -162,7 +162,7 @@ fn expiretime(call: &mut Call<'_>) -> Answer {
     }))
 }
 
-fn pttl(call: &mut Call<'_>) -> Answer {
+fn pttl(call: &mut Call<'_>) -> CommandResult {
     let left = match call.database.get(call.key()).map(|slot| slot.expires) {
         None => -2,
         Some(None) => -1,
@@ -171,7 +171,7 @@ fn pttl(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Integer(left))
 }
 
-fn ttl(call: &mut Call<'_>) -> Answer {
+fn ttl(call: &mut Call<'_>) -> CommandResult {
     match pttl(call)? {
         Reply::Integer(left) if left > 0 => Ok(Reply::Integer(left.saturating_add(500) / 1000)),
         other => Ok(other),

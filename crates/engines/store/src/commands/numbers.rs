@@ -1,9 +1,9 @@
 //! Strings that are numbers: counters, and numbers with a fraction.
 
-use super::{Call, ONE_KEY, Spec};
+use super::spec::{Call, ONE_KEY, Spec};
 use crate::database::Value;
 use crate::float::Extended;
-use crate::reply::{Answer, Failure, NOT_AN_INTEGER, Reply, failure};
+use crate::reply::{CommandResult, Failure, NOT_AN_INTEGER, Reply, failure};
 use crate::text::integer;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -14,25 +14,25 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::grow("incrbyfloat", 3, ONE_KEY, incrbyfloat),
 ];
 
-fn incr(call: &mut Call<'_>) -> Answer {
+fn incr(call: &mut Call<'_>) -> CommandResult {
     add(call, 1)
 }
 
-fn decr(call: &mut Call<'_>) -> Answer {
+fn decr(call: &mut Call<'_>) -> CommandResult {
     add(call, -1)
 }
 
-fn incrby(call: &mut Call<'_>) -> Answer {
+fn incrby(call: &mut Call<'_>) -> CommandResult {
     let step = call.integer(2)?;
     add(call, step)
 }
 
-fn decrby(call: &mut Call<'_>) -> Answer {
+fn decrby(call: &mut Call<'_>) -> CommandResult {
     let step = call.integer(2)?.checked_neg().ok_or_else(|| failure("ERR decrement would overflow"))?;
     add(call, step)
 }
 
-fn add(call: &mut Call<'_>, step: i64) -> Answer {
+fn add(call: &mut Call<'_>, step: i64) -> CommandResult {
     let key = call.key();
     let number = match call.database.string(key)? {
         None => 0,
@@ -56,7 +56,7 @@ pub(super) fn float_sum(number: &Extended, step: &Extended) -> Result<String, Fa
 }
 
 /// INCRBYFLOAT key increment. Written down is the result: another machine might round another way.
-fn incrbyfloat(call: &mut Call<'_>) -> Answer {
+fn incrbyfloat(call: &mut Call<'_>) -> CommandResult {
     let key = call.key();
     let number = match call.database.string(key)? {
         None => Extended::ZERO,

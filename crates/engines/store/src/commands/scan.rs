@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Call;
+use super::spec::Call;
 use crate::reply::{Failure, Reply, SYNTAX, failure};
 use crate::text::{glob, unsigned};
 

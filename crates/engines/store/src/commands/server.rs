@@ -1,13 +1,9 @@
 //! Commands about the store as a whole: what it is, how it is set, what it knows.
 
-use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
-
 use super::info::info;
-use super::{Call, FAMILIES, NO_KEYS, Spec, find};
+use super::spec::{Call, NO_KEYS, Spec};
 use crate::config::Settings;
-use crate::reply::{Answer, Reply, SYNTAX, failure};
+use crate::reply::{CommandResult, Reply, SYNTAX, failure};
 use crate::text::glob;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -17,54 +13,8 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("command", -1, NO_KEYS, command),
 ];
 
-/// What INFO and CONFIG tell.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    /// When the store began, in milliseconds since the Unix epoch.
-    pub(crate) started: u64,
-    pub(crate) settings: Settings,
-    /// Connections that are open now, and all that there ever were.
-    pub(crate) connections: Arc<AtomicUsize>,
-    pub(crate) accepted: Arc<AtomicU64>,
-    /// Connections that wait for others to write.
-    pub(crate) blocked: Arc<AtomicUsize>,
-    /// Commands that were executed or queued.
-    pub(crate) commands: u64,
-    pub(crate) log: LogFacts,
-}
-
-/// What is known of the log, and what is wanted of it.
-#[derive(Clone, Debug)]
-pub(crate) struct LogFacts {
-    /// Its length in bytes, now and after the last rewrite (or at the start).
-    pub(crate) length: u64,
-    pub(crate) base: u64,
-    /// Whether the last write to it succeeded.
-    pub(crate) healthy: bool,
-    /// Someone said BGREWRITEAOF.
-    pub(crate) wanted: Cell<bool>,
-    pub(crate) rewriting: bool,
-    /// How often it was rewritten, and whether the last attempt succeeded.
-    pub(crate) rewrites: u64,
-    pub(crate) rewrite_healthy: bool,
-}
-
-impl Default for LogFacts {
-    fn default() -> Self {
-        Self {
-            length: 0,
-            base: 0,
-            healthy: true,
-            wanted: Cell::new(false),
-            rewriting: false,
-            rewrites: 0,
-            rewrite_healthy: true,
-        }
-    }
-}
-
 /// BGREWRITEAOF: the executor looks at the wish between two groups.
-fn rewrite(call: &mut Call<'_>) -> Answer {
+fn rewrite(call: &mut Call<'_>) -> CommandResult {
     if call.facts.log.rewriting || call.facts.log.wanted.replace(true) {
         return Err(failure("ERR Background append only file rewriting already in progress"));
     }
@@ -72,7 +22,7 @@ fn rewrite(call: &mut Call<'_>) -> Answer {
 }
 
 /// CONFIG GET pattern ... | SET ... | RESETSTAT
-fn config(call: &mut Call<'_>) -> Answer {
+fn config(call: &mut Call<'_>) -> CommandResult {
     match (call.word(1).as_str(), call.arguments.len()) {
         ("GET", 3..) => {
             let patterns: Vec<String> =
@@ -94,7 +44,7 @@ fn config(call: &mut Call<'_>) -> Answer {
             }))
         }
         ("RESETSTAT", 2) => Ok(Reply::OK),
-        _ => Err(SYNTAX), // check_sub let it in
+        _ => Err(SYNTAX), // subcommands::check let it in
     }
 }
 
@@ -117,21 +67,21 @@ fn parameters(settings: &Settings) -> [(&'static str, String); 12] {
 }
 
 /// COMMAND | COMMAND COUNT | COMMAND INFO name ... | COMMAND DOCS
-fn command(call: &mut Call<'_>) -> Answer {
+fn command(call: &mut Call<'_>) -> CommandResult {
     if call.arguments.len() == 1 {
-        return Ok(Reply::Array(FAMILIES.iter().copied().flatten().map(describe).collect()));
+        return Ok(Reply::Array(call.table.iter().map(describe).collect()));
     }
     match call.word(1).as_str() {
-        "COUNT" if call.arguments.len() == 2 => {
-            Ok(Reply::count(FAMILIES.iter().map(|family| family.len()).sum()))
-        }
+        "COUNT" if call.arguments.len() == 2 => Ok(Reply::count(call.table.iter().count())),
         "INFO" => {
-            let rows = call.arguments[2..].iter().map(|name| find(name).map_or(Reply::NullArray, describe));
+            let rows = call.arguments[2..]
+                .iter()
+                .map(|name| call.table.find(name).map_or(Reply::NullArray, describe));
             Ok(Reply::Array(rows.collect()))
         }
-        // Texts for humans are redis.io's; an empty answer makes clients do without.
+        // Texts for humans are redis.io's; an empty reply makes clients do without.
         "DOCS" => Ok(Reply::Map(Vec::new())),
-        _ => Err(SYNTAX), // check_sub let it in
+        _ => Err(SYNTAX), // subcommands::check let it in
     }
 }
 

@@ -1,8 +1,8 @@
 //! XINFO: what a stream is made of.
 
+use super::spec::{Call, Spec};
 use super::streams::entry;
-use super::{Call, Spec};
-use crate::reply::{Answer, Reply, failure};
+use crate::reply::{CommandResult, Reply, failure};
 use crate::stream::{Stream, StreamId};
 
 pub(super) const COMMANDS: &[Spec] = &[Spec::read("xinfo", -2, (2, 2, 1), xinfo)];
@@ -13,7 +13,7 @@ const SHOWN: usize = 10;
 const NODE: usize = 100;
 
 /// XINFO STREAM key [FULL [COUNT n]] | GROUPS key
-fn xinfo(call: &mut Call<'_>) -> Answer {
+fn xinfo(call: &mut Call<'_>) -> CommandResult {
     let stream = call.database.stream(&call.arguments[2])?.ok_or_else(|| failure("ERR no such key"))?;
     if call.word(1) == "GROUPS" {
         return Ok(Reply::Array(Vec::new())); // there are none here

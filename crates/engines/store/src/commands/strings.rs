@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::keys::deadline;
-use super::{ALL_KEYS, Call, ONE_KEY, Spec};
+use super::spec::{ALL_KEYS, Call, ONE_KEY, Spec};
 use crate::database::Value;
-use crate::reply::{Answer, Failure, Reply, SYNTAX, failure};
+use crate::reply::{CommandResult, Failure, Reply, SYNTAX, failure};
 
 /// The longest string that APPEND and SETRANGE may build, in bytes: the longest that SET can carry.
 const STRING_LIMIT: usize = 16 << 20;
@@ -29,22 +29,22 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::grow("setrange", 4, ONE_KEY, setrange),
 ];
 
-fn get(call: &mut Call<'_>) -> Answer {
+fn get(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::or_null(call.database.string(call.key())?.cloned()))
 }
 
 /// A key of another type counts as absent here, as in Redis.
-fn mget(call: &mut Call<'_>) -> Answer {
+fn mget(call: &mut Call<'_>) -> CommandResult {
     let values = call.arguments[1..].iter().map(|key| call.database.string(key).ok().flatten().cloned());
     Ok(Reply::Array(values.map(Reply::or_null).collect()))
 }
 
-fn strlen(call: &mut Call<'_>) -> Answer {
+fn strlen(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::count(call.database.string(call.key())?.map_or(0, Bytes::len)))
 }
 
 /// GETRANGE key start end: both ends included; negative ones count from the end.
-fn getrange(call: &mut Call<'_>) -> Answer {
+fn getrange(call: &mut Call<'_>) -> CommandResult {
     let (start, end) = (call.integer(2)?, call.integer(3)?);
     let Some(text) = call.database.string(call.key())? else { return Ok(Reply::bulk("")) };
     let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
@@ -124,7 +124,7 @@ fn put(call: &mut Call<'_>, value: &Bytes, expires: Option<u64>) {
 }
 
 /// SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
-fn set(call: &mut Call<'_>) -> Answer {
+fn set(call: &mut Call<'_>) -> CommandResult {
     let options = options(call, 3)?;
     let mut expires = options.expires(call)?;
     let key = call.key();
@@ -140,7 +140,7 @@ fn set(call: &mut Call<'_>) -> Answer {
     Ok(if options.get { Reply::or_null(old) } else { Reply::OK })
 }
 
-fn setnx(call: &mut Call<'_>) -> Answer {
+fn setnx(call: &mut Call<'_>) -> CommandResult {
     if call.database.get(call.key()).is_some() {
         return Ok(Reply::Integer(0));
     }
@@ -149,19 +149,19 @@ fn setnx(call: &mut Call<'_>) -> Answer {
 }
 
 /// SETEX key seconds value, PSETEX key milliseconds value
-fn setex(call: &mut Call<'_>) -> Answer {
+fn setex(call: &mut Call<'_>) -> CommandResult {
     let expires = lifetime(call, call.spec.name == "setex", true, 2)?;
     put(call, &call.arguments[3], Some(expires));
     Ok(Reply::OK)
 }
 
-fn getset(call: &mut Call<'_>) -> Answer {
+fn getset(call: &mut Call<'_>) -> CommandResult {
     let old = call.database.string(call.key())?.cloned();
     put(call, &call.arguments[2], None);
     Ok(Reply::or_null(old))
 }
 
-fn getdel(call: &mut Call<'_>) -> Answer {
+fn getdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.key();
     let Some(old) = call.database.string(key)?.cloned() else { return Ok(Reply::Null) };
     call.database.remove(key);
@@ -170,7 +170,7 @@ fn getdel(call: &mut Call<'_>) -> Answer {
 }
 
 /// GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]
-fn getex(call: &mut Call<'_>) -> Answer {
+fn getex(call: &mut Call<'_>) -> CommandResult {
     let options = options(call, 2)?;
     let key = call.key();
     let Some(value) = call.database.string(key)?.cloned() else { return Ok(Reply::Null) };
@@ -201,7 +201,7 @@ fn pairs<'a>(call: &Call<'a>) -> Result<&'a [[Bytes; 2]], Failure> {
     if rest.is_empty() { Ok(pairs) } else { Err(call.wrong_arity()) }
 }
 
-fn mset(call: &mut Call<'_>) -> Answer {
+fn mset(call: &mut Call<'_>) -> CommandResult {
     for [key, value] in pairs(call)? {
         call.database.put(key, Value::String(value.clone()), None);
     }
@@ -212,7 +212,7 @@ fn mset(call: &mut Call<'_>) -> Answer {
 }
 
 /// MSETNX key value ...: all or, if one of the keys is there, none.
-fn msetnx(call: &mut Call<'_>) -> Answer {
+fn msetnx(call: &mut Call<'_>) -> CommandResult {
     if pairs(call)?.iter().any(|[key, _]| call.database.get(key).is_some()) {
         return Ok(Reply::Integer(0));
     }
@@ -226,7 +226,7 @@ fn check_length(length: usize) -> Result<(), Failure> {
     Err(failure("ERR string exceeds maximum allowed size (16 MiB)"))
 }
 
-fn append(call: &mut Call<'_>) -> Answer {
+fn append(call: &mut Call<'_>) -> CommandResult {
     let key = call.key();
     let more = &call.arguments[2];
     check_length(call.database.string(key)?.map_or(0, Bytes::len) + more.len())?;
@@ -239,7 +239,7 @@ fn append(call: &mut Call<'_>) -> Answer {
 }
 
 /// SETRANGE key offset value: overwrites from there on; zero bytes fill a gap.
-fn setrange(call: &mut Call<'_>) -> Answer {
+fn setrange(call: &mut Call<'_>) -> CommandResult {
     let offset = usize::try_from(call.integer(2)?).map_err(|_| failure("ERR offset is out of range"))?;
     let (key, piece) = (call.key(), &call.arguments[3]);
     let length = call.database.string(key)?.map_or(0, Bytes::len);

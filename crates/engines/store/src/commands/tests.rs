@@ -1,8 +1,11 @@
 //! Scripts: a line that begins with `>` is a command, the next is its reply as on the wire, with spaces for
 //! line ends. The replies were taken from a real Redis 7.0 (`store` differs where the script says so).
 
-use super::*;
+use super::execute;
+use crate::database::Database;
 use crate::protocol::Parser;
+use crate::reply::Output;
+use crate::session::Session;
 use crate::tests::facts;
 
 /// Runs a script; `@5000` sets the time to 5000 ms.

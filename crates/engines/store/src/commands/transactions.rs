@@ -1,15 +1,8 @@
-//! MULTI, EXEC, DISCARD, WATCH, UNWATCH: all or nothing, and only if nobody was faster.
-//!
-//! The executor runs one command at a time, so a transaction needs no locks. It needs two things: the
-//! journal wraps what it changed in MULTI and EXEC, so that a crash keeps all of it or none, and WATCH
-//! compares the versions of its keys.
+//! MULTI, DISCARD, WATCH, UNWATCH: what a transaction is made of. [`exec`](super::exec) runs it.
 
-use bytes::Bytes;
-
-use super::{ALL_KEYS, Call, Facts, NO_KEYS, Spec, run};
-use crate::database::Database;
-use crate::reply::{Answer, Output, Reply, failure};
-use crate::session::{Session, Transaction, Watched};
+use super::spec::{ALL_KEYS, Call, NO_KEYS, Spec};
+use crate::reply::{CommandResult, Reply, failure};
+use crate::session::Session;
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("multi", 1, NO_KEYS, multi),
@@ -19,7 +12,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("unwatch", 1, NO_KEYS, unwatch),
 ];
 
-fn multi(call: &mut Call<'_>) -> Answer {
+fn multi(call: &mut Call<'_>) -> CommandResult {
     if call.session.transaction.is_some() {
         return Err(failure("ERR MULTI calls can not be nested"));
     }
@@ -27,12 +20,12 @@ fn multi(call: &mut Call<'_>) -> Answer {
     Ok(Reply::OK)
 }
 
-/// EXEC within a transaction is [`commit`].
-fn exec_alone(_: &mut Call<'_>) -> Answer {
+/// EXEC within a transaction is [`exec::commit`](super::exec::commit).
+fn exec_alone(_: &mut Call<'_>) -> CommandResult {
     Err(failure("ERR EXEC without MULTI"))
 }
 
-fn discard(call: &mut Call<'_>) -> Answer {
+fn discard(call: &mut Call<'_>) -> CommandResult {
     if call.session.transaction.is_none() {
         return Err(failure("ERR DISCARD without MULTI"));
     }
@@ -40,7 +33,7 @@ fn discard(call: &mut Call<'_>) -> Answer {
     Ok(Reply::OK)
 }
 
-fn watch(call: &mut Call<'_>) -> Answer {
+fn watch(call: &mut Call<'_>) -> CommandResult {
     if call.session.transaction.is_some() {
         return Err(failure("ERR WATCH inside MULTI is not allowed"));
     }
@@ -51,7 +44,7 @@ fn watch(call: &mut Call<'_>) -> Answer {
     Ok(Reply::OK)
 }
 
-fn unwatch(call: &mut Call<'_>) -> Answer {
+fn unwatch(call: &mut Call<'_>) -> CommandResult {
     call.session.unwatch();
     Ok(Reply::OK)
 }
@@ -62,44 +55,4 @@ pub(super) fn discard_all(session: &mut Session) {
         session.end(transaction);
     }
     session.unwatch();
-}
-
-/// EXEC: runs the queued commands, unless one of them was refused or a watched key has changed.
-pub(super) fn commit(database: &mut Database, session: &mut Session, facts: &Facts, output: &mut Output) {
-    let changed = |(key, seen): (&Bytes, &Watched)| !database.unchanged(key, seen.version, seen.since);
-    let changed = session.watched.iter().any(changed);
-    session.unwatch();
-    let Some(transaction) = session.transaction.take() else { return };
-    if transaction.broken {
-        let text = "EXECABORT Transaction discarded because of previous errors.";
-        output.put(&Reply::Error(text.into()), session.resp3);
-    } else if changed {
-        output.put(&Reply::NullArray, session.resp3);
-    } else {
-        run_all(&transaction, database, session, facts, output);
-    }
-    session.end(transaction);
-}
-
-fn run_all(
-    transaction: &Transaction,
-    database: &mut Database,
-    session: &mut Session,
-    facts: &Facts,
-    output: &mut Output,
-) {
-    let before = database.journal.bytes.len();
-    database.journal.record([&b"MULTI"[..]]);
-    let opened = database.journal.bytes.len();
-    output.array(transaction.queue.len());
-    session.committing = true;
-    for (spec, command) in &transaction.queue {
-        run(spec, command, database, session, facts, output);
-    }
-    session.committing = false;
-    if database.journal.bytes.len() == opened {
-        database.journal.bytes.truncate(before); // it only read
-    } else {
-        database.journal.record([&b"EXEC"[..]]);
-    }
 }

@@ -6,8 +6,11 @@ use std::thread::JoinHandle;
 
 use tempfile::TempDir;
 
+use tokio::sync::oneshot;
+
 use super::*;
 use crate::log::disk::{Disk, LogFile};
+use crate::session::Session;
 use crate::tests::{command, facts};
 
 /// What a test does to the disk.
@@ -93,11 +96,11 @@ impl Bench {
         Self { folder, faults, jobs, thread }
     }
 
-    fn ask(&self, session: &mut Session, commands: &[&str]) -> String {
-        let (mut request, answer) = request(commands);
+    fn run(&self, session: &mut Session, commands: &[&str]) -> String {
+        let (mut request, done) = request(commands);
         request.session = std::mem::take(session);
         self.jobs.blocking_send(Job::Request(request)).expect("it runs");
-        let done = answer.blocking_recv().expect("an answer");
+        let done = done.blocking_recv().expect("a reply");
         *session = done.session;
         text(&done.output)
     }
@@ -112,9 +115,9 @@ impl Bench {
 }
 
 fn request(commands: &[&str]) -> (Request, oneshot::Receiver<Done>) {
-    let (reply, answer) = oneshot::channel();
+    let (reply, done) = oneshot::channel();
     let commands = commands.iter().map(|text| command(text)).collect();
-    (Request { commands, session: Session::default(), submitted: 0, reply }, answer)
+    (Request { commands, session: Session::default(), submitted: 0, reply }, done)
 }
 
 fn text(output: &Output) -> String {
@@ -125,19 +128,19 @@ fn text(output: &Output) -> String {
 fn a_group_is_flushed_once_and_no_reply_leaves_before() {
     let (begun, flush_begins) = channel();
     let (go, wait) = channel();
-    let (first, mut first_answer) = request(&["SET a 1"]);
-    let (second, mut second_answer) = request(&["INCR a", "INCR a"]);
+    let (first, mut first_done) = request(&["SET a 1"]);
+    let (second, mut second_done) = request(&["INCR a", "INCR a"]);
     // It only reads, but what it reads is not durable yet.
-    let (reader, mut reader_answer) = request(&["GET a"]);
+    let (reader, mut reader_done) = request(&["GET a"]);
     let bench = Bench::start(Some((begun, wait)), vec![first, second, reader]);
     flush_begins.recv().expect("a flush");
-    for answer in [&mut first_answer, &mut second_answer, &mut reader_answer] {
-        assert!(answer.try_recv().is_err(), "a reply left before the flush");
+    for done in [&mut first_done, &mut second_done, &mut reader_done] {
+        assert!(done.try_recv().is_err(), "a reply left before the flush");
     }
     go.send(()).expect("it waits");
-    assert_eq!(text(&first_answer.blocking_recv().expect("an answer").output), "+OK");
-    assert_eq!(text(&second_answer.blocking_recv().expect("an answer").output), ":2 :3");
-    let done = reader_answer.blocking_recv().expect("an answer");
+    assert_eq!(text(&first_done.blocking_recv().expect("a reply").output), "+OK");
+    assert_eq!(text(&second_done.blocking_recv().expect("a reply").output), ":2 :3");
+    let done = reader_done.blocking_recv().expect("a reply");
     assert_eq!(text(&done.output), "$1 3");
     let (append, fsync) = (done.times.append.expect("appended"), done.times.fsync.expect("flushed"));
     assert!(done.times.execute.0 <= done.times.execute.1 && done.times.execute.1 <= append.0);
@@ -149,7 +152,7 @@ fn a_group_is_flushed_once_and_no_reply_leaves_before() {
 #[test]
 fn reads_alone_touch_no_disk() {
     let bench = Bench::start(None, Vec::new());
-    assert_eq!(bench.ask(&mut Session::default(), &["GET a", "PING"]), "$-1 +PONG");
+    assert_eq!(bench.run(&mut Session::default(), &["GET a", "PING"]), "$-1 +PONG");
     assert_eq!(bench.faults.flushes.load(Ordering::SeqCst), 0);
     bench.end().0.expect("a good end");
 }
@@ -159,22 +162,22 @@ fn a_full_disk_refuses_writes_keeps_nothing_of_them_and_recovers() {
     let bench = Bench::start(None, Vec::new());
     let (mut one, mut two) = (Session::default(), Session::default());
     let refused = "-MISCONF Errors writing to the AOF file: no storage space";
-    assert_eq!(bench.ask(&mut one, &["SET a 1", "HSET h f v"]), "+OK :1");
-    assert_eq!(bench.ask(&mut two, &["WATCH a", "MULTI", "INCR a"]), "+OK +OK +QUEUED");
+    assert_eq!(bench.run(&mut one, &["SET a 1", "HSET h f v"]), "+OK :1");
+    assert_eq!(bench.run(&mut two, &["WATCH a", "MULTI", "INCR a"]), "+OK +OK +QUEUED");
     bench.faults.full.store(true, Ordering::SeqCst);
     // The read in the same group must not see the refused write.
-    assert_eq!(bench.ask(&mut one, &["INCR a", "GET a"]), format!("{refused} $1 1"));
-    assert_eq!(bench.ask(&mut one, &["GET a", "SET b 2", "DBSIZE"]), format!("$1 1 {refused} :2"));
+    assert_eq!(bench.run(&mut one, &["INCR a", "GET a"]), format!("{refused} $1 1"));
+    assert_eq!(bench.run(&mut one, &["GET a", "SET b 2", "DBSIZE"]), format!("$1 1 {refused} :2"));
     assert_eq!(
-        bench.ask(&mut two, &["EXEC"]),
+        bench.run(&mut two, &["EXEC"]),
         format!("-EXECABORT Transaction discarded because of: {}", &refused[1..])
     );
-    assert!(bench.ask(&mut one, &["INFO persistence"]).contains("aof_last_write_status:err"));
+    assert!(bench.run(&mut one, &["INFO persistence"]).contains("aof_last_write_status:err"));
     bench.jobs.blocking_send(Job::Tick).expect("it runs");
-    assert_eq!(bench.ask(&mut one, &["SET b 2"]), refused, "still full");
+    assert_eq!(bench.run(&mut one, &["SET b 2"]), refused, "still full");
     bench.faults.full.store(false, Ordering::SeqCst);
     bench.jobs.blocking_send(Job::Tick).expect("it runs");
-    assert_eq!(bench.ask(&mut one, &["INCR a"]), ":2", "there is room again");
+    assert_eq!(bench.run(&mut one, &["INCR a"]), ":2", "there is room again");
     let (outcome, database) = bench.end();
     outcome.expect("a good end");
     assert_eq!(database.string(b"a").expect("a string").map(|text| &text[..]), Some(&b"2"[..]));
@@ -194,20 +197,20 @@ fn a_group_that_is_taken_back_leaves_every_session_as_it_was() {
     ] {
         let bench = Bench::start(None, Vec::new());
         let (mut one, mut two) = (Session::default(), Session::default());
-        assert_eq!(bench.ask(&mut one, &["SET a 1"]), "+OK");
-        assert_eq!(bench.ask(&mut two, &["WATCH a x", "MULTI", "GET a"]), "+OK +OK +QUEUED");
+        assert_eq!(bench.run(&mut one, &["SET a 1"]), "+OK");
+        assert_eq!(bench.run(&mut two, &["WATCH a x", "MULTI", "GET a"]), "+OK +OK +QUEUED");
         bench.faults.full.store(true, Ordering::SeqCst);
-        let (mut first, first_answer) = request(&["SET e 1"]);
-        let (mut second, second_answer) = request(said);
+        let (mut first, first_done) = request(&["SET e 1"]);
+        let (mut second, second_done) = request(said);
         (first.session, second.session) = (one, two);
         // Both are there before it looks: one group.
-        let (gate_request, gate_answer) = request(&["PING"]);
+        let (gate_request, gate_done) = request(&["PING"]);
         for request in [gate_request, first, second] {
             bench.jobs.blocking_send(Job::Request(request)).expect("it runs");
         }
-        gate_answer.blocking_recv().expect("an answer");
-        assert!(text(&first_answer.blocking_recv().expect("an answer").output).starts_with("-MISCONF"));
-        let done = second_answer.blocking_recv().expect("an answer");
+        gate_done.blocking_recv().expect("a reply");
+        assert!(text(&first_done.blocking_recv().expect("a reply").output).starts_with("-MISCONF"));
+        let done = second_done.blocking_recv().expect("a reply");
         let transaction = done.session.transaction.as_ref().map(|transaction| transaction.queue.len());
         let expected = if said.len() == 1 { Some(1) } else { None };
         assert_eq!(transaction, expected, "{said:?}: {}", text(&done.output));
@@ -216,19 +219,19 @@ fn a_group_that_is_taken_back_leaves_every_session_as_it_was() {
 }
 
 #[test]
-fn when_the_disk_cannot_be_trusted_the_store_ends_without_an_answer() {
+fn when_the_disk_cannot_be_trusted_the_store_ends_without_a_reply() {
     for (name, expected) in [("flush", "flush"), ("cut", "take a half-written group back")] {
         let bench = Bench::start(None, Vec::new());
-        assert_eq!(bench.ask(&mut Session::default(), &["SET a 1"]), "+OK");
+        assert_eq!(bench.run(&mut Session::default(), &["SET a 1"]), "+OK");
         if name == "flush" {
             bench.faults.broken.store(true, Ordering::SeqCst);
         } else {
             bench.faults.full.store(true, Ordering::SeqCst);
             bench.faults.stuck.store(true, Ordering::SeqCst);
         }
-        let (request, answer) = request(&["SET a 2"]);
+        let (request, done) = request(&["SET a 2"]);
         bench.jobs.blocking_send(Job::Request(request)).expect("it runs");
-        assert!(answer.blocking_recv().is_err(), "a write was acknowledged although the {name} failed");
+        assert!(done.blocking_recv().is_err(), "a write was acknowledged although the {name} failed");
         let (outcome, database) = bench.end();
         let text = format!("{:#}", outcome.expect_err("it must say so"));
         assert!(text.contains(expected) && text.contains("appendonly.aof"), "{text}");
@@ -240,10 +243,10 @@ fn when_the_disk_cannot_be_trusted_the_store_ends_without_an_answer() {
 fn large_replies_come_in_turns() {
     let bench = Bench::start(None, Vec::new());
     let value = "x".repeat(600 << 10);
-    assert_eq!(bench.ask(&mut Session::default(), &[&format!("SET a {value}")]), "+OK");
-    let (request, answer) = request(&["GET a", "GET a", "GET a"]);
+    assert_eq!(bench.run(&mut Session::default(), &[&format!("SET a {value}")]), "+OK");
+    let (request, done) = request(&["GET a", "GET a", "GET a"]);
     bench.jobs.blocking_send(Job::Request(request)).expect("it runs");
-    let done = answer.blocking_recv().expect("an answer");
+    let done = done.blocking_recv().expect("a reply");
     assert_eq!(done.rest.len(), 1);
     bench.end().0.expect("a good end");
 }
@@ -251,9 +254,9 @@ fn large_replies_come_in_turns() {
 #[test]
 fn a_tick_removes_what_expired() {
     let bench = Bench::start(None, Vec::new());
-    assert_eq!(bench.ask(&mut Session::default(), &["SET a 1 PXAT 1", "DBSIZE"]), "+OK :1");
+    assert_eq!(bench.run(&mut Session::default(), &["SET a 1 PXAT 1", "DBSIZE"]), "+OK :1");
     bench.jobs.blocking_send(Job::Tick).expect("it runs");
-    assert_eq!(bench.ask(&mut Session::default(), &["DBSIZE"]), ":0");
+    assert_eq!(bench.run(&mut Session::default(), &["DBSIZE"]), ":0");
     let (_, database) = bench.end();
     assert_eq!(database.len(), 0, "its removal is in the log");
 }

@@ -22,12 +22,10 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context as _, ensure};
 
-use super::{Log, replay, snapshot};
+use super::{Log, REWRITE_NAME, replay, snapshot};
 use crate::commands::Facts;
 use crate::database::Database;
 
-/// The new file's name until it is complete.
-pub(crate) const TEMPORARY_NAME: &str = "appendonly.aof.rewrite";
 /// So much may be left for the executor to copy.
 const REST: u64 = 256 << 10;
 /// So often the thread tries to get that near before it leaves a larger rest to the executor.
@@ -137,7 +135,7 @@ impl Rewriter {
             self.failed(&error.into(), facts, now);
             return Ok(());
         }
-        log.take_over(rewritten)?;
+        log.take_over(&rewritten.path, rewritten.file, rewritten.length)?;
         (facts.log.base, facts.log.length) = (log.length(), log.length());
         (facts.log.rewrites, facts.log.rewrite_healthy) = (facts.log.rewrites + 1, true);
         tracing::info!(file = %log.path().display(), before, bytes = log.length(), "log rewritten");
@@ -165,7 +163,7 @@ impl Drop for Running {
 
 /// The thread's work, from the first byte to nearly the last.
 fn rewrite(source: &Path, facts: &Facts, shared: &Shared) -> anyhow::Result<Rewritten> {
-    let path = source.with_file_name(TEMPORARY_NAME);
+    let path = source.with_file_name(REWRITE_NAME);
     let outcome = write(source, &path, facts, shared);
     if outcome.is_err() {
         let _ = std::fs::remove_file(&path);

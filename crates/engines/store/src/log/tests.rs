@@ -158,11 +158,11 @@ fn a_death_before_the_cut_changes_nothing_and_copies_are_bounded() {
     let (folder, path) = (bench.folder.path(), bench.folder.path().join(FILE_NAME));
     std::fs::write(&path, &whole[..whole.len() - 3]).expect("write");
     let kept = bench.folder.path().join(format!("{FILE_NAME}.unfinished-0"));
-    let first = aside::keep(&path, 10).expect("a copy");
-    assert_eq!(aside::keep(&path, 10).expect("the same"), first);
+    let first = torn_tail::save(&path, 10).expect("a copy");
+    assert_eq!(torn_tail::save(&path, 10).expect("the same"), first);
     assert!(!kept.exists());
     assert_eq!(put_aside(folder), whole[10..whole.len() - 3]);
-    for number in 0..2 * aside::KEPT {
+    for number in 0..2 * torn_tail::KEPT {
         std::fs::write(&path, [&whole[..], &[b'*'; 3][..], number.to_string().as_bytes()].concat())
             .expect("write");
         drop(Log::open(folder, &facts()).expect("a torn tail"));
@@ -171,7 +171,7 @@ fn a_death_before_the_cut_changes_nothing_and_copies_are_bounded() {
     let copies = files.filter(|entry| {
         entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().contains(".unfinished-"))
     });
-    assert_eq!(copies.count(), aside::KEPT);
+    assert_eq!(copies.count(), torn_tail::KEPT);
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn a_rewrite_takes_what_comes_meanwhile_and_leaves_nothing_behind() {
     let (replayed, kept) = bench.replay().expect("a good log");
     assert_eq!((&replayed, kept.good), (&bench.database, bench.log.length()));
     assert_ne!((&replayed, &expected), (&states[3].1, &bench.database));
-    assert!(!bench.folder.path().join(rewrite::TEMPORARY_NAME).exists());
+    assert!(!bench.folder.path().join(REWRITE_NAME).exists());
 }
 
 #[test]
@@ -367,15 +367,15 @@ fn a_rewrite_that_was_given_up_leaves_the_log_as_it_was() {
     facts.log.wanted.set(true);
     rewriter.step(&mut bench.log, &mut facts, 0).expect("a good disk");
     rewriter.cancel(&mut facts);
-    assert!(!bench.folder.path().join(rewrite::TEMPORARY_NAME).exists());
+    assert!(!bench.folder.path().join(REWRITE_NAME).exists());
     assert_eq!(bench.replay().expect("a good log").0, states[3].1);
     // One that a crash left behind goes at the next start.
-    std::fs::write(bench.folder.path().join(rewrite::TEMPORARY_NAME), "half").expect("write");
+    std::fs::write(bench.folder.path().join(REWRITE_NAME), "half").expect("write");
     let Bench { folder, log, .. } = bench;
     drop(log);
     let (_, database) = Log::open(folder.path(), &facts).expect("a good log");
     assert_eq!(database, states[3].1);
-    assert!(!folder.path().join(rewrite::TEMPORARY_NAME).exists());
+    assert!(!folder.path().join(REWRITE_NAME).exists());
 }
 
 proptest! {

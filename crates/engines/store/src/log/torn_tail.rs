@@ -13,7 +13,7 @@ const KIND: &str = ".unfinished-";
 ///
 /// # Errors
 /// Whatever the disk says; the log is untouched.
-pub(super) fn keep(log: &Path, from: u64) -> io::Result<PathBuf> {
+pub(super) fn save(log: &Path, from: u64) -> io::Result<PathBuf> {
     let mut source = File::open(log)?;
     source.seek(SeekFrom::Start(from))?;
     let beside = |end: &str| {
@@ -27,17 +27,17 @@ pub(super) fn keep(log: &Path, from: u64) -> io::Result<PathBuf> {
     copy.set_permissions(source.metadata()?.permissions())?;
     io::copy(&mut source, &mut copy)?;
     copy.sync_all()?;
-    let mut place = beside(&format!("{KIND}{from}"));
+    let mut saved = beside(&format!("{KIND}{from}"));
     let mut number = 1;
-    while place.exists() && !same(&place, &temporary)? {
+    while saved.exists() && !same(&saved, &temporary)? {
         number += 1;
-        place = beside(&format!("{KIND}{from}.{number}"));
+        saved = beside(&format!("{KIND}{from}.{number}"));
     }
-    fs::rename(&temporary, &place)?;
+    fs::rename(&temporary, &saved)?;
     let folder = log.parent().unwrap_or(Path::new("."));
-    tidy(folder)?;
+    remove_oldest(folder)?;
     File::open(folder)?.sync_all()?;
-    Ok(place)
+    Ok(saved)
 }
 
 fn same(a: &Path, b: &Path) -> io::Result<bool> {
@@ -53,7 +53,7 @@ fn same(a: &Path, b: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-fn tidy(folder: &Path) -> io::Result<()> {
+fn remove_oldest(folder: &Path) -> io::Result<()> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

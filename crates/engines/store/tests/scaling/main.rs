@@ -1,15 +1,20 @@
+//! A process of its own, because it measures time that other tests would take.
+//!
 //! The same work per command, however many came before: what is done for each of n commands may not grow with n.
 //!
 //! Each row is a way in which a client piles something up. It is done with n and with 10 n, and the time per command
 //! is compared: proportional work gives a ratio of about 1, work that looks at everything before it one of about 10.
 
-mod common;
+#[path = "../suite/client.rs"]
+mod client;
+#[path = "../suite/servers.rs"]
+mod servers;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use common::servers::Server;
+use servers::Server;
 
 const SMALL: usize = 2_000;
 const LARGE: usize = 20_000;

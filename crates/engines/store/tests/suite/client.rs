@@ -30,7 +30,7 @@ impl Client {
     }
 
     /// Sends one command and reads its reply.
-    pub(crate) fn ask(&mut self, words: &[Vec<u8>]) -> io::Result<Reply> {
+    pub(crate) fn call(&mut self, words: &[Vec<u8>]) -> io::Result<Reply> {
         let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {
             bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
@@ -41,9 +41,9 @@ impl Client {
         self.reply()
     }
 
-    /// [`Client::ask`] for words without spaces.
+    /// [`Client::call`] for words without spaces.
     pub(crate) fn say(&mut self, text: &str) -> io::Result<Reply> {
-        self.ask(&text.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
+        self.call(&text.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
     }
 
     fn reply(&mut self) -> io::Result<Reply> {

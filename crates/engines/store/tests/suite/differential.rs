@@ -4,15 +4,13 @@
 //! RESP3, with transactions and watched keys of two clients. Compared is everything, exactly, except:
 //! the order where Redis promises none (HGETALL, KEYS, SCAN ...), and times that run while we look (TTL).
 
-#[path = "../common/mod.rs"]
-mod common;
 mod compare;
 mod script;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use common::servers::Server;
-use common::wire::{Client, Reply};
+use crate::client::{Client, Reply};
+use crate::servers::Server;
 use compare::difference;
 use script::{Step, any_script};
 
@@ -32,7 +30,7 @@ fn run(server: &Server, protocol: u8, script: &[Step]) -> Vec<Reply> {
         client.say(&format!("hello {protocol}")).expect("a greeting");
     }
     clients[0].say("flushall").expect("an empty state");
-    script.iter().map(|(client, words)| clients[*client].ask(words).expect("a reply")).collect()
+    script.iter().map(|(client, words)| clients[*client].call(words).expect("a reply")).collect()
 }
 
 fn shown(words: &[Vec<u8>]) -> String {
@@ -113,7 +111,7 @@ async fn above_the_memory_limit_both_refuse_the_same_commands() {
     for (at, (_, words)) in script.iter().enumerate() {
         let empty = at == 0 || at == script.len() - 1;
         Client::connect(redis.address).expect("it listens").say(limit(!empty)).expect("a reply");
-        theirs.push(client.ask(words).expect("a reply"));
+        theirs.push(client.call(words).expect("a reply"));
     }
     let ours = run(&store, 2, &script);
     for (((_, words), ours), theirs) in script.iter().zip(&ours).zip(&theirs) {

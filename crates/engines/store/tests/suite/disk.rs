@@ -1,13 +1,11 @@
 //! A disk that is full, and one that lies: real files, the real program.
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::servers::Server;
-use common::wire::{Client, Reply};
+use crate::client::{Client, Reply};
+use crate::servers::Server;
 
 /// A tmpfs of two MiB, unmounted at the end.
 struct SmallDisk(tempfile::TempDir);

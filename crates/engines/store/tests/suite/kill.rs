@@ -1,15 +1,13 @@
 //! `kill -9` at any moment, with the log being rewritten all the time: what was acknowledged is there.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::servers::Server;
-use common::wire::{Client, Reply};
+use crate::client::{Client, Reply};
+use crate::servers::Server;
 
 const ROUNDS: usize = 12;
 const WRITERS: usize = 4;

@@ -1,4 +1,5 @@
 //! Starting a store and a real redis-server, each on a loopback address of its own, with nothing in common.
+#![allow(dead_code, reason = "the benchmark and `scaling` use a part of it")]
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::wire::{Client, Reply};
+use super::client::{Client, Reply};
 
 /// A running server; dropping it ends it.
 pub(crate) struct Server {

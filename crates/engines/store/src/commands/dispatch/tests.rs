@@ -1,4 +1,4 @@
-//! The door that every command goes through, and the replies that leave by it.
+use bytes::Bytes;
 
 use super::*;
 use crate::database::Value;
@@ -8,21 +8,21 @@ use crate::tests::facts;
 fn while_writes_are_refused_reads_go_on() {
     let (mut database, mut session, facts) = (Database::default(), Session::default(), facts());
     database.put(&"a".into(), Value::String("1".into()), None);
-    let mut ask = |text: &str| {
+    let mut run = |text: &str| {
         let mut output = Output::default();
         let refusal = Some(Refusal::Disk("MISCONF full"));
         execute(&mut database, &mut session, &facts, refusal, &crate::tests::command(text), &mut output);
         assert!(database.journal.bytes.is_empty(), "{text} wrote");
         String::from_utf8_lossy(&output.bytes).replace("\r\n", " ")
     };
-    assert_eq!(ask("GET a"), "$1 1 ");
-    assert_eq!(ask("SET a 2"), "-MISCONF full ");
-    assert_eq!(ask("MULTI"), "+OK ");
-    assert_eq!(ask("GET a"), "+QUEUED ");
-    assert_eq!(ask("EXEC"), "*1 $1 1 ");
-    assert_eq!(ask("MULTI"), "+OK ");
-    assert_eq!(ask("INCR a"), "-MISCONF full ");
-    assert_eq!(ask("EXEC"), "-EXECABORT Transaction discarded because of previous errors. ");
+    assert_eq!(run("GET a"), "$1 1 ");
+    assert_eq!(run("SET a 2"), "-MISCONF full ");
+    assert_eq!(run("MULTI"), "+OK ");
+    assert_eq!(run("GET a"), "+QUEUED ");
+    assert_eq!(run("EXEC"), "*1 $1 1 ");
+    assert_eq!(run("MULTI"), "+OK ");
+    assert_eq!(run("INCR a"), "-MISCONF full ");
+    assert_eq!(run("EXEC"), "-EXECABORT Transaction discarded because of previous errors. ");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Transactions, and what WATCH notices.
 
-use super::tests::check;
+use crate::commands::tests::check;
 
 #[test]
 fn transactions() {

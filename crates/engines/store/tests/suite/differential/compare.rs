@@ -1,6 +1,6 @@
 //! When two replies count as the same, and how to change one so that they don't.
 
-use crate::common::wire::Reply;
+use crate::client::Reply;
 
 /// How far apart two readings of a running time may be: half a minute of a slow machine in milliseconds, far
 /// less than the times that scripts set differ by.
