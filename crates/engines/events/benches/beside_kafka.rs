@@ -9,31 +9,28 @@
 //!
 //! Read the ratios, not the figures: those are this machine's.
 
-#[path = "../src/testing.rs"]
-mod testing;
-
-#[path = "../tests/client/mod.rs"]
+#[path = "../tests/suite/client.rs"]
 mod client;
-#[path = "../tests/process/mod.rs"]
+#[path = "../../../../tests/src/engines.rs"]
+mod engines;
+#[path = "../tests/suite/process.rs"]
 mod process;
-#[path = "../tests/real_kafka/mod.rs"]
-mod real_kafka;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Child;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use events::testing::batch;
 use hop::clock;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, ProduceResponse};
 
 use client::{Client, name, produce};
+use engines::{Engine, did_not_run};
 use process::{Events, LIMIT};
-use real_kafka::{Kafka, did_not_run};
-use testing::batch;
 
 const ROUNDS: usize = 4;
 const ROUND: Duration = Duration::from_secs(4);
@@ -141,7 +138,7 @@ fn acknowledged(frame: Bytes) -> bool {
 async fn beside_kafka() {
     let data = tempfile::tempdir().expect("a folder");
     let events = Events::start(data.path(), &[]);
-    let kafka = match Kafka::start().await {
+    let kafka = match Engine::kafka(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")).await {
         Ok(kafka) => Some(kafka),
         Err(why) => {
             did_not_run("the comparison with Apache Kafka", &why);
@@ -149,7 +146,7 @@ async fn beside_kafka() {
         }
     };
     let mut engines = vec![("events", events.address)];
-    engines.extend(kafka.as_ref().map(|kafka| ("Apache Kafka", kafka.address)));
+    engines.extend(kafka.as_ref().map(|kafka| ("Apache Kafka", kafka.address())));
     for (_, address) in &engines {
         hop::wait::until("a topic", LIMIT, async || create_topic(&mut connect(*address).await, "load").await)
             .await
@@ -182,15 +179,15 @@ async fn beside_kafka() {
             );
         }
     }
-    println!("memory at its highest: events {} MiB (< 50 is the aim)", highest_mib(&events.process));
+    println!("memory at its highest: events {} MiB (< 50 is the aim)", highest_mib(events.process.id()));
     if let Some(kafka) = &kafka {
-        println!("memory at its highest: Apache Kafka {} MiB", highest_mib(&kafka.process));
+        println!("memory at its highest: Apache Kafka {} MiB", highest_mib(kafka.pid().unwrap_or(0)));
     }
 }
 
 /// Resident memory at its highest.
-fn highest_mib(process: &Child) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+fn highest_mib(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib: u64 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
     kib / 1024
@@ -217,7 +214,7 @@ async fn recovery() {
     answers(&events).await;
     let time = clock::since(begun).as_secs_f64() * 1e3;
     println!("recovery of 100 MiB ({offset} batches): {time:.0} ms until it answers (< 1000 is the aim)");
-    let memory = highest_mib(&events.process);
+    let memory = highest_mib(events.process.id());
     println!("memory with it: {memory} MiB");
     assert!(TcpStream::connect(events.address).is_ok());
 }

@@ -1,6 +1,6 @@
-//! What requests mean: bytes to a [`Call`], a call to its answer.
+//! What requests mean: bytes to a [`Call`], a call to its response.
 //!
-//! | API (key) | versions | answered in |
+//! | API (key) | versions | file |
 //! |---|---|---|
 //! | Produce (0) | 3–9, advertised 0–9 | [`produce`] |
 //! | Fetch (1) | 4–12 | [`fetch`] |
@@ -18,25 +18,22 @@ pub mod guard;
 pub mod list_offsets;
 pub mod metadata;
 pub mod produce;
+mod response;
 pub mod versions;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hop::CancellationToken;
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, CreateTopicsRequest, FetchRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, ResponseHeader,
+    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
 };
-use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, StrBytes, decode_request_header_from_buffer,
-};
-use tokio::sync::OwnedSemaphorePermit;
+use kafka_protocol::protocol::{Decodable, decode_request_header_from_buffer};
 
-use crate::appender::Times;
 use crate::broker::Broker;
+
+pub use response::{Pending, Responder, Response};
 
 /// Key, version and correlation id: the shortest beginning of a request.
 const SHORTEST: usize = 8;
@@ -44,26 +41,22 @@ const SHORTEST: usize = 8;
 /// A request, decoded.
 #[derive(Debug)]
 pub struct Call {
-    /// Which API.
     pub api: ApiKey,
-    /// Which version of it.
     pub version: i16,
-    /// The client's number for it, which the answer repeats.
+    /// The client's number for it, which the response repeats.
     pub correlation: i32,
-    /// What is asked.
     pub request: Request,
 }
 
-/// What is asked.
+/// The body of a request.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "each is the request that it is named after")]
 pub enum Request {
     Produce(ProduceRequest),
     Fetch(FetchRequest),
     ListOffsets(ListOffsetsRequest),
     Metadata(MetadataRequest),
     FindCoordinator(FindCoordinatorRequest),
-    /// `supported` is false when the version is not: the one question that is answered even so.
+    /// `supported` is false when the version is not: the one request that gets a response even so.
     ApiVersions {
         supported: bool,
     },
@@ -71,7 +64,7 @@ pub enum Request {
     InitProducerId(InitProducerIdRequest),
 }
 
-/// Why a request cannot be answered, only its connection closed. Always the client's fault.
+/// Why a request gets no response, only its connection closed. Always the client's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Not even the beginning of a request.
@@ -135,32 +128,32 @@ impl Call {
         }
     }
 
-    /// Begins to answer. What must happen in the order of requests (handing batches to the appender)
+    /// Begins to serve it. What must happen in the order of requests (handing batches to the appender)
     /// has happened when this returns; what may take its time is in the future it returns.
     pub async fn begin(self, broker: &Arc<Broker>, stop: &CancellationToken) -> Pending {
         let Call { api, version, correlation, request } = self;
-        let to = Reply { api, version, correlation };
+        let to = Responder { api, version, correlation };
         match request {
             Request::Produce(request) => produce::begin(broker, request, to).await,
             Request::Fetch(request) => {
                 let (broker, stop) = (Arc::clone(broker), stop.clone());
-                Box::pin(async move { fetch::answer(&broker, &request, to, &stop).await })
+                Box::pin(async move { fetch::respond(&broker, &request, to, &stop).await })
             }
             Request::Metadata(request) => {
                 let broker = Arc::clone(broker);
-                Box::pin(async move { to.with(&metadata::answer(&broker, request, version).await) })
+                Box::pin(async move { to.encode(&metadata::respond(&broker, request, version).await) })
             }
             Request::CreateTopics(request) => {
                 let broker = Arc::clone(broker);
-                Box::pin(async move { to.with(&create_topics::answer(&broker, request).await) })
+                Box::pin(async move { to.encode(&create_topics::respond(&broker, request).await) })
             }
-            Request::ListOffsets(request) => to.at_once(&list_offsets::answer(broker, request, version)),
+            Request::ListOffsets(request) => to.at_once(&list_offsets::respond(broker, request, version)),
             Request::InitProducerId(request) => to.at_once(&coordinator::init_producer(broker, &request)),
             Request::FindCoordinator(request) => to.at_once(&coordinator::find(request, version)),
-            Request::ApiVersions { supported: true } => to.at_once(&versions::answer(true)),
+            Request::ApiVersions { supported: true } => to.at_once(&versions::respond(true)),
             Request::ApiVersions { supported: false } => {
                 // Version 0 is the one that every client can read.
-                Reply { version: 0, ..to }.at_once(&versions::answer(false))
+                Responder { version: 0, ..to }.at_once(&versions::respond(false))
             }
         }
     }
@@ -185,58 +178,6 @@ impl Request {
             _ => anyhow::bail!("it is not served"),
         })
     }
-}
-
-/// The answer to a request, once it is there.
-pub type Pending = Pin<Box<dyn Future<Output = anyhow::Result<Answer>> + Send>>;
-
-/// An answer, ready to be sent.
-#[derive(Debug, Default)]
-pub struct Answer {
-    /// The frame, its length included; `None` when the client wants no answer.
-    pub frame: Option<BytesMut>,
-    /// When its records went through the appender, if they did.
-    pub times: Option<Times>,
-    /// The room its bytes take; given back when the answer has been sent.
-    pub room: Option<OwnedSemaphorePermit>,
-}
-
-/// Whom to answer, and in which version.
-#[derive(Clone, Copy, Debug)]
-pub struct Reply {
-    api: ApiKey,
-    version: i16,
-    correlation: i32,
-}
-
-impl Reply {
-    /// The answer as a frame.
-    ///
-    /// # Errors
-    /// The response holds what its version has no place for: a mistake of ours.
-    pub fn with<R: Encodable + HeaderVersion>(self, response: &R) -> anyhow::Result<Answer> {
-        let encode = || -> anyhow::Result<Answer> {
-            let mut frame = BytesMut::from(&[0; 4][..]);
-            let header = ResponseHeader::default().with_correlation_id(self.correlation);
-            header.encode(&mut frame, R::header_version(self.version))?;
-            response.encode(&mut frame, self.version)?;
-            let length = i32::try_from(frame.len() - 4)?;
-            frame[..4].copy_from_slice(&length.to_be_bytes());
-            Ok(Answer { frame: Some(frame), ..Answer::default() })
-        };
-        encode().with_context(|| format!("encode the answer to {:?} version {}", self.api, self.version))
-    }
-
-    /// The answer as something that need not be waited for.
-    pub fn at_once<R: Encodable + HeaderVersion>(self, response: &R) -> Pending {
-        let answer = self.with(response);
-        Box::pin(async move { answer })
-    }
-}
-
-/// Text of our own as the protocol carries it.
-fn text(words: impl std::fmt::Display) -> StrBytes {
-    StrBytes::from_string(words.to_string())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Group commit: the one thread that writes.
 //!
 //! `fdatasync` takes as long for a thousand records as for one. So the appender takes *everything*
-//! that waits, writes it, syncs each touched file once, and answers all who waited. While it syncs,
+//! that waits, writes it, syncs each touched file once, and responds to all who waited. While it syncs,
 //! the next group gathers: the busier the server, the larger the groups, and the less a record costs.
 //!
 //! It is a thread of its own because `fdatasync` blocks: the runtime's only thread must go on reading
@@ -34,7 +34,6 @@ pub struct Append {
 pub struct Appended {
     /// For each batch its base offset, or why it is not in the log.
     pub outcomes: Vec<Result<i64, Failed>>,
-    /// When.
     pub times: Times,
 }
 
@@ -111,12 +110,12 @@ impl Appender {
         self.0.send(Command::Append(append)).await.is_ok()
     }
 
-    /// Asks the appender to delete what these partitions need not keep any longer.
+    /// Has the appender delete what these partitions need not keep any longer.
     pub async fn retain(&self, partitions: Vec<Arc<Partition>>) {
         let _ = self.0.send(Command::Retain(partitions)).await;
     }
 
-    /// Asks the appender to end after what was submitted so far.
+    /// Has the appender end after what was submitted so far.
     pub async fn stop(&self) {
         let _ = self.0.send(Command::Stop).await;
     }
@@ -154,7 +153,7 @@ fn run(mut commands: mpsc::Receiver<Command>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One group: stage all, write each file once, sync each file once, then answer.
+/// One group: stage all, write each file once, sync each file once, then tell those who wait.
 fn commit(group: &mut Vec<Append>) -> anyhow::Result<()> {
     if group.is_empty() {
         return Ok(());
@@ -239,7 +238,7 @@ fn each(partitions: &[Arc<Partition>], step: impl Fn(&Partition) -> io::Result<(
     outcome
 }
 
-/// Syncs all files at the same time: the file system puts syncs that wait together into one commit of its
+/// Syncs all files at the same time: the file system puts syncs that wait at the same time into one commit of its
 /// journal, so several cost hardly more than one.
 fn sync(partitions: &[Arc<Partition>]) -> Step {
     let mut outcome = Step::default();

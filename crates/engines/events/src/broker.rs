@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::appender::{Appender, Ended};
 use crate::config::Advertised;
 use crate::limits::BUDGET;
-use crate::partition::Keep;
+use crate::retention::Retention;
 use crate::topics::Topics;
 
 /// The only broker of the cluster, by number.
@@ -27,7 +27,6 @@ const IDS_PER_RUN: u32 = u32::MAX;
 /// The event log itself, without its sockets.
 #[derive(Debug)]
 pub struct Broker {
-    /// Which topics exist.
     pub topics: Topics,
     /// Where batches go.
     pub appender: Appender,
@@ -35,10 +34,10 @@ pub struct Broker {
     pub advertised: Advertised,
     /// Partitions of a topic that is created on first use.
     pub partitions: i32,
-    /// Room for the bytes of large requests under way.
-    pub request_room: Arc<Semaphore>,
-    /// Room for the bytes of fetch responses under way.
-    pub response_room: Arc<Semaphore>,
+    /// The memory budget for the bytes of large requests under way.
+    pub request_memory: Arc<Semaphore>,
+    /// The memory budget for the bytes of fetch responses under way.
+    pub response_memory: Arc<Semaphore>,
     next_producer: AtomicI64,
     last_producer: i64,
     /// Held, never read: the operating system gives it back however this process ends.
@@ -54,11 +53,11 @@ impl Broker {
         data: &Path,
         advertised: Advertised,
         partitions: u16,
-        keep: Keep,
+        retention: Retention,
     ) -> anyhow::Result<(Arc<Self>, Ended)> {
         fs::create_dir_all(data).with_context(|| format!("make the folder {}", data.display()))?;
         let lock = lock(data)?;
-        let topics = Topics::open(data, keep)?;
+        let topics = Topics::open(data, retention)?;
         let run = next_run(data, &topics)?;
         let (appender, ended) = Appender::start().context("start the appender thread")?;
         let first = i64::from(run) << 32;
@@ -67,8 +66,8 @@ impl Broker {
             appender,
             advertised,
             partitions: i32::from(partitions),
-            request_room: Arc::new(Semaphore::new(BUDGET)),
-            response_room: Arc::new(Semaphore::new(BUDGET)),
+            request_memory: Arc::new(Semaphore::new(BUDGET)),
+            response_memory: Arc::new(Semaphore::new(BUDGET)),
             next_producer: AtomicI64::new(first),
             last_producer: first + i64::from(IDS_PER_RUN),
             _lock: lock,
@@ -120,11 +119,11 @@ fn next_run(data: &Path, topics: &Topics) -> anyhow::Result<i32> {
         }),
     };
     let write = || {
-        let aside = data.join("runs.new");
-        let mut file = File::create(&aside)?;
+        let temporary = data.join("runs.new");
+        let mut file = File::create(&temporary)?;
         writeln!(file, "{}", runs + 1)?;
         file.sync_all()?;
-        fs::rename(&aside, &path)?;
+        fs::rename(&temporary, &path)?;
         File::open(data)?.sync_all()
     };
     write().with_context(|| format!("write {}", path.display()))?;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use hop::start::Misuse;
 
-use crate::partition::Keep;
+use crate::retention::Retention;
 
 const ABOUT: &str = "\
 The lab's event log: a small, durable server that speaks the Kafka protocol.
@@ -79,8 +79,12 @@ pub struct Settings {
 
 impl Settings {
     /// How long a log is kept, and in how large pieces.
-    pub fn keep(&self) -> Keep {
-        Keep { segment_bytes: self.segment_bytes, bytes: self.retention_bytes, age_ms: self.retention_ms }
+    pub fn retention(&self) -> Retention {
+        Retention {
+            segment_bytes: self.segment_bytes,
+            bytes: self.retention_bytes,
+            age_ms: self.retention_ms,
+        }
     }
 
     /// Refuses settings that are each right but wrong together.

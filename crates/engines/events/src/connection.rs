@@ -1,8 +1,8 @@
 //! One connection: frames in, frames out, in order.
 //!
-//! A Kafka client sends on without waiting for answers, and answers come in the order of requests.
+//! A Kafka client sends on without waiting for responses, and responses come in the order of requests.
 //! So requests are *begun* as they arrive (produced batches go to the appender at once, so that
-//! requests sent together share a group commit) and *answered* one after the other.
+//! requests sent one behind the other share a group commit) and *responded to* one after the other.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use crate::apis::{Answer, Call, Pending, Refusal};
+use crate::apis::{Call, Pending, Refusal, Response};
 use crate::broker::Broker;
 use crate::limits::{IDLE, MAX_FRAME, MAX_IN_FLIGHT, SMALL_FRAME, STALL, TRANSFER};
 use crate::spans::Exchange;
@@ -36,8 +36,8 @@ pub async fn serve(stream: Stamped, broker: Arc<Broker>, telemetry: Telemetry, s
         telemetry,
         stop,
         buffer: BytesMut::with_capacity(8 << 10),
-        waiting: VecDeque::new(),
-        room: None,
+        in_flight: VecDeque::new(),
+        permit: None,
         began: None,
     };
     match connection.run().await {
@@ -60,20 +60,20 @@ enum Ending {
         "the client took longer than {TRANSFER:?} to send a request, or paused for {STALL:?} in the middle"
     )]
     SlowRequest,
-    #[error("the client took longer than {TRANSFER:?} to read an answer")]
-    SlowAnswer,
+    #[error("the client took longer than {TRANSFER:?} to read a response")]
+    SlowReader,
     #[error("our fault: {0:#}")]
     Ours(anyhow::Error),
     #[error("{0}")]
     Gone(#[from] io::Error),
 }
 
-/// A request that was begun.
-struct Begun {
+/// A request that was begun and has no response yet.
+struct InFlight {
     pending: Pending,
     exchange: Option<Exchange>,
-    /// The room that the request's bytes take, until it is answered.
-    room: Option<OwnedSemaphorePermit>,
+    /// The part of the memory budget that a large request takes, until its response is sent.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 struct Connection {
@@ -84,10 +84,10 @@ struct Connection {
     stop: CancellationToken,
     /// What was read and not yet understood.
     buffer: BytesMut,
-    /// What was begun, in the order of answers.
-    waiting: VecDeque<Begun>,
-    /// Room for the large frame that is being read.
-    room: Option<OwnedSemaphorePermit>,
+    /// What was begun, in the order of responses.
+    in_flight: VecDeque<InFlight>,
+    /// The part of the memory budget for the large frame that is being read.
+    permit: Option<OwnedSemaphorePermit>,
     /// Since when the client is in the middle of a frame.
     began: Option<Instant>,
 }
@@ -96,15 +96,15 @@ struct Connection {
 enum Front {
     Whole(Bytes),
     Part,
-    /// The beginning of a frame so large that it needs room first.
-    NeedsRoom(u32),
+    /// The beginning of a frame so large that it needs a part of the memory budget first, in bytes.
+    NeedsPermit(u32),
 }
 
 /// What happened first.
 enum Next {
-    Answered(anyhow::Result<Answer>),
+    Ready(anyhow::Result<Response>),
     Read(usize),
-    Room(OwnedSemaphorePermit),
+    Permit(OwnedSemaphorePermit),
     /// Nothing was read in time.
     Quiet,
     Stopped,
@@ -115,14 +115,14 @@ impl Connection {
         let mut stopping = false;
         let mut stopped = pin!(hop::accept::idle_after(self.stop.clone(), hop::accept::SILENCE));
         loop {
-            let needs_room = if stopping { None } else { self.begin_whole_frames().await? };
-            if stopping && self.waiting.is_empty() {
+            let needed = if stopping { None } else { self.begin_whole_frames().await? };
+            if stopping && self.in_flight.is_empty() {
                 return Ok(());
             }
-            match self.next(needs_room, stopping, stopped.as_mut()).await? {
-                Next::Answered(answer) => {
-                    if let Some(begun) = self.waiting.pop_front() {
-                        self.send(begun, answer.map_err(Ending::Ours)?).await?;
+            match self.next(needed, stopping, stopped.as_mut()).await? {
+                Next::Ready(response) => {
+                    if let Some(request) = self.in_flight.pop_front() {
+                        self.send(request, response.map_err(Ending::Ours)?).await?;
                     }
                 }
                 // The client is done. What it handed over is appended all the same.
@@ -131,25 +131,25 @@ impl Connection {
                     stopped.set(hop::accept::idle_after(self.stop.clone(), hop::accept::SILENCE));
                 }
                 Next::Read(_) => {}
-                Next::Room(room) => {
-                    self.room = Some(room);
+                Next::Permit(permit) => {
+                    self.permit = Some(permit);
                     self.began = Some(clock::monotonic());
                 }
                 Next::Quiet if self.began.is_some() => return Err(Ending::SlowRequest),
-                Next::Quiet if self.waiting.is_empty() => return Ok(()),
+                Next::Quiet if self.in_flight.is_empty() => return Ok(()),
                 Next::Quiet => {}
-                // What was begun is answered; fetches that wait are answered at once.
+                // What was begun gets its response; fetches that wait get it at once.
                 Next::Stopped => stopping = true,
             }
         }
     }
 
-    /// Begins what has arrived whole, as far as the limit allows. Says if a large frame needs room.
+    /// Begins what has arrived whole, as far as the limit allows. Says how much memory a large frame needs.
     async fn begin_whole_frames(&mut self) -> Result<Option<u32>, Ending> {
-        while self.waiting.len() < MAX_IN_FLIGHT {
+        while self.in_flight.len() < MAX_IN_FLIGHT {
             match self.front()? {
                 Front::Whole(frame) => self.begin(frame).await?,
-                Front::NeedsRoom(bytes) => return Ok(Some(bytes)),
+                Front::NeedsPermit(bytes) => return Ok(Some(bytes)),
                 Front::Part => {
                     if self.buffer.is_empty() {
                         self.began = None;
@@ -170,8 +170,8 @@ impl Connection {
             .ok()
             .filter(|length| *length <= MAX_FRAME)
             .ok_or(Ending::Length(announced))?;
-        if length > SMALL_FRAME && self.room.is_none() {
-            return Ok(Front::NeedsRoom(u32::try_from(length).unwrap_or(u32::MAX)));
+        if length > SMALL_FRAME && self.permit.is_none() {
+            return Ok(Front::NeedsPermit(u32::try_from(length).unwrap_or(u32::MAX)));
         }
         if self.buffer.len() < LENGTH + length {
             // One allocation for all of it, instead of growing by copying.
@@ -191,61 +191,61 @@ impl Connection {
             let offset = read.offset - self.buffer.len() as u64;
             Exchange::begin(&call, Mark { offset, ..read })
         });
-        let room = self.room.take();
+        let permit = self.permit.take();
         let pending = call.begin(&self.broker, &self.stop).await;
-        self.waiting.push_back(Begun { pending, exchange, room });
+        self.in_flight.push_back(InFlight { pending, exchange, permit });
         Ok(())
     }
 
     /// Waits for whatever comes first.
     async fn next(
         &mut self,
-        needs_room: Option<u32>,
+        needed: Option<u32>,
         stopping: bool,
         stopped: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Next, Ending> {
-        let idle = self.waiting.is_empty();
-        let may_read = !stopping && self.waiting.len() < MAX_IN_FLIGHT;
+        let idle = self.in_flight.is_empty();
+        let may_read = !stopping && self.in_flight.len() < MAX_IN_FLIGHT;
         let patience = match self.began {
             Some(began) => TRANSFER.saturating_sub(clock::since(began)).min(STALL),
             None => IDLE,
         };
-        let answered = async {
-            match self.waiting.front_mut() {
-                Some(begun) => begun.pending.as_mut().await,
+        let ready = async {
+            match self.in_flight.front_mut() {
+                Some(first) => first.pending.as_mut().await,
                 None => std::future::pending().await,
             }
         };
-        let room = Arc::clone(&self.broker.request_room);
+        let memory = Arc::clone(&self.broker.request_memory);
         tokio::select! {
-            // What has arrived before what ends it: requests that are here when the broker is to stop are answered.
+            // What has arrived before what ends it: requests that are here when the broker is to stop get their response.
             biased;
-            answer = answered, if !idle => Ok(Next::Answered(answer)),
-            read = timeout(patience, self.stream.read_buf(&mut self.buffer)), if may_read && needs_room.is_none() => {
+            response = ready, if !idle => Ok(Next::Ready(response)),
+            read = timeout(patience, self.stream.read_buf(&mut self.buffer)), if may_read && needed.is_none() => {
                 match read {
                     Ok(count) => Ok(Next::Read(count?)),
                     Err(_elapsed) => Ok(Next::Quiet),
                 }
             }
-            room = room.acquire_many_owned(needs_room.unwrap_or(0)), if needs_room.is_some() => {
-                Ok(Next::Room(room.map_err(|closed| Ending::Ours(closed.into()))?))
+            permit = memory.acquire_many_owned(needed.unwrap_or(0)), if needed.is_some() => {
+                Ok(Next::Permit(permit.map_err(|closed| Ending::Ours(closed.into()))?))
             }
             () = stopped, if !stopping => Ok(Next::Stopped),
         }
     }
 
-    async fn send(&mut self, begun: Begun, answer: Answer) -> Result<(), Ending> {
-        let Begun { exchange, room, .. } = begun;
-        let written = match &answer.frame {
+    async fn send(&mut self, request: InFlight, response: Response) -> Result<(), Ending> {
+        let InFlight { exchange, permit, .. } = request;
+        let written = match &response.frame {
             Some(frame) => {
-                timeout(TRANSFER, self.stream.write_all(frame)).await.map_err(|_| Ending::SlowAnswer)??;
+                timeout(TRANSFER, self.stream.write_all(frame)).await.map_err(|_| Ending::SlowReader)??;
                 Some(self.stamps.last_write())
             }
             None => None,
         };
-        drop(room);
+        drop(permit);
         if let Some(exchange) = exchange {
-            exchange.end(&self.telemetry, &self.stamps, written, answer.times);
+            exchange.end(&self.telemetry, &self.stamps, written, response.times);
         }
         // While we wrote we did not read: that time is not the client's.
         if self.began.is_some() {

@@ -10,18 +10,18 @@ pub const MAX_FRAME: usize = 8 << 20;
 /// The longest record batch: Kafka's own default for `message.max.bytes`.
 pub const MAX_BATCH: usize = 1_048_588;
 
-/// The most record data in one fetch response, whatever the client asks for.
+/// The most record data in one fetch response, whatever the client allows.
 pub const MAX_FETCH: usize = 4 << 20;
 
-/// Requests and fetched data up to this size need no place in the [`BUDGET`]: whoever fills it, metadata
-/// is answered, small batches are taken, and consumers who keep up get their records.
+/// Requests and fetched data up to this size need no part of the [`BUDGET`]: whoever fills it, metadata
+/// is told, small batches are taken, and consumers who keep up get their records.
 pub const SMALL_FRAME: usize = 64 << 10;
 
-/// Bytes of larger requests under way, and as many again of fetch responses, in all connections
-/// together. Who finds no room waits.
+/// Bytes of larger requests under way, and as many again of fetch responses, in the sum of all connections. Who
+/// finds none left waits.
 pub const BUDGET: usize = 64 << 20;
 
-/// Requests of one connection that may wait for their answers. Above it the connection is not read.
+/// Requests of one connection that may wait for their responses. Above it the connection is not read.
 pub const MAX_IN_FLIGHT: usize = 32;
 
 /// How long a request may take from its first byte to its last, and a response until it is taken.
@@ -32,10 +32,10 @@ pub const TRANSFER: Duration = Duration::from_secs(30);
 /// which stands still holds up the others.
 pub const STALL: Duration = Duration::from_secs(3);
 
-/// A connection that asks nothing for so long is closed, as Kafka's `connections.max.idle.ms` says.
+/// A connection that sends no request for so long is closed, as Kafka's `connections.max.idle.ms` says.
 pub const IDLE: Duration = Duration::from_secs(600);
 
-/// The longest a fetch may wait for data, whatever the client asks for.
+/// The longest a fetch may wait for data, whatever the client wants.
 pub const MAX_WAIT: Duration = Duration::from_secs(300);
 
 /// The longest time between two rounds that delete old segments.

@@ -10,7 +10,7 @@ use crate::broker::Broker;
 use crate::config::Settings;
 use crate::connection;
 use crate::limits::RETENTION_PAUSE;
-use crate::partition::Keep;
+use crate::retention::Retention;
 
 /// Verifies what is on disk, serves until told to stop, and ends when the last append is on disk.
 ///
@@ -21,9 +21,9 @@ use crate::partition::Keep;
 /// contents unknown.
 pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow::Result<()> {
     let address = listener.local_addr().context("look at the listening socket")?;
-    let keep = settings.keep();
+    let retention = settings.retention();
     let advertised = settings.advertised.unwrap_or_else(|| address.into());
-    let (broker, mut ended) = Broker::open(&settings.data_dir, advertised, settings.partitions, keep)?;
+    let (broker, mut ended) = Broker::open(&settings.data_dir, advertised, settings.partitions, retention)?;
     tracing::info!(
         %address, advertised = ?broker.advertised, data = %settings.data_dir.display(),
         topics = broker.topics.all().len(), "the logs are verified"
@@ -35,7 +35,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     };
     let limit = usize::try_from(settings.max_connections)?;
     tokio::select! {
-        () = retain(&broker, keep), if keep.is_limited() => {}
+        () = retain(&broker, retention), if retention.is_limited() => {}
         () = hop::accept::run(listener, limit, &hop.shutdown, hop.drain, serve) => {}
         // The appender only ends by itself when it must not go on: neither must the process.
         error = &mut ended => return Err(error.context("the appender ended")?),
@@ -48,9 +48,9 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
 }
 
 /// Has old records deleted from time to time, for ever.
-async fn retain(broker: &Broker, keep: Keep) {
+async fn retain(broker: &Broker, retention: Retention) {
     // A tenth of the age allowed: what is too old stays at most a tenth longer.
-    let age = keep.age_ms.map_or(RETENTION_PAUSE, |age| Duration::from_millis(age / 10));
+    let age = retention.age_ms.map_or(RETENTION_PAUSE, |age| Duration::from_millis(age / 10));
     let mut round = tokio::time::interval(age.clamp(Duration::from_millis(50), RETENTION_PAUSE));
     loop {
         round.tick().await;

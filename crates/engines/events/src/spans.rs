@@ -2,7 +2,7 @@
 //!
 //! The Kafka protocol has no place for a `traceparent`, so a request gets a trace of its own. Who
 //! puts the journey together joins it to the client's span by connection and byte offset: this span
-//! says when the request's last byte was read and when the answer's last byte was written.
+//! says when the request's last byte was read and when the response's last byte was written.
 
 use hop::trace::{new_span_id, new_trace_id};
 use hop::{Mark, Stamps, Telemetry};
@@ -13,7 +13,7 @@ use kafka_protocol::messages::ApiKey;
 use crate::apis::Call;
 use crate::appender::Times;
 
-/// A request whose answer is on its way.
+/// A request whose response is on its way.
 #[derive(Debug)]
 pub struct Exchange {
     api: ApiKey,
@@ -27,7 +27,7 @@ impl Exchange {
         Exchange { api: call.api, topic: call.topic().map(str::to_owned), read }
     }
 
-    /// Ends when the answer's last byte was `written`, or without an answer.
+    /// Ends when the response's last byte was `written`, or without a response.
     pub fn end(self, telemetry: &Telemetry, stamps: &Stamps, written: Option<Mark>, times: Option<Times>) {
         let (trace, id) = (new_trace_id(), new_span_id());
         let end = written.map(|mark| mark.at).or(times.map(|times| times.synced)).unwrap_or(self.read.at);

@@ -1,5 +1,5 @@
-//! Record batches as producers make them, for tests: encoded by `kafka-protocol`, not by us.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "shared by several test binaries")]
+//! Record batches as producers make them, encoded by `kafka-protocol` and not by us: for the tests of this crate and
+//! its benchmark.
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::records::{
@@ -9,9 +9,13 @@ use kafka_protocol::records::{
 /// What a test says about a batch; the rest is as a plain producer has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent<'a> {
+    /// One for each record.
     pub values: &'a [&'a str],
+    /// The idempotent producer, or -1.
     pub producer: i64,
+    /// The producer's epoch, or -1.
     pub epoch: i16,
+    /// The first record's sequence number, or -1.
     pub sequence: i32,
     /// Milliseconds since the Unix epoch; each record is one later than the one before.
     pub timestamp: i64,

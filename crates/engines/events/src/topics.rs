@@ -7,20 +7,22 @@
 //!                            1/…
 //!          creating/         a topic half made; thrown away at start
 //! ```
-//! A topic is made aside and moved into place with one rename, so it exists with all its partitions
+//! A topic is made under another name and moved to its own with one rename, so it exists with all its partitions
 //! or not at all.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use kafka_protocol::ResponseError;
+use parking_lot::RwLock;
 
 use crate::limits::MAX_PARTITIONS;
-use crate::partition::{Keep, Partition, sync_folder};
+use crate::partition::{Partition, sync_folder};
+use crate::retention::Retention;
 
 /// The longest topic name (Kafka's own rule).
 const MAX_NAME: usize = 249;
@@ -31,8 +33,9 @@ type Partitions = Arc<[Arc<Partition>]>;
 #[derive(Debug)]
 pub struct Topics {
     folder: PathBuf,
-    aside: PathBuf,
-    keep: Keep,
+    /// Where topics are made before they are moved to `folder`.
+    creating_in: PathBuf,
+    retention: Retention,
     known: RwLock<BTreeMap<String, Partitions>>,
     /// One creation at a time; readers need not wait for it.
     creating: tokio::sync::Mutex<()>,
@@ -72,17 +75,17 @@ impl CreateError {
 }
 
 impl Topics {
-    /// Opens all topics below `data`, verifying what was not sealed. Partitions keep what `keep` says.
+    /// Opens all topics below `data`, verifying what was not sealed. Partitions keep what `retention` says.
     ///
     /// # Errors
     /// A folder or file cannot be used, or a log is damaged: the error names it.
-    pub fn open(data: &Path, keep: Keep) -> anyhow::Result<Self> {
+    pub fn open(data: &Path, retention: Retention) -> anyhow::Result<Self> {
         let folder = data.join("topics");
-        let aside = data.join("creating");
-        if aside.exists() {
-            fs::remove_dir_all(&aside).with_context(|| format!("remove {}", aside.display()))?;
+        let creating_in = data.join("creating");
+        if creating_in.exists() {
+            fs::remove_dir_all(&creating_in).with_context(|| format!("remove {}", creating_in.display()))?;
         }
-        for each in [&folder, &aside] {
+        for each in [&folder, &creating_in] {
             fs::create_dir_all(each).with_context(|| format!("make the folder {}", each.display()))?;
         }
         let mut known = BTreeMap::new();
@@ -103,16 +106,22 @@ impl Topics {
                     "{} holds {count} partitions, but {number} is not one of them",
                     entry.display()
                 );
-                Partition::open(&folder, keep).map(Arc::new)
+                Partition::open(&folder, retention).map(Arc::new)
             });
             known.insert(name, partitions.collect::<anyhow::Result<Partitions>>()?);
         }
-        Ok(Topics { folder, aside, keep, known: RwLock::new(known), creating: tokio::sync::Mutex::new(()) })
+        Ok(Topics {
+            folder,
+            creating_in,
+            retention,
+            known: RwLock::new(known),
+            creating: tokio::sync::Mutex::new(()),
+        })
     }
 
     /// The partitions of a topic.
     pub fn get(&self, name: &str) -> Option<Partitions> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.known.read().get(name).cloned()
     }
 
     /// One partition of a topic, by the number that the client sent.
@@ -122,7 +131,7 @@ impl Topics {
 
     /// All topics by name.
     pub fn all(&self) -> Vec<(String, Partitions)> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read();
         known.iter().map(|(name, partitions)| (name.clone(), Arc::clone(partitions))).collect()
     }
 
@@ -138,7 +147,7 @@ impl Topics {
         }
         let _one_at_a_time = self.creating.lock().await;
         {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let known = self.known.read();
             if known.contains_key(name) {
                 return Err(CreateError::Exists);
             }
@@ -149,12 +158,13 @@ impl Topics {
         if !really {
             return Ok(Arc::new([]));
         }
-        let (aside, place, keep) = (self.aside.join(name), self.folder.join(name), self.keep);
+        let (temporary, path) = (self.creating_in.join(name), self.folder.join(name));
+        let retention = self.retention;
         // Off the runtime's thread: this waits for the disk.
-        let made = tokio::task::spawn_blocking(move || make(&aside, &place, count, keep)).await;
+        let made = tokio::task::spawn_blocking(move || make(&temporary, &path, count, retention)).await;
         let partitions =
             made.unwrap_or_else(|gone| Err(io::Error::other(gone))).map_err(CreateError::Storage)?;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         known.insert(name.to_owned(), Arc::clone(&partitions));
         tracing::info!(topic = name, partitions = count, "created");
         Ok(partitions)
@@ -177,29 +187,29 @@ fn read_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     list().with_context(|| format!("list the folder {}", folder.display()))
 }
 
-/// Makes all files aside, asks the disk to keep them, then moves them into place.
-fn make(aside: &Path, place: &Path, count: usize, keep: Keep) -> io::Result<Partitions> {
+/// Makes all files under a temporary name, has them synced, then moves them to their own.
+fn make(temporary: &Path, path: &Path, count: usize, retention: Retention) -> io::Result<Partitions> {
     let build = || {
-        match fs::remove_dir_all(aside) {
+        match fs::remove_dir_all(temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => fs::create_dir(aside)?,
+            _ => fs::create_dir(temporary)?,
         }
         let mut partitions = Vec::with_capacity(count);
         for number in 0..count {
-            let folder = aside.join(number.to_string());
+            let folder = temporary.join(number.to_string());
             fs::create_dir(&folder)?;
-            let partition = Partition::create(&folder, &place.join(number.to_string()), keep)?;
+            let partition = Partition::create(&folder, &path.join(number.to_string()), retention)?;
             sync_folder(&folder)?;
             partitions.push(Arc::new(partition));
         }
-        sync_folder(aside)?;
-        fs::rename(aside, place)?;
-        if let Some(parent) = place.parent() {
+        sync_folder(temporary)?;
+        fs::rename(temporary, path)?;
+        if let Some(parent) = path.parent() {
             sync_folder(parent)?;
         }
         Ok(partitions.into())
     };
-    build().inspect_err(|error| tracing::error!(folder = %place.display(), %error, "create a topic"))
+    build().inspect_err(|error| tracing::error!(folder = %path.display(), %error, "create a topic"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Producer ids, and the coordinators that do not exist here.
 //!
 //! Consumer groups and transactions each have a coordinator, which is a broker that keeps their state. This server
-//! keeps none, and Kafka has no code for "never": COORDINATOR_NOT_AVAILABLE (15) means "not yet", so clients ask
+//! keeps none, and Kafka has no code for "never": COORDINATOR_NOT_AVAILABLE (15) means "not yet", so clients try
 //! again for ever and say nothing. These are final for every client that was tried (the table is in
 //! docs/data-tier.md):
 //!
@@ -12,7 +12,6 @@
 //!
 //! That text (FindCoordinator version 1 and later) is shown by librdkafka and, for transactions, by Java.
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
@@ -21,11 +20,12 @@ use kafka_protocol::messages::{
     BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest, InitProducerIdResponse,
     ProducerId,
 };
+use parking_lot::Mutex;
 
-use super::text;
+use super::response::text;
 use crate::broker::Broker;
 
-/// Clients ask many times; the log says so at most this often.
+/// Clients try many times; the log says so at most this often.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// FindCoordinator's `key_type` for consumer groups; 1 is for transactions, 2 for share groups (KIP-932).
@@ -43,14 +43,14 @@ pub fn find(request: FindCoordinatorRequest, version: i16) -> FindCoordinatorRes
     };
     warn(why);
     let response = FindCoordinatorResponse::default();
-    // Version 4 asks for many and has no place for a single answer (KIP-699).
+    // Version 4 names many and has no field for a single one (KIP-699).
     if version < 4 {
         return response
             .with_error_code(error.code())
             .with_error_message(Some(text(why)))
             .with_node_id(BrokerId(-1));
     }
-    let answer = |key| {
+    let refused = |key| {
         Coordinator::default()
             .with_key(key)
             .with_node_id(BrokerId(-1))
@@ -58,12 +58,12 @@ pub fn find(request: FindCoordinatorRequest, version: i16) -> FindCoordinatorRes
             .with_error_code(error.code())
             .with_error_message(Some(text(why)))
     };
-    response.with_coordinators(request.coordinator_keys.into_iter().map(answer).collect())
+    response.with_coordinators(request.coordinator_keys.into_iter().map(refused).collect())
 }
 
 fn warn(why: &'static str) {
     static LAST: Mutex<Option<(Instant, &str)>> = Mutex::new(None);
-    let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut last = LAST.lock();
     if last.is_none_or(|(at, said)| said != why || hop::clock::since(at) >= WARN_EVERY) {
         *last = Some((hop::clock::monotonic(), why));
         tracing::warn!("a client was refused: {why}");

@@ -5,11 +5,11 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
-use super::text;
+use super::response::text;
 use crate::broker::Broker;
 
 /// Creates what can be created and says why the rest cannot.
-pub async fn answer(broker: &Broker, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub async fn respond(broker: &Broker, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let result = CreatableTopicResult::default();

@@ -15,7 +15,7 @@ use kafka_protocol::messages::fetch_request::FetchPartition;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
 
-use super::{Answer, Reply};
+use super::response::{Responder, Response};
 use crate::broker::Broker;
 use crate::limits::{MAX_BATCH, MAX_FETCH, MAX_WAIT, SMALL_FRAME};
 use crate::partition::Partition;
@@ -23,18 +23,18 @@ use crate::partition::Partition;
 /// Waits until there is enough to send, the client's patience is over, or the server stops.
 ///
 /// # Errors
-/// The answer cannot be encoded: a mistake of ours.
-pub async fn answer(
+/// The response cannot be encoded: a mistake of ours.
+pub async fn respond(
     broker: &Broker,
     request: &FetchRequest,
-    to: Reply,
+    to: Responder,
     stop: &CancellationToken,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<Response> {
     // Sessions (KIP-227) save bytes between brokers with thousands of partitions. There are none
-    // here: session 0 in every answer tells the client to name its partitions each time.
+    // here: session 0 in every response tells the client to name its partitions each time.
     if request.session_id != 0 {
         let code = ResponseError::FetchSessionIdNotFound.code();
-        return to.with(&FetchResponse::default().with_error_code(code));
+        return to.encode(&FetchResponse::default().with_error_code(code));
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
     let until = clock::monotonic() + wait;
@@ -53,20 +53,20 @@ pub async fn answer(
         .collect();
     wait_for_data(&all, u64::try_from(request.min_bytes).unwrap_or(0), until, stop).await;
 
-    // Now it is known how much there is: large answers take turns. The first batch is sent even if it
-    // is longer than asked for.
+    // Now it is known how much there is: large responses take turns. The first batch is sent even if it
+    // is longer than the request allows.
     let most = usize::try_from(request.max_bytes).unwrap_or(0).min(MAX_FETCH);
     let there = usize::try_from(readable(&all)).unwrap_or(usize::MAX).min(most + MAX_BATCH);
-    let room = if there > SMALL_FRAME {
-        Some(Arc::clone(&broker.response_room).acquire_many_owned(u32::try_from(there)?).await?)
+    let permit = if there > SMALL_FRAME {
+        Some(Arc::clone(&broker.response_memory).acquire_many_owned(u32::try_from(there)?).await?)
     } else {
         None
     };
     let mut left = most.min(there);
     let mut empty = true;
     let responses = request.topics.iter().zip(&partitions).map(|(topic, found)| {
-        let read = |(asked, partition): (&FetchPartition, &Option<Arc<Partition>>)| {
-            let data = read(asked, partition.as_deref(), left, empty);
+        let read = |(wanted, partition): (&FetchPartition, &Option<Arc<Partition>>)| {
+            let data = read(wanted, partition.as_deref(), left, empty);
             let bytes = data.records.as_ref().map_or(0, Bytes::len);
             left = left.saturating_sub(bytes);
             empty &= bytes == 0;
@@ -76,10 +76,10 @@ pub async fn answer(
         FetchableTopicResponse::default().with_topic(topic.topic.clone()).with_partitions(partitions)
     });
     let response = FetchResponse::default().with_responses(responses.collect());
-    Ok(Answer { room, ..to.with(&response)? })
+    Ok(Response { permit, ..to.encode(&response)? })
 }
 
-/// Returns when `enough` bytes can be read, something is wrong (which is answered at once), or time is up.
+/// Returns when `enough` bytes can be read, something is wrong (which the client is told at once), or time is up.
 async fn wait_for_data(
     all: &[(&FetchPartition, Option<&Partition>)],
     enough: u64,
@@ -107,32 +107,32 @@ async fn wait_for_data(
     }
 }
 
-/// The bytes that could be sent now; `None` when a partition is answered with an error.
+/// The bytes that could be sent now; `None` when a partition gets an error.
 fn available(all: &[(&FetchPartition, Option<&Partition>)]) -> Option<u64> {
-    all.iter().try_fold(0_u64, |sum, (asked, partition)| {
+    all.iter().try_fold(0_u64, |sum, (wanted, partition)| {
         let partition = (*partition)?;
         let offsets = partition.offsets();
-        if !(offsets.start..=offsets.end).contains(&asked.fetch_offset) {
+        if !(offsets.start..=offsets.end).contains(&wanted.fetch_offset) {
             return None;
         }
-        let most = u64::try_from(asked.partition_max_bytes).unwrap_or(0);
-        let bytes = partition.bytes_from(asked.fetch_offset).ok()?;
+        let most = u64::try_from(wanted.partition_max_bytes).unwrap_or(0);
+        let bytes = partition.bytes_from(wanted.fetch_offset).ok()?;
         // A batch larger than the limit is sent all the same, so it counts as data.
         Some(sum + bytes.min(most.max(1)))
     })
 }
 
-/// The bytes from the offsets asked for to the ends of the logs.
+/// The bytes from the requested offsets to the ends of the logs.
 fn readable(all: &[(&FetchPartition, Option<&Partition>)]) -> u64 {
-    let bytes = |(asked, partition): &(&FetchPartition, Option<&Partition>)| {
-        partition.and_then(|partition| partition.bytes_from(asked.fetch_offset).ok()).unwrap_or(0)
+    let bytes = |(wanted, partition): &(&FetchPartition, Option<&Partition>)| {
+        partition.and_then(|partition| partition.bytes_from(wanted.fetch_offset).ok()).unwrap_or(0)
     };
     all.iter().map(bytes).fold(0, u64::saturating_add)
 }
 
-fn read(asked: &FetchPartition, partition: Option<&Partition>, left: usize, empty: bool) -> PartitionData {
+fn read(wanted: &FetchPartition, partition: Option<&Partition>, left: usize, empty: bool) -> PartitionData {
     let data = PartitionData::default()
-        .with_partition_index(asked.partition)
+        .with_partition_index(wanted.partition)
         .with_high_watermark(-1)
         .with_aborted_transactions(None)
         .with_records(Some(Bytes::new()));
@@ -141,11 +141,11 @@ fn read(asked: &FetchPartition, partition: Option<&Partition>, left: usize, empt
     };
     let Range { start, end } = partition.offsets();
     let data = data.with_high_watermark(end).with_last_stable_offset(end).with_log_start_offset(start);
-    if !(start..=end).contains(&asked.fetch_offset) {
+    if !(start..=end).contains(&wanted.fetch_offset) {
         return data.with_error_code(ResponseError::OffsetOutOfRange.code());
     }
-    let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left);
-    match partition.read(asked.fetch_offset, limit, empty) {
+    let limit = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(left);
+    match partition.read(wanted.fetch_offset, limit, empty) {
         Ok(records) => data.with_records(Some(records)),
         Err(error) => data.with_error_code(unreadable(&error).code()),
     }

@@ -11,28 +11,28 @@ use super::fetch::unreadable;
 use crate::broker::Broker;
 use crate::partition::Partition;
 
-/// Asks for the end of the log (its next offset).
+/// Requests the end of the log (its next offset).
 const LATEST: i64 = -1;
-/// Asks for the beginning of the log.
+/// Requests the beginning of the log.
 const EARLIEST: i64 = -2;
-/// Asks for the newest record by timestamp (KIP-734).
+/// Requests the newest record by timestamp (KIP-734).
 const NEWEST: i64 = -3;
 
-/// Answers for each partition.
-pub fn answer(broker: &Broker, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+/// The offset of each partition at the requested time.
+pub fn respond(broker: &Broker, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
     let topics = request.topics.into_iter().map(|topic| {
-        let one = |asked: &ListOffsetsPartition| {
-            let partition = broker.topics.partition(&topic.name, asked.partition_index);
+        let one = |wanted: &ListOffsetsPartition| {
+            let partition = broker.topics.partition(&topic.name, wanted.partition_index);
             let found = match &partition {
-                Some(partition) => find(partition, asked.timestamp),
+                Some(partition) => find(partition, wanted.timestamp),
                 None => Err(ResponseError::UnknownTopicOrPartition),
             };
             let response =
-                ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
+                ListOffsetsPartitionResponse::default().with_partition_index(wanted.partition_index);
             match found {
-                Ok(Place { offset, timestamp }) => {
+                Ok(TimestampAndOffset { offset, timestamp }) => {
                     let response = response.with_offset(offset).with_timestamp(timestamp);
-                    // Before version 4 the answer has no place for it, and encoding it fails.
+                    // Before version 4 the response has no field for it, and encoding it fails.
                     if version < 4 || offset < 0 { response } else { response.with_leader_epoch(0) }
                 }
                 Err(code) => response.with_error_code(code.code()),
@@ -44,26 +44,26 @@ pub fn answer(broker: &Broker, request: ListOffsetsRequest, version: i16) -> Lis
     ListOffsetsResponse::default().with_topics(topics.collect())
 }
 
-struct Place {
+struct TimestampAndOffset {
     offset: i64,
     timestamp: i64,
 }
 
 /// What means "no such record".
-const NOWHERE: Place = Place { offset: -1, timestamp: -1 };
+const NOWHERE: TimestampAndOffset = TimestampAndOffset { offset: -1, timestamp: -1 };
 
-fn find(partition: &Partition, timestamp: i64) -> Result<Place, ResponseError> {
+fn find(partition: &Partition, timestamp: i64) -> Result<TimestampAndOffset, ResponseError> {
     Ok(match timestamp {
-        LATEST => Place { offset: partition.offsets().end, timestamp: -1 },
-        EARLIEST => Place { offset: partition.offsets().start, timestamp: -1 },
-        NEWEST => partition
-            .newest()
-            .map_or(NOWHERE, |newest| Place { offset: newest.offset, timestamp: newest.timestamp }),
-        // Records are packed away in their batch, so the answer is the first record of the batch: never
+        LATEST => TimestampAndOffset { offset: partition.offsets().end, timestamp: -1 },
+        EARLIEST => TimestampAndOffset { offset: partition.offsets().start, timestamp: -1 },
+        NEWEST => partition.newest().map_or(NOWHERE, |newest| TimestampAndOffset {
+            offset: newest.offset,
+            timestamp: newest.timestamp,
+        }),
+        // Records are packed away in their batch, so the result is the first record of the batch: never
         // too late, at most one batch too early. Exact where batches hold one record.
-        _ => partition
-            .first_since(timestamp)
-            .map_err(|error| unreadable(&error))?
-            .map_or(NOWHERE, |batch| Place { offset: batch.base_offset, timestamp: batch.base_timestamp }),
+        _ => partition.first_since(timestamp).map_err(|error| unreadable(&error))?.map_or(NOWHERE, |batch| {
+            TimestampAndOffset { offset: batch.base_offset, timestamp: batch.base_timestamp }
+        }),
     })
 }

@@ -1,6 +1,6 @@
-//! Metadata: which topics there are, and whom to ask about them.
+//! Metadata: which topics there are, and who serves them.
 //!
-//! Asking for a topic that does not exist creates it, as Kafka does by default
+//! A request that names a topic which does not exist creates it, as Kafka does by default
 //! (`auto.create.topics.enable`).
 
 use kafka_protocol::ResponseError;
@@ -10,22 +10,22 @@ use kafka_protocol::messages::metadata_response::{
 };
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 
-use super::text;
+use super::response::text;
 use crate::broker::{Broker, CLUSTER, NODE};
 use crate::topics::CreateError;
 
-/// Answers for the topics named, or for all.
-pub async fn answer(broker: &Broker, request: MetadataRequest, version: i16) -> MetadataResponse {
+/// The topics named, or all.
+pub async fn respond(broker: &Broker, request: MetadataRequest, version: i16) -> MetadataResponse {
     // Before version 4 there was no choice.
     let may_create = version < 4 || request.allow_auto_topic_creation;
     let topics = match request.topics {
         // "All topics" is an empty list in version 0 and null later; an empty list then means none.
         Some(topics) if version > 0 || !topics.is_empty() => {
-            let mut answers = Vec::with_capacity(topics.len());
+            let mut described = Vec::with_capacity(topics.len());
             for topic in topics {
-                answers.push(one(broker, topic, may_create).await);
+                described.push(one(broker, topic, may_create).await);
             }
-            answers
+            described
         }
         _ => broker
             .topics
@@ -47,7 +47,7 @@ pub async fn answer(broker: &Broker, request: MetadataRequest, version: i16) -> 
 
 async fn one(broker: &Broker, topic: MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
     let Some(name) = topic.name else {
-        // Asked by id (KIP-516). Topics have none here.
+        // Requested by id (KIP-516). Topics have none here.
         return MetadataResponseTopic::default()
             .with_error_code(ResponseError::UnknownTopicId.code())
             .with_topic_id(topic.topic_id)
@@ -58,7 +58,7 @@ async fn one(broker: &Broker, topic: MetadataRequestTopic, may_create: bool) -> 
     }
     let created = if may_create {
         broker.topics.create(&name, broker.partitions, true).await.map_err(|error| match error {
-            // Someone else was faster: the client asks again at once.
+            // Someone else was faster: the client tries again at once.
             CreateError::Exists => ResponseError::LeaderNotAvailable,
             error => error.code(),
         })

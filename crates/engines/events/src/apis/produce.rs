@@ -1,4 +1,4 @@
-//! Produce: check, hand to the appender, answer when the disk has it.
+//! Produce: check, hand to the appender, respond when the disk has it.
 
 use std::sync::Arc;
 
@@ -8,22 +8,22 @@ use kafka_protocol::messages::produce_response::{PartitionProduceResponse, Topic
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 use tokio::sync::oneshot;
 
-use super::{Answer, Pending, Reply, text};
+use super::response::{Pending, Responder, Response, text};
 use crate::appender::{Append, Appended};
 use crate::batch::{Batch, Invalid};
 use crate::broker::Broker;
 use crate::partition::Partition;
 
-/// A partition's answer so far: certain, or left to the appender.
+/// A partition's part of the response so far: certain, or left to the appender.
 enum Part {
     Refused(ResponseError, String),
-    /// The place of its batch among those handed over, and where the partition's log begins.
+    /// The position of its batch among those handed over, and where the partition's log begins.
     HandedOver(usize, i64),
 }
 
 /// Checks every batch and hands the good ones over, in the order of requests; the future that is
 /// returned waits for the disk.
-pub async fn begin(broker: &Arc<Broker>, request: ProduceRequest, to: Reply) -> Pending {
+pub async fn begin(broker: &Arc<Broker>, request: ProduceRequest, to: Responder) -> Pending {
     let acks = request.acks;
     let mut batches = Vec::new();
     let mut topics = Vec::with_capacity(request.topic_data.len());
@@ -88,14 +88,14 @@ async fn finish(
     topics: Vec<(TopicName, Vec<(i32, Part)>)>,
     outcome: oneshot::Receiver<Appended>,
     acks: i16,
-    to: Reply,
-) -> anyhow::Result<Answer> {
+    to: Responder,
+) -> anyhow::Result<Response> {
     // An error means that nothing was handed over, or that the appender is gone: then this process
     // is about to end, and the producer may not be told that anything is on disk.
     let appended = outcome.await.ok();
     let times = appended.as_ref().map(|appended| appended.times);
     if acks == 0 {
-        return Ok(Answer { times, ..Answer::default() });
+        return Ok(Response { times, ..Response::default() });
     }
     let one = |(number, part): (i32, Part)| {
         let outcome = match part {
@@ -121,6 +121,6 @@ async fn finish(
             .with_name(name)
             .with_partition_responses(parts.into_iter().map(one).collect())
     });
-    let answer = to.with(&ProduceResponse::default().with_responses(responses.collect()))?;
-    Ok(Answer { times, ..answer })
+    let response = to.encode(&ProduceResponse::default().with_responses(responses.collect()))?;
+    Ok(Response { times, ..response })
 }

@@ -1,4 +1,4 @@
-//! ApiVersions: the first thing every client asks.
+//! ApiVersions: the first request of every client.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
@@ -20,8 +20,8 @@ pub const SERVED: &[(ApiKey, i16, i16, i16)] = &[
     (ApiKey::InitProducerId, 0, 0, 4),
 ];
 
-/// What is served; with an error beside it when the question came in a version that is not.
-pub fn answer(supported: bool) -> ApiVersionsResponse {
+/// What is served; with an error beside it when the request came in a version that is not.
+pub fn respond(supported: bool) -> ApiVersionsResponse {
     let one = |(api, advertised, _, last): &(ApiKey, i16, i16, i16)| {
         ApiVersion::default().with_api_key(*api as i16).with_min_version(*advertised).with_max_version(*last)
     };

@@ -4,13 +4,14 @@ use tokio::sync::oneshot;
 
 use super::{Append, Appended, Appender, Command, Failed, commit, is_full, run};
 use crate::batch::Batch;
-use crate::partition::{Keep, Partition, Rejected};
+use crate::partition::{Partition, Rejected};
+use crate::retention::Retention;
 use crate::testing::{Sent, batch};
 
 fn partition(folder: &tempfile::TempDir, name: &str) -> Arc<Partition> {
     let folder = folder.path().join(name);
     std::fs::create_dir(&folder).expect("a folder");
-    Arc::new(Partition::create(&folder, &folder, Keep::default()).expect("create"))
+    Arc::new(Partition::create(&folder, &folder, Retention::default()).expect("create"))
 }
 
 fn request(batches: Vec<(Arc<Partition>, Batch)>) -> (Append, oneshot::Receiver<Appended>) {

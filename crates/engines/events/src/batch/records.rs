@@ -6,7 +6,7 @@
 //! Numbers are zigzag varints of up to ten bytes, as in Protocol Buffers; a length of -1 is null. Nothing is
 //! allocated. Source: Kafka's documentation, "Implementation", §5.3.2 "Record".
 
-use super::{BatchHeader, Invalid};
+use super::header::{BatchHeader, Invalid};
 
 /// Compares the records with what their header says.
 pub(super) fn check(header: &BatchHeader, bytes: &[u8]) -> Result<(), Invalid> {

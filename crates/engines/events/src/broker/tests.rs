@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::Broker;
 use crate::config::Advertised;
-use crate::partition::Keep;
+use crate::retention::Retention;
 
 fn open(data: &Path) -> anyhow::Result<Arc<Broker>> {
     let advertised = Advertised { host: "127.0.0.1".into(), port: 9092 };
-    Broker::open(data, advertised, 3, Keep::default()).map(|(broker, _ended)| broker)
+    Broker::open(data, advertised, 3, Retention::default()).map(|(broker, _ended)| broker)
 }
 
 #[test]

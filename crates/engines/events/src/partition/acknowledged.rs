@@ -32,16 +32,16 @@ pub(super) struct Known {
 }
 
 impl Acknowledged {
-    /// Opens the file in `folder`, which will be at `place`, or makes it. Nothing is known when it was not there or
+    /// Opens the file in `folder`, which will be at `final_folder`, or makes it. Nothing is known when it was not there or
     /// is damaged.
-    pub(super) fn open(folder: &Path, place: &Path) -> io::Result<(Self, Option<Known>)> {
+    pub(super) fn open(folder: &Path, final_folder: &Path) -> io::Result<(Self, Option<Known>)> {
         let path = folder.join(NAME);
         let known = fs::read_to_string(&path).ok().and_then(|text| Known::parse(&text));
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
         let boot = fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned();
         let exact = known.as_ref().is_some_and(|(_, then)| !boot.is_empty() && *then == boot);
         let known = known.map(|(offset, _)| Known { offset, exact });
-        Ok((Acknowledged { file, path: place.join(NAME), boot }, known))
+        Ok((Acknowledged { file, path: final_folder.join(NAME), boot }, known))
     }
 
     /// Everything before `offset` is on the disk and will be acknowledged.

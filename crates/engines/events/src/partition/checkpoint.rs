@@ -68,13 +68,13 @@ pub(super) fn load_producers(segment: &Segment) -> Option<Producers> {
 }
 
 /// Under its final name whole and on the disk, or not at all.
-fn write(place: &Path, mut bytes: Vec<u8>) -> io::Result<()> {
+fn write(path: &Path, mut bytes: Vec<u8>) -> io::Result<()> {
     bytes.put_u32(crc32c::crc32c(&bytes));
-    let aside = place.with_added_extension("new");
-    let mut file = File::create(&aside)?;
+    let temporary = path.with_added_extension("new");
+    let mut file = File::create(&temporary)?;
     file.write_all(&bytes)?;
     file.sync_all()?;
-    fs::rename(aside, place)
+    fs::rename(temporary, path)
 }
 
 fn checked<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {

@@ -23,7 +23,7 @@ struct Entry {
     newest_before: i64,
 }
 
-/// Finds places in a log by offset or by time.
+/// Finds positions in a log by offset or by time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SparseIndex {
     entries: Vec<Entry>,
@@ -51,12 +51,12 @@ impl SparseIndex {
         }
     }
 
-    /// A place at or before the batch that holds `offset`: its position and the offset that begins there.
+    /// A position at or before the batch that holds `offset`, and the offset that begins there.
     pub(super) fn before_offset(&self, offset: i64) -> Option<(u64, i64)> {
         self.last_where(|entry| entry.base_offset <= offset)
     }
 
-    /// A place at or before the first batch that holds a record as new as `timestamp`.
+    /// A position at or before the first batch that holds a record as new as `timestamp`.
     pub(super) fn before_timestamp(&self, timestamp: i64) -> Option<(u64, i64)> {
         self.last_where(|entry| entry.newest_before < timestamp)
     }

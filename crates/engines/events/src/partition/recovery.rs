@@ -4,6 +4,7 @@
 //! sound, before and after it, is served.
 
 mod damage;
+mod tail;
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -17,13 +18,12 @@ use crate::batch::{BatchHeader, HEADER};
 use crate::limits::MAX_BATCH;
 
 use super::acknowledged::Acknowledged;
+use super::checkpoint;
+use super::disk::sync_folder;
 use super::producers::Producers;
-use super::retention::Start;
 use super::segment::{Segment, file_name};
-use super::{checkpoint, retention, sync_folder};
-
-/// Bytes read at once.
-const WINDOW: usize = 1 << 20;
+use super::start::Start;
+use tail::WINDOW;
 
 /// What a partition's folder holds.
 pub(super) struct Recovered {
@@ -90,8 +90,7 @@ pub(super) fn open(folder: &Path) -> anyhow::Result<Recovered> {
                 return Ok(Recovered { start, acknowledged, sealed, active: segment, file, producers });
             }
             if segment.length == 0 {
-                let remove = || retention::unlink(&segment);
-                save(&remove)?;
+                save(&|| segment.remove())?;
                 continue;
             }
             segment.index.thin();
@@ -140,7 +139,7 @@ fn segments(folder: &Path, start: i64) -> anyhow::Result<Vec<i64>> {
     let remove = |base: i64, why: &str| {
         tracing::info!(folder = %folder.display(), file = file_name(base), "removed: {why}");
         let segment = Segment::empty(folder, base);
-        retention::unlink(&segment).with_context(|| format!("remove {}", segment.path.display()))
+        segment.remove().with_context(|| format!("remove {}", segment.path.display()))
     };
     // A segment is deleted after the start has moved behind it.
     while let [_, (next, _), ..] = found[..]

@@ -7,7 +7,7 @@
 //! a sealed segment is not read again at start (that is what makes a start quick), so this is where
 //! damage is found: the reader gets everything before it, then an error, and the log names the byte.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,18 @@ impl Segment {
         self.path.with_extension("gap")
     }
 
+    /// Deletes its file and what is written down of it.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        let beside = [self.sealed_file(), self.producers_file(), self.gap_file()];
+        for path in [self.path.to_path_buf()].into_iter().chain(beside) {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Takes note of a batch at `position`, its end.
     pub(super) fn note(&mut self, header: &BatchHeader, position: u64) {
         self.index.note(header, position);
@@ -74,24 +86,24 @@ impl Segment {
     }
 
     /// The part of it where a walk to `offset` begins.
-    pub(super) fn before_offset(&self, offset: i64) -> Place {
-        self.place(self.index.before_offset(offset))
+    pub(super) fn before_offset(&self, offset: i64) -> Cursor {
+        self.cursor(self.index.before_offset(offset))
     }
 
     /// The part of it where a walk to the first record as new as `timestamp` begins.
-    pub(super) fn before_timestamp(&self, timestamp: i64) -> Place {
-        self.place(self.index.before_timestamp(timestamp))
+    pub(super) fn before_timestamp(&self, timestamp: i64) -> Cursor {
+        self.cursor(self.index.before_timestamp(timestamp))
     }
 
-    fn place(&self, entry: Option<(u64, i64)>) -> Place {
+    fn cursor(&self, entry: Option<(u64, i64)>) -> Cursor {
         let (position, offset) = entry.unwrap_or((0, self.base_offset));
-        Place { path: Arc::clone(&self.path), position, offset, end: self.length }
+        Cursor { path: Arc::clone(&self.path), position, offset, end: self.length }
     }
 }
 
-/// A stretch of a segment that never changes: from the start of a batch to the last committed byte.
+/// Where a reader is in a segment, and how far it may go. That stretch never changes: from the start of a batch to the last committed byte.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Cursor {
     pub(super) path: Arc<Path>,
     pub(super) position: u64,
     /// The offset of the batch that begins at `position`.
@@ -99,35 +111,35 @@ pub(super) struct Place {
     pub(super) end: u64,
 }
 
-impl Place {
+impl Cursor {
     /// Opens the file, unless it is there already.
     pub(super) fn open(self, file: Option<Arc<File>>) -> io::Result<View> {
         let file = match file {
             Some(file) => file,
             None => Arc::new(File::open(&self.path)?),
         };
-        Ok(View { place: self, file, window: Vec::new(), window_at: 0 })
+        Ok(View { cursor: self, file, window: Vec::new(), window_at: 0 })
     }
 }
 
-/// A place being read.
+/// A segment being read.
 pub(super) struct View {
-    pub(super) place: Place,
+    pub(super) cursor: Cursor,
     file: Arc<File>,
     window: Vec<u8>,
     window_at: u64,
 }
 
 impl View {
-    /// Goes from batch to batch, verifying each, until one is `wanted`. The place then begins there.
+    /// Goes from batch to batch, verifying each, until one is `wanted`. The cursor is then there.
     pub(super) fn find(&mut self, wanted: impl Fn(&BatchHeader) -> bool) -> io::Result<Option<BatchHeader>> {
-        while self.place.position < self.place.end {
+        while self.cursor.position < self.cursor.end {
             let header = self.batch()?;
             if wanted(&header) {
                 return Ok(Some(header));
             }
-            self.place.position += header.length as u64;
-            self.place.offset = header.next_offset();
+            self.cursor.position += header.length as u64;
+            self.cursor.offset = header.next_offset();
         }
         Ok(None)
     }
@@ -138,7 +150,7 @@ impl View {
         let Some(first) = self.find(|header| header.last_offset() >= offset)? else {
             return Ok(Bytes::new());
         };
-        let Place { position, end, .. } = self.place;
+        let Cursor { position, end, .. } = self.cursor;
         let available = usize::try_from(end - position).unwrap_or(usize::MAX);
         let limit = if at_least_one { limit.max(first.length) } else { limit };
         let mut bytes = vec![0; available.min(limit)];
@@ -152,9 +164,9 @@ impl View {
         Ok(bytes.into())
     }
 
-    /// The batch at the place.
+    /// The batch at the cursor.
     fn batch(&mut self) -> io::Result<BatchHeader> {
-        let Place { position, offset, end, .. } = self.place;
+        let Cursor { position, offset, end, .. } = self.cursor;
         self.load(HEADER)?;
         let front = self.loaded();
         let length = BatchHeader::parse(front)
@@ -165,17 +177,17 @@ impl View {
         sound(self.loaded(), offset).ok_or_else(|| self.damaged())
     }
 
-    /// Reads on so that `length` bytes from the place are in the window.
+    /// Reads on so that `length` bytes from the cursor on are in the window.
     fn load(&mut self, length: usize) -> io::Result<()> {
         if self.loaded().len() >= length {
             return Ok(());
         }
-        let left = usize::try_from(self.place.end - self.place.position).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.cursor.end - self.cursor.position).unwrap_or(usize::MAX);
         if left < length {
             return Err(self.damaged());
         }
         self.window.resize(left.min(length.max(WALK)), 0);
-        self.window_at = self.place.position;
+        self.window_at = self.cursor.position;
         match self.file.read_exact_at(&mut self.window, self.window_at) {
             // Shorter than it was: as bad as changed.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged()),
@@ -183,15 +195,15 @@ impl View {
         }
     }
 
-    /// What the window holds from the place on.
+    /// What the window holds from the cursor on.
     fn loaded(&self) -> &[u8] {
         let skip =
-            self.place.position.checked_sub(self.window_at).and_then(|skip| usize::try_from(skip).ok());
+            self.cursor.position.checked_sub(self.window_at).and_then(|skip| usize::try_from(skip).ok());
         skip.and_then(|skip| self.window.get(skip..)).unwrap_or_default()
     }
 
     fn damaged(&self) -> io::Error {
-        let Place { path, position, offset, .. } = &self.place;
+        let Cursor { path, position, offset, .. } = &self.cursor;
         let text = format!(
             "{} is damaged at byte {position}: the record batch with offset {offset} should begin there. \
              Everything before it can be read. Restore the file from a copy; or, to have what is sound behind it served, \

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Keep, LOG_FILE, Partition, Rejected};
+use super::{LOG_FILE, Partition, Rejected};
 use crate::batch::Batch;
+use crate::retention::Retention;
 use crate::testing::{Sent, batch, records};
 
 pub(super) fn empty() -> (TempDir, Partition) {
     let folder = tempfile::tempdir().expect("a folder");
-    let partition = Partition::create(folder.path(), folder.path(), Keep::default()).expect("create");
+    let partition = Partition::create(folder.path(), folder.path(), Retention::default()).expect("create");
     (folder, partition)
 }
 
@@ -97,7 +98,7 @@ fn repetitions_are_recognised_after_a_restart() {
     let sent = |sequence| Sent { producer: 9, epoch: 0, sequence, ..Sent::default() }.bytes();
     append(&partition, &[sent(0), sent(1)]);
     drop(partition);
-    let partition = Partition::open(folder.path(), Keep::default()).expect("open");
+    let partition = Partition::open(folder.path(), Retention::default()).expect("open");
     assert_eq!(append(&partition, &[sent(1), sent(5), sent(2)]), [Ok(1), Err(Rejected::OutOfOrder), Ok(2)]);
 }
 
@@ -126,7 +127,7 @@ fn the_sparse_index_finds_every_offset_and_time() {
         assert_eq!(append(&partition, &[sent.bytes()]), [Ok(offset)]);
         offset += number % 3 + 1;
     }
-    for partition in [&partition, &Partition::open(folder.path(), Keep::default()).expect("open")] {
+    for partition in [&partition, &Partition::open(folder.path(), Retention::default()).expect("open")] {
         for wanted in 0..offset {
             let found = records(partition.read(wanted, 0, true).expect("read"));
             assert!(found.iter().any(|(offset, _)| *offset == wanted), "{wanted}: {found:?}");
@@ -167,7 +168,7 @@ proptest! {
         }
         prop_assert_eq!(everything(&partition), expected(&all));
         drop(partition);
-        let reopened = Partition::open(folder.path(), Keep::default()).expect("open");
+        let reopened = Partition::open(folder.path(), Retention::default()).expect("open");
         prop_assert_eq!(everything(&reopened), expected(&all));
         prop_assert_eq!(reopened.offsets().end, i64::try_from(all.len()).expect("fits"));
     }
@@ -179,7 +180,7 @@ proptest! {
         append(&partition, &[batch(&["a"]), batch(&["b"])]);
         drop(partition);
         edit(folder.path(), |bytes| bytes.extend_from_slice(&garbage));
-        let partition = Partition::open(folder.path(), Keep::default()).expect("open");
+        let partition = Partition::open(folder.path(), Retention::default()).expect("open");
         prop_assert_eq!(everything(&partition), expected(&["a", "b"]));
     }
 }

@@ -61,7 +61,7 @@ impl Writer {
         }
     }
 
-    /// Gives a batch its place behind all that was staged before it.
+    /// Gives a batch its offset, behind all that was staged before it.
     ///
     /// Returns the offset of its first record: the old one if the batch is a repetition.
     pub(super) fn stage(&mut self, batch: &Batch) -> Result<i64, Rejected> {

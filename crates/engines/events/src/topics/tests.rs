@@ -2,12 +2,12 @@ use std::fs;
 
 use super::{CreateError, MAX_NAME, Topics};
 use crate::limits::MAX_PARTITIONS;
-use crate::partition::Keep;
+use crate::retention::Retention;
 
 #[tokio::test]
 async fn topics_are_there_after_reopening() {
     let data = tempfile::tempdir().expect("a folder");
-    let topics = Topics::open(data.path(), Keep::default()).expect("open");
+    let topics = Topics::open(data.path(), Retention::default()).expect("open");
     topics.create("item-added", 3, true).await.expect("create");
     assert!(matches!(topics.create("item-added", 3, true).await, Err(CreateError::Exists)));
     topics.create("looked-at", 1, false).await.expect("could be created");
@@ -16,7 +16,7 @@ async fn topics_are_there_after_reopening() {
     drop(topics);
     // A crash in the middle of a creation leaves this.
     fs::create_dir_all(data.path().join("creating/half/0")).expect("a folder");
-    let topics = Topics::open(data.path(), Keep::default()).expect("open");
+    let topics = Topics::open(data.path(), Retention::default()).expect("open");
     let all: Vec<_> = topics.all().into_iter().map(|(name, partitions)| (name, partitions.len())).collect();
     assert_eq!(all, [("item-added".to_owned(), 3)]);
     assert!(topics.partition("item-added", 2).is_some());
@@ -27,7 +27,7 @@ async fn topics_are_there_after_reopening() {
 #[tokio::test]
 async fn names_cannot_leave_the_folder() {
     let data = tempfile::tempdir().expect("a folder");
-    let topics = Topics::open(data.path(), Keep::default()).expect("open");
+    let topics = Topics::open(data.path(), Retention::default()).expect("open");
     let long = "x".repeat(MAX_NAME + 1);
     for name in ["", ".", "..", "../up", "a/b", "a\0b", "ä", " ", &long] {
         assert!(matches!(topics.create(name, 1, true).await, Err(CreateError::Name)), "{name:?} was taken");
@@ -41,7 +41,7 @@ async fn names_cannot_leave_the_folder() {
 #[tokio::test]
 async fn partitions_are_limited() {
     let data = tempfile::tempdir().expect("a folder");
-    let topics = Topics::open(data.path(), Keep::default()).expect("open");
+    let topics = Topics::open(data.path(), Retention::default()).expect("open");
     let all = i32::try_from(MAX_PARTITIONS).expect("fits");
     for count in [0, -1, i32::MIN, all + 1, i32::MAX] {
         assert!(matches!(topics.create("t", count, true).await, Err(CreateError::Partitions)), "{count}");
@@ -58,6 +58,6 @@ fn a_missing_partition_is_missing_data() {
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join("00000000000000000000.log"), "").expect("a file");
     }
-    let error = Topics::open(data.path(), Keep::default()).expect_err("refused").to_string();
+    let error = Topics::open(data.path(), Retention::default()).expect_err("refused").to_string();
     assert!(error.contains("1 is not one of them"), "{error}");
 }

@@ -1,5 +1,5 @@
 //! A server in this process and a client that is no more than frames.
-#![allow(dead_code, unreachable_pub, reason = "shared by test binaries")]
+#![allow(dead_code, unreachable_pub, reason = "the benchmark uses a part of it")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -154,7 +154,7 @@ impl Client {
     }
 
     /// Whether anything arrives within this time.
-    pub async fn has_answer(&self, within: Duration) -> bool {
+    pub async fn has_response(&self, within: Duration) -> bool {
         tokio::time::timeout(within, self.stream.peek(&mut [0; 1])).await.is_ok()
     }
 

@@ -2,19 +2,16 @@
 //! instead of asking again for ever. The clients themselves, as users have them; `.ci/readers` installs those that
 //! are not programs of their own. What each says is in docs/data-tier.md.
 
-mod client;
-mod process;
-mod real_kafka;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use client::name;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
-use process::Events;
-use real_kafka::did_not_run;
+
+use crate::client::name;
+use crate::engines::did_not_run;
+use crate::process::Events;
 
 /// sarama asks five times whatever the error, two seconds apart; the others once. A client that waits for ever is
 /// told apart from these.

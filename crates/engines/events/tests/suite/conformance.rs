@@ -1,16 +1,8 @@
 //! One suite, any engine: the lab's event log and a real Apache Kafka must answer alike.
 //!
-//! The suite knows an address and nothing else. `KAFKA_ADDRESS=127.0.0.1:9092 cargo test -p events --test
-//! engines any_address` runs it on whatever listens there. What is asked: with `kcat`, as users do; and in
+//! The suite knows an address and nothing else. `KAFKA_ADDRESS=127.0.0.1:9092 cargo test -p events --test suite
+//! any_address` runs it on whatever listens there. What is asked: with `kcat`, as users do; and in
 //! frames of our own, where a client would hide what was answered.
-
-#[path = "../src/testing.rs"]
-mod testing;
-
-mod client;
-mod kcat;
-mod process;
-mod real_kafka;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,11 +21,12 @@ use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{Compression, OffsetAt, UnknownTopicHandling};
 use rskafka::record::Record;
 
-use client::{Client, fetch, list_offsets, name, produce};
-use kcat::kcat;
-use process::{Events, LIMIT};
-use real_kafka::{Kafka, did_not_run};
-use testing::{Sent, batch, records};
+use events::testing::{Sent, batch, records};
+
+use crate::client::{Client, fetch, list_offsets, name, produce};
+use crate::engines::{Engine, did_not_run};
+use crate::kcat::kcat;
+use crate::process::{Events, LIMIT};
 
 #[tokio::test]
 async fn on_events() {
@@ -44,8 +37,8 @@ async fn on_events() {
 
 #[tokio::test]
 async fn on_apache_kafka() {
-    match Kafka::start().await {
-        Ok(kafka) => suite(kafka.address).await,
+    match Engine::kafka(&crate::workspace()).await {
+        Ok(kafka) => suite(kafka.address()).await,
         Err(why) => did_not_run("the suite on Apache Kafka", &why),
     }
 }
@@ -79,8 +72,8 @@ async fn topic(address: SocketAddr, topic: &'static str) -> Client {
             .with_replication_factor(1);
         let request = CreateTopicsRequest::default().with_timeout_ms(10_000).with_topics(vec![wanted]);
         let _: CreateTopicsResponse = client.call(4, &request).await;
-        let asked = MetadataRequestTopic::default().with_name(Some(name(topic)));
-        let request = MetadataRequest::default().with_topics(Some(vec![asked]));
+        let wanted = MetadataRequestTopic::default().with_name(Some(name(topic)));
+        let request = MetadataRequest::default().with_topics(Some(vec![wanted]));
         let known: MetadataResponse = client.call(9, &request).await;
         let partitions = &known.topics[0].partitions;
         let led = partitions.iter().filter(|p| p.error_code == 0 && p.leader_id.0 >= 0).count();
@@ -223,7 +216,7 @@ async fn repetitions_are_kept_once_and_gaps_refused(address: SocketAddr) {
             id = Some(answer.producer_id.0);
             break;
         }
-        assert!(!client.has_answer(Duration::from_millis(50)).await, "nothing was asked");
+        assert!(!client.has_response(Duration::from_millis(50)).await, "nothing was asked");
     }
     let producer = id.expect("a producer id");
     let sent = |sequence| {
@@ -274,7 +267,7 @@ async fn a_waiting_fetch_is_woken(address: SocketAddr) {
     let mut reader = topic(address, "woken").await;
     let mut writer = Client::connect(address).await.expect("connect");
     reader.send(12, &fetch("woken", 0, 0, 120_000)).await;
-    assert!(!reader.has_answer(Duration::from_millis(50)).await);
+    assert!(!reader.has_response(Duration::from_millis(50)).await);
     let response: ProduceResponse = writer.call(9, &produce("woken", 0, batch(&["news"]), -1)).await;
     assert_eq!(produced(&response), (0, 0));
     let response: FetchResponse = reader.receive(12).await;

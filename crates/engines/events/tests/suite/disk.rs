@@ -1,12 +1,5 @@
 //! When the disk is full, when it lies, and when it is to be kept small: the real program.
 
-#[path = "../src/testing.rs"]
-mod testing;
-
-mod client;
-mod process;
-mod real_kafka;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,10 +12,11 @@ use kafka_protocol::messages::{
 };
 use tempfile::TempDir;
 
-use client::{Client, fetch, list_offsets, name, produce};
-use process::{Events, LIMIT};
-use real_kafka::did_not_run;
-use testing::{Sent, batch, records};
+use events::testing::{Sent, batch, records};
+
+use crate::client::{Client, fetch, list_offsets, name, produce};
+use crate::engines::did_not_run;
+use crate::process::{Events, LIMIT};
 
 /// A disk of its own, gone when dropped.
 struct Disk(TempDir);
@@ -242,6 +236,6 @@ async fn old_records_go_and_clients_are_told_where_the_log_begins() {
     assert_eq!(get(&mut client, 17).await, (0, Vec::new()));
     let now = i64::try_from(hop::clock::now() / 1_000_000).expect("fits") + 3_600_000;
     assert_eq!(send(&mut client, Sent { timestamp: now, ..Sent::default() }).await, (0, 17));
-    assert!(!client.has_answer(Duration::from_millis(300)).await);
+    assert!(!client.has_response(Duration::from_millis(300)).await);
     assert_eq!(get(&mut client, 17).await.1.len(), 1, "what is young stays");
 }

@@ -1,5 +1,5 @@
 //! The client that people have installed.
-#![allow(unreachable_pub, reason = "shared by test binaries")]
+#![allow(unreachable_pub, reason = "used within this program only")]
 
 use std::net::SocketAddr;
 use std::process::Stdio;

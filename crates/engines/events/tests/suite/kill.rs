@@ -1,17 +1,12 @@
 //! What was acknowledged is there after `kill -9`. The real program, killed in the middle of its work.
 
-#[path = "../src/testing.rs"]
-mod testing;
-
-mod client;
-mod process;
-
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{FetchResponse, MetadataRequest, MetadataResponse, ProduceResponse};
 
-use client::{Client, fetch, name, produce};
-use process::Events;
-use testing::{batch, records};
+use events::testing::{batch, records};
+
+use crate::client::{Client, fetch, name, produce};
+use crate::process::Events;
 
 const ROUNDS: usize = 4;
 /// Requests sent before looking at answers, so that a kill finds some in every stage.

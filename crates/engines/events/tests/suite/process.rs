@@ -1,5 +1,5 @@
 //! The event log as a process of its own, as the lab runs it: settings through the environment.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "shared by several binaries")]
+#![allow(dead_code, unreachable_pub, reason = "the benchmark uses a part of it")]
 
 use std::fs::{self, File};
 use std::net::SocketAddr;

@@ -1,10 +1,5 @@
 //! The event log as its clients meet it: over a socket, in frames encoded by `kafka-protocol`.
 
-#[path = "../src/testing.rs"]
-mod testing;
-
-mod client;
-
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,9 +14,10 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use client::{Client, Server, fetch, list_offsets, name, produce};
+use events::testing::{Sent, batch, records};
 use journey::semconv::attribute;
-use testing::{Sent, batch, records};
+
+use crate::client::{Client, Server, fetch, list_offsets, name, produce};
 
 /// What came back for the only partition of a produce request: error code and base offset.
 fn produced(response: &ProduceResponse) -> (i16, i64) {
@@ -39,14 +35,14 @@ fn fetched(response: &FetchResponse) -> Vec<(i64, String)> {
 async fn a_topic_is_created_by_asking_for_it() {
     let server = Server::start().await;
     let mut client = server.connect().await;
-    let ask = |may_create| {
+    let metadata = |may_create| {
         let topic = MetadataRequestTopic::default().with_name(Some(name("item-added")));
         MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(may_create)
     };
-    let absent: MetadataResponse = client.call(9, &ask(false)).await;
+    let absent: MetadataResponse = client.call(9, &metadata(false)).await;
     assert_eq!(absent.topics[0].error_code, ResponseError::UnknownTopicOrPartition.code());
     for version in 0..=12 {
-        let present: MetadataResponse = client.call(version, &ask(true)).await;
+        let present: MetadataResponse = client.call(version, &metadata(true)).await;
         assert_eq!(present.topics[0].error_code, 0);
         assert_eq!(present.topics[0].partitions.len(), 3);
         assert_eq!(present.brokers[0].port, i32::from(server.address.port()));
@@ -115,7 +111,7 @@ async fn a_waiting_fetch_is_woken_by_an_append() {
     reader.send(12, &fetch("item-added", 0, 0, 120_000)).await;
     let response: ProduceResponse = writer.call(9, &produce("item-added", 2, batch(&["elsewhere"]), 1)).await;
     assert_eq!(produced(&response), (0, 0));
-    assert!(!reader.has_answer(Duration::from_millis(50)).await, "another partition is not awaited");
+    assert!(!reader.has_response(Duration::from_millis(50)).await, "another partition is not awaited");
     let response: ProduceResponse = writer.call(9, &produce("item-added", 0, batch(&["news"]), 1)).await;
     assert_eq!(produced(&response), (0, 0));
     let response: FetchResponse = reader.receive(12).await;
@@ -374,7 +370,7 @@ async fn stopping_answers_what_waits() {
     let server = Server::with_topic("item-added").await;
     let mut reader = server.connect().await;
     reader.send(12, &fetch("item-added", 0, 0, 120_000)).await;
-    assert!(!reader.has_answer(Duration::from_millis(50)).await);
+    assert!(!reader.has_response(Duration::from_millis(50)).await);
     let stopped = server.stop();
     let response: FetchResponse = reader.receive(12).await;
     assert_eq!(fetched(&response), []);

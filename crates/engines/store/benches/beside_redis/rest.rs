@@ -36,11 +36,11 @@ pub(crate) async fn while_rewriting() {
         clients.run(Kind::Cart, 20).await;
         let mut figures = Figures::default();
         let begun = clock::monotonic();
-        let mut asked = Client::connect(server.address).expect("it listens");
-        asked.say("BGREWRITEAOF").expect("it starts");
+        let mut client = Client::connect(server.address).expect("it listens");
+        client.say("BGREWRITEAOF").expect("it starts");
         loop {
             figures.add(clients.run(Kind::Cart, 5).await);
-            let info = format!("{:?}", asked.say("INFO persistence").expect("it answers"));
+            let info = format!("{:?}", client.say("INFO persistence").expect("it answers"));
             if info.contains("aof_rewrite_in_progress:0") || clock::since(begun) > LIMIT {
                 break;
             }

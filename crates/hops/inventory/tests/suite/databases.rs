@@ -1,15 +1,12 @@
 //! The same promises on each database: SQLite, and a real PostgreSQL.
 
-#[path = "../../../../../tests/src/engines.rs"]
-mod engines;
-
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use inventory::config::DatabaseUrl;
 use inventory::stock::{Change, Item, Released, Reservation, Stock, StockError, Taken};
 
-use engines::{Engine, did_not_run};
+use crate::engines::{Engine, did_not_run};
 
 /// How long a server may take.
 const LIMIT: Duration = Duration::from_secs(60);

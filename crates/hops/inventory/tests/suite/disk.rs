@@ -1,18 +1,16 @@
 //! When the disk is full: the real program on a small disk of its own.
 
-#[path = "../../../../tests/src/engines.rs"]
-mod engines;
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use engines::did_not_run;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::engines::did_not_run;
 
 /// Nothing takes this long unless it is broken.
 const LIMIT: Duration = Duration::from_secs(60);

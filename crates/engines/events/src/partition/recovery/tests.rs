@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use super::damage::DIES_AT;
 use crate::partition::acknowledged::after_a_restart_of_the_machine;
 use crate::partition::tests::{append, edit, empty, everything, expected};
-use crate::partition::{Keep, LOG_FILE, Partition, Rejected};
+use crate::partition::{LOG_FILE, Partition, Rejected};
+use crate::retention::Retention;
 use crate::testing::{Sent, batch, records};
 
 /// A closed log of three acknowledged batches of one record each.
@@ -23,7 +24,7 @@ fn three() -> (TempDir, usize) {
 }
 
 fn open(folder: &Path) -> Partition {
-    Partition::open(folder, Keep::default()).expect("it starts")
+    Partition::open(folder, Retention::default()).expect("it starts")
 }
 
 /// All that can be read, from one segment after the other.
@@ -230,7 +231,7 @@ fn a_death_during_recovery_changes_nothing() {
             edit(folder.path(), |bytes| damage(bytes, one));
             for point in deaths {
                 DIES_AT.set((*point).to_owned());
-                let error = Partition::open(folder.path(), Keep::default()).expect_err("it dies");
+                let error = Partition::open(folder.path(), Retention::default()).expect_err("it dies");
                 assert!(format!("{error:#}").contains(point), "{error:#}");
             }
             DIES_AT.take();

@@ -3,12 +3,12 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::Keep;
 use crate::batch::Batch;
 use crate::partition::{Partition, Rejected, segment::file_name};
+use crate::retention::Retention;
 use crate::testing::{Sent, batch, records};
 
-const SMALL: Keep = Keep { segment_bytes: 200, bytes: None, age_ms: None };
+const SMALL: Retention = Retention { segment_bytes: 200, bytes: None, age_ms: None };
 
 fn append(partition: &Partition, sent: Sent<'_>) -> Result<i64, Rejected> {
     partition.roll_if_due();
@@ -20,7 +20,7 @@ fn append(partition: &Partition, sent: Sent<'_>) -> Result<i64, Rejected> {
 }
 
 /// Twelve numbered records of one idempotent producer, one batch each, three batches per segment.
-fn twelve(keep: Keep) -> (TempDir, Partition) {
+fn twelve(keep: Retention) -> (TempDir, Partition) {
     let folder = tempfile::tempdir().expect("a folder");
     let partition = Partition::create(folder.path(), folder.path(), keep).expect("create");
     for number in 0..12 {
@@ -96,7 +96,7 @@ fn a_log_in_segments_reads_as_one_before_and_after_a_restart() {
 #[test]
 fn what_is_too_much_goes_by_whole_segments_and_the_rest_keeps_its_offsets() {
     let length = numbered(0).bytes().len() as u64;
-    let keep = Keep { bytes: Some(5 * length), ..SMALL };
+    let keep = Retention { bytes: Some(5 * length), ..SMALL };
     let (folder, partition) = twelve(keep);
     partition.retain(0);
     // Six of twelve are left: deleting three more would leave fewer than five.
@@ -112,7 +112,7 @@ fn what_is_too_much_goes_by_whole_segments_and_the_rest_keeps_its_offsets() {
 
 #[test]
 fn what_is_too_old_goes_the_active_segment_included() {
-    let keep = Keep { age_ms: Some(5_000), ..SMALL };
+    let keep = Retention { age_ms: Some(5_000), ..SMALL };
     let (folder, partition) = twelve(keep);
     partition.retain(8_000);
     assert_eq!(partition.offsets(), 3..12, "the newest of the first segment is 6 s old, of the second 3 s");
@@ -153,7 +153,11 @@ fn a_start_with_a_flipped_bit_is_refused_and_never_hides_records() {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         fs::write(&path, &flipped).expect("write");
-        assert!(super::Start::open(folder.path()).is_err(), "{:?}", String::from_utf8_lossy(&flipped));
+        assert!(
+            crate::partition::start::Start::open(folder.path()).is_err(),
+            "{:?}",
+            String::from_utf8_lossy(&flipped)
+        );
     }
 }
 
