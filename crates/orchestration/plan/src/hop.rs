@@ -36,7 +36,7 @@ pub struct Hop {
 }
 
 impl Hop {
-    /// Its role.
+    /// What it does in the stack; its settings say so.
     pub fn role(&self) -> Role {
         match self.settings {
             Settings::Dns { .. } => Role::Dns,

@@ -17,7 +17,7 @@ pub enum Config {
     /// `./lab.toml`, else the workspace's, else [`DEFAULT`].
     #[default]
     Found,
-    /// This file.
+    /// A path as it was typed: from the current folder.
     File(PathBuf),
     /// This text; for tests.
     Text(String),

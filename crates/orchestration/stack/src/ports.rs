@@ -47,7 +47,7 @@ pub struct Taken {
     pub hop: String,
     /// The key in lab.toml.
     pub key: &'static str,
-    /// The address.
+    /// With the offset of all ports.
     pub address: SocketAddr,
     /// What the kernel said.
     pub error: String,

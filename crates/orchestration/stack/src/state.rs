@@ -36,7 +36,7 @@ pub struct Run {
 pub struct RunHop {
     /// The hop.
     pub name: String,
-    /// Its role.
+    /// As lab.toml spells it.
     pub role: String,
     /// Its process when the lab had started; a restart changes it (`lab status` knows).
     pub pid: Option<u32>,

@@ -19,8 +19,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("comments", "journey", "not yet"),
     ("comments", "kafka-client", "not yet"),
     ("comments", "lab", "not yet"),
-    ("comments", "plan", "not yet"),
-    ("comments", "stack", "not yet"),
     ("comments", "store", "not yet"),
     ("comments", "tap", "not yet"),
     ("first files", "cart", "not yet"),

@@ -28,9 +28,9 @@ pub(super) const DAY: u64 = 86_400;
 /// A certificate as `lab certs` shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct CertificateFile {
-    /// The file.
+    /// PEM; its key lies beside it.
     pub file: PathBuf,
-    /// What it is for.
+    /// The names and addresses that it vouches for.
     pub names: Vec<String>,
     /// From when to when it is valid, in seconds since the Unix epoch.
     pub validity: Validity,

@@ -29,7 +29,7 @@ pub enum State {
 pub struct Status {
     /// The hop.
     pub name: String,
-    /// Its role.
+    /// As lab.toml spells it.
     pub role: String,
     /// Where it answers.
     pub listen: SocketAddr,
