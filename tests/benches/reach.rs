@@ -111,7 +111,7 @@ async fn running(states: &Path, name: &str) -> anyhow::Result<Run> {
     let at_rest = hop::wait::until("the lab to be at rest", LIMIT, async || {
         // Both journeys are made when the next measurement gets its turn.
         let options = measure::Options { cold: false, ..Default::default() };
-        lab::control::ask_measure(&run, &options).await.ok().map(drop)
+        lab::control::client::measure(&run, &options).await.ok().map(drop)
     });
     at_rest.await?;
     Ok(run)

@@ -1,470 +1,17 @@
-//! The command line: what can be asked of the lab, and how it ends.
+//! The command line of this process: parsed, handed to its command, ended with an exit code.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser as _;
+use plan::PlanError;
 
-use crate::options::Options;
-use crate::plan::{Config, PlanError};
+use crate::arguments::{Cli, Command};
+use crate::command::{
+    budget, certs, check, curl, diff, doctor, events, export, measure, recipes, run, status,
+};
+use crate::outcome::{Misuse, Outcome};
+use crate::print;
 use crate::state::AlreadyRuns;
-use crate::{command, print};
-
-const ABOUT: &str = "\
-Follows one web request through every layer of a modern stack: real programs, real protocols, measured.";
-
-const LONG_ABOUT: &str = "\
-Follows one web request through every layer of a modern stack: real programs, real protocols, measured.
-
-Without a command: starts everything, measures one cold and one warm journey of POST /cart/items,
-prints both, and stays up; whatever you then ask with curl or a browser is printed, too.";
-
-const AFTER: &str = "\
-Examples:
-  lab                                     the whole stack; Ctrl-C stops it
-  lab curl -i /cart                       in another terminal: curl, with the lab's DNS, CA and token
-  lab measure -n 200 --warm               200 warm journeys: where the time goes, with percentiles
-  lab --swap store=redis-server --swap ingress=nginx      the same with real programs in their place
-  lab recipes                             which real programs fit which slot, and what to install
-  lab --set hop.cart-pod-abc12.workers=1  the same with another setting
-  lab --set lab.name=two --set network.port_offset=100      a second lab beside the first
-
-Exit codes: 0 good; 1 a check failed; 2 wrong usage or a wrong plan; 3 could not be started or measured.";
-
-/// Everything that can be asked.
-#[derive(Parser, Debug)]
-#[command(name = "lab", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER)]
-pub struct Cli {
-    /// Stop after the two journeys are printed
-    #[arg(long)]
-    pub(crate) once: bool,
-    #[command(flatten)]
-    global: Global,
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-}
-
-/// Options of every command.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Every command")]
-pub(crate) struct Global {
-    /// The plan [default: ./lab.toml, else the workspace's, else the one built in]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Change a key of the plan, such as hop.lb.balance=round-robin; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-    /// Start another program in the place of a hop, or of all hops of a role: a recipe (`lab recipes`), or a
-    /// command of your own, in which {LISTEN}, {IP}, {PORT}, {DATA_DIR} and every variable of its environment
-    /// are filled in; may be repeated
-    #[arg(long, value_name = "NAME_OR_ROLE=RECIPE_OR_COMMAND")]
-    pub(crate) swap: Vec<String>,
-    /// Print results as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Do not build the hops first
-    #[arg(long)]
-    pub(crate) no_build: bool,
-}
-
-impl Global {
-    /// Options may stand before the command and behind it; what is behind it comes later.
-    fn and(mut self, later: &Global) -> Self {
-        self.config = later.config.clone().or(self.config);
-        self.set.extend(later.set.iter().cloned());
-        self.swap.extend(later.swap.iter().cloned());
-        self.json |= later.json;
-        self.no_build |= later.no_build;
-        self
-    }
-
-    pub(crate) fn options(&self) -> Options {
-        Options {
-            config: self.config.clone().map_or(Config::Found, Config::File),
-            sets: self.set.clone(),
-            swaps: self.swap.clone(),
-            build: !self.no_build,
-            ..Options::default()
-        }
-    }
-}
-
-/// The commands.
-#[derive(Subcommand, Debug)]
-pub(crate) enum Command {
-    /// Measure journeys: on the running lab, or on one that is started for this and stopped afterwards
-    #[command(after_help = "\
-Examples:
-  lab measure                         one cold journey, one warm
-  lab measure -n 500 --warm           500 warm ones: percentiles, and who takes how much at p50
-  lab measure -n 1000 --warm --format json --out before.json       then: lab diff before.json after.json
-  lab measure --rate 200 --duration 10        200 requests per second for 10 s, whatever the answers do
-  lab measure -n 500 --warm --overhead        what measuring itself costs, too
-  lab measure --tap -n 100 --warm     what the packets on loopback say of it, beside what the programs say
-  lab measure --tap --pcap journey.pcap --keys journey.keys
-                                      then: wireshark -o tls.keylog_file:journey.keys journey.pcap
-  lab measure -n 200 --format html --out journey.html      a page to look at, and to share
-  lab measure --cold -n 20 --swap lb=haproxy --swap resolver=unbound
-  lab measure --swap lb='haproxy -db -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
-
-Cold: empty DNS caches and a new connection. Warm: everything was used before.
-With --rate (an open loop) a request's time counts from when it was due: a stack that stalls cannot hold
-back the requests that would have shown it.")]
-    Measure {
-        #[command(flatten)]
-        global: Global,
-        #[command(flatten)]
-        measure: Wanted,
-    },
-    /// Turn a saved measurement (journey/1) into a page, a HAR, a Perfetto trace or a table
-    #[command(after_help = "\
-Examples:
-  lab measure -n 200 --json --out journey.json
-  lab export journey.json --out journey.html            a page: waterfalls, distributions, the table
-  lab export journey.json --format har --out journey.har       developer tools, Network: import HAR file
-  lab export journey.json --format perfetto --out journey.trace.json      ui.perfetto.dev: Open trace file
-  lab measure --json | lab export - --format table")]
-    Export {
-        /// What `lab measure --json` wrote; - reads standard input
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// How it is written
-        #[arg(long, value_enum, default_value_t = Format::Html)]
-        format: Format,
-        /// Write to this file instead of stdout
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-    /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
-    #[command(after_help = "\
-The median of cold journeys is compared with each line of [budget]: a phase, what one hop does itself, or
-what all hops of a role do. A line is over (or within) when the median's whole 95 % interval is. When the
-limit lies inside the interval, the line is inconclusive: it is shown, and counts as good unless --strict.
-
-  lab check                           20 journeys
-  lab check -n 100 --json             for a script
-  lab check --junit budget.xml        a report for a CI system; written also when nothing can be measured
-  lab check --set budget.total=50.0   a stricter limit, this once
-
-Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be measured.")]
-    Check {
-        #[command(flatten)]
-        global: Global,
-        #[command(flatten)]
-        check: Checked,
-    },
-    /// Compare two measurements: what became faster, what slower, and what cannot be said
-    #[command(after_help = "\
-Examples:
-  lab measure -n 500 --warm --format json --out before.json
-  … change something, or swap a hop …
-  lab measure -n 500 --warm --format json --out after.json
-  lab diff before.json after.json
-  lab diff before.json after.json --fail-on-slower        for a script: ends with 1 when a total is slower
-
-A verdict is about medians; the last line says by which statistic. Measure both on the same machine, one
-soon after the other: what changed between them and was the same within each, no statistic can see.")]
-    Diff {
-        #[command(flatten)]
-        global: Global,
-        #[command(flatten)]
-        compared: Compared,
-    },
-    /// Which rows of the chapter's table agree with each other, and which cannot: by counted round trips
-    #[command(after_help = "\
-Counts, on the running lab or on one that is started for this: DNS questions when the browser, the resolver
-or nobody knows the name; the segments of a TCP handshake; the round trips of TLS 1.2, of TLS 1.3 and of a
-request. They are the same on every machine. Each row of the chapter's table then says how long a round trip
-would be if it were right. (The [budget] of lab.toml is another one: `lab check`.)
-
-  lab budget
-  lab budget --json")]
-    Budget {
-        #[command(flatten)]
-        global: Global,
-    },
-    /// What runs, where, since when, how much memory and CPU
-    Status {
-        #[command(flatten)]
-        global: Global,
-    },
-    /// Stop the running lab, and wait until it is gone
-    Stop {
-        #[command(flatten)]
-        global: Global,
-    },
-    /// curl, with the lab's name resolution, its certificate authority and a bearer token
-    #[command(
-        disable_help_flag = true,
-        after_help = "\
-Examples:
-  lab curl -i /cart
-  lab curl -d '{\"productId\":\"PROD-123\",\"quantity\":1}' -H 'content-type: application/json' /cart/items
-  lab curl -v https://api.myshop.com:8443/cart -H 'Authorization:'      without the token
-
-All arguments are curl's; the lab's own stand before: lab --set lab.name=two curl /cart
-Added before them: --cacert with the lab's CA, --resolve with the address that
-the lab's resolver answers, and an Authorization header unless you give one (an empty one sends none).
-A first or last argument that begins with / becomes https://api.myshop.com:8443/…"
-    )]
-    Curl {
-        /// Whatever curl understands
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
-        arguments: Vec<String>,
-    },
-    /// The shop's events, read from Kafka: in order per cart, each once, with the trace that caused it
-    #[command(after_help = "\
-Examples:
-  lab events                       all that Kafka has, the oldest first
-  lab events --follow              and what comes, as it comes, until Ctrl-C
-  lab events --json | jq .traceId  one JSON object a line
-
-A line: when (UTC), what, whose cart, which line of it, which product, how many, and the trace.
-Kafka may hold an event twice, when a pod died at the wrong moment: it has the same eventId then and
-is printed once (among the last 100,000). --follow waits for a Kafka that is gone, and goes on.")]
-    Events {
-        #[command(flatten)]
-        global: Global,
-        /// Print what comes, too, until Ctrl-C
-        #[arg(short, long)]
-        follow: bool,
-        /// Another topic [default: the one in the plan's kafka:// URL, else cart-events]
-        #[arg(long, value_name = "NAME")]
-        topic: Option<String>,
-    },
-    /// Show the lab's certificates and until when they are valid; issue them (again)
-    Certs {
-        #[command(flatten)]
-        global: Global,
-        /// Issue everything again: the authority, the certificates, the token's key
-        #[arg(long)]
-        renew: bool,
-        /// Print a bearer token instead, good for an hour: curl -H "authorization: Bearer $(lab certs --token)"
-        #[arg(long, conflicts_with = "renew")]
-        token: bool,
-    },
-    /// Real programs that fit the slots: which, whether they are installed, what to install
-    #[command(after_help = "\
-A recipe starts a real program in a slot, with the settings that make it fit:
-  lab --swap store=redis-server --swap ingress=nginx     for one run
-  recipe = \"nginx\"                                      for good, below [hop.ingress] in lab.toml")]
-    Recipes {
-        #[command(flatten)]
-        global: Global,
-    },
-    /// What this machine can and cannot do, why, and what to do about it
-    Doctor {
-        #[command(flatten)]
-        global: Global,
-    },
-}
-
-impl Cli {
-    /// The options of every command, from before it and from behind it.
-    pub(crate) fn global(&self) -> Global {
-        let later = match &self.command {
-            Some(
-                Command::Measure { global, .. }
-                | Command::Check { global, .. }
-                | Command::Diff { global, .. }
-                | Command::Budget { global }
-                | Command::Status { global }
-                | Command::Stop { global }
-                | Command::Events { global, .. }
-                | Command::Certs { global, .. }
-                | Command::Recipes { global }
-                | Command::Doctor { global },
-            ) => global,
-            // Everything behind `curl` is curl's; an export needs no plan.
-            Some(Command::Curl { .. } | Command::Export { .. }) | None => return self.global.clone(),
-        };
-        self.global.clone().and(later)
-    }
-}
-
-/// What to measure.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Wanted {
-    /// How many journeys of each kind; with --rate, how many requests [default: 1; with --rate, 10 s of them]
-    #[arg(short = 'n', long, value_name = "N", value_parser = count)]
-    pub(crate) number: Option<usize>,
-    /// Send so many requests per second, warm, at their times, whatever the answers do (an open loop)
-    #[arg(long, value_name = "PER_SECOND", value_parser = rate, conflicts_with_all = ["cold", "keys"])]
-    pub(crate) rate: Option<f64>,
-    /// With --rate: for so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "rate", conflicts_with = "number")]
-    pub(crate) duration: Option<f64>,
-    /// With --rate: over at most so many connections, one request at a time on each
-    #[arg(long, value_name = "N", value_parser = connections, requires = "rate", default_value_t = 16)]
-    pub(crate) connections: usize,
-    /// Keep at most so many journeys of each kind in full, evenly spread; figures are always those of all
-    #[arg(long, value_name = "N", value_parser = count, default_value_t = crate::measure::KEEP)]
-    pub(crate) journeys: usize,
-    /// Measure what measuring costs, too: 1000 or more requests, recorded and unrecorded by turns
-    #[arg(long)]
-    pub(crate) overhead: bool,
-    /// Only cold ones
-    #[arg(long, conflicts_with = "warm")]
-    pub(crate) cold: bool,
-    /// Only warm ones
-    #[arg(long)]
-    pub(crate) warm: bool,
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
-    /// Write the result to this file instead of stdout
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-    /// Capture the packets on loopback meanwhile (needs CAP_NET_RAW) and print what they say of each
-    /// program and each leg beside what the programs say
-    #[arg(long)]
-    pub(crate) tap: bool,
-    /// Write the captured packets to this file, which Wireshark opens
-    #[arg(long, value_name = "FILE", requires = "tap")]
-    pub(crate) pcap: Option<PathBuf>,
-    /// Write the browser's TLS session keys to this file (SSLKEYLOGFILE). Whoever has both files can
-    /// read everything, the bearer token included
-    #[arg(long, value_name = "FILE", requires = "pcap")]
-    pub(crate) keys: Option<PathBuf>,
-}
-
-impl Wanted {
-    /// What the second witness shall do; paths become absolute, for a lab that runs elsewhere.
-    pub(crate) fn tap(&self) -> std::io::Result<Option<crate::witness::Options>> {
-        let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
-        let (pcap, keys) = (absolute(&self.pcap)?, absolute(&self.keys)?);
-        Ok(self.tap.then_some(crate::witness::Options { pcap, keys }))
-    }
-}
-
-/// What to compare.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Compared {
-    /// The first measurement: journey/1, as `lab measure --format json` writes it
-    #[arg(value_name = "BEFORE.json")]
-    pub(crate) before: PathBuf,
-    /// The second one
-    #[arg(value_name = "AFTER.json")]
-    pub(crate) after: PathBuf,
-    /// A smaller difference of medians is none, in percent of the first
-    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "2")]
-    pub(crate) least: f64,
-    /// End with 1 when a total is slower
-    #[arg(long)]
-    pub(crate) fail_on_slower: bool,
-}
-
-impl Wanted {
-    /// What was typed, as what is measured.
-    pub(crate) fn options(&self) -> Result<crate::measure::Options, Misuse> {
-        let count = match (self.rate, self.number) {
-            (Some(rate), None) => (rate * self.duration.unwrap_or(DURATION)).round().max(1.0) as usize,
-            (_, number) => number.unwrap_or(1),
-        };
-        if count > MOST {
-            return Err(Misuse(format!("that makes {count} requests: at most {MOST} are made at once")));
-        }
-        Ok(crate::measure::Options {
-            count,
-            cold: !self.warm && self.rate.is_none(),
-            warm: !self.cold,
-            keep: self.journeys,
-            rate: self.rate,
-            connections: self.connections,
-            overhead: self.overhead,
-            ..crate::measure::Options::default()
-        })
-    }
-}
-
-/// With a rate and nothing else, requests are sent for so many seconds.
-const DURATION: f64 = 10.0;
-/// No measurement has more journeys of one kind.
-const MOST: usize = 1_000_000;
-
-/// How a measurement is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Table,
-    /// The schema journey/1, described in docs/measuring.md
-    Json,
-    /// One page for a browser, which needs no network
-    Html,
-    /// HTTP Archive 1.2, for the network panel of a browser's developer tools
-    Har,
-    /// Trace events, for ui.perfetto.dev and chrome://tracing
-    Perfetto,
-}
-
-/// What to check.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Checked {
-    /// How many cold journeys; at least 6, or no median can be told with 95 % confidence
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = enough)]
-    pub(crate) number: usize,
-    /// Fail also when a line is inconclusive
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// Write a JUnit report to this file, too: one test case per line of the budget
-    #[arg(long, value_name = "FILE")]
-    pub(crate) junit: Option<PathBuf>,
-}
-
-fn enough(text: &str) -> Result<usize, String> {
-    match count(text)? {
-        few @ ..command::check::FEWEST => {
-            Err(format!("{few} journeys cannot tell a median: at least {}", command::check::FEWEST))
-        }
-        count => Ok(count),
-    }
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..=MOST) => Ok(count),
-        _ => Err(format!("expected a number from 1 to {MOST}")),
-    }
-}
-
-fn connections(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..=1024) => Ok(count),
-        _ => Err("expected a number from 1 to 1024".to_owned()),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if (0.1..=100_000.0).contains(&rate) => Ok(rate),
-        _ => Err("expected requests per second, from 0.1 to 100000".to_owned()),
-    }
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').parse() {
-        Ok(percent) if (0.0..=10_000.0).contains(&percent) => Ok(percent),
-        _ => Err("expected a percentage, from 0 to 10000".to_owned()),
-    }
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("expected seconds, from 0.1 to 3600".to_owned()),
-    }
-}
-
-/// How a command ended, when nothing went wrong with running it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// All is well.
-    Good,
-    /// What was checked does not hold.
-    CheckFailed,
-    /// Interrupted by a signal.
-    Interrupted,
-}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -473,7 +20,7 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => {
-            let ended = runtime.block_on(command::run(cli));
+            let ended = runtime.block_on(dispatch(cli));
             // A resolver thread or a file read of tokio's must not hold the end up.
             runtime.shutdown_background();
             ended
@@ -491,49 +38,29 @@ pub fn main() -> ExitCode {
     }
 }
 
+async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
+    let global = &cli.global();
+    hop::start::ignore_file_size_signal();
+    match cli.command {
+        None => run::run(global, cli.once).await,
+        Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
+        Some(Command::Export { file, format, out }) => export::run(&file, format, out.as_deref()),
+        Some(Command::Check { check, .. }) => check::run(global, &check).await,
+        Some(Command::Diff { diff, .. }) => diff::run(global, &diff),
+        Some(Command::Budget { .. }) => budget::run(global).await,
+        Some(Command::Status { .. }) => status::status(global).await,
+        Some(Command::Stop { .. }) => status::stop(global).await,
+        Some(Command::Curl { arguments }) => curl::run(global, arguments).await,
+        Some(Command::Events { follow, topic, .. }) => events::run(global, follow, topic).await,
+        Some(Command::Certs { token: true, .. }) => certs::token(global),
+        Some(Command::Certs { renew, .. }) => certs::run(global, renew),
+        Some(Command::Recipes { .. }) => recipes::run(global),
+        Some(Command::Doctor { .. }) => doctor::run(global),
+    }
+}
+
 /// 2 for what the user can mend in what was typed or in lab.toml, 3 for everything else.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let usage = error.is::<PlanError>() || error.is::<AlreadyRuns>() || error.is::<Misuse>();
     if usage { 2 } else { 3 }
-}
-
-/// The command cannot mean what it says.
-#[derive(Debug)]
-pub(crate) struct Misuse(pub(crate) String);
-
-impl std::fmt::Display for Misuse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Misuse {}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn options_may_stand_anywhere() {
-        let typed = ["lab", "--set", "a=1", "measure", "-n", "3", "--json", "--swap", "b=c", "--set", "a=2"];
-        let global = Cli::try_parse_from(typed).expect("it parses").global();
-        assert_eq!((global.set, global.swap), (vec!["a=1".into(), "a=2".into()], vec!["b=c".into()]));
-        assert!(global.json && !global.no_build);
-        assert!(Cli::try_parse_from(["lab", "measure", "-n", "0"]).is_err());
-        assert!(Cli::try_parse_from(["lab", "measure", "--cold", "--warm"]).is_err());
-    }
-
-    #[test]
-    fn curl_gets_its_own_flags() {
-        let cli = Cli::try_parse_from(["lab", "curl", "--json", "{}", "-h", "/cart"]).expect("it parses");
-        let Some(Command::Curl { arguments }) = cli.command else { panic!("curl") };
-        assert_eq!(arguments, ["--json", "{}", "-h", "/cart"]);
-    }
 }

@@ -1,85 +1,40 @@
 //! The control server: how `lab status`, `lab stop` and `lab measure` reach a running lab.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | `GET /status` | [`Report`] as JSON |
 //! | `GET /plan` | the checked plan as JSON |
 //! | `POST /measure` with [`measure::Options`] | [`measure::Measured`] as JSON; one at a time |
-//! | `GET /measure` | [`Going`] as JSON: how far the measurement is that runs now |
+//! | `GET /measure` | [`Progress`] as JSON: how far the measurement is that runs now |
 //! | `POST /budget` | [`budget::Counted`] as JSON |
 //! | `POST /stop` | 202; the lab stops |
 //!
 //! A POST demands `Authorization: Bearer SECRET`; the secret is in the file `secret` of the lab's folder.
 
+use std::future::ready;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use hop::Admin;
-use hop::admin::client;
-use hop::http::text;
-use hop::http::{Body, full};
-use hyper::header::{self, HeaderValue};
+use hop::http::{Body, json, text};
 use hyper::{Method, Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use parking_lot::Mutex;
+use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Plan, Runs};
 use crate::running::Viewer;
-use crate::state::Run;
-use crate::supervise::{Status, usage};
+use crate::supervise::usage;
 use crate::{budget, measure};
 
-/// A measurement may take this long.
-const MEASURE_LIMIT: Duration = Duration::from_secs(7200);
+pub mod client;
+mod report;
 
-/// Between two looks at how far a measurement is.
-const LOOK: Duration = Duration::from_millis(250);
+pub use report::{HopReport, Progress, Report};
 
-/// What `lab status` shows.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
-    /// The lab's name.
-    pub name: String,
-    /// Its process.
-    pub pid: u32,
-    /// When it began, in nanoseconds since the Unix epoch.
-    pub since_unix_ns: u64,
-    /// Where its plan came from.
-    pub config: String,
-    /// `debug` or `release`.
-    pub build: String,
-    /// What the user should know about the programs in the slots.
-    #[serde(default)]
-    pub warnings: Vec<String>,
-    /// Its programs.
-    pub hops: Vec<HopReport>,
-}
-
-/// One program.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct HopReport {
-    /// Who, where, since when.
-    #[serde(flatten)]
-    pub status: Status,
-    /// Resident memory in bytes, shared pages included; with all that it started itself.
-    pub resident_bytes: Option<u64>,
-    /// CPU time in seconds since it was started.
-    pub cpu_seconds: Option<f64>,
-}
-
-/// How far a measurement is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Going {
-    /// Requests that were made.
-    pub done: usize,
-    /// Requests that will be; 0 while nothing was ever measured.
-    pub of: usize,
-}
+const OK: StatusCode = StatusCode::OK;
 
 /// The control server's address and the request to stop.
 pub(crate) struct Control {
@@ -102,81 +57,68 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     let stop = CancellationToken::new();
     let admin = Admin::guarded("lab", Some(viewer.stack.secret().clone()));
     let seen = viewer.clone();
-    admin.route(Method::GET, "/status", move |_| std::future::ready(answer(&status(&seen, since_unix_ns))));
+    admin.route(Method::GET, "/status", move |_| ready(json(OK, &status(&seen, since_unix_ns))));
     let seen = viewer.clone();
-    admin.route(Method::GET, "/plan", move |_| std::future::ready(answer(&plan(seen.stack.plan()))));
+    admin.route(Method::GET, "/plan", move |_| ready(json(OK, &plan(seen.stack.plan()))));
     let stopper = stop.clone();
     admin.route(Method::POST, "/stop", move |_| {
         stopper.cancel();
-        std::future::ready(text(StatusCode::ACCEPTED, "stopping\n"))
+        ready(text(StatusCode::ACCEPTED, "stopping\n"))
     });
     // Two measurements at once would measure each other.
-    let turn = Arc::new(Mutex::new(()));
-    let going = Arc::new(std::sync::Mutex::new(Going::default()));
-    let looked = Arc::clone(&going);
-    admin.route(Method::GET, "/measure", move |_| std::future::ready(answer(&*lock(&looked))));
+    let turn = Arc::new(tokio::sync::Mutex::new(()));
+    let progress = Arc::new(Mutex::new(Progress::default()));
+    let shown = Arc::clone(&progress);
+    admin.route(Method::GET, "/measure", move |_| ready(json(OK, &*shown.lock())));
     let (seen, its_turn) = (viewer.clone(), Arc::clone(&turn));
     admin.route(Method::POST, "/budget", move |_| {
         let (viewer, turn) = (seen.clone(), Arc::clone(&its_turn));
         async move {
             let _turn = turn.lock().await;
-            match counted(&viewer).await {
-                Ok(counted) => answer(&counted),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
-            }
+            response(counted(&viewer).await)
         }
     });
     admin.route(Method::POST, "/measure", move |body| {
-        let (viewer, turn, going) = (viewer.clone(), Arc::clone(&turn), Arc::clone(&going));
+        let (viewer, turn, progress) = (viewer.clone(), Arc::clone(&turn), Arc::clone(&progress));
         async move {
-            let options =
-                if body.is_empty() { Ok(measure::Options::default()) } else { serde_json::from_slice(&body) };
-            let options: measure::Options = match options {
+            let options = match options(&body) {
                 Ok(options) => options,
                 Err(error) => {
-                    return text(
-                        StatusCode::BAD_REQUEST,
-                        format!("expected measure options as JSON: {error}\n"),
-                    );
+                    let expected = format!("expected measure options as JSON: {error}\n");
+                    return text(StatusCode::BAD_REQUEST, expected);
                 }
             };
             let _turn = turn.lock().await;
-            match measured(&viewer, &options, going).await {
-                Ok(measured) => answer(&measured),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
-            }
+            response(measured(&viewer, &options, progress).await)
         }
     });
     admin.set_ready(true);
     Ok(Control { address, stop, task: tokio::spawn(admin.serve(listener)) })
 }
 
+/// No body means the default options.
+fn options(body: &[u8]) -> serde_json::Result<measure::Options> {
+    if body.is_empty() { Ok(measure::Options::default()) } else { serde_json::from_slice(body) }
+}
+
 async fn measured(
     viewer: &Viewer,
     options: &measure::Options,
-    going: Arc<std::sync::Mutex<Going>>,
+    progress: Arc<Mutex<Progress>>,
 ) -> anyhow::Result<measure::Measured> {
-    *lock(&going) = Going::default();
-    let progress = move |done, of| *lock(&going) = Going { done, of };
-    measure::run(&viewer.target()?, &viewer.collector, options, progress).await
-}
-
-fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    *progress.lock() = Progress::default();
+    let show = move |done, of| *progress.lock() = Progress { done, of };
+    measure::run(&viewer.target()?, &viewer.collector, options, show).await
 }
 
 async fn counted(viewer: &Viewer) -> anyhow::Result<budget::Counted> {
     budget::count(&viewer.target()?, &viewer.collector).await
 }
 
-fn answer(value: &impl Serialize) -> Response<Body> {
-    match serde_json::to_vec(value) {
-        Ok(json) => {
-            let mut response = Response::new(full(json));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("encode the answer: {error}\n")),
+fn response(result: anyhow::Result<impl Serialize>) -> Response<Body> {
+    match result {
+        Ok(value) => json(OK, &value),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
     }
 }
 
@@ -221,74 +163,4 @@ pub(crate) fn plan(plan: &Plan) -> Value {
         "name": plan.name, "source": plan.source, "host": plan.host, "user": plan.user,
         "port_offset": plan.port_offset, "hops": hops.collect::<Vec<_>>(),
     })
-}
-
-/// Asks a running lab for its status.
-///
-/// # Errors
-/// It does not answer.
-pub async fn ask_status(run: &Run) -> anyhow::Result<Report> {
-    let reply = client::get(run.control, "/status").await.context("ask the running lab")?;
-    serde_json::from_slice(&reply.body).context("understand the running lab's answer")
-}
-
-/// Asks a running lab for its plan.
-///
-/// # Errors
-/// It does not answer.
-pub async fn ask_plan(run: &Run) -> anyhow::Result<Value> {
-    let reply = client::get(run.control, "/plan").await.context("ask the running lab")?;
-    serde_json::from_slice(&reply.body).context("understand the running lab's answer")
-}
-
-/// As [`ask_measure`]; `progress` hears a few times per second how far it is.
-///
-/// # Errors
-/// As there.
-pub async fn ask_measure_showing(
-    run: &Run,
-    options: &measure::Options,
-    progress: impl FnMut(usize, usize),
-) -> anyhow::Result<measure::Measured> {
-    tokio::select! {
-        measured = ask_measure(run, options) => measured,
-        never = follow(run, progress) => match never {},
-    }
-}
-
-/// Asks how far the measurement is, now and then: that disturbs less than a stream would.
-async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::convert::Infallible {
-    let mut ticks = tokio::time::interval(LOOK);
-    loop {
-        ticks.tick().await;
-        let reply = client::get(run.control, "/measure").await;
-        if let Some(going) = reply.ok().and_then(|reply| serde_json::from_slice::<Going>(&reply.body).ok()) {
-            progress(going.done, going.of);
-        }
-    }
-}
-
-/// Lets a running lab measure.
-///
-/// # Errors
-/// It could not.
-pub async fn ask_measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
-    let body = serde_json::to_vec(options)?;
-    let reply =
-        client::request(run.control, Method::POST, "/measure", body.into(), Some(&run.secret), MEASURE_LIMIT);
-    let reply = reply.await.context("ask the running lab")?;
-    anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
-    serde_json::from_slice(&reply.body).context("understand the running lab's answer")
-}
-
-/// Lets a running lab count round trips.
-///
-/// # Errors
-/// It could not.
-pub async fn ask_budget(run: &Run) -> anyhow::Result<budget::Counted> {
-    let reply =
-        client::request(run.control, Method::POST, "/budget", Bytes::new(), Some(&run.secret), MEASURE_LIMIT);
-    let reply = reply.await.context("ask the running lab")?;
-    anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
-    serde_json::from_slice(&reply.body).context("understand the running lab's answer")
 }

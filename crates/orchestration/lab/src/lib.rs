@@ -23,6 +23,7 @@
 
 #![warn(missing_docs)]
 
+mod arguments;
 pub mod asked;
 pub mod budget;
 pub mod cli;
@@ -37,6 +38,7 @@ pub mod forward;
 pub mod machine;
 pub mod measure;
 pub mod options;
+mod outcome;
 mod print;
 pub mod relay;
 pub mod report;

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Signals;
-use super::run::{start, stop, with_deaths};
+use super::planned;
+use super::session::{start, stop, with_deaths};
+use super::signals::Signals;
+use crate::arguments::Global;
 use crate::budget::{self, Audit, Counted, audit};
-use crate::cli::{Global, Outcome};
+use crate::outcome::Outcome;
 use crate::{control, print};
 
 /// What `--json` prints.
@@ -18,7 +20,7 @@ struct Report {
     audit: Audit,
 }
 
-pub(super) async fn run(global: &Global) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
     let Some(counted) = counted(global).await? else { return Ok(Outcome::Interrupted) };
     let audit = audit(&counted);
     let text = if global.json {
@@ -33,11 +35,11 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<Outcome> {
 /// Counts on the running lab, or on one that is started for this; `None` when a signal came first.
 async fn counted(global: &Global) -> anyhow::Result<Option<Counted>> {
     let mut signals = Signals::new()?;
-    let plan = super::plan(global)?;
-    if let Some(run) = super::running(&plan) {
+    let plan = planned::plan(global)?;
+    if let Some(run) = planned::running(&plan) {
         print::note(format_args!("counting on the running lab (pid {})", run.pid));
         return tokio::select! {
-            counted = control::ask_budget(&run) => counted.map(Some),
+            counted = control::client::budget(&run) => counted.map(Some),
             _ = signals.next() => Ok(None),
         };
     }

@@ -4,18 +4,20 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 
+use super::planned;
+use crate::arguments::Global;
 use crate::certs::{CertificateFile, Certs};
-use crate::cli::{Global, Outcome};
+use crate::outcome::Outcome;
 use crate::print;
 
-pub(super) fn run(global: &Global, renew: bool) -> anyhow::Result<Outcome> {
+pub(crate) fn run(global: &Global, renew: bool) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     let now = hop::clock::now();
     let (certs, shown) = Certs::ensure(&plan.certs_folder(), &plan, now, renew)?;
     let text = if global.json { serde_json::to_string_pretty(&shown)? } else { table(&certs, &shown, now) };
     print::result(&text).context("write to stdout")?;
     if shown.iter().any(|shown| shown.renewed)
-        && let Some(run) = super::running(&plan)
+        && let Some(run) = planned::running(&plan)
     {
         print::note(format_args!(
             "the running lab (pid {}) still uses the old ones: `lab stop`, and start it again",
@@ -26,7 +28,7 @@ pub(super) fn run(global: &Global, renew: bool) -> anyhow::Result<Outcome> {
 }
 
 /// A bearer token for the shop, for whoever does not ask through `lab curl`.
-pub(super) fn token(global: &Global) -> anyhow::Result<Outcome> {
+pub(crate) fn token(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     let now = hop::clock::now();
     let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, now, false)?;

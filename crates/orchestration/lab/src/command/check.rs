@@ -9,13 +9,11 @@ use journey::{CONFIDENCE, Conclusion, Journey, Quantile};
 use serde::Serialize;
 
 use super::junit::{self, Case, Ended};
-use crate::cli::{Checked, Global, Outcome};
+use crate::arguments::{CheckArguments, FEWEST, Global};
 use crate::measure::{Measured, Options};
+use crate::outcome::Outcome;
 use crate::plan::{BUDGET_PHASES, Plan};
 use crate::print;
-
-/// Fewer journeys cannot tell a median with 95 % confidence: 2 · ½⁵ is more than 5 %.
-pub(crate) const FEWEST: usize = 6;
 
 /// One line of the budget and what was measured.
 #[derive(Debug, PartialEq, Serialize)]
@@ -43,7 +41,7 @@ struct Report {
     lines: Vec<Line>,
 }
 
-pub(super) async fn run(global: &Global, wanted: &Checked) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(global: &Global, wanted: &CheckArguments) -> anyhow::Result<Outcome> {
     match checked(global, wanted).await {
         Err(error) => {
             // A CI system that finds no report takes it for "nothing to say".
@@ -57,7 +55,7 @@ pub(super) async fn run(global: &Global, wanted: &Checked) -> anyhow::Result<Out
     }
 }
 
-async fn checked(global: &Global, wanted: &Checked) -> anyhow::Result<Outcome> {
+async fn checked(global: &Global, wanted: &CheckArguments) -> anyhow::Result<Outcome> {
     let count = wanted.number;
     let options = Options { count, keep: count, cold: true, warm: false, ..Options::default() };
     let Some(measured) = super::measure::measured(global, &options).await? else {

@@ -3,10 +3,11 @@
 use anyhow::Context as _;
 
 use super::export::read;
-use crate::cli::{Compared, Global, Misuse, Outcome};
+use crate::arguments::{DiffArguments, Global};
+use crate::outcome::{Misuse, Outcome};
 use crate::{diff, print, report};
 
-pub(super) fn run(global: &Global, wanted: &Compared) -> anyhow::Result<Outcome> {
+pub(crate) fn run(global: &Global, wanted: &DiffArguments) -> anyhow::Result<Outcome> {
     let (before, after) = (read(&wanted.before)?, read(&wanted.after)?);
     let compared =
         diff::diff(&before, &after, wanted.least / 100.0).map_err(|error| Misuse(format!("{error:#}")))?;

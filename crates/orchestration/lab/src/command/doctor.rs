@@ -7,7 +7,9 @@ use std::path::Path;
 use serde::Serialize;
 use stack::ports;
 
-use crate::cli::{Global, Outcome};
+use super::planned;
+use crate::arguments::Global;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::print;
 use crate::recipe;
@@ -34,7 +36,7 @@ enum Verdict {
     Fail,
 }
 
-pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
+pub(crate) fn run(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     let mut findings = vec![system(), loopback(), clock(), stamps(), descriptors()];
     findings.push(port_findings(&plan));
@@ -143,7 +145,7 @@ fn descriptors() -> Finding {
 }
 
 fn port_findings(plan: &Plan) -> Finding {
-    if let Some(run) = super::running(plan) {
+    if let Some(run) = planned::running(plan) {
         return ok("ports", format!("held by the running lab \"{}\" (pid {})", plan.name, run.pid));
     }
     let mut taken = Vec::new();

@@ -2,9 +2,11 @@
 
 use anyhow::{Context as _, bail};
 
-use super::Signals;
-use crate::cli::{Global, Outcome};
+use super::planned;
+use super::signals::Signals;
+use crate::arguments::Global;
 use crate::events::{Next, Reading, Source, Told};
+use crate::outcome::Outcome;
 use crate::plan::{Plan, Role, Runs};
 use crate::print;
 use crate::utc::rfc3339_millis;
@@ -12,10 +14,10 @@ use crate::utc::rfc3339_millis;
 /// Where the cart puts its events unless its URL says otherwise.
 const TOPIC: &str = "cart-events";
 
-pub(super) async fn run(global: &Global, follow: bool, topic: Option<String>) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(global: &Global, follow: bool, topic: Option<String>) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
     let plan = global.options().plan()?;
-    let Some(run) = super::running(&plan) else {
+    let Some(run) = planned::running(&plan) else {
         bail!("the lab \"{}\" does not run\n  what to do: start it in another terminal: lab", plan.name);
     };
     let kafka = run.hops.iter().find(|hop| hop.role == Role::Events.as_str());
@@ -75,18 +77,4 @@ fn line(told: &Told) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_topic_is_the_plans() {
-        let plan = |set: &str| {
-            let sets = [format!("hop.kafka.{set}")];
-            Plan::parse("lab.toml", crate::plan::DEFAULT, std::path::Path::new(""), &sets, &[])
-                .expect("a plan")
-        };
-        assert_eq!(topic(&plan("partitions=5")), "cart-events");
-        assert_eq!(topic(&plan("external=kafka://127.0.0.1:9092")), "cart-events");
-        assert_eq!(topic(&plan("external=kafka://127.0.0.1:9092/other")), "other");
-    }
-}
+mod tests;

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::cli::{Format, Misuse, Outcome};
+use crate::arguments::Format;
 use crate::measure::{Measured, SCHEMA};
+use crate::outcome::{Misuse, Outcome};
 use crate::{export, print, report};
 
-pub(super) fn run(file: &Path, format: Format, out: Option<&Path>) -> anyhow::Result<Outcome> {
+pub(crate) fn run(file: &Path, format: Format, out: Option<&Path>) -> anyhow::Result<Outcome> {
     put(&read(file)?, format, out)?;
     Ok(Outcome::Good)
 }

@@ -1,14 +1,16 @@
 //! `lab measure`: on the running lab, or on one that is started for this.
 
-use super::Signals;
-use super::run::{start, stop, with_deaths};
-use crate::cli::{Format, Global, Misuse, Outcome, Wanted};
+use super::planned;
+use super::session::{start, stop, with_deaths};
+use super::signals::Signals;
+use crate::arguments::{Format, Global, MeasureArguments};
 use crate::measure::{self, Measured, Options};
+use crate::outcome::{Misuse, Outcome};
 use crate::print::Progress;
 use crate::state::Run;
 use crate::{control, print};
 
-pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(global: &Global, wanted: &MeasureArguments) -> anyhow::Result<Outcome> {
     let options = Options { tap: wanted.tap()?, ..wanted.options()? };
     let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     let format = if global.json { Format::Json } else { wanted.format };
@@ -19,9 +21,9 @@ pub(super) async fn run(global: &Global, wanted: &Wanted) -> anyhow::Result<Outc
 /// Measures; `None` when a signal came first.
 pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Result<Option<Measured>> {
     let mut signals = Signals::new()?;
-    let plan = super::plan(global)?;
-    if let Some(run) = super::running(&plan) {
-        let differs = control::ask_plan(&run).await? != control::plan(&plan);
+    let plan = planned::plan(global)?;
+    if let Some(run) = planned::running(&plan) {
+        let differs = control::client::plan(&run).await? != control::plan(&plan);
         if differs && !(global.set.is_empty() && global.swap.is_empty()) {
             return Err(Misuse(format!(
                 "the lab \"{}\" runs already (pid {}), with another plan\n  what to do: `lab stop` first, or measure a second one: --set lab.name=two --set network.port_offset=100",
@@ -60,9 +62,9 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
 /// Lets a running lab measure, and shows how far it is to whoever can see it.
 async fn asked(run: &Run, options: &Options) -> anyhow::Result<Measured> {
     if Progress::is_seen() {
-        control::ask_measure_showing(run, options, shown()).await
+        control::client::measure_showing(run, options, shown()).await
     } else {
-        control::ask_measure(run, options).await
+        control::client::measure(run, options).await
     }
 }
 

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::cli::{Global, Outcome};
+use crate::arguments::Global;
+use crate::outcome::Outcome;
 use crate::plan::{Plan, Role};
 use crate::print;
 use crate::recipe::{self, Recipe};
 
-pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
+pub(crate) fn run(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     let text = if global.json { serde_json::to_string_pretty(&listed(&plan))? } else { table(&plan) };
     print::result(&text)?;

@@ -5,19 +5,22 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hop::clock;
 
-use super::Signals;
 use super::outside::Outside;
-use crate::cli::{Global, Outcome};
+use super::planned;
+use super::session::{start, stop, with_deaths};
+use super::signals::Signals;
+use crate::arguments::Global;
 use crate::control::Control;
-use crate::plan::{Plan, Role, Settings};
+use crate::outcome::Outcome;
+use crate::plan::{Role, Settings};
 use crate::running::Lab;
 use crate::supervise::Event;
 use crate::target::Target;
-use crate::{control, measure, print, report};
+use crate::{measure, print, report};
 
-pub(super) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
-    let plan = super::plan(global)?;
+    let plan = planned::plan(global)?;
     let Some((mut lab, control)) = start(global, plan, &mut signals).await? else {
         return Ok(Outcome::Interrupted);
     };
@@ -49,42 +52,6 @@ pub(super) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> 
     Ok(outcome)
 }
 
-/// Starts the lab and its control server; `None` when a signal came first.
-pub(super) async fn start(
-    global: &Global,
-    plan: Plan,
-    signals: &mut Signals,
-) -> anyhow::Result<Option<(Lab, Control)>> {
-    let since = clock::now();
-    let lab = tokio::select! {
-        lab = Lab::start_plan(plan, !global.no_build) => lab?,
-        signal = signals.next() => {
-            print::note(format_args!("{signal}: stopped before everything was up"));
-            return Ok(None);
-        }
-    };
-    for warning in lab.warnings() {
-        print::note(format_args!("! {warning}"));
-    }
-    let control = control::serve(lab.viewer(), since)?;
-    lab.announce(control.address, since)?;
-    Ok(Some((lab, control)))
-}
-
-/// Stops everything; a second signal means now.
-pub(super) async fn stop(lab: Lab, signals: &mut Signals) {
-    let count = lab.statuses().len();
-    print::note(format_args!("stopping {count} programs (again: kill them)"));
-    let impatience = lab.impatience();
-    let mut stopping = std::pin::pin!(lab.stop());
-    tokio::select! {
-        () = &mut stopping => return,
-        signal = signals.next() => print::note(format_args!("{signal}: killing what is left")),
-    }
-    impatience.cancel();
-    stopping.await;
-}
-
 /// Prints what happens until someone asks to stop.
 async fn stay(
     global: &Global,
@@ -111,26 +78,6 @@ async fn stay(
     }
 }
 
-/// Says at once what happened to a program.
-pub(super) fn tell(event: &Event) {
-    match event {
-        Event::Died(death, Duration::ZERO) => print::note(format_args!("! {death}\n  started again at once")),
-        Event::Died(death, pause) => print::note(format_args!("! {death}\n  started again in {pause:?}")),
-        Event::Back(name) => print::note(format_args!("{name} is back")),
-    }
-}
-
-/// A measurement fails because a program died: then that is what must be read.
-pub(super) fn with_deaths(lab: &mut Lab, error: anyhow::Error) -> anyhow::Error {
-    let mut error = error;
-    while let Some(event) = lab.try_event() {
-        if let Event::Died(death, _) = event {
-            error = error.context(death);
-        }
-    }
-    error.context("measure a journey")
-}
-
 fn banner(lab: &Lab) {
     let plan = lab.plan();
     let statuses = lab.statuses();
@@ -148,4 +95,13 @@ fn banner(lab: &Lab) {
     }
     print::note(format_args!("  CA        {}", crate::workspace::shown(&lab.certs().authority())));
     print::note(format_args!("  logs      {}/logs", crate::workspace::shown(lab.folder())));
+}
+
+/// Says at once what happened to a program.
+fn tell(event: &Event) {
+    match event {
+        Event::Died(death, Duration::ZERO) => print::note(format_args!("! {death}\n  started again at once")),
+        Event::Died(death, pause) => print::note(format_args!("! {death}\n  started again in {pause:?}")),
+        Event::Back(name) => print::note(format_args!("{name} is back")),
+    }
 }

@@ -7,17 +7,19 @@ use anyhow::Context as _;
 use hop::admin::client;
 use hop::clock;
 
-use crate::cli::{Global, Outcome};
+use super::planned;
+use crate::arguments::Global;
 use crate::control::{self, Report};
+use crate::outcome::Outcome;
 use crate::supervise::State;
 use crate::{print, state};
 
 /// How long a lab may take to stop, beyond its drain limits.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) async fn status(global: &Global) -> anyhow::Result<Outcome> {
+pub(crate) async fn status(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
-    let Some(run) = super::running(&plan) else {
+    let Some(run) = planned::running(&plan) else {
         let folder = state::folder(&plan.states(), &plan.name);
         if state::is_held(&folder) {
             print::note(format_args!("the lab \"{}\" is just starting", plan.name));
@@ -29,19 +31,19 @@ pub(super) async fn status(global: &Global) -> anyhow::Result<Outcome> {
         }
         return Ok(Outcome::CheckFailed);
     };
-    let report = control::ask_status(&run).await?;
+    let report = control::client::status(&run).await?;
     let text = if global.json { serde_json::to_string_pretty(&report)? } else { table(&report) };
     print::result(&text).context("write to stdout")?;
     Ok(Outcome::Good)
 }
 
-pub(super) async fn stop(global: &Global) -> anyhow::Result<Outcome> {
+pub(crate) async fn stop(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
-    let Some(run) = super::running(&plan) else {
+    let Some(run) = planned::running(&plan) else {
         print::note(format_args!("the lab \"{}\" does not run", plan.name));
         return Ok(Outcome::Good);
     };
-    client::post(run.control, "/stop", "", &run.secret).await.context("ask the running lab to stop")?;
+    client::post(run.control, "/stop", "", &run.secret).await.context("tell the running lab to stop")?;
     let folder = state::folder(&plan.states(), &plan.name);
     let limit = STOP_LIMIT + plan.supervise.drain * 2;
     hop::wait::until(format!("the lab (pid {}) to end", run.pid), limit, async || {

@@ -1,0 +1,294 @@
+//! The command line: every command and option, with its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use plan::Config;
+
+use crate::options::Options;
+
+mod check;
+mod diff;
+mod format;
+mod measure;
+mod values;
+
+pub(crate) use check::{CheckArguments, FEWEST};
+pub(crate) use diff::DiffArguments;
+pub(crate) use format::Format;
+pub(crate) use measure::MeasureArguments;
+
+const ABOUT: &str = "\
+Follows one web request through every layer of a modern stack: real programs, real protocols, measured.";
+
+const LONG_ABOUT: &str = "\
+Follows one web request through every layer of a modern stack: real programs, real protocols, measured.
+
+Without a command: starts everything, measures one cold and one warm journey of POST /cart/items,
+prints both, and stays up; whatever you then request with curl or a browser is printed, too.";
+
+const AFTER: &str = "\
+Examples:
+  lab                                     the whole stack; Ctrl-C stops it
+  lab curl -i /cart                       in another terminal: curl, with the lab's DNS, CA and token
+  lab measure -n 200 --warm               200 warm journeys: where the time goes, with percentiles
+  lab --swap store=redis-server --swap ingress=nginx      the same with real programs in their place
+  lab recipes                             which real programs fit which slot, and what to install
+  lab --set hop.cart-pod-abc12.workers=1  the same with another setting
+  lab --set lab.name=two --set network.port_offset=100      a second lab beside the first
+
+Exit codes: 0 good; 1 a check failed; 2 wrong usage or a wrong plan; 3 could not be started or measured.";
+
+/// Everything that can be typed.
+#[derive(Parser, Debug)]
+#[command(name = "lab", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// Stop after the two journeys are printed
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Every command")]
+pub(crate) struct Global {
+    /// The plan [default: ./lab.toml, else the workspace's, else the one built in]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Change a key of the plan, such as hop.lb.balance=round-robin; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Start another program in the place of a hop, or of all hops of a role: a recipe (`lab recipes`), or a
+    /// command of your own, in which {LISTEN}, {IP}, {PORT}, {DATA_DIR} and every variable of its environment
+    /// are filled in; may be repeated
+    #[arg(long, value_name = "NAME_OR_ROLE=RECIPE_OR_COMMAND")]
+    pub(crate) swap: Vec<String>,
+    /// Print results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not build the hops first
+    #[arg(long)]
+    pub(crate) no_build: bool,
+}
+
+impl Global {
+    /// Options may stand before the command and behind it; what is behind it comes later.
+    fn and(mut self, later: &Global) -> Self {
+        self.config = later.config.clone().or(self.config);
+        self.set.extend(later.set.iter().cloned());
+        self.swap.extend(later.swap.iter().cloned());
+        self.json |= later.json;
+        self.no_build |= later.no_build;
+        self
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            config: self.config.clone().map_or(Config::Found, Config::File),
+            sets: self.set.clone(),
+            swaps: self.swap.clone(),
+            build: !self.no_build,
+            ..Options::default()
+        }
+    }
+}
+
+/// What can be done besides starting everything.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Measure journeys: on the running lab, or on one that is started for this and stopped afterwards
+    #[command(after_help = "\
+Examples:
+  lab measure                         one cold journey, one warm
+  lab measure -n 500 --warm           500 warm ones: percentiles, and who takes how much at p50
+  lab measure -n 1000 --warm --format json --out before.json       then: lab diff before.json after.json
+  lab measure --rate 200 --duration 10        200 requests per second for 10 s, whatever the answers do
+  lab measure -n 500 --warm --overhead        what measuring itself costs, too
+  lab measure --tap -n 100 --warm     what the packets on loopback say of it, beside what the programs say
+  lab measure --tap --pcap journey.pcap --keys journey.keys
+                                      then: wireshark -o tls.keylog_file:journey.keys journey.pcap
+  lab measure -n 200 --format html --out journey.html      a page to look at, and to share
+  lab measure --cold -n 20 --swap lb=haproxy --swap resolver=unbound
+  lab measure --swap lb='haproxy -db -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
+
+Cold: empty DNS caches and a new connection. Warm: everything was used before.
+With --rate (an open loop) a request's time counts from when it was due: a stack that stalls cannot hold
+back the requests that would have shown it.")]
+    Measure {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        measure: MeasureArguments,
+    },
+    /// Turn a saved measurement (journey/1) into a page, a HAR, a Perfetto trace or a table
+    #[command(after_help = "\
+Examples:
+  lab measure -n 200 --json --out journey.json
+  lab export journey.json --out journey.html            a page: waterfalls, distributions, the table
+  lab export journey.json --format har --out journey.har       developer tools, Network: import HAR file
+  lab export journey.json --format perfetto --out journey.trace.json      ui.perfetto.dev: Open trace file
+  lab measure --json | lab export - --format table")]
+    Export {
+        /// What `lab measure --json` wrote; - reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t = Format::Html)]
+        format: Format,
+        /// Write to this file instead of stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
+    #[command(after_help = "\
+The median of cold journeys is compared with each line of [budget]: a phase, what one hop does itself, or
+what all hops of a role do. A line is over (or within) when the median's whole 95 % interval is. When the
+limit lies inside the interval, the line is inconclusive: it is shown, and counts as good unless --strict.
+
+  lab check                           20 journeys
+  lab check -n 100 --json             for a script
+  lab check --junit budget.xml        a report for a CI system; written also when nothing can be measured
+  lab check --set budget.total=50.0   a stricter limit, this once
+
+Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be measured.")]
+    Check {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        check: CheckArguments,
+    },
+    /// Compare two measurements: what became faster, what slower, and what cannot be said
+    #[command(after_help = "\
+Examples:
+  lab measure -n 500 --warm --format json --out before.json
+  … change something, or swap a hop …
+  lab measure -n 500 --warm --format json --out after.json
+  lab diff before.json after.json
+  lab diff before.json after.json --fail-on-slower        for a script: ends with 1 when a total is slower
+
+A verdict is about medians; the last line says by which statistic. Measure both on the same machine, one
+soon after the other: what changed between them and was the same within each, no statistic can see.")]
+    Diff {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        diff: DiffArguments,
+    },
+    /// Which rows of the chapter's table agree with each other, and which cannot: by counted round trips
+    #[command(after_help = "\
+Counts, on the running lab or on one that is started for this: DNS questions when the browser, the resolver
+or nobody knows the name; the segments of a TCP handshake; the round trips of TLS 1.2, of TLS 1.3 and of a
+request. They are the same on every machine. Each row of the chapter's table then says how long a round trip
+would be if it were right. (The [budget] of lab.toml is another one: `lab check`.)
+
+  lab budget
+  lab budget --json")]
+    Budget {
+        #[command(flatten)]
+        global: Global,
+    },
+    /// What runs, where, since when, how much memory and CPU
+    Status {
+        #[command(flatten)]
+        global: Global,
+    },
+    /// Stop the running lab, and wait until it is gone
+    Stop {
+        #[command(flatten)]
+        global: Global,
+    },
+    /// curl, with the lab's name resolution, its certificate authority and a bearer token
+    #[command(
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  lab curl -i /cart
+  lab curl -d '{\"productId\":\"PROD-123\",\"quantity\":1}' -H 'content-type: application/json' /cart/items
+  lab curl -v https://api.myshop.com:8443/cart -H 'Authorization:'      without the token
+
+All arguments are curl's; the lab's own stand before: lab --set lab.name=two curl /cart
+Added before them: --cacert with the lab's CA, --resolve with the address that
+the lab's resolver answers, and an Authorization header unless you give one (an empty one sends none).
+A first or last argument that begins with / becomes https://api.myshop.com:8443/…"
+    )]
+    Curl {
+        /// Whatever curl understands
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<String>,
+    },
+    /// The shop's events, read from Kafka: in order per cart, each once, with the trace that caused it
+    #[command(after_help = "\
+Examples:
+  lab events                       all that Kafka has, the oldest first
+  lab events --follow              and what comes, as it comes, until Ctrl-C
+  lab events --json | jq .traceId  one JSON object a line
+
+A line: when (UTC), what, whose cart, which line of it, which product, how many, and the trace.
+Kafka may hold an event twice, when a pod died at the wrong moment: it has the same eventId then and
+is printed once (among the last 100,000). --follow waits for a Kafka that is gone, and goes on.")]
+    Events {
+        #[command(flatten)]
+        global: Global,
+        /// Print what comes, too, until Ctrl-C
+        #[arg(short, long)]
+        follow: bool,
+        /// Another topic [default: the one in the plan's kafka:// URL, else cart-events]
+        #[arg(long, value_name = "NAME")]
+        topic: Option<String>,
+    },
+    /// Show the lab's certificates and until when they are valid; issue them (again)
+    Certs {
+        #[command(flatten)]
+        global: Global,
+        /// Issue everything again: the authority, the certificates, the token's key
+        #[arg(long)]
+        renew: bool,
+        /// Print a bearer token instead, good for an hour: curl -H "authorization: Bearer $(lab certs --token)"
+        #[arg(long, conflicts_with = "renew")]
+        token: bool,
+    },
+    /// Real programs that fit the slots: which, whether they are installed, what to install
+    #[command(after_help = "\
+A recipe starts a real program in a slot, with the settings that make it fit:
+  lab --swap store=redis-server --swap ingress=nginx     for one run
+  recipe = \"nginx\"                                      for good, below [hop.ingress] in lab.toml")]
+    Recipes {
+        #[command(flatten)]
+        global: Global,
+    },
+    /// What this machine can and cannot do, why, and what to do about it
+    Doctor {
+        #[command(flatten)]
+        global: Global,
+    },
+}
+
+impl Cli {
+    /// The options of every command, from before it and from behind it.
+    pub(crate) fn global(&self) -> Global {
+        let later = match &self.command {
+            Some(
+                Command::Measure { global, .. }
+                | Command::Check { global, .. }
+                | Command::Diff { global, .. }
+                | Command::Budget { global }
+                | Command::Status { global }
+                | Command::Stop { global }
+                | Command::Events { global, .. }
+                | Command::Certs { global, .. }
+                | Command::Recipes { global }
+                | Command::Doctor { global },
+            ) => global,
+            // Everything behind `curl` is curl's; an export needs no plan.
+            Some(Command::Curl { .. } | Command::Export { .. }) | None => return self.global.clone(),
+        };
+        self.global.clone().and(later)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! The commands, one file each.
+
+pub(crate) mod budget;
+pub(crate) mod certs;
+pub(crate) mod check;
+pub(crate) mod curl;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod events;
+pub(crate) mod export;
+mod junit;
+pub(crate) mod measure;
+mod outside;
+mod planned;
+pub(crate) mod recipes;
+pub(crate) mod run;
+mod session;
+mod signals;
+pub(crate) mod status;

@@ -1,0 +1,58 @@
+//! A lab that a command starts itself: from its start to its end, with what went wrong in between.
+
+use hop::clock;
+use plan::Plan;
+
+use super::signals::Signals;
+use crate::arguments::Global;
+use crate::control::{self, Control};
+use crate::print;
+use crate::running::Lab;
+use crate::supervise::Event;
+
+/// Starts the lab and its control server; `None` when a signal came first.
+pub(super) async fn start(
+    global: &Global,
+    plan: Plan,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<(Lab, Control)>> {
+    let since = clock::now();
+    let lab = tokio::select! {
+        lab = Lab::start_plan(plan, !global.no_build) => lab?,
+        signal = signals.next() => {
+            print::note(format_args!("{signal}: stopped before everything was up"));
+            return Ok(None);
+        }
+    };
+    for warning in lab.warnings() {
+        print::note(format_args!("! {warning}"));
+    }
+    let control = control::serve(lab.viewer(), since)?;
+    lab.announce(control.address, since)?;
+    Ok(Some((lab, control)))
+}
+
+/// Stops everything; a second signal means now.
+pub(super) async fn stop(lab: Lab, signals: &mut Signals) {
+    let count = lab.statuses().len();
+    print::note(format_args!("stopping {count} programs (again: kill them)"));
+    let impatience = lab.impatience();
+    let mut stopping = std::pin::pin!(lab.stop());
+    tokio::select! {
+        () = &mut stopping => return,
+        signal = signals.next() => print::note(format_args!("{signal}: killing what is left")),
+    }
+    impatience.cancel();
+    stopping.await;
+}
+
+/// A measurement fails because a program died: then that is what must be read.
+pub(super) fn with_deaths(lab: &mut Lab, error: anyhow::Error) -> anyhow::Error {
+    let mut error = error;
+    while let Some(event) = lab.try_event() {
+        if let Event::Died(death, _) = event {
+            error = error.context(death);
+        }
+    }
+    error.context("measure a journey")
+}

@@ -1,0 +1,90 @@
+//! The client of the control server: what the `lab` command does with a lab that runs already.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use hop::admin::client;
+use hyper::Method;
+use serde_json::Value;
+
+use super::report::{Progress, Report};
+use crate::state::Run;
+use crate::{budget, measure};
+
+/// A measurement may take this long.
+const MEASURE_LIMIT: Duration = Duration::from_secs(7200);
+
+/// Between two looks at how far a measurement is.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// A running lab's status.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn status(run: &Run) -> anyhow::Result<Report> {
+    let reply = client::get(run.control, "/status").await.context("reach the running lab")?;
+    serde_json::from_slice(&reply.body).context("understand the running lab's response")
+}
+
+/// A running lab's plan.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn plan(run: &Run) -> anyhow::Result<Value> {
+    let reply = client::get(run.control, "/plan").await.context("reach the running lab")?;
+    serde_json::from_slice(&reply.body).context("understand the running lab's response")
+}
+
+/// As [`measure`]; `progress` hears a few times per second how far it is.
+///
+/// # Errors
+/// As there.
+pub async fn measure_showing(
+    run: &Run,
+    options: &measure::Options,
+    progress: impl FnMut(usize, usize),
+) -> anyhow::Result<measure::Measured> {
+    tokio::select! {
+        measured = measure(run, options) => measured,
+        never = follow(run, progress) => match never {},
+    }
+}
+
+/// Looks how far the measurement is, now and then: that disturbs less than a stream would.
+async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::convert::Infallible {
+    let mut ticks = tokio::time::interval(LOOK);
+    loop {
+        ticks.tick().await;
+        let reply = client::get(run.control, "/measure").await;
+        if let Some(going) = reply.ok().and_then(|reply| serde_json::from_slice::<Progress>(&reply.body).ok())
+        {
+            progress(going.done, going.of);
+        }
+    }
+}
+
+/// Lets a running lab measure.
+///
+/// # Errors
+/// It could not.
+pub async fn measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
+    let body = serde_json::to_vec(options)?;
+    let reply =
+        client::request(run.control, Method::POST, "/measure", body.into(), Some(&run.secret), MEASURE_LIMIT);
+    let reply = reply.await.context("reach the running lab")?;
+    anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
+    serde_json::from_slice(&reply.body).context("understand the running lab's response")
+}
+
+/// Lets a running lab count round trips.
+///
+/// # Errors
+/// It could not.
+pub async fn budget(run: &Run) -> anyhow::Result<budget::Counted> {
+    let reply =
+        client::request(run.control, Method::POST, "/budget", Bytes::new(), Some(&run.secret), MEASURE_LIMIT);
+    let reply = reply.await.context("reach the running lab")?;
+    anyhow::ensure!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body).trim_end());
+    serde_json::from_slice(&reply.body).context("understand the running lab's response")
+}
