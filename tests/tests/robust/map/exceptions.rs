@@ -40,7 +40,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("lines of a file", "crates/hops/inventory/src/server.rs", "not yet"),
     ("lines of a file", "crates/hops/inventory/src/stock/postgres.rs", "not yet"),
     ("lines of a file", "crates/hops/inventory/src/stock/sqlite.rs", "not yet"),
-    ("lines of a file", "crates/orchestration/lab/src/cli.rs", "not yet"),
     ("lines of a file", "crates/orchestration/lab/src/measure.rs", "not yet"),
     ("lines of a file", "crates/orchestration/lab/src/measure/open.rs", "not yet"),
     ("lines of a file", "crates/orchestration/lab/src/probe.rs", "not yet"),
