@@ -6,6 +6,8 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context as _;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBuf;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 use crate::stamped::kernel;
@@ -14,6 +16,10 @@ pub(crate) mod inherited;
 
 /// How many finished handshakes the kernel keeps for a program that has not yet called `accept`.
 const BACKLOG: u32 = 1024;
+/// Bytes of datagrams that the kernel keeps for a UDP socket until they are read, or what it grants
+/// (`net.core.rmem_max`). The usual 208 KiB hold less than 300 queries: a burst of them, each of which means work
+/// here, would cost other clients theirs. Unbound's `so-rcvbuf` is for the same.
+const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// Listens on a TCP address: with the socket that was handed over for it (`inherited`), else with one of
 /// its own.
@@ -69,6 +75,9 @@ pub async fn udp(address: SocketAddr) -> anyhow::Result<UdpSocket> {
         .map_err(|error| explain(error, address))
         .with_context(|| format!("listen on udp {address}"))?;
     stamp_arrivals(&socket);
+    if let Err(error) = setsockopt(&socket, RcvBuf, &RECEIVE_BUFFER) {
+        tracing::debug!(%error, "the receive buffer stays as it is");
+    }
     Ok(socket)
 }
 

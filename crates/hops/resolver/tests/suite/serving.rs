@@ -96,6 +96,49 @@ async fn a_slow_query_holds_up_no_cached_one_on_the_same_connection() {
     stop.cancel();
 }
 
+/// Datagrams for this socket that the kernel had to drop, because it was not read in time (`/proc/net/udp`).
+fn dropped(address: std::net::SocketAddr) -> u64 {
+    let local = format!("{:08X}:{:04X}", u32::from_be(0x7f00_0001), address.port());
+    let sockets = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let line = sockets.lines().find(|line| line.split_whitespace().nth(1) == Some(&local)).unwrap();
+    line.split_whitespace().last().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_burst_of_slow_queries_costs_no_cached_one_its_response() {
+    let mut world = World::with_shops(&[("ns1.myshop.com.", SHOP)]).await;
+    let slow = |query: &Message| match query.queries[0].name.to_ascii().starts_with("slow") {
+        true => Vec::new(),
+        false => vec![shop(query)],
+    };
+    world.0.push(Fake::start(SHOP, Arc::new(slow)).await);
+    let (resolver, _) = resolver(&world);
+    crate::resolve(&resolver, "api.myshop.com.", RecordType::A).await;
+    let sockets = Pair::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = sockets.address().unwrap();
+    let stop = CancellationToken::new();
+    let hop = Hop::for_tests("resolver", hop::Telemetry::off(), stop.clone());
+    tokio::spawn(run(sockets, None, resolver, hop));
+    // No more than fit into what the kernel grants, at 1,280 bytes each: it doubles what is set, for its own needs.
+    let granted: usize =
+        std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
+    let names = (0..3_000.min(2 * granted / 1_280)).map(|n| format!("slow{n}.myshop.com."));
+    let slow: Vec<Vec<u8>> = names.map(|name| query(&name, RecordType::A).to_vec().unwrap()).collect();
+    let cached = query("api.myshop.com.", RecordType::A).to_vec().unwrap();
+    // From a thread of its own, as fast as it can.
+    let burst = move || {
+        let client = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (many, few) = (client(), client());
+        few.set_read_timeout(Some(LIMIT)).unwrap();
+        slow.iter().for_each(|query| drop(many.send_to(query, address).unwrap()));
+        (0..3).for_each(|_| drop(few.send_to(&cached, address).unwrap()));
+        (0..3).filter(|_| few.recv(&mut [0; 512]).is_ok()).count()
+    };
+    let responses = tokio::task::spawn_blocking(burst).await.unwrap();
+    assert_eq!((responses, dropped(address)), (3, 0));
+    stop.cancel();
+}
+
 #[test]
 fn settings_are_read_from_words() {
     let words = "resolver --roots 127.0.53.1,127.0.53.9 --name-server-port 53 --name-server-map 127.0.53.1=127.0.0.1:5301";
