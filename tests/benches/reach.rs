@@ -18,7 +18,7 @@ use lab::measure;
 use lab::plan::Role;
 use lab::state::{self, Run};
 use lab::target::Target;
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 use tests::program;
 use tokio::io::AsyncReadExt as _;
 use tokio::task::LocalSet;
@@ -52,8 +52,8 @@ fn main() -> anyhow::Result<()> {
 /// Figures 1 and 2.
 async fn start_and_rest() -> anyhow::Result<()> {
     program::path().await?;
-    let room = Room::take("reach-start").await?;
-    let sets = room.options().sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);
+    let slot = TestSlot::take("reach-start").await?;
+    let sets = slot.options().sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);
     let here: Vec<String> = sets.collect();
     println!("from `lab` to the first journeys on stdout, {STARTS} starts, in ms");
     for (name, more) in
@@ -81,7 +81,7 @@ async fn start_and_rest() -> anyhow::Result<()> {
 
     let mut command = program::command(here.iter().map(String::as_str).chain(["--no-build"])).await?;
     let mut lab = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let run = running(&room.path(""), "reach-start").await?;
+    let run = running(&slot.path(""), "reach-start").await?;
     println!(
         "\nmemory at rest, after two journeys, in MiB (shared: pages of several programs counted for each)"
     );
@@ -101,7 +101,7 @@ async fn start_and_rest() -> anyhow::Result<()> {
     }
     println!("  {:<16} {:>9} {:>15.1} {:>22.1}", "together", total[0], total[1], total[2]);
     lab.kill().await?;
-    room.leave();
+    slot.release();
     Ok(())
 }
 
@@ -129,9 +129,9 @@ fn memory(pid: u32, file: &str, field: &str) -> anyhow::Result<f64> {
 
 /// The default stack, but for the sampler; spans are sent as seldom as a user's are.
 async fn start(name: &str, sampler: &str) -> anyhow::Result<Fixture> {
-    let room = Room::take(name).await?;
-    let options = room.options().set("telemetry.delay_ms", 200).set("telemetry.sampler", sampler);
-    room.start(options).await
+    let slot = TestSlot::take(name).await?;
+    let options = slot.options().set("telemetry.delay_ms", 200).set("telemetry.sampler", sampler);
+    slot.start(options).await
 }
 
 /// Figure 3.

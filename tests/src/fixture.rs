@@ -1,4 +1,4 @@
-//! A lab of one's own: a [`lab::Room`] and the lab in it, in the words of the suites.
+//! A lab of one's own: a [`lab::TestSlot`] and the lab in it, in the words of the suites.
 
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -7,15 +7,15 @@ use lab::{Lab, Options};
 
 /// Free ports and an empty folder, before a lab moves in.
 #[derive(Debug)]
-pub struct Room(lab::Room);
+pub struct TestSlot(lab::TestSlot);
 
-impl Room {
-    /// See [`lab::Room::take`].
+impl TestSlot {
+    /// See [`lab::TestSlot::take`].
     ///
     /// # Errors
     /// As there.
-    pub async fn take(name: &str) -> anyhow::Result<Room> {
-        lab::Room::take(name).await.map(Room)
+    pub async fn take(name: &str) -> anyhow::Result<TestSlot> {
+        lab::TestSlot::take(name).await.map(TestSlot)
     }
 
     /// Starts a lab here.
@@ -26,21 +26,21 @@ impl Room {
         self.0.start(options).await.map(Fixture)
     }
 
-    /// Gives the room back and removes its folder: the test has succeeded without a [`Fixture`].
-    pub fn leave(self) {
-        self.0.leave();
+    /// Gives the slot back and removes its folder: the test has succeeded without a [`Fixture`].
+    pub fn release(self) {
+        self.0.release();
     }
 }
 
-impl Deref for Room {
-    type Target = lab::Room;
+impl Deref for TestSlot {
+    type Target = lab::TestSlot;
 
-    fn deref(&self) -> &lab::Room {
+    fn deref(&self) -> &lab::TestSlot {
         &self.0
     }
 }
 
-/// A running lab in its room. It is a [`Lab`] for everything but its end.
+/// A running lab in its slot. It is a [`Lab`] for everything but its end.
 pub struct Fixture(Lab);
 
 impl Fixture {

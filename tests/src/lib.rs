@@ -8,7 +8,7 @@
 //! | [`program`] | how does it start the `lab` program as a user does? |
 //! | [`readers`] | who else reads what the lab exports? |
 //! | [`programs`] | how does it run curl, dig, kcat and friends? |
-//! | [`relay`] | how does it make one wire slow, and no program? |
+//! | [`slow_link`] | how does it make one wire slow, and no program? |
 
 pub mod edge;
 pub mod engines;
@@ -17,4 +17,4 @@ pub mod program;
 pub mod programs;
 pub mod readers;
 
-pub use lab::relay;
+pub use lab::slow_link;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use journey::{Attribution, Journey};
 use lab::target::{Target, TargetHop};
-use tests::fixture::{Fixture, Room};
-use tests::relay::Relay;
+use tests::fixture::{Fixture, TestSlot};
+use tests::slow_link::SlowLink;
 
 use crate::ask::{Kind, measure_at};
 use crate::check::{shown, sound};
@@ -22,27 +22,27 @@ const MOST_ROUNDS: usize = 3 * ROUNDS;
 
 #[tokio::test]
 async fn http_between_load_balancer_and_ingress() -> anyhow::Result<()> {
-    let (lab, relay) = behind_a_wire("delay-http").await?;
+    let (lab, link) = behind_a_wire("delay-http").await?;
     let target = lab.target()?;
-    attributed(&lab, &target, &relay, Kind::Warm, 1).await?;
+    attributed(&lab, &target, &link, Kind::Warm, 1).await?;
     lab.finish().await;
     Ok(())
 }
 
 #[tokio::test]
 async fn redis_is_asked_twice() -> anyhow::Result<()> {
-    let room = Room::take("delay-redis").await?;
-    let relay = Relay::tcp("127.0.0.1:0".parse()?, format!("127.96.50.110:{}", room.port(6379)).parse()?)?;
-    let mut options = room
+    let slot = TestSlot::take("delay-redis").await?;
+    let link = SlowLink::tcp("127.0.0.1:0".parse()?, format!("127.96.50.110:{}", slot.port(6379)).parse()?)?;
+    let mut options = slot
         .options()
         .set("hop.wire.role", "store")
-        .set("hop.wire.external", format!("\"redis://{}\"", relay.address()));
+        .set("hop.wire.external", format!("\"redis://{}\"", link.address()));
     for pod in ["cart-pod-abc12", "cart-pod-def34", "cart-pod-ghi56"] {
         options = options.set(&format!("hop.{pod}.store"), WIRE);
     }
-    let lab = room.start(options).await?;
+    let lab = slot.start(options).await?;
     let target = lab.target()?;
-    attributed(&lab, &target, &relay, Kind::Warm, 2).await?;
+    attributed(&lab, &target, &link, Kind::Warm, 2).await?;
     lab.finish().await;
     Ok(())
 }
@@ -50,11 +50,11 @@ async fn redis_is_asked_twice() -> anyhow::Result<()> {
 #[tokio::test]
 async fn dns_between_browser_and_resolver() -> anyhow::Result<()> {
     let lab = Fixture::start("delay-dns").await?;
-    let relay = Relay::udp("127.0.0.1:0".parse()?, lab.listen("resolver"))?;
+    let link = SlowLink::udp("127.0.0.1:0".parse()?, lab.listen("resolver"))?;
     let mut target = lab.target()?;
-    target.browser.resolver = relay.address();
+    target.browser.resolver = link.address();
     let (name, role) = (WIRE.to_owned(), WIRE.to_owned());
-    let listen = vec![relay.address()];
+    let listen = vec![link.address()];
     target.hops.push(TargetHop {
         name,
         role,
@@ -64,7 +64,7 @@ async fn dns_between_browser_and_resolver() -> anyhow::Result<()> {
         listen,
         onward: Vec::new(),
     });
-    attributed(&lab, &target, &relay, Kind::Cold, 1).await?;
+    attributed(&lab, &target, &link, Kind::Cold, 1).await?;
     lab.finish().await;
     Ok(())
 }
@@ -73,7 +73,7 @@ async fn dns_between_browser_and_resolver() -> anyhow::Result<()> {
 async fn attributed(
     lab: &Fixture,
     target: &Target,
-    relay: &Relay,
+    link: &SlowLink,
     kind: Kind,
     times: u32,
 ) -> anyhow::Result<()> {
@@ -85,7 +85,7 @@ async fn attributed(
     let mut attribution = None;
     for round in 1..=MOST_ROUNDS {
         for (slower, journeys) in [(Duration::ZERO, &mut without), (DELAY, &mut with)] {
-            relay.delay(slower);
+            link.delay(slower);
             journeys.extend(measure_at(lab, target, EACH, kind).await?.journeys().cloned());
         }
         // On a busy machine so many journeys say nothing for certain yet: more of them say it, or never will.

@@ -17,10 +17,10 @@ const DELAY: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn a_slower_wire_is_found_and_named() -> anyhow::Result<()> {
-    let (lab, relay) = behind_a_wire("diff").await?;
+    let (lab, link) = behind_a_wire("diff").await?;
     let before = written(&lab, "before.json", 40).await?;
     let few = written(&lab, "few.json", 4).await?;
-    relay.delay(DELAY);
+    link.delay(DELAY);
     let after = written(&lab, "after.json", 40).await?;
 
     let (slower, code) = diff(&before, &after, &["--fail-on-slower"]).await?;

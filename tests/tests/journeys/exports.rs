@@ -10,7 +10,7 @@ use journey::{Journey, PartKind};
 use lab::measure::Measured;
 use lab::report;
 use serde_json::{Value, json};
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 use tests::readers::Readers;
 use tests::{program, programs};
 
@@ -23,12 +23,12 @@ async fn every_export_is_read_by_a_program_of_somebody_elses() -> anyhow::Result
     let Some(readers) = Readers::find("every_export_is_read_by_a_program_of_somebody_elses")? else {
         return Ok(());
     };
-    let room = Room::take("exports").await?;
-    let collector = readers.collector(&room.path("received")).await?;
-    let options = room.options().set("telemetry.forward", json!(format!("http://{}", collector.address)));
-    let folder = room.path("exported");
+    let slot = TestSlot::take("exports").await?;
+    let collector = readers.collector(&slot.path("received")).await?;
+    let options = slot.options().set("telemetry.forward", json!(format!("http://{}", collector.address)));
+    let folder = slot.path("exported");
     std::fs::create_dir_all(&folder)?;
-    let lab = room.start(options).await?;
+    let lab = slot.start(options).await?;
     let measured = measure(&lab, 4, Kind::Both).await?;
     let saved = folder.join("journey.json");
     std::fs::write(&saved, serde_json::to_string(&measured)?)?;

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, ensure};
 use journey::{Journey, Part, PartKind};
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 
 use crate::ask::{Kind, measure, warm};
 use crate::check::{shown, sound};
@@ -68,9 +68,9 @@ async fn the_legs_to_redis_kafka_and_the_database_have_parts() -> anyhow::Result
 #[tokio::test]
 async fn a_real_redis_keeps_its_parts_to_itself() -> anyhow::Result<()> {
     tests::programs::find("redis-server")?;
-    let room = Room::take("parts-redis").await?;
-    let options = room.options().swap("store", "redis-server");
-    let lab = room.start(options).await?;
+    let slot = TestSlot::take("parts-redis").await?;
+    let options = slot.options().swap("store", "redis-server");
+    let lab = slot.start(options).await?;
     let measured = measure(&lab, 3, Kind::Warm).await?;
     for journey in warm(&measured) {
         sound(journey)?;

@@ -19,22 +19,22 @@ const STALL: Duration = Duration::from_millis(1200);
 
 #[tokio::test]
 async fn a_stall_is_seen_by_every_request_that_was_due_in_it() -> anyhow::Result<()> {
-    let (lab, relay) = behind_a_wire("rate-stall").await?;
+    let (lab, link) = behind_a_wire("rate-stall").await?;
     let options =
         Options { count: COUNT, cold: false, rate: Some(RATE), connections: 1, ..Options::default() };
     let (target, collector) = (lab.target()?, lab.collector().clone());
-    let before = relay.passed();
+    let before = link.passed();
     let measuring =
         tokio::spawn(async move { lab::measure::run(&target, &collector, &options, |_, _| {}).await });
     // One request warms the connection; after a few more the wire gets stuck, until something has passed it.
     let limit = Duration::from_secs(60);
-    let passed = async |at_least: u64| (relay.passed() >= at_least).then_some(());
+    let passed = async |at_least: u64| (link.passed() >= at_least).then_some(());
     hop::wait::until("five requests on the wire", limit, async || passed(before + 5).await).await?;
-    relay.delay(STALL);
-    let stuck = relay.passed();
+    link.delay(STALL);
+    let stuck = link.passed();
     // Two, because one of them may be the lb asking whether the ingress is well.
     hop::wait::until("the request that was held back", limit, async || passed(stuck + 2).await).await?;
-    relay.delay(Duration::ZERO);
+    link.delay(Duration::ZERO);
     let measured = measuring.await??;
     let series = measured.warm.context("an open loop is warm")?;
     let run = series.open_loop.as_ref().context("it was an open loop")?;
@@ -59,8 +59,8 @@ async fn a_stall_is_seen_by_every_request_that_was_due_in_it() -> anyhow::Result
 
 #[tokio::test]
 async fn a_rate_that_is_too_high_is_said_and_comes_to_an_end() -> anyhow::Result<()> {
-    let (lab, relay) = behind_a_wire("rate-high").await?;
-    relay.delay(Duration::from_millis(50));
+    let (lab, link) = behind_a_wire("rate-high").await?;
+    link.delay(Duration::from_millis(50));
     // One at a time, each at least 50 ms: no more than 20 per second can be achieved. After three seconds all
     // are due, and most of them wait.
     let options =
@@ -80,8 +80,8 @@ async fn a_rate_that_is_too_high_is_said_and_comes_to_an_end() -> anyhow::Result
 
 #[tokio::test]
 async fn several_connections_carry_what_one_cannot() -> anyhow::Result<()> {
-    let (lab, relay) = behind_a_wire("rate-many").await?;
-    relay.delay(Duration::from_millis(400));
+    let (lab, link) = behind_a_wire("rate-many").await?;
+    link.delay(Duration::from_millis(400));
     // Each takes 400 ms and more, ten per second are due: four at once at least.
     let options = Options {
         count: COUNT,

@@ -2,16 +2,16 @@
 
 use anyhow::ensure;
 use journey::Stage;
-use tests::fixture::Room;
+use tests::fixture::TestSlot;
 
 use crate::ask::{Kind, cold, measure, median, warm};
 use crate::check::{clocks, shown, sound};
 
 #[tokio::test]
 async fn what_is_warm_is_faster_and_nothing_goes_missing() -> anyhow::Result<()> {
-    let room = Room::take("relations").await?;
-    let options = room.options().set("telemetry.delay_ms", 200);
-    let lab = room.start(options).await?;
+    let slot = TestSlot::take("relations").await?;
+    let options = slot.options().set("telemetry.delay_ms", 200);
+    let lab = slot.start(options).await?;
     let first = measure(&lab, 15, Kind::Both).await?;
     let total = |journeys: &[journey::Journey]| median(journeys.iter().map(|journey| journey.total_ns));
     let (cold_total, warm_total) = (total(cold(&first)), total(warm(&first)));

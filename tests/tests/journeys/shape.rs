@@ -104,13 +104,13 @@ fn every_program_says_what_it_did(journey: &journey::Journey) -> anyhow::Result<
 #[tokio::test]
 async fn a_plan_without_services_is_walked_as_it_is() -> anyhow::Result<()> {
     // One pod behind the ingress, without layer 4 in between: the journey follows the plan, not a list.
-    let room = tests::fixture::Room::take("shape-direct").await?;
-    let options = room.options().set(
+    let slot = tests::fixture::TestSlot::take("shape-direct").await?;
+    let options = slot.options().set(
         "hop.ingress.rules",
         r#"[{ host = "api.myshop.com", type = "Prefix", path = "/cart", service = "cart-pod-def34" }]"#,
     );
     let options = options.set("hop.cart-pod-def34.inventory", "inventory-pod-mno90");
-    let lab = room.start(options).await?;
+    let lab = slot.start(options).await?;
     let measured = measure(&lab, 2, Kind::Warm).await?;
     for journey in warm(&measured) {
         sound(journey)?;

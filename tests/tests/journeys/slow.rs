@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use hyper::{Request, Response};
 use journey::{Attribution, Journey};
 use lab::collect::Collector;
-use tests::fixture::Room;
+use tests::fixture::TestSlot;
 
 use crate::ask::{Kind, measure};
 use crate::check::{shown, sound};
@@ -115,16 +115,16 @@ fn at_least(journeys: &[Journey]) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn work_within_a_hop_is_that_hops_own_time() -> anyhow::Result<()> {
-    let room = Room::take("slow-hop").await?;
-    let slow = Slow::start(format!("127.96.50.100:{}", room.port(8080)).parse()?)?;
-    let options = room
+    let slot = TestSlot::take("slow-hop").await?;
+    let slow = Slow::start(format!("127.96.50.100:{}", slot.port(8080)).parse()?)?;
+    let options = slot
         .options()
         .set("hop.slow.role", "ingress")
         .set("hop.slow.external", format!("\"http://{}\"", slow.address))
         .set("hop.slow.reports", true)
         .set("hop.slow.rules", "[{ path = \"/\", service = \"cart-service\" }]")
         .set("hop.lb.upstreams", "[\"slow\"]");
-    let lab = room.start(options).await?;
+    let lab = slot.start(options).await?;
     slow.reports_to(lab.collector());
     // Connections are opened in the first one.
     measure(&lab, 1, Kind::Warm).await?;

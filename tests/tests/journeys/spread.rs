@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use journey::Journey;
 use serde_json::Value;
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 use tokio::net::TcpStream;
 
 use crate::ask::{Kind, measure, warm};
@@ -68,9 +68,9 @@ async fn kept_connections_stay_on_one_pod() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn each_new_connection_of_the_ingress_goes_to_the_next_pod() -> anyhow::Result<()> {
-    let room = Room::take("spread-new").await?;
-    let options = room.options().set("hop.cart-service.mode", "round-robin");
-    let lab = room.start(options).await?;
+    let slot = TestSlot::take("spread-new").await?;
+    let options = slot.options().set("hop.cart-service.mode", "round-robin");
+    let lab = slot.start(options).await?;
     let mut pods = Vec::new();
     for turn in 1..=3 {
         let measured = measure(&lab, 5, Kind::Warm).await?;

@@ -8,9 +8,9 @@ use anyhow::{Context as _, ensure};
 use journey::{Journey, PartKind, Quality};
 use lab::Options;
 use lab::measure::Measured;
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 use tests::programs;
-use tests::relay::Relay;
+use tests::slow_link::SlowLink;
 
 use crate::ask::{Kind, cold, measure, warm};
 use crate::check::{handed_on, once, shown, sound, way};
@@ -29,22 +29,22 @@ async fn measured_with(
     opaque: &[&str],
     questions: u32,
 ) -> anyhow::Result<(Fixture, Measured)> {
-    let room = Room::take(name).await?;
-    let mut options = room.options();
+    let slot = TestSlot::take(name).await?;
+    let mut options = slot.options();
     for (who, recipe) in recipes {
         options = options.swap(who, recipe);
     }
-    measured(room, options, opaque, questions).await
+    measured(slot, options, opaque, questions).await
 }
 
 /// `opaque` are those that report nothing here.
 async fn measured(
-    room: Room,
+    slot: TestSlot,
     options: Options,
     opaque: &[&str],
     questions: u32,
 ) -> anyhow::Result<(Fixture, Measured)> {
-    let lab = room.start(options).await?;
+    let lab = slot.start(options).await?;
     let measured = measure(&lab, EACH, Kind::Both).await?;
     for journey in measured.journeys() {
         sound(journey)?;
@@ -162,16 +162,16 @@ async fn rules_hold(lab: &Fixture) -> anyhow::Result<()> {
 /// `traceparent` cuts the journey off, and the shape shows it.
 #[tokio::test]
 async fn an_ingress_that_swallows_the_trace_is_noticed() -> anyhow::Result<()> {
-    let room = Room::take("swap-forgetful").await?;
+    let slot = TestSlot::take("swap-forgetful").await?;
     let recipe = lab::workspace::root().context("the workspace")?.join("recipes/ingress/nginx/nginx.conf");
     let config = std::fs::read_to_string(recipe)?;
     let line = "proxy_http_version 1.1;";
     ensure!(config.contains(line), "the recipe says {line}");
-    let file = room.path("nginx.conf");
+    let file = slot.path("nginx.conf");
     std::fs::write(&file, config.replace(line, &format!("{line} proxy_set_header traceparent \"\";")))?;
     let file = serde_json::Value::from(file.to_string_lossy());
-    let options = room.options().swap("ingress", "nginx").set("hop.ingress.config", file);
-    let lab = room.start(options).await?;
+    let options = slot.options().swap("ingress", "nginx").set("hop.ingress.config", file);
+    let lab = slot.start(options).await?;
     let measured = measure(&lab, 1, Kind::Warm).await?;
     for journey in measured.journeys() {
         ensure!(journey.silent == ["cart-service"], "who is behind it must be missed: {:?}", journey.silent);
@@ -265,15 +265,15 @@ async fn unbound_is_emptied_before_each_cold_journey() -> anyhow::Result<()> {
     for (flush, name, again) in
         [(None, "swap-unbound-cold", EACH), (Some("/bin/true"), "swap-unbound-full", 0)]
     {
-        let room = Room::take(name).await?;
-        let myshop: SocketAddr = format!("127.0.53.3:{}", room.port(5300)).parse()?;
-        let wire = Relay::udp("127.0.0.1:0".parse()?, myshop)?;
-        let mut options = room.options().swap("resolver", "unbound");
+        let slot = TestSlot::take(name).await?;
+        let myshop: SocketAddr = format!("127.0.53.3:{}", slot.port(5300)).parse()?;
+        let wire = SlowLink::udp("127.0.0.1:0".parse()?, myshop)?;
+        let mut options = slot.options().swap("resolver", "unbound");
         options = options.set("hop.resolver.env.NAME_SERVERS", format!("\"myshop.com. {}\"", wire.address()));
         if let Some(flush) = flush {
             options = options.set("hop.resolver.flush", flush);
         }
-        let lab = room.start(options).await?;
+        let lab = slot.start(options).await?;
         measure(&lab, 1, Kind::Cold).await?;
         let first = wire.passed();
         ensure!(first > 0, "unbound asks where it is told to");
@@ -354,8 +354,8 @@ async fn apache_kafka_is_the_event_log() -> anyhow::Result<()> {
 /// Nine hops, five real programs, none of which reports anything.
 #[tokio::test]
 async fn all_of_them_at_once() -> anyhow::Result<()> {
-    let room = Room::take("swap-all").await?;
-    let mut options = room.options();
+    let slot = TestSlot::take("swap-all").await?;
+    let mut options = slot.options();
     for (who, recipe) in [
         ("resolver", "unbound"),
         ("dns", "nsd"),
@@ -366,7 +366,7 @@ async fn all_of_them_at_once() -> anyhow::Result<()> {
     ] {
         options = options.swap(who, recipe);
     }
-    let lab = room.start(options).await?;
+    let lab = slot.start(options).await?;
     let measured = measure(&lab, EACH, Kind::Both).await?;
     ensure!(measured.hops.iter().filter(|hop| hop.opaque).count() == 9, "{:?}", measured.hops);
     for journey in measured.journeys() {
@@ -397,10 +397,10 @@ async fn all_of_them_at_once() -> anyhow::Result<()> {
 /// An engine whose settings lose what it acknowledges is named when the lab starts.
 #[tokio::test]
 async fn a_store_that_forgets_is_warned_of() -> anyhow::Result<()> {
-    let room = Room::take("swap-forgets").await?;
+    let slot = TestSlot::take("swap-forgets").await?;
     let base = "redis-server --bind {IP} --port {PORT} --dir {DATA_DIR} --save ''";
-    let options = room.options().swap("store", &format!("{base} --appendonly no"));
-    let lab = room.start(options).await?;
+    let options = slot.options().swap("store", &format!("{base} --appendonly no"));
+    let lab = slot.start(options).await?;
     let [warning] = lab.warnings() else { anyhow::bail!("one warning, not {:?}", lab.warnings()) };
     for words in ["redis at", "appendonly is no", "what to do", "--swap redis=redis-server"] {
         ensure!(warning.contains(words), "{warning:?} does not say {words:?}");

@@ -17,7 +17,7 @@ use lab::collect::Collector;
 use lab::measure::{Measured, Options};
 use lab::witness::{self, Tap};
 use tap::compare::Compared;
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 use tests::{program, programs};
 
 use crate::ask::{Kind, measure};
@@ -145,10 +145,10 @@ async fn a_hop_that_lies_is_called_out_by_name() -> anyhow::Result<()> {
     }
     for (name, hop, shift) in [("tap-late", "ingress", 5_000_000_i64), ("tap-early", "redis", -5_000_000)] {
         let liar = Liar::start(shift).await?;
-        let room = Room::take(name).await?;
+        let slot = TestSlot::take(name).await?;
         let env = format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = \"http://{}\" }}", liar.address);
-        let options = room.options().set(&format!("hop.{hop}.env"), env);
-        let lab = room.start(options).await?;
+        let options = slot.options().set(&format!("hop.{hop}.env"), env);
+        let lab = slot.start(options).await?;
         liar.to.set(lab.collector().clone()).ok().context("set once")?;
         let (measured, tap) = tapped(&lab, 6, Kind::Both, witness::Options::default()).await?;
         for journey in measured.journeys() {
@@ -223,9 +223,9 @@ async fn programs_that_report_nothing_get_their_time_from_packets() -> anyhow::R
         ("cart-service", "haproxy"),
         ("redis", "redis-server"),
     ];
-    let room = Room::take("tap-opaque").await?;
-    let options = recipes.iter().fold(room.options(), |options, (who, recipe)| options.swap(who, recipe));
-    let lab = room.start(options).await?;
+    let slot = TestSlot::take("tap-opaque").await?;
+    let options = recipes.iter().fold(slot.options(), |options, (who, recipe)| options.swap(who, recipe));
+    let lab = slot.start(options).await?;
     measure(&lab, 1, Kind::Both).await?;
     for _ in 0..5 {
         // One journey of each kind: then a median is a journey's own.
@@ -281,11 +281,11 @@ async fn wireshark_reads_the_file_and_with_the_keys_the_request() -> anyhow::Res
     if !may_capture("wireshark_reads_the_file_and_with_the_keys_the_request") {
         return Ok(());
     }
-    let room = Room::take("tap-file").await?;
-    let (file, keys) = (room.path("journey.pcap"), room.path("journey.keys"));
-    let port = room.port(8443);
-    let options = room.options();
-    let lab = room.start(options).await?;
+    let slot = TestSlot::take("tap-file").await?;
+    let (file, keys) = (slot.path("journey.pcap"), slot.path("journey.keys"));
+    let port = slot.port(8443);
+    let options = slot.options();
+    let lab = slot.start(options).await?;
     let wanted = witness::Options { pcap: Some(file.clone()), keys: Some(keys.clone()) };
     tapped(&lab, 1, Kind::Cold, wanted).await?;
     for path in [&file, &keys] {

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 use journey::semconv::name::{ACCEPT_QUEUE, QUEUE, WAKE_UP};
 use journey::{Journey, PartKind};
 use lab::browser::{Browser, Request, Response};
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 
 use crate::check::{shown, sound};
 
@@ -173,15 +173,15 @@ async fn behind_another(
     waits_at: &str,
     settings: &[(&str, &str)],
 ) -> anyhow::Result<(Journey, Journey)> {
-    let room = Room::take(name).await?;
-    let mut options = room
+    let slot = TestSlot::take(name).await?;
+    let mut options = slot
         .options()
         .set("hop.cart-service.endpoints", format!("[\"{POD}\"]"))
         .set(&format!("hop.{POD}.env.REDIS_TIMEOUT_MS"), "\"10000\"");
     for (key, value) in settings {
         options = options.set(key, *value);
     }
-    let lab = room.start(options).await?;
+    let lab = slot.start(options).await?;
     let (first, _) = usual(&lab, Browser::new(lab.target()?.browser)?).await?;
     let (second, ordinary) = usual(&lab, Browser::new(lab.target()?.browser)?).await?;
 

@@ -20,10 +20,10 @@ const BETWEEN: usize = 30;
 pub(crate) async fn each_event_is_printed_once_in_order_with_its_trace(set: Engines) -> anyhow::Result<()> {
     let Some(mut stage) = Stage::open(set, "follow", RestartedBy::Lab).await? else { return Ok(()) };
     announce(&stage)?;
-    let room = stage.lab.room().context("a test's lab has a room")?;
-    let sets = room.options().sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);
+    let slot = stage.lab.slot().context("a test's lab has a slot")?;
+    let sets = slot.options().sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);
     let arguments = sets.chain(["events", "--follow", "--json"].map(str::to_owned));
-    let (out, err) = (room.path("followed"), room.path("followed.err"));
+    let (out, err) = (slot.path("followed"), slot.path("followed.err"));
     let mut command = tests::program::command(arguments).await?;
     command.stdout(File::create(&out)?).stderr(File::create(&err)?).stdin(Stdio::null());
     let mut follower = command.spawn().context("start lab events")?;

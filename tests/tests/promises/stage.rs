@@ -10,7 +10,7 @@ use lab::certs::Certs;
 use lab::plan::Role;
 use serde_json::Value;
 use tests::engines::{Engine, did_not_run};
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 use tests::programs;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -71,16 +71,16 @@ impl Stage {
             Engines::KafkaRedisAndPostgres => "kafka",
         };
         let binaries = tests::program::hops().await?;
-        let room = Room::take(&format!("{name}-{label}")).await?;
+        let slot = TestSlot::take(&format!("{name}-{label}")).await?;
         let engines = match engines(set, restarted_by, &binaries.path(Role::Events)).await {
             Ok(engines) => engines,
             Err(why) => {
                 did_not_run(&format!("the shop's promise {name} on {set:?}"), &why);
-                room.leave();
+                slot.release();
                 return Ok(None);
             }
         };
-        let mut options = room.options();
+        let mut options = slot.options();
         for (name, engine) in &engines {
             let url = serde_json::Value::from(engine.url());
             options = match *name {
@@ -93,7 +93,7 @@ impl Stage {
         for pod in PODS {
             options = options.set(&format!("hop.{pod}.env"), ENV);
         }
-        let stage = Stage { lab: room.start(options).await?, engines };
+        let stage = Stage { lab: slot.start(options).await?, engines };
         // A topic's first event waits for the topic; and a Kafka that listens is not yet one that serves.
         let first = Add::new("first", "PROD-123", 1).key("first");
         stage.until_added(stage.listen(PODS[0]), &first).await?;

@@ -4,7 +4,7 @@
 use lab::browser::{Browser, Request};
 use lab::plan::{Role, Runs};
 use lab::supervise::State;
-use tests::fixture::Room;
+use tests::fixture::TestSlot;
 
 use super::program;
 use super::spot::Spot;
@@ -13,8 +13,8 @@ use super::spot::Spot;
 #[tokio::test]
 async fn no_hop_dies_of_its_own_log() {
     let binaries = tests::program::hops().await.expect("build the hops");
-    let room = Room::take("full-logs").await.expect("a room");
-    let mut options = room.options().set("telemetry.log", "debug");
+    let slot = TestSlot::take("full-logs").await.expect("a slot");
+    let mut options = slot.options().set("telemetry.log", "debug");
     let plan = options.plan().expect("the default plan is right");
     for (_, hop) in plan.hops().filter(|(_, hop)| hop.runs == Runs::Own) {
         let program = binaries.path(hop.role());
@@ -28,7 +28,7 @@ async fn no_hop_dies_of_its_own_log() {
             .set(&format!("hop.{}.command", hop.name), command)
             .set(&format!("hop.{}.reports", hop.name), true);
     }
-    let lab = room.start(options).await.expect("start the lab");
+    let lab = slot.start(options).await.expect("start the lab");
     let mut browser = Browser::new(lab.target().expect("what to measure").browser).expect("the CA is there");
     for number in 0..10 {
         browser.forget().expect("the CA is there");

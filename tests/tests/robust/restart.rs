@@ -13,7 +13,7 @@ use lab::browser::{Browser, Request};
 use lab::supervise::Event;
 use lab::target::Target;
 use parking_lot::Mutex;
-use tests::fixture::{Fixture, Room};
+use tests::fixture::{Fixture, TestSlot};
 use tokio::task::JoinSet;
 
 use super::orphans::Up;
@@ -54,12 +54,12 @@ const EACH: [&str; 11] = [
 const PATIENT: &str = "{ INVENTORY_TIMEOUT_MS = 20000, REDIS_TIMEOUT_MS = 20000, KAFKA_TIMEOUT_MS = 20000 }";
 
 /// The default stack with patient pods.
-async fn start(room: Room, options: Options) -> Fixture {
+async fn start(slot: TestSlot, options: Options) -> Fixture {
     let pods = ["cart-pod-abc12", "cart-pod-def34", "cart-pod-ghi56"];
     let set = |options: Options, pod| options.set(&format!("hop.{pod}.env"), PATIENT);
     // Nor is a drain as fast there.
     let options = options.set("supervise.drain_seconds", 10);
-    room.start(pods.into_iter().fold(options, set)).await.expect("start the lab")
+    slot.start(pods.into_iter().fold(options, set)).await.expect("start the lab")
 }
 
 /// What became of a request.
@@ -225,9 +225,9 @@ async fn event(lab: &mut Fixture, victim: &str) -> Event {
 
 #[tokio::test]
 async fn no_request_fails_when_a_program_is_restarted() {
-    let room = Room::take("restart").await.expect("a room");
-    let options = room.options();
-    let mut lab = start(room, options).await;
+    let slot = TestSlot::take("restart").await.expect("a slot");
+    let options = slot.options();
+    let mut lab = start(slot, options).await;
     for victim in EACH {
         let mut restart = restart(&mut lab, victim, "TERM").await;
         restart.tell(victim);
@@ -267,9 +267,9 @@ async fn the_status_can_always_be_asked_for() {
 
 #[tokio::test]
 async fn only_requests_inside_a_killed_program_fail() {
-    let room = Room::take("killed").await.expect("a room");
-    let options = room.options();
-    let mut lab = start(room, options).await;
+    let slot = TestSlot::take("killed").await.expect("a slot");
+    let options = slot.options();
+    let mut lab = start(slot, options).await;
     let mut slow = Vec::new();
     for victim in EACH {
         let mut restart = restart(&mut lab, victim, "KILL").await;
@@ -302,10 +302,10 @@ async fn only_requests_inside_a_killed_program_fail() {
 #[tokio::test]
 async fn a_program_that_binds_by_itself_refuses_while_it_is_away() {
     let binaries = tests::program::hops().await.expect("build the hops");
-    let room = Room::take("restart-twin").await.expect("a room");
+    let slot = TestSlot::take("restart-twin").await.expect("a slot");
     let command = serde_json::Value::from(binaries.path(lab::plan::Role::Lb).to_string_lossy());
-    let options = room.options().set("hop.lb.command", command).set("hop.lb.reports", true);
-    let mut lab = start(room, options).await;
+    let options = slot.options().set("hop.lb.command", command).set("hop.lb.reports", true);
+    let mut lab = start(slot, options).await;
     let restart = restart(&mut lab, "lb", "TERM").await;
     restart.tell("lb that binds by itself");
     assert!(restart.failures().count() > 0, "nothing was refused: this load would not see a lost request");

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use lab::plan::Plan;
 use lab::state::{self, Run};
-use tests::fixture::Room;
+use tests::fixture::TestSlot;
 
-/// A [`Room`] for the program instead of the library.
+/// A [`TestSlot`] for the program instead of the library.
 pub(crate) struct Spot {
-    room: Room,
+    slot: TestSlot,
     name: &'static str,
     folder: PathBuf,
 }
@@ -18,20 +18,20 @@ impl Spot {
     pub(crate) async fn take(name: &'static str) -> Self {
         // Building takes no seat.
         tests::program::path().await.expect("build the lab");
-        let room = Room::take(name).await.expect("a room for a lab");
-        let folder = room.path("");
-        Spot { room, name, folder }
+        let slot = TestSlot::take(name).await.expect("a slot for a lab");
+        let folder = slot.path("");
+        Spot { slot, name, folder }
     }
 
     /// `lab`'s arguments: these, after the options that make it run here.
     pub(crate) fn arguments<A: Into<String>>(&self, more: impl IntoIterator<Item = A>) -> Vec<String> {
-        let sets = self.room.options().sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);
+        let sets = self.slot.options().sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);
         sets.chain(["--no-build".to_owned()]).chain(more.into_iter().map(Into::into)).collect()
     }
 
     /// What it runs here.
     pub(crate) fn plan(&self) -> Plan {
-        self.room.options().plan().expect("the default plan is right")
+        self.slot.options().plan().expect("the default plan is right")
     }
 
     /// Everything of this spot.
@@ -51,7 +51,7 @@ impl Spot {
 
     /// The test has succeeded: nothing of it is kept.
     pub(crate) fn leave(self) {
-        self.room.leave();
+        self.slot.release();
     }
 }
 

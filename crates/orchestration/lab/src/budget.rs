@@ -12,10 +12,10 @@ use anyhow::Context as _;
 use journey::{PartKind, Stage};
 use serde::{Deserialize, Serialize};
 
-use crate::asked;
 use crate::collect::Collector;
 use crate::measure::flush_resolver;
 use crate::target::Target;
+use crate::traced;
 use browser::{BrowserThread, Request};
 
 pub use chapter::{Audit, Row, Verdict, audit};
@@ -59,8 +59,8 @@ pub async fn count(target: &Target, collector: &Collector) -> anyhow::Result<Cou
     let browser = BrowserThread::start(target.browser.clone())?;
     let ask = Request::add_item("PROD-123", 1);
     let one = async || {
-        let made = asked::ask(&browser, collector, target, &ask).await?;
-        let status = made.answer.status;
+        let made = traced::send(&browser, collector, target, &ask).await?;
+        let status = made.response.status;
         anyhow::ensure!(
             status == hyper::StatusCode::CREATED,
             "{} {} was answered {status}",
@@ -74,9 +74,9 @@ pub async fn count(target: &Target, collector: &Collector) -> anyhow::Result<Cou
     browser.forget().await?;
     let cached = one().await?;
     let warm = one().await?;
-    let mut request = warm.answer.turns;
+    let mut request = warm.response.turns;
     for _ in 1..TRIES {
-        request = request.min(one().await?.answer.turns);
+        request = request.min(one().await?.response.turns);
     }
 
     let lb = target.hops.iter().find(|hop| hop.role == "lb").context("a plan has an lb")?;

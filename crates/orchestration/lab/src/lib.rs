@@ -9,8 +9,8 @@
 //! | [`stack`] (a crate of its own) | what must be there before programs start, who runs, who is ready? |
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`browser`] | what is measured, and the browser that sends the requests |
-//! | [`asked`], [`room`], [`measure::Series`] | how does a test ask, and where does its lab run? |
-//! | [`relay`] | how does a test make one wire slow, and no program? |
+//! | [`traced`], [`test_slot`], [`measure::Series`] | how does a test send requests, and where does its lab run? |
+//! | [`slow_link`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`diff`] | which of two measurements is faster, and can that be said? |
 //! | [`machine`] | what does the machine itself do to the figures? |
@@ -24,7 +24,6 @@
 #![warn(missing_docs)]
 
 mod arguments;
-pub mod asked;
 pub mod budget;
 pub mod cli;
 pub mod collect;
@@ -40,22 +39,23 @@ pub mod measure;
 pub mod options;
 mod outcome;
 mod print;
-pub mod relay;
 pub mod report;
-pub mod room;
 pub mod running;
 mod series;
+pub mod slow_link;
 pub mod supervise;
 pub mod target;
+pub mod test_slot;
+pub mod traced;
 mod utc;
 pub mod witness;
 
-pub use asked::Asked;
 pub use browser;
 pub use journey;
 pub use options::Options;
 pub use plan::{self, programs, recipe, workspace};
-pub use relay::Relay;
-pub use room::Room;
 pub use running::Lab;
+pub use slow_link::SlowLink;
 pub use stack::{binaries, certs, state};
+pub use test_slot::TestSlot;
+pub use traced::TracedResponse;

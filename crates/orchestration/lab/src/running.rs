@@ -14,18 +14,18 @@ use crate::certs::Certs;
 use crate::collect::Collector;
 use crate::options::Options;
 use crate::plan::{Plan, Role, Runs, Settings};
-use crate::room::Room;
 use crate::target::{Target, TargetHop};
+use crate::test_slot::TestSlot;
 
 /// A stack that runs and is ready, and what measures it. Dropping it kills every program.
 pub struct Lab {
     stack: Stack,
     collector: Collector,
-    /// The browser of [`Lab::ask`], from the first question on.
+    /// The browser of [`Lab::send`], from the first request on.
     pub(crate) browser: OnceLock<BrowserThread>,
     warnings: Arc<[String]>,
     /// A test's, which is given back last.
-    room: Option<Room>,
+    slot: Option<TestSlot>,
 }
 
 impl Lab {
@@ -39,10 +39,10 @@ impl Lab {
         let Some(name) = &options.test else {
             return Self::start_plan(options.plan()?, options.build).await;
         };
-        let room = Room::take(name).await?;
-        let mut sets = room.options().sets;
+        let slot = TestSlot::take(name).await?;
+        let mut sets = slot.options().sets;
         sets.extend(options.sets);
-        room.start(Options { sets, ..options }).await
+        slot.start(Options { sets, ..options }).await
     }
 
     /// Starts a plan that is checked already.
@@ -55,18 +55,12 @@ impl Lab {
         let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let stack = prepared.start(collector.endpoint()).await?;
         let warnings = crate::durable::warnings(stack.plan()).await.into();
-        Ok(Lab { stack, collector, browser: OnceLock::new(), warnings, room: None })
+        Ok(Lab { stack, collector, browser: OnceLock::new(), warnings, slot: None })
     }
 
-    /// The room it lives in, if it is a test's.
-    pub fn room(&self) -> Option<&Room> {
-        self.room.as_ref()
-    }
-
-    /// This lab runs in a test's room, which it gives back at its end.
-    pub(crate) fn lives_in(mut self, room: Room) -> Lab {
-        self.room = Some(room);
-        self
+    /// The slot that it runs in, if it is a test's.
+    pub fn slot(&self) -> Option<&TestSlot> {
+        self.slot.as_ref()
     }
 
     /// The plan it runs after.
@@ -155,11 +149,11 @@ impl Lab {
         if let Some(forward) = self.collector.forward() {
             forward.finish().await;
         }
-        let room = self.room.take();
+        let slot = self.slot.take();
         // The lab's folder is given back when nobody writes there any more.
         drop(self);
-        if let Some(room) = room {
-            room.leave();
+        if let Some(slot) = slot {
+            slot.release();
         }
     }
 
@@ -174,6 +168,19 @@ impl Lab {
     /// Says in `run.json` what runs and where its control server is.
     pub(crate) fn announce(&self, control: SocketAddr, since_unix_ns: u64) -> anyhow::Result<()> {
         self.stack.announce(control, since_unix_ns)
+    }
+}
+
+impl TestSlot {
+    /// Starts a lab here, which gives the slot back at its end; `options` are those of this slot and what is
+    /// changed.
+    ///
+    /// # Errors
+    /// As [`Lab::start`].
+    pub async fn start(self, options: Options) -> anyhow::Result<Lab> {
+        let lab = Lab::start_plan(options.plan()?, options.build).await;
+        let lab = lab.with_context(|| format!("start the lab {}", self.name()))?;
+        Ok(Lab { slot: Some(self), ..lab })
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lab::journey::{Attribution, Conclusion};
-use lab::{Lab, Options, Relay, Room};
+use lab::{Lab, Options, SlowLink, TestSlot};
 
 // What the README shows.
 
@@ -34,15 +34,15 @@ async fn adding_an_item() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_slow_wire_is_where_the_time_goes() -> anyhow::Result<()> {
     // A wire between load balancer and ingress: for the plan a program that runs elsewhere.
-    let room = Room::take("slow-wire").await?;
-    let wire = Relay::tcp("127.0.0.1:0".parse()?, format!("127.0.1.100:{}", room.port(8080)).parse()?)?;
-    let options = room
+    let slot = TestSlot::take("slow-wire").await?;
+    let wire = SlowLink::tcp("127.0.0.1:0".parse()?, format!("127.0.1.100:{}", slot.port(8080)).parse()?)?;
+    let options = slot
         .options()
         .set("hop.wire.role", "ingress")
         .set("hop.wire.external", format!("\"http://{}\"", wire.address()))
         .set("hop.wire.rules", r#"[{ path = "/", service = "cart-service" }]"#)
         .set("hop.lb.upstreams", r#"["wire"]"#);
-    let lab = room.start(options).await?;
+    let lab = slot.start(options).await?;
 
     let before = lab.measure_warm(21).await?;
     let delay = Duration::from_millis(100);
@@ -74,19 +74,19 @@ async fn one_journey_after_the_other() -> anyhow::Result<()> {
     assert!(at("store") < at("events"), "{roles:?}");
     // What lies between two hops, and what a hop waited for.
     assert!(j.between("lb", "ingress").leg() > Duration::ZERO);
-    assert!(!j.hop("redis").named("fsync").is_empty(), "the item is on disk before the answer");
+    assert!(!j.hop("redis").named("fsync").is_empty(), "the item is on disk before the response");
 
     // Counts, cold again: a new browser, but the hops have their connections.
     lab.forget().await?;
     let cold = lab.post_cart_item("PROD-123", 1).await?;
     assert_eq!((cold.counts.connections_opened, cold.counts.dns_queries), (1, 4));
 
-    // Whatever else there is to ask, and the answer.
+    // Whatever else there is to send, and the response.
     let cart = lab.get_cart().await?;
     assert_eq!(cart.json()?["items"][0]["quantity"], 2 + 1);
     assert!(cart.try_hop("kafka").is_none(), "looking tells nobody");
     let refused = lab.post_cart_item("no such product", 1).await?;
-    assert!(refused.answer.status.is_client_error() && refused.try_hop("redis").is_none());
+    assert!(refused.response.status.is_client_error() && refused.try_hop("redis").is_none());
 
     // A budget says what it cannot tell.
     let few = lab.measure_cold(3).await?;

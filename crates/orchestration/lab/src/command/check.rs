@@ -63,7 +63,7 @@ async fn checked(global: &Global, wanted: &CheckArguments) -> anyhow::Result<Out
     };
     let plan = global.options().plan()?;
     anyhow::ensure!(!plan.budget.is_empty(), "{} has no [budget] to check against", plan.source);
-    let series = measured.cold.as_ref().context("cold journeys were asked for")?;
+    let series = measured.cold.as_ref().context("cold journeys are measured")?;
     let clean: Vec<&Journey> = series.clean().collect();
     let flagged = series.journeys.len() - clean.len();
     anyhow::ensure!(

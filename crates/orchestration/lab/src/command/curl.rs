@@ -15,7 +15,7 @@ use crate::certs::Certs;
 use crate::outcome::Outcome;
 use crate::plan::{Plan, Role};
 
-/// How long the resolver may take, and how often it is asked.
+/// How long the resolver may take, and how often it is queried.
 const LIMIT: Duration = Duration::from_secs(2);
 const TRIES: usize = 3;
 /// curl's short options that take the next argument.

@@ -35,7 +35,7 @@ async fn show(global: &Global, mut reading: Reading, signals: &mut Signals) -> a
     loop {
         let next = tokio::select! {
             next = reading.next() => next?,
-            // It was asked to go on until then.
+            // `--follow` goes on until then.
             _ = signals.next() => None,
         };
         match next {

@@ -36,7 +36,7 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
         }
         print::note(format_args!("measuring on the running lab (pid {})", run.pid));
         return tokio::select! {
-            measured = asked(&run, options) => measured.map(Some),
+            measured = on_running(&run, options) => measured.map(Some),
             _ = signals.next() => Ok(None),
         };
     }
@@ -60,7 +60,7 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
 }
 
 /// Lets a running lab measure, and shows how far it is to whoever can see it.
-async fn asked(run: &Run, options: &Options) -> anyhow::Result<Measured> {
+async fn on_running(run: &Run, options: &Options) -> anyhow::Result<Measured> {
     if Progress::is_seen() {
         control::client::measure_showing(run, options, shown()).await
     } else {

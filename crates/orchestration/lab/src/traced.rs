@@ -1,4 +1,4 @@
-//! The test API: ask a running lab, and get the sealed journey of that request back.
+//! The test API: send a request through a running lab, and get the sealed journey of that request back.
 //!
 //! ```
 //! use std::time::Duration;
@@ -6,7 +6,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
-//! let lab = Lab::start(Options::for_test("doc-asked")).await?;
+//! let lab = Lab::start(Options::for_test("doc-traced")).await?;
 //! let j = lab.post_cart_item("PROD-123", 1).await?;
 //! assert_eq!(j.status, Some(201));
 //! assert!(j.hop("ingress").own() > Duration::ZERO);
@@ -14,7 +14,7 @@
 //! assert_eq!((j.counts.tls_handshakes, j.counts.dns_queries), (1, 1 + 3));
 //! let again = lab.post_cart_item("PROD-123", 1).await?;
 //! assert_eq!((again.counts.tls_handshakes, again.counts.dns_queries), (0, 0));
-//! // And the answer is there, too.
+//! // And the response is there, too.
 //! let cart = lab.get_cart().await?.json()?;
 //! assert_eq!(cart["items"][0]["productId"], "PROD-123");
 //! lab.stop().await;
@@ -37,28 +37,28 @@ use browser::{BrowserThread, Request, Response};
 /// How long the hops may take to report a finished journey, on a machine with much else to do.
 const SEAL_LIMIT: Duration = Duration::from_secs(10);
 
-/// A request's answer and its journey, which is sealed. It is a [`Journey`] for everything that is asked
-/// of one: `asked.hop("ingress").own()`.
+/// A request's response and its journey, which is sealed. It is a [`Journey`] for everything that one is
+/// read for: `traced.hop("ingress").own()`.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct TracedResponse {
     /// Status, headers and body.
-    pub answer: Response,
+    pub response: Response,
     /// Every hop that should report has.
     pub journey: Journey,
 }
 
-impl Asked {
-    /// The answer's body, read as JSON.
+impl TracedResponse {
+    /// The response's body, read as JSON.
     ///
     /// # Errors
     /// It is none; the error shows it.
     pub fn json(&self) -> anyhow::Result<serde_json::Value> {
-        let body = &self.answer.body;
+        let body = &self.response.body;
         serde_json::from_slice(body).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(body)))
     }
 }
 
-impl Deref for Asked {
+impl Deref for TracedResponse {
     type Target = Journey;
 
     fn deref(&self) -> &Journey {
@@ -68,32 +68,32 @@ impl Deref for Asked {
 
 impl Lab {
     /// Puts `quantity` of a product into the cart, as the chapter does, and waits for the journey. An
-    /// error status is an answer.
+    /// error status is a response, too.
     ///
     /// # Errors
-    /// As [`Lab::ask`].
-    pub async fn post_cart_item(&self, product: &str, quantity: u32) -> anyhow::Result<Asked> {
-        self.ask(&Request::add_item(product, quantity)).await
+    /// As [`Lab::send`].
+    pub async fn post_cart_item(&self, product: &str, quantity: u32) -> anyhow::Result<TracedResponse> {
+        self.send(&Request::add_item(product, quantity)).await
     }
 
     /// Looks into the cart.
     ///
     /// # Errors
-    /// As [`Lab::ask`].
-    pub async fn get_cart(&self) -> anyhow::Result<Asked> {
-        self.ask(&Request::cart()).await
+    /// As [`Lab::send`].
+    pub async fn get_cart(&self) -> anyhow::Result<TracedResponse> {
+        self.send(&Request::cart()).await
     }
 
-    /// Asks anything, and waits until every hop has reported. Requests that are asked at once are made one
+    /// Sends any request, and waits until every hop has reported. Requests that are made at once are sent one
     /// after the other: two at the same time would measure each other.
     ///
     /// The first one is cold. Later ones find names cached and connections open, until
     /// [`Lab::forget`].
     ///
     /// # Errors
-    /// There was no answer, or a hop did not report: the error names it.
-    pub async fn ask(&self, ask: &Request) -> anyhow::Result<Asked> {
-        self::ask(self.browser()?, self.collector(), &self.target()?, ask)
+    /// There was no response, or a hop did not report: the error names it.
+    pub async fn send(&self, request: &Request) -> anyhow::Result<TracedResponse> {
+        self::send(self.browser()?, self.collector(), &self.target()?, request)
             .await
             .with_context(|| format!("logs: {}", self.folder().join("logs").display()))
     }
@@ -111,7 +111,7 @@ impl Lab {
     /// Measures many journeys of the chapter's request.
     ///
     /// # Errors
-    /// The first request that gets no answer, or another than 201.
+    /// The first request that gets no response, or another than 201.
     pub async fn measure(&self, options: &measure::Options) -> anyhow::Result<Measured> {
         measure::run(&self.target()?, self.collector(), options, |_, _| {}).await
     }
@@ -122,7 +122,7 @@ impl Lab {
     /// As [`Lab::measure`].
     pub async fn measure_warm(&self, count: usize) -> anyhow::Result<Series> {
         let options = measure::Options { count, keep: count, cold: false, ..measure::Options::default() };
-        self.measure(&options).await?.warm.context("warm journeys were asked for")
+        self.measure(&options).await?.warm.context("warm journeys are measured")
     }
 
     /// Measures `count` cold journeys of the chapter's request.
@@ -131,10 +131,10 @@ impl Lab {
     /// As [`Lab::measure`].
     pub async fn measure_cold(&self, count: usize) -> anyhow::Result<Series> {
         let options = measure::Options { count, keep: count, warm: false, ..measure::Options::default() };
-        self.measure(&options).await?.cold.context("cold journeys were asked for")
+        self.measure(&options).await?.cold.context("cold journeys are measured")
     }
 
-    /// The lab's own browser; it begins without memory, at the first question.
+    /// The lab's own browser; it begins without memory, at the first request.
     fn browser(&self) -> anyhow::Result<&BrowserThread> {
         if self.browser.get().is_none() {
             let browser = BrowserThread::start(self.target()?.browser)?;
@@ -145,21 +145,26 @@ impl Lab {
     }
 }
 
-/// Asks, and waits until the journey is sealed.
+/// Sends a request, and waits until its journey is sealed.
 ///
 /// # Errors
-/// As [`Lab::ask`].
-pub(crate) async fn ask(
+/// As [`Lab::send`].
+pub(crate) async fn send(
     browser: &BrowserThread,
     collector: &Collector,
     target: &Target,
-    ask: &Request,
-) -> anyhow::Result<Asked> {
-    anyhow::ensure!(ask.sampled, "{} {}: there is no journey without `sampled`", ask.method, ask.path);
-    let mut answer = browser.send(ask).await?;
-    let trace_id = answer.trace_id;
+    request: &Request,
+) -> anyhow::Result<TracedResponse> {
+    anyhow::ensure!(
+        request.sampled,
+        "{} {}: there is no journey without `sampled`",
+        request.method,
+        request.path
+    );
+    let mut response = browser.send(request).await?;
+    let trace_id = response.trace_id;
     collector.claim(trace_id);
-    collector.insert(std::mem::take(&mut answer.spans));
+    collector.insert(std::mem::take(&mut response.spans));
     let journey = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await;
     collector.release(trace_id);
     let journey = journey.with_context(|| format!("nothing is known of the journey {trace_id}"))?;
@@ -167,10 +172,10 @@ pub(crate) async fn ask(
         journey.sealed(),
         "{} {} was answered {}, but these hops reported nothing within {SEAL_LIMIT:?}: {}\n  what to do: \
          see their logs; `reports = false` for a program that sends no spans",
-        ask.method,
-        ask.path,
-        answer.status,
+        request.method,
+        request.path,
+        response.status,
         journey.silent.join(", "),
     );
-    Ok(Asked { answer, journey })
+    Ok(TracedResponse { response, journey })
 }

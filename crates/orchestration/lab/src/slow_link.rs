@@ -1,7 +1,7 @@
 //! A slow wire, for tests: passes bytes on, and requests later than they came.
 //!
 //! Delay belongs on the wire, never in a component. Plain threads and blocking sockets, because tokio's
-//! timer has steps of a millisecond: a wait here is never shorter than asked, and 0.1 ms longer.
+//! timer has steps of a millisecond: a wait here is never shorter than it should be, and 0.1 ms longer.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// How long a datagram's answer may take.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long the response to a datagram may take.
+const RESPONSE: Duration = Duration::from_secs(5);
 
-/// A relay between two addresses; it ends when it is dropped.
+/// A link between two addresses; it ends when it is dropped.
 #[derive(Debug)]
-pub struct Relay {
+pub struct SlowLink {
     listen: SocketAddr,
     wire: Arc<Wire>,
     udp: bool,
@@ -46,16 +46,16 @@ impl Wire {
     }
 }
 
-impl Relay {
+impl SlowLink {
     /// Passes connections to `listen` on to `to`. Port 0 takes a free one.
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub fn tcp(listen: SocketAddr, to: SocketAddr) -> anyhow::Result<Relay> {
+    pub fn tcp(listen: SocketAddr, to: SocketAddr) -> anyhow::Result<SlowLink> {
         let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
-        let relay = Relay::new(listener.local_addr()?, to, false);
-        let wire = Arc::clone(&relay.wire);
-        std::thread::Builder::new().name("relay".into()).spawn(move || {
+        let link = SlowLink::new(listener.local_addr()?, to, false);
+        let wire = Arc::clone(&link.wire);
+        std::thread::Builder::new().name("slow-link".into()).spawn(move || {
             for client in listener.incoming() {
                 if wire.is_cut() {
                     return;
@@ -65,37 +65,36 @@ impl Relay {
                 }
             }
         })?;
-        Ok(relay)
+        Ok(link)
     }
 
-    /// Passes datagrams to `listen` on to `to`, and each first answer back.
+    /// Passes datagrams to `listen` on to `to`, and the first response to each back.
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub fn udp(listen: SocketAddr, to: SocketAddr) -> anyhow::Result<Relay> {
+    pub fn udp(listen: SocketAddr, to: SocketAddr) -> anyhow::Result<SlowLink> {
         let socket = UdpSocket::bind(listen).with_context(|| format!("listen on {listen}"))?;
-        let relay = Relay::new(socket.local_addr()?, to, true);
-        let wire = Arc::clone(&relay.wire);
-        std::thread::Builder::new().name("relay".into()).spawn(move || {
+        let link = SlowLink::new(socket.local_addr()?, to, true);
+        let wire = Arc::clone(&link.wire);
+        std::thread::Builder::new().name("slow-link".into()).spawn(move || {
             let mut buffer = [0; 65_536];
             while let Ok((length, client)) = socket.recv_from(&mut buffer) {
                 if wire.is_cut() {
                     return;
                 }
-                let (question, wire, back) =
-                    (buffer[..length].to_vec(), Arc::clone(&wire), socket.try_clone());
+                let (query, wire, back) = (buffer[..length].to_vec(), Arc::clone(&wire), socket.try_clone());
                 std::thread::spawn(move || {
-                    let _ = back.and_then(|back| datagram(&question, client, &back, &wire));
+                    let _ = back.and_then(|back| datagram(&query, client, &back, &wire));
                 });
             }
         })?;
-        Ok(relay)
+        Ok(link)
     }
 
-    fn new(listen: SocketAddr, to: SocketAddr, udp: bool) -> Relay {
+    fn new(listen: SocketAddr, to: SocketAddr, udp: bool) -> SlowLink {
         let wire =
             Wire { to, delay_ns: AtomicU64::new(0), passed: AtomicU64::new(0), cut: AtomicBool::new(false) };
-        Relay { listen, wire: Arc::new(wire), udp }
+        SlowLink { listen, wire: Arc::new(wire), udp }
     }
 
     /// Where it listens.
@@ -108,13 +107,13 @@ impl Relay {
         self.wire.passed.load(Ordering::Relaxed)
     }
 
-    /// From now on, every chunk from client to server arrives this much later; answers are not delayed.
+    /// From now on, every chunk from client to server arrives this much later; responses are not delayed.
     pub fn delay(&self, delay: Duration) {
         self.wire.delay_ns.store(delay.as_nanos() as u64, Ordering::Relaxed);
     }
 }
 
-impl Drop for Relay {
+impl Drop for SlowLink {
     fn drop(&mut self) {
         self.wire.cut.store(true, Ordering::Relaxed);
         // Wakes the thread that accepts, so that it sees that it is over.
@@ -149,12 +148,12 @@ fn copy(mut from: TcpStream, mut to: TcpStream, pass: impl Fn()) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-fn datagram(question: &[u8], client: SocketAddr, back: &UdpSocket, wire: &Wire) -> std::io::Result<()> {
+fn datagram(query: &[u8], client: SocketAddr, back: &UdpSocket, wire: &Wire) -> std::io::Result<()> {
     let socket = UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
     socket.connect(wire.to)?;
-    socket.set_read_timeout(Some(ANSWER))?;
+    socket.set_read_timeout(Some(RESPONSE))?;
     wire.pass();
-    socket.send(question)?;
+    socket.send(query)?;
     let mut buffer = [0; 65_536];
     let length = socket.recv(&mut buffer)?;
     back.send_to(&buffer[..length], client).map(drop)

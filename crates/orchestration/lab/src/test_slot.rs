@@ -1,7 +1,7 @@
-//! A place for a lab of a test: free ports, an empty folder, and a turn on a machine with few cores.
+//! A slot for a lab of a test: free ports, an empty folder, and a turn on a machine with few cores.
 //!
-//! Tests run side by side, in one process or in many. A room is a lock on a range of ports, a folder, and
-//! one of a few seats. A lab that is [stopped](crate::Lab::stop) leaves nothing behind; one whose test
+//! Tests run side by side, in one process or in many. A slot is a lock on a range of ports, a folder, and
+//! one of a few turns. A lab that is [stopped](crate::Lab::stop) leaves nothing behind; one whose test
 //! fails leaves its folder, with every program's log, and says where it is.
 
 use std::fs::File;
@@ -12,69 +12,73 @@ use anyhow::Context as _;
 use stack::ports;
 
 use crate::options::Options;
-use crate::running::Lab;
 use crate::{print, workspace};
 
 /// So many labs run at once, over all tests of this workspace: fifteen programs each.
-const SEATS: u16 = 2;
-/// The first room's port offset: far enough from 0, where a user's own lab is.
+const AT_ONCE: u16 = 2;
+/// The first slot's port offset: far enough from 0, where a user's own lab is.
 const FIRST_OFFSET: u16 = 2_000;
-/// Between two rooms. No two ports that share an address (5300, 5443, 8080, 8443, 9092, 9100 …) lie a
-/// multiple of 20 below 1000 apart, so rooms cannot collide among each other.
+/// Between two slots. No two ports that share an address (5300, 5443, 8080, 8443, 9092, 9100 …) lie a
+/// multiple of 20 below 1000 apart, so slots cannot collide among each other.
 const STEP: u16 = 20;
 /// 9100 + 2000 + 50 × 20 stays well below 32768, where the kernel's own choice of ports begins.
-const ROOMS: u16 = 50;
+const SLOTS: u16 = 50;
 /// How long a test may wait for its turn.
 const TURN: Duration = Duration::from_secs(900);
 
-/// Free ports and an empty folder, before a lab moves in.
+/// Free ports and an empty folder, before a lab starts there.
 ///
-/// [`Options::for_test`] is enough for most tests; take a room where the ports must be known before the
+/// [`Options::for_test`] is enough for most tests; take a slot where the ports must be known before the
 /// lab runs.
 #[derive(Debug)]
-pub struct Room {
+pub struct TestSlot {
     name: String,
     offset: u16,
     folder: PathBuf,
     /// The test has succeeded: the folder goes.
-    left: bool,
-    /// Locks: closing them gives seat and ports back, also when the process is killed.
-    _seat: File,
+    released: bool,
+    /// Locks: closing them gives turn and ports back, also when the process is killed.
+    _turn: File,
     _ports: File,
 }
 
-impl Room {
+impl TestSlot {
     /// Waits for a turn and for free ports. `name` is the lab's: letters, digits and `-`.
     ///
-    /// A test that needs two labs at once must take no second room while another test may do the same:
-    /// there are only two seats.
+    /// A test that needs two labs at once must take no second slot while another test may do the same:
+    /// there are only two turns.
     ///
     /// # Errors
-    /// The folder cannot be written, or fifty rooms are all taken.
-    pub async fn take(name: &str) -> anyhow::Result<Room> {
+    /// The folder cannot be written, or fifty slots are all taken.
+    pub async fn take(name: &str) -> anyhow::Result<TestSlot> {
         let all = workspace::states().join("tests");
         let (locks, offsets) = (all.join("locks"), workspace::ports());
         for folder in [&locks, &offsets] {
             std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         }
-        let seat = hop::wait::until(format!("{name}'s turn: {SEATS} labs run at once"), TURN, async || {
-            (0..SEATS).find_map(|seat| lock(&locks.join(format!("seat-{seat}"))))
+        let turn = hop::wait::until(format!("{name}'s turn: {AT_ONCE} labs run at once"), TURN, async || {
+            (0..AT_ONCE).find_map(|turn| lock(&locks.join(format!("turn-{turn}"))))
         })
         .await?;
-        let (offset, ports) = (0..ROOMS)
-            .map(|room| FIRST_OFFSET + room * STEP)
+        let (offset, ports) = (0..SLOTS)
+            .map(|slot| FIRST_OFFSET + slot * STEP)
             .find_map(|offset| {
                 let lock = lock(&offsets.join(offset.to_string()))?;
                 free(offset).then_some((offset, lock))
             })
-            .context("no room is free: other programs hold ports of all of them")?;
+            .context("no slot is free: other programs hold ports of all of them")?;
         // Nobody else has this offset now, and whoever had it before took it at another time.
         let folder = all.join(format!("{name}-{offset}-{:x}", hop::clock::now()));
         std::fs::create_dir(&folder).with_context(|| format!("create {}", folder.display()))?;
-        Ok(Room { name: name.to_owned(), offset, folder, left: false, _seat: seat, _ports: ports })
+        Ok(TestSlot { name: name.to_owned(), offset, folder, released: false, _turn: turn, _ports: ports })
     }
 
-    /// The default stack in this room.
+    /// The lab's.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The default stack in this slot.
     pub fn options(&self) -> Options {
         let certs = serde_json::Value::from(self.path("certs").to_string_lossy());
         Options::new()
@@ -85,34 +89,25 @@ impl Room {
             .set("telemetry.delay_ms", 20)
     }
 
-    /// A port of lab.toml as it is in this room.
+    /// A port of lab.toml as it is in this slot.
     pub fn port(&self, written: u16) -> u16 {
         written + self.offset
     }
 
-    /// A file in this room's folder.
+    /// A file in this slot's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Starts a lab here; `options` are those of this room and what is changed.
-    ///
-    /// # Errors
-    /// As [`Lab::start`].
-    pub async fn start(self, options: Options) -> anyhow::Result<Lab> {
-        let lab = Lab::start_plan(options.plan()?, options.build).await;
-        Ok(lab.with_context(|| format!("start the lab {}", self.name))?.lives_in(self))
-    }
-
-    /// Gives the room back and removes its folder: the test has succeeded.
-    pub fn leave(mut self) {
-        self.left = true;
+    /// Gives the slot back and removes its folder: the test has succeeded.
+    pub fn release(mut self) {
+        self.released = true;
     }
 }
 
-impl Drop for Room {
+impl Drop for TestSlot {
     fn drop(&mut self) {
-        if self.left {
+        if self.released {
             let _ = std::fs::remove_dir_all(&self.folder);
         } else {
             let folder = self.folder.display();
