@@ -28,7 +28,6 @@ const IDS_PER_RUN: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Broker {
     pub topics: Topics,
-    /// Where batches go.
     pub appender: Appender,
     /// The address that clients are told.
     pub advertised: Advertised,

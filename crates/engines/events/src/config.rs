@@ -107,7 +107,6 @@ impl Settings {
 pub struct Advertised {
     /// A name or an IP address.
     pub host: String,
-    /// The port.
     pub port: u16,
 }
 

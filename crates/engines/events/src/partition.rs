@@ -120,7 +120,6 @@ impl Partition {
         }
     }
 
-    /// Where its files are.
     pub fn path(&self) -> &Path {
         &self.folder
     }

@@ -4,8 +4,8 @@
 //! next group, which costs one more flush however many they are. So the busier the store, the cheaper a
 //! durable write; and a client that is alone pays for one flush, no more.
 //!
-//! It flushes on the runtime's only thread, and everything stands still meanwhile, as in Redis: nobody could
-//! be answered anyway, what arrives waits in the sockets' buffers, and to wake a second thread and be woken by
+//! It flushes on the runtime's only thread, and everything stands still meanwhile, as in Redis: no reply could
+//! leave anyway, what arrives waits in the sockets' buffers, and to wake a second thread and be woken by
 //! it takes about as long as a third of a flush does on a good disk.
 //!
 //! A group goes through five steps, and no reply of it leaves before the last:

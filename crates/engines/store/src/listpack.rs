@@ -8,7 +8,7 @@
 pub(crate) struct Listpack(Vec<u8>);
 
 impl Listpack {
-    /// How many bytes it takes.
+    /// In bytes.
     pub(crate) fn size(&self) -> usize {
         self.0.len()
     }

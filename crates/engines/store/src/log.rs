@@ -176,7 +176,6 @@ impl Log {
         self.disk.probe()
     }
 
-    /// Where the log is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

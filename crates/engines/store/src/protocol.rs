@@ -72,7 +72,7 @@ impl Parser {
 
     /// Where to put what is received next, with room for so many bytes. What is understood makes room first, so
     /// that a connection's requests come to the same few bytes of memory, which the processor has at hand.
-    pub(crate) fn room(&mut self, size: usize) -> &mut Vec<u8> {
+    pub(crate) fn spare(&mut self, size: usize) -> &mut Vec<u8> {
         self.buffer.drain(..self.start);
         self.start = 0;
         if self.buffer.is_empty() && self.buffer.capacity() > KEEP {

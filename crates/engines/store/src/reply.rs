@@ -12,7 +12,6 @@ use crate::text::decimal;
 /// a million times (`MGET k k k ...`), so the reply needs a bound of its own.
 pub(crate) const REPLY_LIMIT: usize = 64 << 20;
 
-/// One reply.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
     /// `+OK`
@@ -60,7 +59,6 @@ impl Reply {
         Self::Bulk(bytes.into())
     }
 
-    /// The value or null.
     pub(crate) fn or_null(value: Option<Bytes>) -> Self {
         value.map_or(Self::Null, Self::Bulk)
     }

@@ -1,4 +1,4 @@
-//! Accepting connections, and what one connection does: read, hand over, answer.
+//! Accepting connections, and what one connection does: read, hand over, reply.
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,8 +26,8 @@ const BATCH_COMMANDS: usize = 1024;
 const BATCH_BYTES: usize = 1 << 20;
 /// How much is read at once. With a bounded batch this bounds what a connection can have waiting.
 const READ_SIZE: usize = 16 << 10;
-/// How long a client that was told off may take to hang up.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a client may take to close its side once its last reply is an error.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves until `hop.shutdown`: loads the log, says ready, accepts, drains, flushes.
 ///
@@ -45,7 +45,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         log: LogFacts::default(),
     };
     // Until the log is read back clients wait in the listener's queue.
-    // A long log takes its time, in which this thread answers /livez.
+    // A long log takes its time, in which this thread serves /livez.
     let opening = move || Log::open(&facts.settings.data_dir, &facts).map(|(log, data)| (log, data, facts));
     let (log, database, facts) = tokio::task::spawn_blocking(opening).await.context("load the log")??;
     let limit = usize::try_from(settings.max_connections)?;
@@ -57,13 +57,13 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     let ticker = tokio::spawn(tick(jobs.clone()));
     hop.ready();
 
-    let patience = (settings.timeout > 0).then(|| Duration::from_secs(settings.timeout));
+    let timeout = (settings.timeout > 0).then(|| Duration::from_secs(settings.timeout));
     let accept = hop::accept::run(listener, limit, &hop.shutdown, hop.drain, |stream, stop| {
         let session = Session::new(accepted.fetch_add(1, Ordering::Relaxed) + 1);
         let open = Open::new(&connections);
         let (jobs, telemetry) = (jobs.clone(), hop.telemetry.clone());
         let (changes, blocked) = (changes.clone(), Arc::clone(&blocked));
-        let connection = Connection { stream, session, jobs, telemetry, patience, changes, blocked };
+        let connection = Connection { stream, session, jobs, telemetry, timeout, changes, blocked };
         async move {
             if let Err(error) = connection.serve(stop).await {
                 tracing::debug!(%error, "a connection broke off");
@@ -119,8 +119,8 @@ struct Connection {
     session: Session,
     jobs: mpsc::Sender<Job>,
     telemetry: Telemetry,
-    /// How long it may say nothing.
-    patience: Option<Duration>,
+    /// How long it may be idle.
+    timeout: Option<Duration>,
     /// See [`Executor::changes`].
     changes: watch::Receiver<u64>,
     /// How many connections wait for a change.
@@ -128,7 +128,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Reads, executes and answers until the client leaves or `stop` is cancelled.
+    /// Reads, executes and replies until the client leaves or `stop` is cancelled.
     ///
     /// The next bytes are read only after the last replies have left: a client that does not read its
     /// replies is not read from either, and its pipeline waits in its own socket buffer.
@@ -139,15 +139,15 @@ impl Connection {
         loop {
             let (batch, problem) = take_batch(&mut parser);
             let idle = batch.is_empty();
-            if !idle && !self.answer(batch, &mut parser, &stop).await? {
-                return self.hang_up().await;
+            if !idle && !self.run(batch, &mut parser, &stop).await? {
+                return self.close().await;
             }
             match problem {
                 None => {}
                 Some(Problem::NotRedis) => return Ok(()),
                 Some(Problem::Protocol(ProtocolError(text))) => {
                     self.stream.write_all(format!("-{text}\r\n").as_bytes()).await?;
-                    return self.hang_up().await;
+                    return self.close().await;
                 }
             }
             if !idle && stop.is_cancelled() {
@@ -156,24 +156,24 @@ impl Connection {
             if idle {
                 let mut input = (&mut self.stream).take(READ_SIZE as u64);
                 let read = tokio::select! {
-                    // First what has arrived: commands that are here when the store is to stop are answered.
+                    // First what has arrived: commands that are here when the store is to stop get their replies.
                     biased;
-                    read = input.read_buf(parser.room(READ_SIZE)) => read?,
+                    read = input.read_buf(parser.spare(READ_SIZE)) => read?,
                     () = &mut stopped => return self.stream.shutdown().await,
-                    () = silence(self.patience) => {
+                    () = silence(self.timeout) => {
                         tracing::debug!("a connection said nothing for too long: closed");
                         return self.stream.shutdown().await;
                     }
                 };
                 if read == 0 {
-                    return Ok(()); // also after a half-close: everything that was asked is answered
+                    return Ok(()); // also after a half-close: every command has its reply
                 }
             }
         }
     }
 
     /// Executes a batch and writes its replies; false when the connection is to be closed.
-    async fn answer(
+    async fn run(
         &mut self,
         batch: VecDeque<Command>,
         parser: &mut Parser,
@@ -222,8 +222,8 @@ impl Connection {
         parser: &mut Parser,
         stop: &CancellationToken,
     ) -> io::Result<bool> {
-        let patience = Duration::from_millis(until.saturating_sub(clock::now() / 1_000_000));
-        let change = tokio::time::timeout(patience, self.changes.wait_for(|changes| *changes > seen));
+        let left = Duration::from_millis(until.saturating_sub(clock::now() / 1_000_000));
+        let change = tokio::time::timeout(left, self.changes.wait_for(|changes| *changes > seen));
         tokio::pin!(change);
         loop {
             let room = READ_SIZE.saturating_sub(parser.waiting());
@@ -233,7 +233,7 @@ impl Connection {
                 biased;
                 () = stop.cancelled() => return Ok(false),
                 outcome = &mut change => return Ok(!matches!(outcome, Ok(Err(_)))),
-                read = input.read_buf(parser.room(room)), if room > 0 => if read? == 0 {
+                read = input.read_buf(parser.spare(room)), if room > 0 => if read? == 0 {
                     return Ok(false);
                 },
             }
@@ -242,12 +242,12 @@ impl Connection {
 
     /// Closes so that the last reply arrives: closing a socket with unread input would reset it, and the
     /// client's kernel would then throw away what it has not read yet.
-    async fn hang_up(mut self) -> io::Result<()> {
+    async fn close(mut self) -> io::Result<()> {
         self.stream.shutdown().await?;
         let mut unread = (&mut self.stream).take(BATCH_BYTES as u64);
         let mut nowhere = tokio::io::sink();
         let drain = tokio::io::copy(&mut unread, &mut nowhere);
-        let _ = tokio::time::timeout(GOODBYE, drain).await;
+        let _ = tokio::time::timeout(LINGER, drain).await;
         Ok(())
     }
 }
@@ -264,7 +264,7 @@ async fn silence(limit: Option<Duration>) {
 /// Why a connection must end.
 enum Problem {
     Protocol(ProtocolError),
-    /// It speaks HTTP: a web page has been tricked into sending a request here. It gets no answer.
+    /// It speaks HTTP: a web page has been tricked into sending a request here. It gets no reply.
     NotRedis,
 }
 

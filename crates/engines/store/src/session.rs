@@ -25,7 +25,7 @@ pub(crate) struct Session {
     /// Until when it waits, when it is tried again; in milliseconds since the Unix epoch.
     pub(crate) waits_until: Option<u64>,
     pub(crate) watched: HashMap<Bytes, Watched>,
-    /// `QUIT` was said: answer, then hang up.
+    /// `QUIT` was said: reply, then close.
     pub(crate) closing: bool,
     ended: Option<Box<Ended>>,
 }

@@ -1,4 +1,4 @@
-//! What the store reports of its work: one span for each batch that was read, answered and written at once.
+//! What the store reports of its work: one span for each batch that was read, executed and written at once.
 //!
 //! RESP carries no trace context. The report joins these spans to the caller's by the connection and the byte
 //! offsets of their stamps, so the offsets are those of the batch's last byte and the replies' last byte.
@@ -50,7 +50,7 @@ pub(crate) fn emit(telemetry: &Telemetry, name: Name, stamps: &Stamps, wake: Mar
             wait(name::FSYNC, from, to);
         }
         let durable = part.fsync.or(part.append).unwrap_or(part.execute).1;
-        // Replies that come in turns: each turn is answered before the next is handed over.
+        // Replies that come in turns: each turn is written before the next is handed over.
         step("answer", durable, times.get(at + 1).map_or(written.at, |next| next.queue.0));
     }
     let title = if name.operation == "PIPELINE" {

@@ -57,7 +57,7 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// What `MAXLEN` and `MINID` ask to keep. `~` (about) is answered exactly, which it allows.
+/// What `MAXLEN` and `MINID` keep. `~` (about) is done exactly, which it allows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Trim {
     /// At most so many entries, the newest.
@@ -66,7 +66,6 @@ pub(crate) enum Trim {
     From(StreamId),
 }
 
-/// One stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Stream {
     entries: BTreeMap<StreamId, Listpack>,

@@ -1,8 +1,8 @@
 //! Idempotent producers: a batch that is sent twice is kept once.
 //!
-//! A producer that gets no answer sends again, and cannot know whether the first attempt arrived. So
+//! A producer that gets no response sends again, and cannot know whether the first attempt arrived. So
 //! it numbers its records per partition, and the server remembers its last batches: the same numbers
-//! again are answered with the first attempt's offset, a gap in the numbers is refused.
+//! again get the first attempt's offset, a gap in the numbers is refused.
 //! Source: KIP-98, "Idempotent Producer Guarantees"; KIP-360 for producers that the server forgot.
 
 use std::collections::{HashMap, VecDeque};

@@ -98,7 +98,7 @@ fn hset(call: &mut Call<'_>) -> CommandResult {
     Ok(Reply::count(added))
 }
 
-/// HSET's elder sister: the same deed, but answers OK.
+/// The older form of HSET: the same, but its reply is OK.
 fn hmset(call: &mut Call<'_>) -> CommandResult {
     hset(call).map(|_| Reply::OK)
 }

@@ -13,7 +13,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("command", -1, NO_KEYS, command),
 ];
 
-/// BGREWRITEAOF: the executor looks at the wish between two groups.
+/// BGREWRITEAOF: the executor sees it between two groups.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {
     if call.facts.log.rewriting || call.facts.log.wanted.replace(true) {
         return Err(failure("ERR Background append only file rewriting already in progress"));

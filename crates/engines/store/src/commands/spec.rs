@@ -1,7 +1,5 @@
 //! A command's row in the table, and what its function works on when it is called.
 
-use std::fmt;
-
 use bytes::Bytes;
 use hashbrown::HashMap;
 
@@ -59,12 +57,6 @@ impl Spec {
 pub(super) fn accepts(arity: i64, words: usize) -> bool {
     let words = i64::try_from(words).unwrap_or(i64::MAX);
     if arity < 0 { words >= -arity } else { words == arity }
-}
-
-impl fmt::Debug for Spec {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name)
-    }
 }
 
 /// All commands, by family and by name.

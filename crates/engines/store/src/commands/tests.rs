@@ -18,8 +18,8 @@ pub(super) fn check(script: &str) {
             continue;
         }
         let mut parser = Parser::default();
-        parser.room(0).extend_from_slice(line.strip_prefix('>').expect("a command").as_bytes());
-        parser.room(0).extend_from_slice(b"\r\n");
+        parser.spare(0).extend_from_slice(line.strip_prefix('>').expect("a command").as_bytes());
+        parser.spare(0).extend_from_slice(b"\r\n");
         let command = parser.next().expect("a valid line").expect("a whole line");
         let mut output = Output::default();
         execute(&mut database, &mut session, &facts, None, &command, &mut output);

@@ -7,7 +7,7 @@ use super::*;
 fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Command>, Option<ProtocolError>, u64) {
     let (mut parser, mut commands) = (Parser::default(), Vec::new());
     for piece in pieces {
-        parser.room(0).extend_from_slice(piece);
+        parser.spare(0).extend_from_slice(piece);
         loop {
             match parser.next() {
                 Ok(Some(command)) => commands.push(command),
@@ -74,7 +74,7 @@ fn nonsense_gets_the_errors_of_redis() {
 #[test]
 fn announced_sizes_cost_nothing_until_the_bytes_come() {
     let mut parser = Parser::default();
-    parser.room(0).extend_from_slice(b"*1048576\r\n$16777216\r\nabc");
+    parser.spare(0).extend_from_slice(b"*1048576\r\n$16777216\r\nabc");
     assert_eq!(parser.next(), Ok(None));
     assert!(parser.buffer.capacity() < 1024);
     assert!(parser.partial.is_some_and(|partial| partial.ends.capacity() <= 64));
