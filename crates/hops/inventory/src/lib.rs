@@ -1,27 +1,28 @@
 //! The inventory service: how many of a product are there, and who may have them?
 //!
 //! What this hop teaches: **a service is an owner of data with a protocol in front.** The cart never
-//! opens this database; it asks over HTTP, through a Service of its own, and gets units or a
+//! opens this database; it sends a request over HTTP, through a Service of its own, and gets units or a
 //! problem. What that costs compared with a function call, two more hops each way, is what the
 //! lab's report shows; what it buys is that the table behind it can move from SQLite to anything
 //! else without the cart noticing.
 //!
-//! It also teaches **how not to sell a thing twice**: by reservations with names, see [`stock`].
+//! Read these three first:
 //!
-//! The other thing to see here is where time may be spent on one thread: with SQLite, a read takes
-//! microseconds and is done on the spot, a write waits for the disk and is done elsewhere.
+//! | file | time | what is to be seen there |
+//! |---|---|---|
+//! | [`stock.rs`](stock) | 4 min | how not to sell a thing twice: reservations with names, which make a retry harmless |
+//! | `stock/sqlite.rs` | 6 min | the same as SQL, each operation one transaction |
+//! | `sql-client/src/sqlite/group_commit.rs` | 5 min | where the time goes: a write waits for the disk, and who waits at the same moment shares that |
+//!
+//! Then `handlers.rs`, where a request becomes an operation; `body.rs` and `problem.rs`, where it is refused;
+//! [`server`] and [`config`], as in every hop. `stock/postgres.rs` is `stock/sqlite.rs` for a server.
 //!
 //! In Kubernetes this is a Deployment of two pods behind the Service `inventory-service`. The two
 //! share one database: a SQLite file, or a PostgreSQL when `DATABASE_URL` names one.
-//!
-//! | module | answers |
-//! |---|---|
-//! | [`stock`] | what is kept, and how is it that nothing is sold twice? |
-//! | [`stock::sqlite`], [`stock::postgres`] | where is it kept, and when is it safe on disk? |
-//! | [`server`] (and `body`) | how does a request become a query and an answer? |
-//! | [`config`] | flags and environment |
 
 mod body;
 pub mod config;
+mod handlers;
+mod problem;
 pub mod server;
 pub mod stock;

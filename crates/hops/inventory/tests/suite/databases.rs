@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use inventory::config::DatabaseUrl;
-use inventory::stock::{Change, Item, Released, Reservation, Stock, StockError, Taken};
+use inventory::stock::{Change, Item, Released, Reservation, Stock, Taken};
+use sql_client::{DatabaseError, DatabaseUrl};
 
 use crate::engines::{Engine, did_not_run};
 
@@ -59,7 +59,7 @@ async fn a_postgres_that_dies_comes_back_with_what_it_acknowledged() {
     assert_eq!(stock.reserve(of_a("r1", 2), 1).await.unwrap(), Taken::Now);
     server.crash();
     let error = stock.reserve(of_a("r2", 2), 1).await.unwrap_err();
-    assert!(matches!(error, StockError::Unavailable(_)), "{error:?}");
+    assert!(matches!(error, DatabaseError::Unavailable(_)), "{error:?}");
     server.run().await.unwrap();
     let again =
         hop::wait::until("PostgreSQL to be back", LIMIT, async || stock.reserve(of_a("r1", 2), 1).await.ok());

@@ -64,7 +64,7 @@ impl Inventory {
     }
 
     /// Status and body.
-    async fn ask(&self, head: &str, body: &str) -> (u16, Value) {
+    async fn send(&self, head: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let length = body.len();
         let request = format!(
@@ -72,9 +72,9 @@ impl Inventory {
              content-length: {length}\r\n\r\n{body}"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap_or_default())
     }
@@ -82,11 +82,11 @@ impl Inventory {
     /// Takes one unit.
     async fn reserve(&self, number: u64) -> (u16, Value) {
         let body = format!("{{\"reservationId\":\"r{number}\",\"quantity\":1}}");
-        self.ask("POST /stock/A/reservations", &body).await
+        self.send("POST /stock/A/reservations", &body).await
     }
 
     async fn left(&self) -> u64 {
-        let (status, body) = self.ask("GET /stock/A", "").await;
+        let (status, body) = self.send("GET /stock/A", "").await;
         assert_eq!(status, 200, "{body}");
         body["available"].as_u64().unwrap()
     }

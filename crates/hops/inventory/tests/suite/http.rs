@@ -5,11 +5,12 @@ use std::path::Path;
 
 use hop::http::{Fault, Problem};
 use hop::{CancellationToken, Hop, Telemetry};
-use inventory::config::{DatabaseUrl, Seed};
+use inventory::config::Seed;
 use inventory::stock::Stock;
 use journey::semconv::attribute;
 use journey::{Direction, Event, Kind};
 use serde_json::{Value, json};
+use sql_client::DatabaseUrl;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -34,7 +35,7 @@ impl Service {
     }
 
     /// One request on a connection of its own.
-    async fn ask(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+    async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Response {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let length =
             if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
@@ -46,15 +47,15 @@ impl Service {
         let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes).await;
-        Answer::parse(&String::from_utf8(bytes).unwrap())
+        Response::parse(&String::from_utf8(bytes).unwrap())
     }
 
-    async fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, "", b"").await
+    async fn get(&self, path: &str) -> Response {
+        self.send("GET", path, "", b"").await
     }
 
-    async fn put(&self, path: &str, body: &str) -> Answer {
-        self.ask("PUT", path, "content-type: application/json\r\n", body.as_bytes()).await
+    async fn put(&self, path: &str, body: &str) -> Response {
+        self.send("PUT", path, "content-type: application/json\r\n", body.as_bytes()).await
     }
 
     async fn stop(self) {
@@ -64,17 +65,17 @@ impl Service {
 }
 
 #[derive(Debug)]
-struct Answer {
+struct Response {
     status: u16,
     head: String,
     body: String,
 }
 
-impl Answer {
+impl Response {
     fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        Response { status, head: head.to_owned(), body: body.to_owned() }
     }
 
     fn json(&self) -> Value {
@@ -109,7 +110,7 @@ async fn a_product_is_shown_set_and_listed() {
         list["items"].as_array().unwrap().iter().map(|item| item["productId"].clone()).collect();
     assert_eq!(ids, ["PROD-123", "PROD-124", "PROD-9"]);
 
-    let head = service.ask("HEAD", "/stock/PROD-123", "", b"").await;
+    let head = service.send("HEAD", "/stock/PROD-123", "", b"").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
 }
 
@@ -143,8 +144,8 @@ async fn what_is_wrong_is_refused_with_its_name() {
         ("DELETE", "/stock/PROD-123", "", "", 405, None),
         ("POST", "/stock", json_type, "{}", 405, None),
         ("PUT", "/stock/a!", json_type, r#"{"available":1}"#, 400, Some("productId")),
-        ("PUT", "/stock/A", "", r#"{"available":1}"#, 415, Some("content-type")),
-        ("PUT", "/stock/A", "content-type: text/plain\r\n", r#"{"available":1}"#, 415, Some("content-type")),
+        ("PUT", "/stock/A", "", r#"{"available":1}"#, 415, Some("Content-Type")),
+        ("PUT", "/stock/A", "content-type: text/plain\r\n", r#"{"available":1}"#, 415, Some("Content-Type")),
         ("PUT", "/stock/A", json_type, long.as_str(), 413, Some("content-length")),
         ("PUT", "/stock/A", json_type, "", 400, Some("body")),
         ("PUT", "/stock/A", json_type, "{\"available\":", 400, Some("body")),
@@ -159,14 +160,14 @@ async fn what_is_wrong_is_refused_with_its_name() {
     ];
     for (method, path, headers, body, status, field) in table {
         let case = format!("{method} {path} {headers:?} {body:.40}");
-        let answer = service.ask(method, path, headers, body.as_bytes()).await;
-        assert_eq!(answer.status, status, "{case}: {answer:?}");
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{case}");
-        let problem: Problem = serde_json::from_value(answer.json()).unwrap();
+        let response = service.send(method, path, headers, body.as_bytes()).await;
+        assert_eq!(response.status, status, "{case}: {response:?}");
+        assert_eq!(response.header("content-type"), Some("application/problem+json"), "{case}");
+        let problem: Problem = serde_json::from_value(response.json()).unwrap();
         assert_eq!((problem.status, problem.fault), (status, Fault::Client), "{case}");
         assert_eq!((problem.hop.as_str(), problem.field.as_deref()), ("inventory-pod", field), "{case}");
         assert!(!problem.detail.is_empty(), "{case}");
-        assert_eq!(answer.header("allow").is_some(), status == 405, "{case}");
+        assert_eq!(response.header("allow").is_some(), status == 405, "{case}");
     }
     // None of it had an effect, and the service is well.
     assert_eq!(service.get("/stock/A").await.status, 404);
@@ -204,9 +205,10 @@ async fn a_database_that_breaks_while_running_is_our_fault_and_passes() {
     let service = Service::start(&path, Telemetry::off()).await;
     let vandal = rusqlite::Connection::open(&path).unwrap();
     vandal.execute_batch("ALTER TABLE stock RENAME TO gone").unwrap();
-    for answer in [service.get("/stock/PROD-123").await, service.put("/stock/A", r#"{"available":1}"#).await]
+    for response in
+        [service.get("/stock/PROD-123").await, service.put("/stock/A", r#"{"available":1}"#).await]
     {
-        assert_eq!((answer.status, answer.json()["fault"].as_str()), (500, Some("ours")), "{answer:?}");
+        assert_eq!((response.status, response.json()["fault"].as_str()), (500, Some("ours")), "{response:?}");
     }
     vandal.execute_batch("ALTER TABLE gone RENAME TO stock").unwrap();
     assert_eq!(service.get("/stock/PROD-123").await.status, 200);
@@ -218,8 +220,8 @@ async fn a_request_is_measured() {
     let telemetry = Telemetry::memory("inventory-pod");
     let service = Service::start(&folder.path().join("stock.db"), telemetry.clone()).await;
     let caller = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
-    let answer = service.ask("GET", "/stock/PROD-123", caller, b"").await;
-    let timing = answer.header("server-timing").unwrap();
+    let response = service.send("GET", "/stock/PROD-123", caller, b"").await;
+    let timing = response.header("server-timing").unwrap();
     assert!(timing.contains("sqlite;dur=") && timing.contains("inventory-pod;dur="), "{timing}");
 
     let spans = telemetry.take();
@@ -238,12 +240,12 @@ async fn a_request_is_measured() {
     }
     assert!(server.stamp(Direction::Request, Event::Wake).is_some());
     let sent = server.stamp(Direction::Response, Event::Tx).unwrap();
-    assert_eq!(sent.offset as usize, answer.head.len() + 4 + answer.body.len());
+    assert_eq!(sent.offset as usize, response.head.len() + 4 + response.body.len());
 }
 
 impl Service {
-    async fn post(&self, path: &str, body: &str) -> Answer {
-        self.ask("POST", path, "content-type: application/json\r\n", body.as_bytes()).await
+    async fn post(&self, path: &str, body: &str) -> Response {
+        self.send("POST", path, "content-type: application/json\r\n", body.as_bytes()).await
     }
 
     async fn available(&self) -> i64 {
@@ -298,13 +300,13 @@ async fn what_is_held_goes_back_and_what_is_confirmed_stays() {
     assert_eq!(held.await.unwrap(), expected);
     assert_eq!(service.get("/reservations?heldMs=60000").await.json()["held"], json!([]));
 
-    assert_eq!(service.ask("DELETE", &format!("{RESERVATIONS}/r1"), "", b"").await.status, 409);
+    assert_eq!(service.send("DELETE", &format!("{RESERVATIONS}/r1"), "", b"").await.status, 409);
     for _ in 0..2 {
-        assert_eq!(service.ask("DELETE", &format!("{RESERVATIONS}/r2"), "", b"").await.status, 204);
+        assert_eq!(service.send("DELETE", &format!("{RESERVATIONS}/r2"), "", b"").await.status, 204);
     }
     assert_eq!(service.available().await, 32);
     // A request that comes after its own release takes nothing, also if it never came before.
-    assert_eq!(service.ask("DELETE", &format!("{RESERVATIONS}/r9"), "", b"").await.status, 204);
+    assert_eq!(service.send("DELETE", &format!("{RESERVATIONS}/r9"), "", b"").await.status, 204);
     for id in ["r2", "r9"] {
         let body = format!(r#"{{"reservationId":"{id}","quantity":10}}"#);
         let late = service.post(RESERVATIONS, &body).await;
