@@ -133,8 +133,8 @@ fn unindented(code: &str) -> String {
 #[test]
 fn quoted_code_is_code_that_runs() {
     let root = tests::program::root().expect("the workspace");
-    let example =
-        std::fs::read_to_string(root.join("crates/orchestration/lab/tests/example.rs")).expect("the example");
+    let example = std::fs::read_to_string(root.join("crates/orchestration/lab/tests/suite/example.rs"))
+        .expect("the example");
     let example = unindented(&example);
     let mut quoted = 0;
     for document in documents() {
@@ -143,7 +143,7 @@ fn quoted_code_is_code_that_runs() {
             let shown = lab::workspace::shown(&document);
             assert!(
                 example.contains(&block),
-                "{shown} quotes what crates/orchestration/lab/tests/example.rs has not:\n{block}"
+                "{shown} quotes what crates/orchestration/lab/tests/suite/example.rs has not:\n{block}"
             );
             quoted += 1;
         }

@@ -7,6 +7,10 @@
 
 use std::fmt::Write as _;
 
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
 /// How a case ended, with the sentence that says why.
 pub(super) enum Ended {
     Passed(String),
@@ -96,24 +100,11 @@ fn hostname() -> String {
 
 /// `2026-11-23T01:34:29`, in UTC, as the schemas want it.
 fn timestamp(seconds: u64) -> String {
-    let (mut days, day_seconds) = (seconds / 86_400, seconds % 86_400);
-    let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
-    let mut year = 1970;
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let (hour, minute, second) = (day_seconds / 3600, day_seconds / 60 % 60, day_seconds % 60);
-    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}", days + 1)
+    const SECONDS: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+    let date =
+        i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    date.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(SECONDS).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! Labs as integration tests use them: several in one process, each with ports and a folder of its own.
+//! A process of its own, because these labs take no turn: they would disturb what the suite measures.
+//!
+//! Labs as integration tests use them: several at once, each with ports and a folder of its own.
 
 use std::time::Duration;
 

@@ -1,0 +1,3 @@
+//! Tests of a lab as its users write them.
+
+mod example;
