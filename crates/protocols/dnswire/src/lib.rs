@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `message` | what is a query, how does a response to it begin, and what if it does not fit? |
 //! | `extended` | why is a response what it is, in a number and in words? |
+//! | `client` | how is one query sent over UDP, and which response is its own? |
 //! | `framing` | where does a message begin and end in a stream of bytes? |
 //! | `stream` | how is one connection over TCP served? |
 //!
@@ -11,11 +12,13 @@
 
 #![warn(missing_docs)]
 
+mod client;
 mod extended;
 mod framing;
 mod message;
 mod stream;
 
+pub use client::QuerySocket;
 pub use extended::ExtendedError;
 pub use framing::{Frames, framed, read_response, write_query};
 pub use message::{LARGEST_DATAGRAM, Received, datagram_limit, name_of, read, reply_to, response_to, write};

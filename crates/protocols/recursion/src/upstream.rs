@@ -3,8 +3,7 @@
 //! Three promises are kept here:
 //!
 //! * nothing leaves the machine: an address that is not on loopback is refused before a socket exists;
-//! * a dead name server costs milliseconds: the socket is connected, so the kernel hands us the ICMP
-//!   "port unreachable" as an error instead of leaving us to wait;
+//! * a dead name server costs milliseconds, because its "port unreachable" is an error;
 //! * a response counts only if it comes from the address and port that were queried, to a port and with an id
 //!   chosen at random, and repeats the question (RFC 5452 §9.1, §9.2).
 
@@ -13,12 +12,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dnswire::QuerySocket;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hop::stamped::kernel;
 use hop::{Mark, Stamped, clock};
-use journey::{Flow, Transport};
-use tokio::io::Interest;
-use tokio::net::{TcpSocket, UdpSocket};
+use tokio::net::TcpSocket;
 use tokio::time::{timeout, timeout_at};
 
 use crate::query_trace::{QueryTrace, SentQuery};
@@ -101,13 +98,8 @@ impl UpstreamQuery<'_> {
     async fn datagrams(&self, request: &Message, sent: &mut Option<SentQuery>) -> io::Result<QueryResult> {
         let until = tokio::time::Instant::from_std(clock::monotonic() + TIMEOUT);
         let bytes = request.to_vec().map_err(io::Error::other)?;
-        let socket = UdpSocket::bind(self.map.own_end(self.server)).await?;
-        socket.connect(self.server).await?;
-        let flow = Flow { transport: Transport::Udp, client: socket.local_addr()?, server: self.server };
-        if let Err(error) = kernel::enable(&socket) {
-            tracing::debug!(%error, "no kernel stamps");
-        }
-        let offset = u64::from(request.id);
+        let socket = QuerySocket::connect(self.map.own_end(self.server), self.server).await?;
+        let (flow, offset) = (socket.flow(), u64::from(request.id));
         // The socket stays the same, so a response to an earlier datagram still counts.
         let mut resent = 0;
         loop {
@@ -116,10 +108,11 @@ impl UpstreamQuery<'_> {
             sent.resent = resent;
             socket.send(&bytes).await?;
             let again = tokio::time::Instant::from_std(clock::monotonic() + RETRANSMIT_AFTER);
-            match timeout_at(again.min(until), receive(&socket, request)).await {
+            match timeout_at(again.min(until), socket.response_to(request)).await {
                 Ok(received) => {
                     let (response, read) = received?;
-                    sent.read = Some(Mark { offset, ..read });
+                    let response = response?;
+                    sent.read = Some(read);
                     return Ok(QueryResult::Response(response));
                 }
                 Err(_) if until <= again => break,
@@ -171,36 +164,14 @@ impl UpstreamQuery<'_> {
 
 /// A query whose response did not come in time.
 pub(crate) struct LateResponse {
-    socket: UdpSocket,
+    socket: QuerySocket,
     request: Message,
 }
 
 impl LateResponse {
     /// Waits on: true if the server responds after all within `limit`.
     pub(crate) async fn comes(self, limit: Duration) -> bool {
-        timeout(limit, receive(&self.socket, &self.request)).await.is_ok_and(|received| received.is_ok())
-    }
-}
-
-/// Waits for the datagram that responds to `request`; says when it was read.
-async fn receive(socket: &UdpSocket, request: &Message) -> io::Result<(Message, Mark)> {
-    let mut buffer = vec![0; 4096]; // we offer 1232 by EDNS; whoever sends more is cut off
-    loop {
-        // A pending ICMP error makes the socket ready for ERROR, not for READABLE.
-        let ready = socket.ready(Interest::READABLE | Interest::ERROR).await?;
-        if ready.is_error() {
-            let error = socket.take_error()?;
-            return Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionRefused.into()));
-        }
-        match kernel::try_recv_from(socket, &mut buffer) {
-            Ok((length, _, read)) => {
-                if let Some(response) = dnswire::response_to(request, &buffer[..length]) {
-                    return response.map(|response| (response, read));
-                }
-                tracing::debug!(length, "datagram that responds to no query of ours: ignored");
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
+        let received = timeout(limit, self.socket.response_to(&self.request)).await;
+        received.is_ok_and(|received| received.is_ok_and(|(response, _)| response.is_ok()))
     }
 }

@@ -3,13 +3,11 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use dnswire::QuerySocket;
 use hickory_proto::op::Message;
-use hop::stamped::kernel;
 use hop::{Mark, Stamped};
 use journey::semconv::attribute;
-use journey::{Direction, Flow, Kind, Stage, Stamp, Transport};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use journey::{Direction, Kind, Stage, Stamp};
 
 use crate::recorder::Recorder;
 
@@ -22,28 +20,15 @@ pub(super) async fn over_udp(
 ) -> anyhow::Result<Message> {
     let begun = hop::clock::now();
     let bytes = query.to_vec().context("encode the query")?;
-    // The response must come from the address that was queried: a connected socket sees to it.
     let local = if resolver.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
-    let socket = UdpSocket::bind(local).await.context("bind")?;
-    socket.connect(resolver).await.context("connect")?;
-    let flow = Flow { transport: Transport::Udp, client: socket.local_addr()?, server: resolver };
-    if let Err(error) = kernel::enable(&socket) {
-        tracing::debug!(%error, "no kernel stamps");
-    }
-    let offset = u64::from(query.id);
-    let sent = Mark { offset, at: hop::clock::now(), ..Mark::default() };
+    let socket = QuerySocket::connect(local.parse()?, resolver).await.context("connect")?;
+    let flow = socket.flow();
+    let sent = Mark { offset: u64::from(query.id), at: hop::clock::now(), ..Mark::default() };
     socket.send(&bytes).await.context("send")?;
-    let mut buffer = vec![0; usize::from(u16::MAX)];
     let (response, read) = loop {
-        let (length, _, read) = tokio::select! {
-            received = kernel::recv_from(&socket, &mut buffer) => received.context("receive")?,
-            // "Port unreachable" makes a socket erroneous, which is not the same as readable.
-            error = refusal(&socket) => return Err(error).context("receive"),
-        };
-        match dnswire::response_to(query, &buffer[..length]) {
-            Some(Ok(response)) => break (response, Mark { offset, ..read }),
-            Some(Err(error)) => tracing::debug!(%error, "a response that cannot be read"),
-            None => tracing::debug!("a response to something else"),
+        match socket.response_to(query).await.context("receive")? {
+            (Ok(response), read) => break (response, read),
+            (Err(error), _) => tracing::debug!(%error, "a response that cannot be read"),
         }
     };
     drop(socket); // closing it belongs to this step
@@ -56,17 +41,6 @@ pub(super) async fn over_udp(
         [sent.sent(flow, Direction::Request)].into_iter().chain(stamps),
     );
     Ok(response)
-}
-
-/// What went wrong with the socket, once something has.
-async fn refusal(socket: &UdpSocket) -> std::io::Error {
-    if let Err(error) = socket.ready(Interest::ERROR).await {
-        return error;
-    }
-    match socket.take_error() {
-        Ok(Some(error)) | Err(error) => error,
-        Ok(None) => std::future::pending().await,
-    }
 }
 
 /// Over TCP (RFC 7766).
