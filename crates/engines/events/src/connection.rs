@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::apis::{Call, Pending, Refusal, Response};
 use crate::broker::Broker;
 use crate::limits::{IDLE, MAX_FRAME, MAX_IN_FLIGHT, SMALL_FRAME, STALL, TRANSFER};
-use crate::spans::Exchange;
+use crate::spans::RequestSpan;
 
 /// The length in front of every frame.
 const LENGTH: usize = 4;
@@ -71,7 +71,7 @@ enum Ending {
 /// A request that was begun and has no response yet.
 struct InFlight {
     pending: Pending,
-    exchange: Option<Exchange>,
+    span: Option<RequestSpan>,
     /// The part of the memory budget that a large request takes, until its response is sent.
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -185,15 +185,15 @@ impl Connection {
 
     async fn begin(&mut self, frame: Bytes) -> Result<(), Ending> {
         let call = Call::decode(frame)?;
-        let exchange = self.telemetry.enabled().then(|| {
+        let span = self.telemetry.enabled().then(|| {
             // Several requests may arrive in one read: this one ends where the rest begins.
             let read = self.stamps.last_read();
             let offset = read.offset - self.buffer.len() as u64;
-            Exchange::begin(&call, Mark { offset, ..read })
+            RequestSpan::begin(&call, Mark { offset, ..read })
         });
         let permit = self.permit.take();
         let pending = call.begin(&self.broker, &self.stop).await;
-        self.in_flight.push_back(InFlight { pending, exchange, permit });
+        self.in_flight.push_back(InFlight { pending, span, permit });
         Ok(())
     }
 
@@ -235,7 +235,7 @@ impl Connection {
     }
 
     async fn send(&mut self, request: InFlight, response: Response) -> Result<(), Ending> {
-        let InFlight { exchange, permit, .. } = request;
+        let InFlight { span, permit, .. } = request;
         let written = match &response.frame {
             Some(frame) => {
                 timeout(TRANSFER, self.stream.write_all(frame)).await.map_err(|_| Ending::SlowReader)??;
@@ -244,8 +244,8 @@ impl Connection {
             None => None,
         };
         drop(permit);
-        if let Some(exchange) = exchange {
-            exchange.end(&self.telemetry, &self.stamps, written, response.times);
+        if let Some(span) = span {
+            span.end(&self.telemetry, &self.stamps, written, response.times);
         }
         // While we wrote we did not read: that time is not the client's.
         if self.began.is_some() {

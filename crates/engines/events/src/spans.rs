@@ -15,16 +15,16 @@ use crate::appender::Times;
 
 /// A request whose response is on its way.
 #[derive(Debug)]
-pub struct Exchange {
+pub struct RequestSpan {
     api: ApiKey,
     topic: Option<String>,
     read: Mark,
 }
 
-impl Exchange {
+impl RequestSpan {
     /// Begins when the request's last byte was read.
     pub fn begin(call: &Call, read: Mark) -> Self {
-        Exchange { api: call.api, topic: call.topic().map(str::to_owned), read }
+        RequestSpan { api: call.api, topic: call.topic().map(str::to_owned), read }
     }
 
     /// Ends when the response's last byte was `written`, or without a response.

@@ -137,15 +137,15 @@ impl Connection {
         // Asked anew for each request they would cost more than the request's own commands.
         let mut stopped = pin!(hop::accept::idle_after(stop.clone(), hop::accept::SILENCE));
         loop {
-            let (batch, problem) = take_batch(&mut parser);
+            let (batch, input_error) = take_batch(&mut parser);
             let idle = batch.is_empty();
             if !idle && !self.run(batch, &mut parser, &stop).await? {
                 return self.close().await;
             }
-            match problem {
+            match input_error {
                 None => {}
-                Some(Problem::NotRedis) => return Ok(()),
-                Some(Problem::Protocol(ProtocolError(text))) => {
+                Some(InputError::NotRedis) => return Ok(()),
+                Some(InputError::Protocol(ProtocolError(text))) => {
                     self.stream.write_all(format!("-{text}\r\n").as_bytes()).await?;
                     return self.close().await;
                 }
@@ -261,15 +261,15 @@ async fn silence(limit: Option<Duration>) {
     }
 }
 
-/// Why a connection must end.
-enum Problem {
+/// Why no more of a connection's bytes can be understood: it must end.
+enum InputError {
     Protocol(ProtocolError),
     /// It speaks HTTP: a web page has been tricked into sending a request here. It gets no reply.
     NotRedis,
 }
 
 /// Takes complete commands out of what was received, as many as one request may have.
-fn take_batch(parser: &mut Parser) -> (VecDeque<Command>, Option<Problem>) {
+fn take_batch(parser: &mut Parser) -> (VecDeque<Command>, Option<InputError>) {
     let (mut batch, mut size) = (VecDeque::new(), 0);
     while batch.len() < BATCH_COMMANDS && size < BATCH_BYTES {
         match parser.next() {
@@ -277,14 +277,14 @@ fn take_batch(parser: &mut Parser) -> (VecDeque<Command>, Option<Problem>) {
                 if [b"post", &b"host:"[..]].iter().any(|http| command[0].eq_ignore_ascii_case(http)) =>
             {
                 hop::warn_throttled!("a client speaks HTTP to the store: connection closed");
-                return (batch, Some(Problem::NotRedis));
+                return (batch, Some(InputError::NotRedis));
             }
             Ok(Some(command)) => {
                 size += command.iter().map(|argument| argument.len()).sum::<usize>();
                 batch.push_back(command);
             }
             Ok(None) => break,
-            Err(problem) => return (batch, Some(Problem::Protocol(problem))),
+            Err(input_error) => return (batch, Some(InputError::Protocol(input_error))),
         }
     }
     (batch, None)

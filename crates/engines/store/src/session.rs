@@ -44,13 +44,13 @@ pub(crate) struct Checkpoint {
     name: Bytes,
     resp3: bool,
     waits_until: Option<u64>,
-    transaction: Option<Mark>,
+    transaction: Option<Progress>,
     watched: usize,
 }
 
 /// How far a transaction was.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+struct Progress {
     queued: usize,
     writes: bool,
     grows: bool,
@@ -66,7 +66,7 @@ impl Session {
     /// Remembers this moment, at a cost that does not depend on how much is queued or watched.
     pub(crate) fn checkpoint(&mut self) -> Checkpoint {
         self.settle();
-        let mark = |transaction: &Transaction| Mark {
+        let progress = |transaction: &Transaction| Progress {
             queued: transaction.queue.len(),
             writes: transaction.writes,
             grows: transaction.grows,
@@ -77,7 +77,7 @@ impl Session {
             name: self.name.clone(),
             resp3: self.resp3,
             waits_until: self.waits_until,
-            transaction: self.transaction.as_deref().map(mark),
+            transaction: self.transaction.as_deref().map(progress),
             watched: self.watched.len(),
         }
     }
@@ -89,7 +89,7 @@ impl Session {
         (self.blocked, self.committing, self.closing) = (None, false, false);
         let ended = self.ended.take().map_or_else(Ended::default, |ended| *ended);
         let before = ended.transaction.or(self.transaction.take());
-        self.transaction = transaction.and_then(|Mark { queued, writes, grows, broken, size }| {
+        self.transaction = transaction.and_then(|Progress { queued, writes, grows, broken, size }| {
             let mut queue = before?.queue;
             queue.truncate(queued);
             Some(Box::new(Transaction { queue, writes, grows, broken, size }))

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -10,33 +9,12 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
     FetchResponse, ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceResponse,
 };
-use tempfile::TempDir;
 
 use events::testing::{Sent, batch, records};
 
 use crate::client::{Client, fetch, list_offsets, name, produce};
-use crate::engines::did_not_run;
+use crate::engines::{SmallDisk, did_not_run};
 use crate::process::{Events, LIMIT};
-
-/// A disk of its own, gone when dropped.
-struct Disk(TempDir);
-
-impl Disk {
-    fn of_mib(mib: usize) -> Result<Self, String> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(folder.path());
-        let output = mount.output().map_err(|error| format!("start mount: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(Disk(folder)) } else { Err(format!("{said}(mounting needs root)")) }
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
 
 async fn with_topic(events: &Events) -> Client {
     let mut client = events.connect().await;
@@ -85,13 +63,13 @@ fn flip(path: &Path, at: usize) {
 
 #[tokio::test]
 async fn a_full_disk_refuses_writes_loses_nothing_and_recovers() {
-    let disk = match Disk::of_mib(4) {
+    let disk = match SmallDisk::mount(4) {
         Ok(disk) => disk,
         Err(why) => return did_not_run("the full disk", &why),
     };
-    let filler = disk.0.path().join("filler");
+    let filler = disk.path().join("filler");
     fs::write(&filler, vec![1; 2 << 20]).expect("fill half of the disk");
-    let data = disk.0.path().join("data");
+    let data = disk.path().join("data");
     // Segments are begun while the disk fills, too.
     let settings = [("SEGMENT_BYTES", "300000")];
     let events = Events::start(&data, &settings);

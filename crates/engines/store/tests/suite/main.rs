@@ -2,6 +2,8 @@
 //! program of its own, `scaling`.
 
 mod client;
+#[path = "../../../../../tests/src/engines.rs"]
+mod engines;
 mod servers;
 
 mod differential;

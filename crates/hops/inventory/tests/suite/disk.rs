@@ -1,44 +1,19 @@
 //! When the disk is full: the real program on a small disk of its own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::engines::did_not_run;
+use crate::engines::{SmallDisk, did_not_run};
 
 /// Nothing takes this long unless it is broken.
 const LIMIT: Duration = Duration::from_secs(60);
 const STOCK: u64 = 1_000_000;
-
-/// A tmpfs of two MiB, unmounted when dropped.
-struct Disk(TempDir);
-
-impl Disk {
-    fn mount() -> Result<Self, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(folder.path());
-        let output = mount.output().map_err(|error| format!("start mount: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(Disk(folder)) } else { Err(format!("{said}(mounting needs root)")) }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
 
 /// The service as a process. Dropping it is `kill -9`.
 struct Inventory {
@@ -101,14 +76,14 @@ impl Drop for Inventory {
 
 #[tokio::test]
 async fn a_full_disk_refuses_writes_loses_nothing_and_recovers() {
-    let disk = match Disk::mount() {
+    let disk = match SmallDisk::mount(2) {
         Ok(disk) => disk,
         Err(why) => return did_not_run("the inventory's full disk", &why),
     };
     // Something else fills the disk, too, and will go away again.
-    let filler = disk.file("filler");
+    let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![1; 1 << 20]).unwrap();
-    let database = disk.file("stock.db");
+    let database = disk.path().join("stock.db");
     let inventory = Inventory::start(&database).await;
     let (mut taken, mut refused) = (0, 0);
     while refused < 5 {
