@@ -8,6 +8,7 @@
 //! | [`program`] | how does it start the `lab` program as a user does? |
 //! | [`readers`] | who else reads what the lab exports? |
 //! | [`programs`] | how does it run curl, dig, kcat and friends? |
+//! | [`small_disk`] | how does it get a disk that is soon full? |
 //! | [`slow_link`] | how does it make one wire slow, and no program? |
 
 pub mod edge;
@@ -16,5 +17,6 @@ pub mod fixture;
 pub mod program;
 pub mod programs;
 pub mod readers;
+pub mod small_disk;
 
 pub use lab::slow_link;

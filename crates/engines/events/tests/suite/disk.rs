@@ -13,8 +13,9 @@ use kafka_protocol::messages::{
 use events::testing::{Sent, batch, records};
 
 use crate::client::{Client, fetch, list_offsets, name, produce};
-use crate::engines::{SmallDisk, did_not_run};
+use crate::engines::did_not_run;
 use crate::process::{Events, LIMIT};
+use crate::small_disk::SmallDisk;
 
 async fn with_topic(events: &Events) -> Client {
     let mut client = events.connect().await;

@@ -5,6 +5,8 @@ mod client;
 mod engines;
 mod kcat;
 mod process;
+#[path = "../../../../../tests/src/small_disk.rs"]
+mod small_disk;
 
 mod client_programs;
 mod conformance;

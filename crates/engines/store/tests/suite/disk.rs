@@ -4,8 +4,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::client::{Client, Reply};
-use crate::engines::{SmallDisk, did_not_run};
+use crate::engines::did_not_run;
 use crate::servers::Server;
+use crate::small_disk::SmallDisk;
 
 /// Sets `k0`, `k1` ... until one is refused; returns how many were taken and the refusal.
 fn fill(client: &mut Client) -> (usize, String) {

@@ -5,6 +5,8 @@ mod client;
 #[path = "../../../../../tests/src/engines.rs"]
 mod engines;
 mod servers;
+#[path = "../../../../../tests/src/small_disk.rs"]
+mod small_disk;
 
 mod differential;
 mod disk;

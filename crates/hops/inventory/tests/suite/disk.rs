@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::engines::{SmallDisk, did_not_run};
+use crate::engines::did_not_run;
+use crate::small_disk::SmallDisk;
 
 /// Nothing takes this long unless it is broken.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -2,6 +2,8 @@
 
 #[path = "../../../../../tests/src/engines.rs"]
 mod engines;
+#[path = "../../../../../tests/src/small_disk.rs"]
+mod small_disk;
 
 mod databases;
 mod disk;
