@@ -1,18 +1,15 @@
 //! HTTP as every hop speaks it.
 //!
 //! * [`server`]: connections in, one [`Exchange`] per request: its trace, its stamps, its spans.
-//! * [`ahead`]: responses off the upstream before their readers take them.
 //! * [`client`]: pooled HTTP/1.1 connections out, with the same stamps.
 //! * [`plain`]: HTTP/1.1 without stamps and spans, for what is no part of a journey.
-//! * [`acceptable`]: what no hop takes.
+//! * [`validate`]: what no hop takes.
 //! * [`interim`]: what is said before a response, on its way to the client.
 //! * [`response`]: responses in text and JSON; [`content_type`]: what the content of a request is.
 //! * [`problem`]: errors as RFC 9457 problem JSON that say whose fault it is.
 //! * [`forward`]: what a proxy must change in the headers it passes on.
 //! * [`settings`]: what servers and clients may be told by flags and environment.
 
-pub mod acceptable;
-pub mod ahead;
 mod body;
 pub mod client;
 pub mod content_type;
@@ -24,6 +21,7 @@ pub mod problem;
 pub mod response;
 pub mod server;
 pub mod settings;
+pub mod validate;
 
 pub use body::{Body, BoxError, empty, full};
 pub use client::Client;

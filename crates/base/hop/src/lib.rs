@@ -1,16 +1,27 @@
 //! What every hop of the lab does identically, so that a hop's own crate holds only what it teaches.
 //!
-//! | module | answers |
+//! Not a hop but the frame of all: nobody has to read it to understand one. Who wants to begins with three files:
+//!
+//! | file | minutes | what one sees there |
+//! |---|---|---|
+//! | [`start.rs`](mod@start) | 5 min | how a process begins and ends: logs, sockets, signals, drain, exit code |
+//! | [`stamped.rs`](mod@stamped) | 5 min | how a socket remembers when which byte passed |
+//! | [`http/exchange.rs`](http::exchange) | 10 min | what is known of one request, and how it becomes a span |
+//!
+//! The chapters, each a folder or a file:
+//!
+//! | chapter | answers |
 //! |---|---|
-//! | [`mod@start`] | how does a process begin and end? (logs, runtime, signals, exit code) |
-//! | [`log`] | what does a program say about itself, how often, and what if it can't? |
-//! | [`listen`] | how is a port bound, and what is said when it is taken? |
-//! | [`accept`] | the one accept loop, with its limit and its drain |
+//! | [`mod@start`], [`settings`], [`log`] | how does a process begin and end, what is it told, what does it say about itself? |
+//! | [`listen`], [`accept`] | how is a port bound or taken over? the one accept loop, with its limit and its drain |
 //! | [`stamped`] | when did which byte pass this socket? |
-//! | [`telemetry`], [`otlp`] | where do spans go, and in which form? |
-//! | [`http`] | how are requests answered and forwarded with `traceparent`, `Server-Timing` and problem JSON? |
-//! | [`upstream`] | how is a request sent over another protocol than HTTP, and who gets a connection? |
-//! | [`admin`], `metrics` | is it alive, is it ready, what are its metrics? |
+//! | [`telemetry`], [`otlp`], [`trace`], `metrics` | where do spans go, in which form, and what is counted? |
+//! | [`http::server`] | a request's way in: limits, protection, bodies with a pace, HTTP/1.1 and HTTP/2 |
+//! | [`http::client`] | a request's way out: pooled connections with the same stamps |
+//! | [`upstream`] | the same over other protocols than HTTP: one request at a time, and who gets a connection |
+//! | [`http::forward`] | what a proxy changes, refuses, holds and passes on |
+//! | [`http`] | what all of these share: the [`Exchange`](http::Exchange), problems, bodies, responses |
+//! | [`admin`] | is it alive, is it ready, who may change something? |
 //! | [`clock`], [`wait`], [`pace`] | the only places that read a clock, wait for a condition or for a moment |
 
 #![warn(missing_docs)]

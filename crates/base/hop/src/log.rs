@@ -13,9 +13,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
@@ -54,7 +54,7 @@ impl Throttle {
     }
 
     fn pass_at(&self, now: Instant) -> Option<u64> {
-        let mut state = lock(&self.0);
+        let mut state = self.0.lock();
         if state.passed.is_some_and(|passed| now.saturating_duration_since(passed) < PAUSE) {
             state.suppressed += 1;
             return None;
@@ -108,7 +108,7 @@ impl<F> Format<F> {
         if *line.level() > Level::WARN || !is_foreign(line) {
             return Some(0);
         }
-        lock(&self.foreign).entry(line.callsite()).or_default().pass()
+        self.foreign.lock().entry(line.callsite()).or_default().pass()
     }
 }
 
@@ -140,10 +140,6 @@ where
 /// to it, and all others by absolute ones.
 fn is_foreign(line: &Metadata<'_>) -> bool {
     line.file().is_some_and(|file| std::path::Path::new(file).is_absolute())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

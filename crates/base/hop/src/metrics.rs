@@ -11,13 +11,14 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hyper::StatusCode;
 use journey::semconv::{attribute, name};
 use journey::{Kind, Span, TraceId};
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -141,7 +142,7 @@ impl Metrics {
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registry.lock()
     }
 
     fn http(&self) -> &Http {
@@ -203,7 +204,7 @@ impl Metrics {
 
 impl Timed {
     fn operation(&self, name: &str) -> String {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         if !known.contains(name) {
             if known.len() >= OPERATIONS {
                 return OTHER.to_owned();

@@ -2,62 +2,26 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use journey::{Span, Traceparent};
-use tokio::sync::Notify;
 
-use crate::{Admin, Common, clock};
+use crate::{Admin, Common};
 
 mod export;
+mod sink;
 
 pub use crate::http::plain::SendError;
 pub use export::Exporter;
 
-/// How many spans one program holds back (some 30 MB) before it drops new ones (and counts them).
-const CAPACITY: usize = 32_768;
-/// How many spans go in one message: encoding them takes well under a millisecond of the only thread.
-const BATCH: usize = 512;
-/// No new span for this long: the requests that caused them are over, so sending disturbs nobody.
-const QUIET: Duration = Duration::from_millis(4);
-/// How long a collector may take to accept a batch.
-const SEND_LIMIT: Duration = Duration::from_secs(2);
+use sink::{BATCH, CAPACITY, SEND_LIMIT, Sampler, Sink};
+
 /// The sink for spans. Cheap to clone; when off, [`Telemetry::enabled`] is false and nothing is built.
 #[derive(Clone)]
 pub struct Telemetry(Option<Arc<Sink>>);
-
-struct Sink {
-    service: &'static str,
-    sampler: Sampler,
-    /// Whose metrics time what the spans report.
-    timed_by: OnceLock<Admin>,
-    /// Is there a task that sends?
-    exported: bool,
-    spans: Mutex<Vec<Span>>,
-    lost: AtomicU64,
-    /// Taken from `spans`, and neither sent nor given up yet.
-    in_flight: AtomicUsize,
-    /// The last attempt to send failed.
-    unreachable: AtomicBool,
-    first: Notify,
-    flush: Notify,
-    /// Each attempt to send ends with this.
-    attempted: Notify,
-}
-
-/// Which requests are recorded, in the words of `OTEL_TRACES_SAMPLER`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sampler {
-    /// What the caller says; without a caller, yes.
-    ParentOrOn,
-    /// What the caller says; without a caller, no.
-    ParentOrOff,
-    /// Yes, whatever the caller says.
-    Always,
-}
 
 impl Telemetry {
     /// Spans are not recorded.
@@ -185,67 +149,5 @@ impl Telemetry {
             }
         };
         let _ = tokio::time::timeout(SEND_LIMIT, everything).await;
-    }
-}
-
-impl Sink {
-    fn new(service: &str, sampler: Sampler, exported: bool) -> Self {
-        Sink {
-            // Once per process, and then every span names it without a copy.
-            service: Box::leak(service.to_owned().into_boxed_str()),
-            sampler,
-            timed_by: OnceLock::new(),
-            exported,
-            spans: Mutex::default(),
-            lost: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
-            unreachable: AtomicBool::new(false),
-            first: Notify::new(),
-            flush: Notify::new(),
-            attempted: Notify::new(),
-        }
-    }
-
-    fn spans(&self) -> MutexGuard<'_, Vec<Span>> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn unsent(&self) -> usize {
-        self.spans().len() + self.in_flight.load(Ordering::Relaxed)
-    }
-
-    fn take_all(&self) -> Vec<Span> {
-        let mut queue = self.spans();
-        self.in_flight.store(queue.len(), Ordering::Relaxed);
-        std::mem::take(&mut *queue)
-    }
-
-    /// The collector never saw these: they go back to the front of the queue, as far as there is room.
-    fn put_back(&self, mut spans: Vec<Span>) {
-        let mut queue = self.spans();
-        spans.append(&mut queue);
-        self.lost(spans.len().saturating_sub(CAPACITY));
-        spans.truncate(CAPACITY);
-        *queue = spans;
-    }
-
-    fn lost(&self, count: usize) {
-        self.lost.fetch_add(count as u64, Ordering::Relaxed);
-    }
-
-    /// Returns when it is time to send: quiet for [`QUIET`], a full batch, or `longest` after the first.
-    async fn wait_for_quiet(&self, longest: Duration) {
-        let begun = clock::monotonic();
-        let mut seen = self.spans().len();
-        while seen < BATCH && clock::since(begun) < longest {
-            if tokio::time::timeout(QUIET, self.flush.notified()).await.is_ok() {
-                return;
-            }
-            let now = self.spans().len();
-            if now == seen {
-                return;
-            }
-            seen = now;
-        }
     }
 }

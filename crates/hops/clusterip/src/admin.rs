@@ -6,8 +6,7 @@ use std::sync::atomic::AtomicI64;
 
 use bytes::Bytes;
 use hop::Hop;
-use hop::http::{Body, Fault, Problem, full};
-use hyper::header::{self, HeaderValue};
+use hop::http::{Body, Fault, HandlerResult as _, Problem, json};
 use hyper::{Method, Response, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -29,23 +28,14 @@ pub fn routes(hop: &Hop, endpoints: &Arc<Endpoints>, metrics: &Metrics) {
         );
     });
     let shown = Arc::clone(endpoints);
-    admin.route(Method::GET, "/endpoints", move |_| std::future::ready(show(&shown)));
+    admin.route(Method::GET, "/endpoints", move |_| std::future::ready(json(StatusCode::OK, &shown.view())));
     let (changed, name) = (Arc::clone(endpoints), Arc::clone(&hop.name));
     admin.route(Method::PUT, "/endpoints", move |body| {
-        std::future::ready(
-            replace(&changed, &body).unwrap_or_else(|problem| problem.at(&name).into_response()),
-        )
+        std::future::ready(replace(&changed, &body).response_of(&name))
     });
 }
 
-fn show(endpoints: &Endpoints) -> Response<Body> {
-    let body = serde_json::to_vec(&endpoints.view()).unwrap_or_default();
-    let mut response = Response::new(full(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// Answers with the new list, or says what is wrong with it and leaves the old one in force.
+/// The new list; or what is wrong with it, and the old one stays in force.
 fn replace(endpoints: &Endpoints, body: &Bytes) -> Result<Response<Body>, Problem> {
     let bad = |kind, detail| Problem::new(StatusCode::BAD_REQUEST, Fault::Client, kind, detail);
     let list: Vec<SocketAddr> = serde_json::from_slice(body).map_err(|error| {
@@ -54,7 +44,7 @@ fn replace(endpoints: &Endpoints, body: &Bytes) -> Result<Response<Body>, Proble
     endpoints.replace(list).map_err(|error| bad("own-address", error.to_string()))?;
     let view = endpoints.view();
     tracing::info!(ready = view.ready.len(), leaving = view.leaving.len(), "endpoints replaced");
-    Ok(show(endpoints))
+    Ok(json(StatusCode::OK, &view))
 }
 
 /// What the Service counts. Cheap to clone.

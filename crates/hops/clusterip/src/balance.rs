@@ -1,6 +1,6 @@
 //! Which endpoint gets a new connection.
 //!
-//! Asked once per connection and never again: whatever flows on that connection later goes to the
+//! Chosen once per connection and never again: whatever flows on that connection later goes to the
 //! same pod. None of the three modes looks at load; a pod that is busy gets its share like any other.
 
 use std::collections::HashMap;
@@ -49,7 +49,6 @@ impl Balance {
         Balance { mode, turn: 0, chosen: HashMap::new(), affinity }
     }
 
-    /// How it chooses.
     pub fn mode(&self) -> Mode {
         self.mode
     }

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hop::settings::{milliseconds, number};
+
 use crate::balance::{Balance, Mode};
-use crate::silence::Timeouts;
+use crate::idle_timeout::Timeouts;
 
 /// A Kubernetes ClusterIP Service: one address in front of many pods, at layer 4.
 ///
@@ -28,32 +30,31 @@ pub struct Settings {
     /// MODE=client-ip: how long a client stays with its endpoint after its last new connection
     /// (in Kubernetes: sessionAffinityConfig.clientIP.timeoutSeconds, at most one day)
     #[arg(long, env = "AFFINITY_SECONDS", value_name = "S", default_value_t = 10_800,
-          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+          value_parser = number(1_u64..=86_400))]
     pub affinity_seconds: u64,
 
     /// How long an endpoint may take to accept a connection
-    #[arg(long, env = "CONNECT_TIMEOUT_MS", value_name = "MS", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u64).range(1..=300_000))]
-    pub connect_timeout_ms: u64,
+    #[arg(long = "connect-timeout-ms", env = "CONNECT_TIMEOUT_MS", value_name = "MS", default_value = "1000",
+          value_parser = milliseconds(1..=300_000))]
+    pub connect_timeout: Duration,
 
     /// How long no byte may pass in either direction (conntrack-tcp-timeout-established of kube-proxy)
-    #[arg(long, env = "ESTABLISHED_TIMEOUT_MS", value_name = "MS", default_value_t = 86_400_000,
-          value_parser = clap::value_parser!(u64).range(1..=31_536_000_000))]
-    pub established_timeout_ms: u64,
+    #[arg(long = "established-timeout-ms", env = "ESTABLISHED_TIMEOUT_MS", value_name = "MS", default_value = "86400000",
+          value_parser = milliseconds(1..=31_536_000_000))]
+    pub established_timeout: Duration,
 
     /// The same once one side has said everything (conntrack-tcp-timeout-close-wait of kube-proxy)
-    #[arg(long, env = "CLOSE_WAIT_TIMEOUT_MS", value_name = "MS", default_value_t = 3_600_000,
-          value_parser = clap::value_parser!(u64).range(1..=31_536_000_000))]
-    pub close_wait_timeout_ms: u64,
+    #[arg(long = "close-wait-timeout-ms", env = "CLOSE_WAIT_TIMEOUT_MS", value_name = "MS", default_value = "3600000",
+          value_parser = milliseconds(1..=31_536_000_000))]
+    pub close_wait_timeout: Duration,
 
     /// Connections relayed at once; more wait in the kernel's queue. Each takes two file descriptors,
     /// of which a process commonly has 1024 (ulimit -n)
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 500,
-          value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+          value_parser = number(1_usize..=1_000_000))]
     pub max_connections: usize,
 
     #[command(flatten)]
-    #[allow(missing_docs, reason = "a doc comment here would replace the help text of the program")]
     pub common: hop::Common,
 }
 
@@ -75,17 +76,8 @@ impl Settings {
         Balance::new(self.mode, Duration::from_secs(self.affinity_seconds))
     }
 
-    /// How long a connection may be silent.
     pub fn timeouts(&self) -> Timeouts {
-        Timeouts {
-            established: Duration::from_millis(self.established_timeout_ms),
-            close_wait: Duration::from_millis(self.close_wait_timeout_ms),
-        }
-    }
-
-    /// [`Settings::connect_timeout_ms`] as a duration.
-    pub fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
+        Timeouts { established: self.established_timeout, close_wait: self.close_wait_timeout }
     }
 }
 

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::balance::{Balance, Mode};
@@ -33,7 +34,7 @@ struct Counts {
     total: u64,
 }
 
-/// The Service can't be its own endpoint: one connection would beget the next without end.
+/// The Service can't be its own endpoint: it would connect to itself.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is this Service's own address: it would connect to itself; name the pods behind it")]
 pub struct OwnAddress(pub SocketAddr);
@@ -48,10 +49,6 @@ impl Endpoints {
         let endpoints = Endpoints { own, state: Mutex::new(state) };
         endpoints.replace(ready)?;
         Ok(Arc::new(endpoints))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces the whole list at once: no connection ever sees half of it. Duplicates count once.
@@ -71,7 +68,7 @@ impl Endpoints {
                 ready.push(endpoint);
             }
         }
-        let mut state = self.state();
+        let mut state = self.state.lock();
         for endpoint in &ready {
             state.counts.entry(*endpoint).or_default();
         }
@@ -82,7 +79,7 @@ impl Endpoints {
 
     /// Chooses for a new connection; it counts as open until the result is dropped.
     pub fn choose(self: &Arc<Self>, client: IpAddr, now: Instant) -> Option<Chosen> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let State { ready, counts, balance } = &mut *state;
         let address = balance.pick(ready, client, now)?;
         let count = counts.entry(address).or_default();
@@ -91,14 +88,13 @@ impl Endpoints {
         Some(Chosen { address, endpoints: Arc::clone(self) })
     }
 
-    /// How endpoints are chosen.
     pub fn mode(&self) -> Mode {
-        self.state().balance.mode()
+        self.state.lock().balance.mode()
     }
 
     /// What there is now, in the order it was given.
     pub fn view(&self) -> View {
-        let state = self.state();
+        let state = self.state.lock();
         let entry = |endpoint: &SocketAddr| {
             let Counts { open, total } = state.counts.get(endpoint).copied().unwrap_or_default();
             Entry { endpoint: *endpoint, open, total }
@@ -120,7 +116,7 @@ pub struct Chosen {
 
 impl Drop for Chosen {
     fn drop(&mut self) {
-        let mut state = self.endpoints.state();
+        let mut state = self.endpoints.state.lock();
         let State { ready, counts, .. } = &mut *state;
         if let Some(count) = counts.get_mut(&self.address) {
             count.open -= 1;
@@ -131,10 +127,9 @@ impl Drop for Chosen {
     }
 }
 
-/// The answer to `GET /endpoints`.
+/// The response to `GET /endpoints`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct View {
-    /// How an endpoint is chosen.
     pub mode: &'static str,
     /// Those that get new connections.
     pub ready: Vec<Entry>,
@@ -145,7 +140,6 @@ pub struct View {
 /// One endpoint of a [`View`].
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
-    /// Its address.
     pub endpoint: SocketAddr,
     /// Connections open now.
     pub open: usize,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hop::{Stamps, clock};
 use tokio::sync::Notify;
 
-/// How long a connection may be silent.
+/// How long a connection may move nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// While both sides may speak.
@@ -20,7 +20,7 @@ pub struct Timeouts {
 }
 
 /// Watches the two connections of one relay.
-pub(crate) struct Silence {
+pub(crate) struct IdleTimeout {
     client: Stamps,
     endpoint: Stamps,
     timeouts: Timeouts,
@@ -29,9 +29,9 @@ pub(crate) struct Silence {
     changed: Notify,
 }
 
-impl Silence {
+impl IdleTimeout {
     pub(crate) fn new(client: Stamps, endpoint: Stamps, timeouts: Timeouts) -> Self {
-        Silence { client, endpoint, timeouts, half_closed: AtomicU64::new(0), changed: Notify::new() }
+        IdleTimeout { client, endpoint, timeouts, half_closed: AtomicU64::new(0), changed: Notify::new() }
     }
 
     /// One side has said everything, and the other has been told.
@@ -40,8 +40,8 @@ impl Silence {
         self.changed.notify_one();
     }
 
-    /// Waits until there was silence for too long, and says how long that is.
-    pub(crate) async fn too_long(&self) -> Duration {
+    /// Waits until nothing has moved for too long, and says how long that is.
+    pub(crate) async fn passed(&self) -> Duration {
         loop {
             let half_closed = self.half_closed.load(Ordering::Relaxed);
             let limit = if half_closed > 0 { self.timeouts.close_wait } else { self.timeouts.established };

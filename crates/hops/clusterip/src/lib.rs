@@ -13,24 +13,27 @@
 //! through and timed. The price is visible in the measurements: two sockets instead of one, and a
 //! wake-up in each direction.
 //!
-//! Read in this order:
+//! Begin with three files:
+//!
+//! | file | minutes | what one learns there |
+//! |---|---|---|
+//! | [`balance.rs`](mod@balance) | 3 min | which pod gets the next connection? |
+//! | [`endpoints.rs`](mod@endpoints) | 4 min | which pods are there to choose from, and how does that change while running? |
+//! | [`proxy.rs`](mod@proxy) | 6 min | how do bytes get across, both ways, without being kept or changed? |
+//!
+//! and go on with what is around them:
 //!
 //! | module | answers |
 //! |---|---|
-//! | [`balance`] | which pod gets the next connection? |
-//! | [`endpoints`] | which pods are there to choose from, and how does that change while running? |
-//! | [`relay`] | how do bytes get across, both ways, without being kept or changed? |
-//! | `drain` | when may a connection be closed whose bytes nobody here understands? |
-//! | [`silence`] | when is a connection given up on which nothing happens? |
 //! | [`server`] | one connection from accept to end, and whose fault it is when it fails |
-//! | [`admin`] | how does the control plane tell the Service about its pods? |
-//! | [`config`] | flags and environment |
+//! | `drain`, [`idle_timeout`] | when is a connection closed whose bytes nobody here understands? |
+//! | [`admin`], [`config`] | how does the control plane tell the Service about its pods? flags and environment |
 
 pub mod admin;
 pub mod balance;
 pub mod config;
 mod drain;
 pub mod endpoints;
-pub mod relay;
+pub mod idle_timeout;
+pub mod proxy;
 pub mod server;
-pub mod silence;

@@ -23,7 +23,7 @@ use journey::semconv::name;
 use journey::{Kind, Span};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use crate::silence::Silence;
+use crate::idle_timeout::IdleTimeout;
 
 /// The largest number of bytes moved by one read and one write.
 pub const CHUNK: usize = 64 << 10;
@@ -44,33 +44,40 @@ pub struct Broken {
     pub source: io::Error,
 }
 
-/// Relays until both directions have ended, or `over` says that the connection is idle.
-///
-/// If that does not come to pass (one side broke off, or this future is dropped because the process
-/// stops), both connections end with RST: an orderly end would tell the receiver that it got everything.
-///
-/// # Errors
-/// One side broke off.
-pub(crate) async fn relay(
-    client: &mut Stamped,
-    endpoint: &mut Stamped,
-    telemetry: &Telemetry,
-    silence: &Silence,
-    over: impl Future<Output = ()>,
-) -> Result<(), Broken> {
-    let mut over = std::pin::pin!(over);
-    let mut request = Lane::new(("client", client), ("endpoint", endpoint), telemetry, silence);
-    let mut response = Lane::new(("endpoint", endpoint), ("client", client), telemetry, silence);
-    let mut pair = Pair { client, endpoint, complete: false };
-    poll_fn(|context| {
-        let request = request.poll(pair.client, pair.endpoint, context)?;
-        let response = response.poll(pair.endpoint, pair.client, context)?;
-        let ended = request.is_ready() && response.is_ready();
-        if ended || over.as_mut().poll(context).is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
-    })
-    .await?;
-    pair.complete = true;
-    Ok(())
+/// Passes bytes between a client and an endpoint.
+pub(crate) struct Proxy<'a> {
+    pub(crate) telemetry: &'a Telemetry,
+    pub(crate) idle_timeout: &'a IdleTimeout,
+}
+
+impl Proxy<'_> {
+    /// Runs until both directions have ended, or `over` says that the connection is idle.
+    ///
+    /// If that does not come to pass (one side broke off, or this future is dropped because the process
+    /// stops), both connections end with RST: an orderly end would tell the receiver that it got everything.
+    ///
+    /// # Errors
+    /// One side broke off.
+    pub(crate) async fn run(
+        &self,
+        client: &mut Stamped,
+        endpoint: &mut Stamped,
+        over: impl Future<Output = ()>,
+    ) -> Result<(), Broken> {
+        let mut over = std::pin::pin!(over);
+        let mut request = Direction::new(self, ("client", client), ("endpoint", endpoint));
+        let mut response = Direction::new(self, ("endpoint", endpoint), ("client", client));
+        let mut pair = Pair { client, endpoint, complete: false };
+        poll_fn(|context| {
+            let request = request.poll(pair.client, pair.endpoint, context)?;
+            let response = response.poll(pair.endpoint, pair.client, context)?;
+            let ended = request.is_ready() && response.is_ready();
+            if ended || over.as_mut().poll(context).is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+        .await?;
+        pair.complete = true;
+        Ok(())
+    }
 }
 
 /// Two connections that end together: well, or with RST.
@@ -96,11 +103,10 @@ pub fn abort(connection: &Stamped) {
 }
 
 /// One direction of a connection.
-struct Lane<'a> {
+struct Direction<'a> {
+    proxy: &'a Proxy<'a>,
     from: (&'static str, Stamps),
     to: (&'static str, Stamps),
-    telemetry: &'a Telemetry,
-    silence: &'a Silence,
     /// When the chunk on its way was read.
     read: Mark,
     /// What the receiver has not yet taken of it.
@@ -117,22 +123,10 @@ enum State {
     Ended,
 }
 
-impl<'a> Lane<'a> {
-    fn new(
-        from: (&'static str, &Stamped),
-        to: (&'static str, &Stamped),
-        telemetry: &'a Telemetry,
-        silence: &'a Silence,
-    ) -> Self {
-        Lane {
-            from: (from.0, from.1.stamps()),
-            to: (to.0, to.1.stamps()),
-            telemetry,
-            silence,
-            read: Mark::default(),
-            left: Bytes::new(),
-            state: State::Open,
-        }
+impl<'a> Direction<'a> {
+    fn new(proxy: &'a Proxy<'a>, from: (&'static str, &Stamped), to: (&'static str, &Stamped)) -> Self {
+        let (from, to) = ((from.0, from.1.stamps()), (to.0, to.1.stamps()));
+        Direction { proxy, from, to, read: Mark::default(), left: Bytes::new(), state: State::Open }
     }
 
     /// Moves what can be moved now; ready when this direction has ended.
@@ -185,7 +179,7 @@ impl<'a> Lane<'a> {
                 State::Ending => {
                     ready!(Pin::new(&mut *to).poll_shutdown(context)).map_err(broken(receiver))?;
                     self.state = State::Ended;
-                    self.silence.half_closed();
+                    self.proxy.idle_timeout.half_closed();
                 }
                 State::Ended => return Poll::Ready(Ok(())),
             }
@@ -194,7 +188,7 @@ impl<'a> Lane<'a> {
 
     /// One chunk has been read here and written there.
     fn record(&self) {
-        if !self.telemetry.enabled() {
+        if !self.proxy.telemetry.enabled() {
             return;
         }
         let written = self.to.1.last_write();
@@ -203,7 +197,7 @@ impl<'a> Lane<'a> {
             Span::new(trace::new_trace_id(), trace::new_span_id(), None, Kind::Internal, name::RELAY, times);
         // Each socket knows which side of its flow it is, and so which direction this was.
         span.stamps = self.from.1.read_stamps(self.read).chain([self.to.1.write_stamp(written)]).collect();
-        self.telemetry.emit(span);
+        self.proxy.telemetry.emit(span);
     }
 }
 

@@ -15,8 +15,8 @@ use crate::admin::{self, Metrics};
 use crate::config::Settings;
 use crate::drain;
 use crate::endpoints::{Chosen, Endpoints};
-use crate::relay::{Broken, abort, relay};
-use crate::silence::{Silence, Timeouts};
+use crate::idle_timeout::{IdleTimeout, Timeouts};
+use crate::proxy::{Broken, Proxy, abort};
 
 /// Serves until the hop is told to stop, then gives open connections `hop.drain` to end.
 ///
@@ -25,7 +25,7 @@ use crate::silence::{Silence, Timeouts};
 /// # Errors
 /// The Service is its own endpoint.
 pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow::Result<()> {
-    let own = listener.local_addr().context("ask for the listener's address")?;
+    let own = listener.local_addr().context("find out the listener's address")?;
     let endpoints = Endpoints::new(own, settings.balance(), settings.endpoints.0.clone())
         .map_err(|error| anyhow::Error::new(hop::start::Misuse(error.to_string())))
         .context("read ENDPOINTS")?;
@@ -35,7 +35,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         endpoints,
         metrics,
         telemetry: hop.telemetry.clone(),
-        connect_timeout: settings.connect_timeout(),
+        connect_timeout: settings.connect_timeout,
         timeouts: settings.timeouts(),
         drain: hop.drain,
     });
@@ -66,7 +66,7 @@ struct Service {
 
 /// Why no endpoint could be connected to, in the words of whose fault it is.
 #[derive(Debug, thiserror::Error)]
-enum Unconnected {
+enum ConnectError {
     #[error("the endpoint's fault: {0} refused; its pod is gone or does not listen yet")]
     Refused(SocketAddr),
     #[error("the endpoint's fault: {0} did not accept within {1:?}")]
@@ -79,36 +79,36 @@ enum Unconnected {
     NoResources(SocketAddr, io::Error),
 }
 
-impl Unconnected {
+impl ConnectError {
     fn new(to: SocketAddr, error: io::Error) -> Self {
         match error.raw_os_error() {
-            Some(libc::ECONNREFUSED) => Unconnected::Refused(to),
+            Some(libc::ECONNREFUSED) => ConnectError::Refused(to),
             Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL) => {
-                Unconnected::NoResources(to, error)
+                ConnectError::NoResources(to, error)
             }
-            _ => Unconnected::Unreachable(to, error),
+            _ => ConnectError::Unreachable(to, error),
         }
     }
 
     /// OpenTelemetry's `error.type`, and the metric's label.
     fn kind(&self) -> &'static str {
         match self {
-            Unconnected::Refused(_) => "connection_refused",
-            Unconnected::Late(..) => "timeout",
-            Unconnected::Unreachable(..) => "unreachable",
-            Unconnected::NoResources(..) => "no_resources",
+            ConnectError::Refused(_) => "connection_refused",
+            ConnectError::Late(..) => "timeout",
+            ConnectError::Unreachable(..) => "unreachable",
+            ConnectError::NoResources(..) => "no_resources",
         }
     }
 }
 
 impl Service {
-    /// The one decision, then the relay. Whatever goes wrong, the client's connection ends with RST:
+    /// The one decision, then the proxy. Whatever goes wrong, the client's connection ends with RST:
     /// at layer 4 there is no other way to say no.
     async fn serve(&self, mut client: Stamped, finish: CancellationToken) {
         let peer = client.stamps().flow().client;
         let Some(chosen) = self.endpoints.choose(peer.ip(), clock::monotonic()) else {
             // kube-proxy has a REJECT rule for this: the client's connect() itself fails. Here the
-            // kernel has already shaken hands when we are asked, so it sees a reset right after.
+            // kernel has already shaken hands when it is our turn, so it sees a reset right after.
             hop::warn_throttled!(client = %peer, "connection refused: no ready endpoint (not the client's fault: no pod is ready)");
             self.metrics.failed("no_endpoint");
             return abort(&client);
@@ -119,18 +119,19 @@ impl Service {
         match connected {
             Ok(mut endpoint) => {
                 let over = drain::idle(finish, self.drain, client.stamps(), endpoint.stamps());
-                let silence = Silence::new(client.stamps(), endpoint.stamps(), self.timeouts);
-                let relayed = tokio::select! {
-                    relayed = relay(&mut client, &mut endpoint, &self.telemetry, &silence, over) => relayed,
-                    limit = silence.too_long() => {
+                let idle_timeout = IdleTimeout::new(client.stamps(), endpoint.stamps(), self.timeouts);
+                let proxy = Proxy { telemetry: &self.telemetry, idle_timeout: &idle_timeout };
+                let ended = tokio::select! {
+                    ended = proxy.run(&mut client, &mut endpoint, over) => ended,
+                    limit = idle_timeout.passed() => {
                         let source = io::Error::new(io::ErrorKind::TimedOut, format!("no byte for {limit:?}"));
                         Err(Broken { by: "silence", source })
                     }
                 };
-                let ended =
-                    relayed.as_ref().map_or_else(ToString::to_string, |()| "connection ended".to_owned());
-                let cause = relayed.err().map(|broken| broken.source.to_string());
-                tracing::debug!(client = %peer, endpoint = %chosen.address, cause, "{ended}");
+                let said =
+                    ended.as_ref().map_or_else(ToString::to_string, |()| "connection ended".to_owned());
+                let cause = ended.err().map(|broken| broken.source.to_string());
+                tracing::debug!(client = %peer, endpoint = %chosen.address, cause, "{said}");
             }
             Err(error) => {
                 // A real Service does not try another endpoint either: the kernel's rule was applied to
@@ -144,16 +145,16 @@ impl Service {
         self.metrics.closed();
     }
 
-    async fn connect(&self, chosen: &Chosen) -> Result<Stamped, Unconnected> {
+    async fn connect(&self, chosen: &Chosen) -> Result<Stamped, ConnectError> {
         match tokio::time::timeout(self.connect_timeout, Stamped::connect(chosen.address)).await {
-            Ok(connected) => connected.map_err(|error| Unconnected::new(chosen.address, error)),
-            Err(_) => Err(Unconnected::Late(chosen.address, self.connect_timeout)),
+            Ok(connected) => connected.map_err(|error| ConnectError::new(chosen.address, error)),
+            Err(_) => Err(ConnectError::Late(chosen.address, self.connect_timeout)),
         }
     }
 
     /// One span per connection: who came, where it was sent, and how long that took. It joins the two
     /// flows, so that whoever puts a journey together knows where the bytes of one went on.
-    fn record_choice(&self, client: &Stamped, chosen: &Chosen, connected: &Result<Stamped, Unconnected>) {
+    fn record_choice(&self, client: &Stamped, chosen: &Chosen, connected: &Result<Stamped, ConnectError>) {
         if !self.telemetry.enabled() {
             return;
         }

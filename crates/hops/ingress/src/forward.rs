@@ -5,42 +5,36 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, StatusCode};
 
-use hop::http::acceptable::about_the_server;
-use hop::http::ahead::{Contested, read_ahead};
-use hop::http::forward::{Place, Via, authority, ends_here, outgoing, trailers};
-use hop::http::server::{Pace, RequestBody};
+use hop::http::forward::read_ahead::{Contested, read_ahead};
+use hop::http::forward::{Position, Via, authority, ends_here, outgoing, trailers};
+use hop::http::server::{MinRate, RequestBody};
+use hop::http::validate::about_the_server;
 use hop::http::{Body, Client, Exchange, Fault, Problem, text};
-
-use crate::routes::{Routes, matchable};
 use journey::semconv::attribute;
 
-/// What the load balancer before us asks to learn whether we live.
+use crate::routes::{Routes, matchable};
+
+/// What the load balancer before us requests to learn whether we live.
 pub const HEALTH_PATH: &str = "/healthz";
 
-/// Everything a request needs. Cheap to clone.
+/// What a request needs. Cheap to clone.
 #[derive(Clone)]
 pub struct Forwarder {
     name: Arc<str>,
     routes: Arc<Routes>,
     client: Client,
-    pace: Pace,
+    min_rate: MinRate,
 }
 
 impl Forwarder {
-    /// Forwards as `name`, by these routes.
-    pub fn new(name: Arc<str>, routes: Routes, client: Client, pace: Pace) -> Self {
-        Forwarder { name, routes: Arc::new(routes), client, pace }
+    pub fn new(name: Arc<str>, routes: Routes, client: Client, min_rate: MinRate) -> Self {
+        Forwarder { name, routes: Arc::new(routes), client, min_rate }
     }
 
-    /// Answers one request.
-    pub async fn answer(self, request: Request<RequestBody>) -> Response<Body> {
-        self.forward(request).await.unwrap_or_else(|problem| problem.at(&self.name).into_response())
-    }
-
-    async fn forward(&self, request: Request<RequestBody>) -> Result<Response<Body>, Box<Problem>> {
+    pub async fn forward(self, request: Request<RequestBody>) -> Result<Response<Body>, Box<Problem>> {
         let exchange = Exchange::current();
         let (mut head, body) = request.into_parts();
-        // Asked by probes that know no host of ours, so it comes before all rules.
+        // Probes know no host of ours, so this comes before all rules.
         if head.uri.path() == HEALTH_PATH && matches!(head.method, Method::GET | Method::HEAD) {
             return Ok(text(StatusCode::OK, "ok\n"));
         }
@@ -67,8 +61,8 @@ impl Forwarder {
             exchange.attribute(attribute::HTTP_ROUTE, rule.path.to_string());
         }
 
-        // 3. Pass it on. Both bodies stream: what is large is never held here. A Service is asked
-        //    once; only a kept connection that died unused is replaced (hop's client does that), so
+        // 3. Pass it on. Both bodies stream: what is large is never held here. A Service gets
+        //    it once; only a kept connection that died unused is replaced (hop's client does that), so
         //    a pod that dies under a request is a clear 502, and whoever can judge retries.
         let via = Via {
             client: exchange.stamps().flow().client,
@@ -77,14 +71,14 @@ impl Forwarder {
             version: head.version,
             by: &self.name,
         };
-        let back = outgoing(&mut head, &via, Place::Inside);
+        let back = outgoing(&mut head, &via, Position::Inside);
         let body = trailers::pass(body.map_err(Into::into).boxed_unsync(), true);
         let request = Request::from_parts(head, body);
         let response =
             self.client.send(backend.address, request, &exchange).await.map_err(|error| error.problem())?;
 
-        // 4. Pass the answer back: off the Service's connection at once, whenever our client takes it.
+        // 4. Pass the response back: off the Service's connection at once, whenever our client takes it.
         let (head, body) = back.response(response, &backend.service)?.into_parts();
-        Ok(Response::from_parts(head, read_ahead(body, self.pace, Contested::default(), ()).await))
+        Ok(Response::from_parts(head, read_ahead(body, self.min_rate, Contested::default(), ()).await))
     }
 }

@@ -3,14 +3,15 @@
 //!
 //! What this hop teaches: routing on layer 7. The load balancer before it chooses among *equal*
 //! servers; the Ingress chooses among *different* ones, so it has to understand the request: its
-//! host and its path. Behind it, a Service's address (a ClusterIP) hides the pods. Read in this order:
+//! host and its path. Behind it, a Service's address (a ClusterIP) hides the pods. Begin with three files:
 //!
-//! | module | answers |
-//! |---|---|
-//! | [`routes`] | which rule matches a host and a path, and which one wins? |
-//! | [`forward`] | what happens to a request on its way through? |
-//! | [`server`] | sockets, limits, drain |
-//! | [`config`] | flags and environment |
+//! | file | minutes | what one learns there |
+//! |---|---|---|
+//! | [`routes.rs`](mod@routes) | 8 min | which rule matches a host and a path, and which one wins? |
+//! | [`forward.rs`](mod@forward) | 4 min | what happens to a request on its way through? |
+//! | [`server.rs`](mod@server) | 1 min | sockets, limits, drain |
+//!
+//! [`config`] has the flags and the environment.
 
 pub mod config;
 pub mod forward;

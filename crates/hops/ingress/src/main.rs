@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     hop::start("ingress", settings.common.clone(), async move |hop| {
         let routes = settings.routes().map_err(|error| Misuse(error.to_string()))?;
         let listener = hop::listen::tcp(settings.listen)?;
-        server::run(listener, routes, settings, hop).await
+        server::run(listener, routes, settings, hop).await;
+        Ok(())
     })
 }

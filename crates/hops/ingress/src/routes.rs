@@ -111,11 +111,8 @@ pub struct Backend {
 /// Requests for this host and this path go to that Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// For which hosts.
     pub host: HostPattern,
-    /// For which paths.
     pub path: PathPattern,
-    /// To which Service.
     pub backend: Backend,
 }
 
@@ -172,7 +169,6 @@ impl Routes {
             .or_else(|| self.default.as_ref().map(|backend| (backend, None)))
     }
 
-    /// How many rules there are.
     pub fn len(&self) -> usize {
         self.rules.len()
     }

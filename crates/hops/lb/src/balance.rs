@@ -23,7 +23,6 @@ pub enum Policy {
 /// What a choice is based on, of one upstream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
-    /// May it be asked?
     pub usable: bool,
     /// Requests in progress.
     pub active: usize,

@@ -1,21 +1,20 @@
-//! The sockets: accept, shake hands, read requests, hand each to [`Forwarder::answer`].
+//! The sockets: accept, shake hands, read requests, hand each to [`Forwarder::forward`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use hyper::{Method, Response, header};
+use hyper::{Method, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use hop::http::json;
 use hop::http::server::{Protocol, Server};
-use hop::http::{Body, full};
 use hop::{CancellationToken, Hop, Stamped};
 
+use crate::checker::Checker;
 use crate::config::Settings;
 use crate::forward::Forwarder;
-use crate::health::Checker;
 use crate::tls::{Certificates, Terminator};
 use crate::upstreams::Upstreams;
 
@@ -31,19 +30,19 @@ pub async fn run(
     hop: Hop,
 ) -> anyhow::Result<()> {
     let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
-    let limit = Duration::from_millis(settings.handshake_timeout_ms);
+    let limit = settings.handshake_timeout;
     let terminator = Terminator::new(Arc::clone(&certificates), limit, hop.telemetry.clone())?;
-    let (policy, places) = (settings.balance, settings.upstream_requests);
-    let upstreams = Arc::new(Upstreams::new(&settings.upstreams, policy, settings.thresholds(), places));
-    let reported = Arc::clone(&upstreams);
-    hop.admin.route(Method::GET, "/upstreams", move |_| std::future::ready(json(&reported.report())));
+    let upstreams = Arc::new(Upstreams::new(&settings));
+    let shown = Arc::clone(&upstreams);
+    hop.admin
+        .route(Method::GET, "/upstreams", move |_| std::future::ready(json(StatusCode::OK, &shown.report())));
     let forwarder = Arc::new(Forwarder::new(Arc::clone(&hop.name), Arc::clone(&upstreams), &settings));
-    let server = Server::new(&hop, settings.limits(), move |request| Arc::clone(&forwarder).answer(request));
+    let server = Server::new(&hop, settings.limits(), move |request| Arc::clone(&forwarder).forward(request));
 
-    // Ask every upstream once before the first request is read: until then clients wait in the
+    // Check every upstream once before the first request is read: until then clients wait in the
     // kernel's queue instead of getting 503. Dropping `beside` ends what runs beside the accept loop.
     let mut beside = JoinSet::new();
-    let checker = Arc::new(Checker::new(&settings));
+    let checker = Arc::new(Checker::new(settings.health.clone()));
     for upstream in upstreams.iter() {
         let (checker, upstream) = (Arc::clone(&checker), Arc::clone(upstream));
         beside.spawn(async move { checker.check(&upstream).await });
@@ -55,7 +54,7 @@ pub async fn run(
     beside.spawn(reload_on(hangup, certificates));
 
     hop.ready();
-    hop::accept::run(listener, settings.max_connections, &hop.shutdown, hop.drain, |stream, stop| {
+    hop::accept::run(listener, settings.server.max_connections, &hop.shutdown, hop.drain, |stream, stop| {
         serve(stream, stop, terminator.clone(), server.clone())
     })
     .await;
@@ -85,11 +84,4 @@ async fn reload_on(mut hangup: Signal, certificates: Arc<Certificates>) {
             Err(error) => tracing::error!("reload the certificate: {error:#}; the old one stays in service"),
         }
     }
-}
-
-fn json(value: &serde_json::Value) -> Response<Body> {
-    let mut response = Response::new(full(value.to_string()));
-    let kind = header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
 }

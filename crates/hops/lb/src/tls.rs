@@ -25,16 +25,17 @@
 //! too (RFC 5077) or a session id, kept in a cache here.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
+use parking_lot::{Mutex, RwLock};
 use rustls::crypto::ring;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tlscrypto::negotiated::{cipher, group, version};
+use tlscrypto::pem::certified_key;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -59,7 +60,7 @@ impl Certificates {
     /// # Errors
     /// A file is missing or broken, or the key is not the certificate's.
     pub fn load(certificate: &Path, key: &Path) -> anyhow::Result<Arc<Self>> {
-        let current = RwLock::new(Arc::new(read(certificate, key)?));
+        let current = RwLock::new(Arc::new(certified_key(certificate, key)?));
         Ok(Arc::new(Certificates { certificate: certificate.to_owned(), key: key.to_owned(), current }))
     }
 
@@ -69,33 +70,17 @@ impl Certificates {
     /// # Errors
     /// As [`Certificates::load`]; the old certificate then stays in service.
     pub fn reload(&self) -> anyhow::Result<()> {
-        let new = Arc::new(read(&self.certificate, &self.key)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        let new = Arc::new(certified_key(&self.certificate, &self.key)?);
+        *self.current.write() = new;
         Ok(())
     }
 }
 
 impl ResolvesServerCert for Certificates {
-    /// Whatever name the client asks for: this balancer has one certificate.
+    /// Whatever name the client wants: this balancer has one certificate.
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&self.current.read()))
     }
-}
-
-fn read(certificate: &Path, key: &Path) -> anyhow::Result<CertifiedKey> {
-    let (in_certificate, in_key) = (
-        || format!("read the certificate {}", certificate.display()),
-        || format!("read the key {}", key.display()),
-    );
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .with_context(in_certificate)?
-        .collect::<Result<Vec<_>, _>>()
-        .with_context(in_certificate)?;
-    ensure!(!chain.is_empty(), "{} contains no certificate: expected PEM, leaf first", certificate.display());
-    let private = PrivateKeyDer::from_pem_file(key).with_context(in_key)?;
-    CertifiedKey::from_der(chain, private, &tlscrypto::provider()).with_context(|| {
-        format!("use the key {} with the certificate {}", key.display(), certificate.display())
-    })
 }
 
 /// Does handshakes.
@@ -116,14 +101,7 @@ impl Terminator {
         limit: Duration,
         telemetry: Telemetry,
     ) -> anyhow::Result<Self> {
-        // The provider is named: a default would be whatever another crate installed for the process.
-        let mut config = ServerConfig::builder_with_provider(Arc::new(tlscrypto::provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .context("choose TLS versions")?
-            .with_no_client_auth()
-            .with_cert_resolver(certificates);
-        // Ours first: a client that speaks both gets HTTP/2 (RFC 7301 §3.2: the server chooses).
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut config = tlscrypto::server_config(certificates).context("choose TLS versions")?;
         // Ticket keys live in memory, are replaced every six hours and forgotten after twelve.
         config.ticketer = ring::Ticketer::new().context("make keys for session tickets")?;
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
@@ -157,15 +135,15 @@ impl Terminator {
 
         // The first thing written from here on is the server's flight: note where it ended. Later
         // is too late: by the time the handshake is done, session tickets have followed it.
-        let flight = Arc::new(std::sync::Mutex::new(None));
+        let flight = Arc::new(Mutex::new(None));
         let note = Arc::clone(&flight);
         stamps.after_flush(move |mark| {
-            note.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(mark);
+            note.lock().get_or_insert(mark);
         });
         let stream = start.into_stream(Arc::clone(&self.config)).await?;
 
         if self.telemetry.enabled() {
-            let flight = *flight.lock().unwrap_or_else(PoisonError::into_inner);
+            let flight = *flight.lock();
             let session = stream.get_ref().1;
             let answered = match flight {
                 Some(flight) if first_flight_is_last(session) => flight,
@@ -224,26 +202,6 @@ fn first_flight_is_last(session: &ServerConnection) -> bool {
         Some(HandshakeKind::Resumed) => true,
         _ => false,
     }
-}
-
-/// As OpenTelemetry writes it: "1.3".
-fn version(session: &ServerConnection) -> &'static str {
-    match session.protocol_version() {
-        Some(ProtocolVersion::TLSv1_3) => "1.3",
-        Some(ProtocolVersion::TLSv1_2) => "1.2",
-        _ => "unknown",
-    }
-}
-
-/// As IANA's registry writes it, but for the letters' case.
-fn group(session: &ServerConnection) -> String {
-    session.negotiated_key_exchange_group().map_or("none".to_owned(), |group| format!("{:?}", group.name()))
-}
-
-/// As IANA's registry writes it: rustls marks TLS 1.3 suites with a prefix of its own.
-fn cipher(session: &ServerConnection) -> String {
-    let suite = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
-    suite.unwrap_or("unknown").replace("TLS13_", "TLS_")
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! What is known of each upstream at this moment, and the choice among them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hop::clock;
 use hop::http::Exchange;
-use hop::http::ahead::{Contested, GIVES_WAY};
+use hop::http::forward::permits::Permits;
+use hop::http::forward::read_ahead::Contested;
+use parking_lot::Mutex;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::balance::{Candidate, PeakEwma, Policy, choose};
-use crate::health::{Change, Health, Thresholds};
+use crate::config::{HealthSettings, Settings};
+use crate::health::{Change, Health};
 
 /// The least latency that a failed request counts for.
 const FAILURE: Duration = Duration::from_secs(1);
@@ -20,13 +23,10 @@ const FAILURE: Duration = Duration::from_secs(1);
 /// One server behind this balancer.
 pub struct Upstream {
     address: SocketAddr,
-    thresholds: Thresholds,
-    /// Requests that chose it: waiting for a place, or in progress up to the response's last byte.
+    settings: HealthSettings,
+    /// Requests that chose it: waiting for a permit, or in progress up to the response's last byte.
     active: AtomicUsize,
-    /// So many more may be in progress.
-    places: Arc<Semaphore>,
-    /// Called when somebody waits for a place.
-    contested: Contested,
+    permits: Permits,
     known: Mutex<Known>,
 }
 
@@ -37,28 +37,22 @@ struct Known {
 }
 
 impl Upstream {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// May it be asked?
     pub fn is_up(&self) -> bool {
-        self.known().health.is_up()
+        self.known.lock().health.is_up()
     }
 
     /// Has it never been up so far?
     pub fn is_new(&self) -> bool {
-        self.known().health.is_new()
+        self.known.lock().health.is_new()
     }
 
     /// A health check succeeded, or failed for a reason.
     pub fn checked(&self, outcome: Result<(), String>) {
-        let change = self.known().health.checked(outcome.is_ok(), self.thresholds);
+        let change = self.known.lock().health.checked(outcome.is_ok(), &self.settings);
         let upstream = self.address;
         match change {
             Some(Change::Up) => tracing::info!(%upstream, "healthy: requests may go there"),
@@ -76,25 +70,25 @@ impl Upstream {
 
     /// A request got no connection.
     pub fn refused(&self) {
-        if self.known().health.refused(self.thresholds) == Some(Change::Down) {
+        if self.known.lock().health.refused(&self.settings) == Some(Change::Down) {
             tracing::warn!(upstream = %self.address, "ejected: connections fail; health checks bring it back");
         }
     }
 
-    /// A request was taken and not answered. Who fails fast must not look fast, so it counts as slow.
+    /// A request was taken and got no response. Who fails fast must not look fast, so it counts as slow.
     pub fn failed(&self, took: Duration) {
-        self.answered(took.max(FAILURE));
+        self.responded(took.max(FAILURE));
     }
 
-    /// A request was answered after this time.
-    pub fn answered(&self, latency: Duration) {
-        let mut known = self.known();
+    /// A request got its response after this time.
+    pub fn responded(&self, latency: Duration) {
+        let mut known = self.known.lock();
         known.health.connected();
         known.latency.observe(latency, clock::monotonic());
     }
 
     fn candidate(&self, avoid: &[SocketAddr]) -> Candidate {
-        let known = self.known();
+        let known = self.known.lock();
         Candidate {
             usable: known.health.is_up() && !avoid.contains(&self.address),
             active: self.active.load(Ordering::Relaxed),
@@ -112,19 +106,20 @@ pub struct Upstreams {
 
 impl Upstreams {
     /// Upstreams of which nothing is known yet; health checks will tell.
-    ///
-    /// Each gets at most `places` requests at once; more wait here, where they cost it nothing.
-    pub fn new(addresses: &[SocketAddr], policy: Policy, thresholds: Thresholds, places: usize) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         let upstream = |address: &SocketAddr| {
-            let (address, active, known) = (*address, AtomicUsize::new(0), Mutex::default());
-            let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-            let contested = Contested::default();
-            Arc::new(Upstream { address, thresholds, active, places, contested, known })
+            Arc::new(Upstream {
+                address: *address,
+                settings: settings.health.clone(),
+                active: AtomicUsize::new(0),
+                permits: Permits::new(settings.upstream_requests),
+                known: Mutex::default(),
+            })
         };
-        Upstreams { all: addresses.iter().map(upstream).collect(), policy, turn: AtomicUsize::new(0) }
+        let all = settings.upstreams.iter().map(upstream).collect();
+        Upstreams { all, policy: settings.balance, turn: AtomicUsize::new(0) }
     }
 
-    /// All of them, healthy or not.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.all.iter()
     }
@@ -145,14 +140,14 @@ impl Upstreams {
         let index = choose(self.policy, &candidates, turn, rand::random())?;
         let upstream = Arc::clone(&self.all[index]);
         upstream.active.fetch_add(1, Ordering::Relaxed);
-        Some(Lease { upstream, place: None })
+        Some(Lease { upstream, permit: None })
     }
 
     /// What the admin endpoint shows.
     pub fn report(&self) -> serde_json::Value {
         let now = clock::monotonic();
         let one = |upstream: &Arc<Upstream>| {
-            let latency = upstream.known().latency.value(now);
+            let latency = upstream.known.lock().latency.value(now);
             json!({
                 "address": upstream.address,
                 "healthy": upstream.is_up(),
@@ -164,35 +159,21 @@ impl Upstreams {
     }
 }
 
-/// One request's claim on an upstream; it counts until this is dropped.
+/// One request's part in an upstream; it counts until this is dropped.
 pub struct Lease {
     upstream: Arc<Upstream>,
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Lease {
-    /// Where requests that wait for a place at this upstream call.
+    /// Where requests that wait for a permit of this upstream call.
     pub fn contested(&self) -> Contested {
-        Contested::clone(&self.upstream.contested)
+        self.upstream.permits.contested()
     }
 
-    /// Waits until the upstream may get this request, first come, first served. The wait is recorded as
-    /// `queue`, where there was one; how long it may last is the request's own limit.
-    pub async fn place(&mut self, exchange: &Exchange) {
-        let places = Arc::clone(&self.upstream.places);
-        self.place = Arc::clone(&places).try_acquire_owned().ok();
-        if self.place.is_none() {
-            let queued = exchange.wait(journey::semconv::name::QUEUE);
-            let mut place = std::pin::pin!(places.acquire_owned());
-            self.place = loop {
-                // Who holds a place and does not read its response has to give way.
-                self.upstream.contested.notify_waiters();
-                if let Ok(place) = tokio::time::timeout(GIVES_WAY / 4, place.as_mut()).await {
-                    break place.ok();
-                }
-            };
-            drop(queued);
-        }
+    /// Waits until the upstream may get this request.
+    pub async fn permit(&mut self, exchange: &Exchange) {
+        self.permit = self.upstream.permits.acquire(exchange).await;
     }
 }
 

@@ -22,7 +22,7 @@ async fn serve() -> (Admin, SocketAddr) {
     (admin, address)
 }
 
-async fn ask(address: SocketAddr, request: &[u8]) -> String {
+async fn fetch(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _may_be_refused_early = stream.write_all(request).await;
     let mut answer = Vec::new();
@@ -37,7 +37,7 @@ fn bearer() -> String {
 }
 
 async fn get(address: SocketAddr, path: &str) -> String {
-    ask(
+    fetch(
         address,
         format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:9100\r\nconnection: close\r\n\r\n").as_bytes(),
     )
@@ -66,8 +66,8 @@ async fn routes_unknown_paths_wrong_methods_and_large_bodies() {
         bytes.extend(std::iter::repeat_n('x', length));
         bytes.into_bytes()
     };
-    assert!(ask(address, &put(5)).await.ends_with("5 bytes"));
-    let refused = ask(address, &put(BODY_LIMIT + 1)).await;
+    assert!(fetch(address, &put(5)).await.ends_with("5 bytes"));
+    let refused = fetch(address, &put(BODY_LIMIT + 1)).await;
     assert!(refused.is_empty() || refused.starts_with("HTTP/1.1 413"), "{refused}");
     let unknown = get(address, "/nothing").await;
     assert!(unknown.starts_with("HTTP/1.1 404"));
@@ -80,7 +80,7 @@ async fn routes_unknown_paths_wrong_methods_and_large_bodies() {
     for garbage in
         [&b"\x00\x01\x02\r\n\r\n"[..], b"GET /livez\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"]
     {
-        let answer = ask(address, garbage).await;
+        let answer = fetch(address, garbage).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
 }
@@ -101,7 +101,7 @@ async fn metrics_come_in_the_format_that_was_asked_for() {
     let accept = "accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2";
     let request =
         format!("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1:9100\r\nconnection: close\r\n{accept}\r\n\r\n");
-    let open = ask(address, request.as_bytes()).await;
+    let open = fetch(address, request.as_bytes()).await;
     assert!(open.contains("content-type: application/openmetrics-text; version=1.0.0"), "{open}");
     assert!(open.contains(&format!("# {{trace_id=\"{}\"}} 0.0003", "07".repeat(16))), "{open}");
     assert!(open.ends_with("# EOF\n"), "{open}");
@@ -113,7 +113,7 @@ async fn whoever_changes_something_must_know_the_secret_and_be_no_web_page() {
     let put = async |headers: &str| {
         let head =
             format!("PUT /endpoints HTTP/1.1\r\nconnection: close\r\ncontent-length: 1\r\n{headers}\r\nx");
-        ask(address, head.as_bytes()).await
+        fetch(address, head.as_bytes()).await
     };
     let (host, bearer) = (format!("host: {address}\r\n"), bearer());
     assert!(put(&format!("{host}{bearer}")).await.starts_with("HTTP/1.1 200"));
@@ -131,6 +131,6 @@ async fn whoever_changes_something_must_know_the_secret_and_be_no_web_page() {
     assert!(bent.starts_with("HTTP/1.1 421"), "{bent}");
     // Also what only reads says nothing to a page.
     let read =
-        ask(address, b"GET /metrics HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n").await;
+        fetch(address, b"GET /metrics HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n").await;
     assert!(read.starts_with("HTTP/1.1 421"), "{read}");
 }

@@ -1,83 +1,45 @@
-//! Asking the next hop over HTTP/1.1: a pool of stamped connections.
+//! The client side: requests to the next hop over HTTP/1.1, by a pool of stamped connections.
 //!
 //! One request at a time per connection, so that its bytes can be told from all others. The
 //! connection goes back to the pool when the response's last byte has been read.
 
-use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1::SendRequest;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 
 use super::{Body, Exchange, Fault, Interim, forward};
-use crate::stamped::{Stamped, Stamps};
+use crate::stamped::Stamped;
 use crate::{clock, trace};
 
 mod call;
 mod error;
 mod message;
+mod pool;
 mod upload;
 mod wire;
 
-use call::Call;
 pub use error::ClientError;
+pub use pool::ClientLimits;
+
+use call::Call;
+use pool::{Connection, Pool};
 use upload::Upload;
 use wire::Wire;
 
 /// The most that is read at once, and the longest head of a response, in bytes.
 const READ: usize = 64 << 10;
 
-/// What asking may cost.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientLimits {
-    /// How long a TCP handshake may take.
-    pub connect: Duration,
-    /// From the request handed over to the response's head, and then the longest pause within its body.
-    pub response: Duration,
-    /// Unused connections kept per address.
-    pub idle: usize,
-    /// How long an unused connection is kept: less than servers do (60 s in [`super::server::Limits`]), so
-    /// that none is closed just when a request is on its way.
-    pub idle_time: Duration,
-}
-
-impl Default for ClientLimits {
-    fn default() -> Self {
-        ClientLimits {
-            connect: Duration::from_secs(1),
-            response: Duration::from_secs(20),
-            idle: 256,
-            idle_time: Duration::from_secs(30),
-        }
-    }
-}
-
 /// A pool of connections to any number of addresses. Cheap to clone.
 #[derive(Clone)]
-pub struct Client {
-    limits: ClientLimits,
-    idle: Arc<Mutex<HashMap<SocketAddr, Idle>>>,
-}
-
-/// Unused connections to one address, the longest unused first.
-type Idle = VecDeque<Connection>;
-
-struct Connection {
-    to: SocketAddr,
-    sender: SendRequest<Body>,
-    stamps: Stamps,
-    used: Instant,
-}
+pub struct Client(Pool);
 
 impl Client {
     /// An empty pool.
     pub fn new(limits: ClientLimits) -> Self {
-        Client { limits, idle: Arc::default() }
+        Client(Pool::new(limits))
     }
 
     /// Sends a request and returns the response's head; its body follows as it comes.
@@ -107,7 +69,7 @@ impl Client {
         let (request, upload) = watched(request);
         let call = Call::begin(exchange, to, span_id, &request);
         let waiting = exchange.waiting();
-        let limit = self.limits.response;
+        let limit = self.0.limits.response;
         let sent = {
             let mut sending = std::pin::pin!(self.send_on_some(to, request, exchange));
             loop {
@@ -128,7 +90,7 @@ impl Client {
             }
         };
         let (head, inner) = response.into_parts();
-        let body = call.answered(connection, reused, head.status, upload).body(inner, self.clone());
+        let body = call.responded(connection, reused, head.status, upload).body(inner, self.0.clone());
         Ok(Response::from_parts(head, body.boxed_unsync()))
     }
 
@@ -138,7 +100,7 @@ impl Client {
         mut request: Request<Body>,
         exchange: &Exchange,
     ) -> Result<(Connection, bool, Response<Incoming>), ClientError> {
-        while let Some(mut connection) = self.checkout(to).await {
+        while let Some(mut connection) = self.0.checkout(to).await {
             match connection.sender.try_send_request(request).await {
                 Ok(response) => return Ok((connection, true, response)),
                 Err(mut error) => match error.take_message() {
@@ -154,32 +116,11 @@ impl Client {
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<SocketAddr, Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The most recently used connection that still works.
-    async fn checkout(&self, to: SocketAddr) -> Option<Connection> {
-        loop {
-            let mut connection = self.idle().get_mut(&to).and_then(VecDeque::pop_back)?;
-            if clock::since(connection.used) > self.limits.idle_time {
-                continue;
-            }
-            // Ready at once, unless the previous request's body is still being sent.
-            let ready = tokio::time::timeout(Duration::from_millis(5), connection.sender.ready()).await;
-            // Closed by the server, but not yet noticed here? The request would be lost, and one that is not
-            // idempotent must not be sent again (RFC 9112 §9.3.1).
-            if matches!(ready, Ok(Ok(()))) && !connection.stamps.is_unusable_for_a_request() {
-                return Some(connection);
-            }
-        }
-    }
-
     async fn connect(&self, to: SocketAddr, exchange: &Exchange) -> Result<Connection, ClientError> {
-        self.forget_unused();
+        self.0.forget_unused();
         let begun = clock::now();
         let broken = |source| ClientError::Connect { to, source };
-        let stream = tokio::time::timeout(self.limits.connect, Stamped::connect(to))
+        let stream = tokio::time::timeout(self.0.limits.connect, Stamped::connect(to))
             .await
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
             .map_err(broken)?;
@@ -196,34 +137,6 @@ impl Client {
         });
         exchange.record_wait(journey::semconv::name::CONNECT, begun, clock::now());
         Ok(Connection { to, sender, stamps, used: clock::monotonic() })
-    }
-
-    /// Closes what nobody has used for too long, also at addresses that nobody asks any more.
-    fn forget_unused(&self) {
-        let limit = self.limits.idle_time;
-        self.idle().retain(|_, idle| {
-            idle.retain(|connection| {
-                !connection.sender.is_closed() && clock::since(connection.used) <= limit
-            });
-            !idle.is_empty()
-        });
-    }
-
-    fn give_back(&self, mut connection: Connection) {
-        if connection.sender.is_closed() {
-            return;
-        }
-        connection.used = clock::monotonic();
-        let limit = self.limits.idle_time;
-        let mut idle = self.idle();
-        let idle = idle.entry(connection.to).or_default();
-        // After a burst, the connections that are not needed any more end here, one by one.
-        if idle.front().is_some_and(|oldest| clock::since(oldest.used) > limit) {
-            idle.pop_front();
-        }
-        if idle.len() < self.limits.idle {
-            idle.push_back(connection);
-        }
     }
 }
 

@@ -2,63 +2,27 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::{self, HeaderName, HeaderValue, MAX_FORWARDS};
+use hyper::header::{self, HeaderValue, MAX_FORWARDS};
 use hyper::http::request;
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 
-use super::{Body, Fault, Interim, Problem, acceptable};
+use super::{Body, Fault, Interim, Problem, validate};
 
-pub mod claims;
+mod fields;
+pub mod permits;
+pub mod read_ahead;
+pub mod replay;
+pub mod sanitize;
 pub mod trailers;
 
-/// Headers that concern one connection only and end at each proxy (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+pub use fields::{append, strip_hop_by_hop};
 
-/// What `Connection` cannot name away, although RFC 9110 §7.6.1 says to remove whatever it names: these
-/// are for all who pass the message on, and §7.6.1 forbids senders to name such fields. A client could
-/// otherwise take from a message what another proxy has put there, or what frames and routes it.
-const END_TO_END: [HeaderName; 10] = [
-    header::HOST,
-    header::CONTENT_LENGTH,
-    header::AUTHORIZATION,
-    header::COOKIE,
-    header::VIA,
-    header::FORWARDED,
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("tracestate"),
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("server-timing"),
-];
-
-/// Removes the connection's own headers and everything that `Connection` names, save what is meant for
-/// all programs on the way.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .filter(|name: &HeaderName| !END_TO_END.contains(name) && !name.as_str().starts_with("x-forwarded-"))
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-}
+use fields::set;
 
 /// How a request reached a proxy, for the programs behind it.
 pub struct Via<'a> {
-    /// Who asked.
+    /// Who sent the request.
     pub client: SocketAddr,
     /// `https` where TLS ended here.
     pub scheme: &'a str,
@@ -70,13 +34,13 @@ pub struct Via<'a> {
     pub by: &'a str,
 }
 
-/// At the edge of the trusted network: drops what the caller claims about its way (see [`claims`]) and says what
+/// At the edge of the trusted network: drops what the caller claims about its way (see [`sanitize`]) and says what
 /// is true.
 ///
 /// Sets `Forwarded` (RFC 7239), its older forms `X-Forwarded-For`, `-Proto` and `-Host`, and `Via`
 /// (RFC 9110 §7.6.3).
 pub fn at_the_edge(headers: &mut HeaderMap, via: &Via<'_>) {
-    claims::remove(headers);
+    sanitize::remove(headers);
     inside(headers, via);
     let node = match via.client.ip().to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
@@ -110,7 +74,7 @@ pub fn inside(headers: &mut HeaderMap, via: &Via<'_>) {
 /// # Errors
 /// 400, the client's fault, when there is none, or more than one, or it is none (RFC 9112 §3.2).
 pub fn authority(head: &request::Parts) -> Result<Authority, Box<Problem>> {
-    acceptable::authority_of(head.version, &head.uri, &head.headers)?.ok_or_else(acceptable::host_missing)
+    validate::authority_of(head.version, &head.uri, &head.headers)?.ok_or_else(validate::host_missing)
 }
 
 /// Does this request end at this proxy, because it may be forwarded no more often? `Max-Forwards` counts it down,
@@ -129,7 +93,7 @@ pub fn ends_here(head: &mut request::Parts) -> bool {
 
 /// Where a proxy stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// Its clients are strangers: see [`at_the_edge`].
     Edge,
     /// Its clients are our own proxies: see [`inside`].
@@ -142,7 +106,7 @@ pub enum Place {
 /// The connection's own headers go first, so that a client cannot have the proxy's headers removed
 /// by naming them in `Connection`. `Expect` goes on, unless it came over HTTP/1.0 (RFC 9110 §10.1.1). Cookies
 /// that HTTP/2 split are joined again (RFC 9113 §8.2.3). Of the extensions only [`Interim`] is kept.
-pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) -> WayBack {
+pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, position: Position) -> WayBack {
     let back = WayBack { trailers: trailers::accepted(via.version, &head.headers) };
     strip_hop_by_hop(&mut head.headers);
     if via.version == Version::HTTP_10 {
@@ -154,14 +118,14 @@ pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) -> WayBa
     {
         head.headers.insert(header::COOKIE, cookie);
     }
-    match place {
-        Place::Edge => at_the_edge(&mut head.headers, via),
-        Place::Inside => inside(&mut head.headers, via),
+    match position {
+        Position::Edge => at_the_edge(&mut head.headers, via),
+        Position::Inside => inside(&mut head.headers, via),
     }
     set(&mut head.headers, "host", via.host.unwrap_or_default());
     trailers::announce(&mut head.headers, true);
     if back.trailers {
-        trailers::ask_for(&mut head.headers);
+        trailers::invite(&mut head.headers);
     }
     let interim = head.extensions.remove::<Interim>();
     head.extensions.clear();
@@ -171,10 +135,10 @@ pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, place: Place) -> WayBa
     back
 }
 
-/// How the response to a forwarded request goes back to who asked; see [`outgoing`].
+/// How the response to a forwarded request goes back; see [`outgoing`].
 #[derive(Clone, Copy, Debug)]
 pub struct WayBack {
-    /// Who asked can be sent trailers.
+    /// The client can be sent trailers.
     trailers: bool,
 }
 
@@ -182,7 +146,7 @@ impl WayBack {
     /// The response without what concerned the connection to the next hop, and with the trailers that may pass.
     ///
     /// # Errors
-    /// 502 when `from` switched protocols: nobody asked for it, `Upgrade` ends at a proxy.
+    /// 502 when `from` switched protocols: `Upgrade` ends at a proxy.
     pub fn response(self, response: Response<Body>, from: &str) -> Result<Response<Body>, Box<Problem>> {
         let (mut head, body) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -195,20 +159,6 @@ impl WayBack {
         head.version = Version::HTTP_11;
         Ok(Response::from_parts(head, trailers::pass(body, self.trailers)))
     }
-}
-
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
-    }
-}
-
-/// Appends to a comma-separated list header, keeping it one field.
-pub fn append(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    let earlier: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    let joined =
-        if earlier.is_empty() { value.to_owned() } else { format!("{}, {value}", earlier.join(", ")) };
-    set(headers, name, &joined);
 }
 
 #[cfg(test)]

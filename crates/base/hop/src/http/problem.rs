@@ -30,7 +30,7 @@ pub struct Problem {
     pub detail: String,
     /// The hop that says so.
     pub hop: String,
-    /// Whose fault it is.
+    /// Who has to change something.
     pub fault: Fault,
     /// The member of the request body, or the header, that is wrong.
     #[serde(skip_serializing_if = "Option::is_none", default)]

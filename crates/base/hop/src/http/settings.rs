@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::client::ClientLimits;
-use super::server::{Limits, Pace};
+use super::server::{Limits, MinRate};
 use crate::settings::{milliseconds, number};
 
 /// What a client may cost a server.
@@ -53,10 +53,15 @@ impl ServerSettings {
             request_time: self.request_timeout,
             head_time: self.head_timeout,
             head_bytes: self.max_head,
-            pace: Pace { stall: self.stall_timeout, rate: self.body_rate },
+            min_rate: self.min_rate(),
             streaming: self.streaming_requests,
             ..Limits::default()
         }
+    }
+
+    /// How slowly bodies may pass.
+    pub fn min_rate(&self) -> MinRate {
+        MinRate { stall: self.stall_timeout, rate: self.body_rate }
     }
 }
 

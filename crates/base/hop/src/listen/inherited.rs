@@ -6,9 +6,9 @@
 //! `LISTEN_FDNAMES` are for people.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use listenfd::ListenFd;
+use parking_lot::{Mutex, MutexGuard};
 
 /// What was handed over and not yet taken.
 static INHERITED: Mutex<Vec<Inherited>> = Mutex::new(Vec::new());
@@ -76,5 +76,5 @@ fn take(wanted: impl Fn(&Inherited) -> bool) -> Option<Inherited> {
 }
 
 fn lock() -> MutexGuard<'static, Vec<Inherited>> {
-    INHERITED.lock().unwrap_or_else(PoisonError::into_inner)
+    INHERITED.lock()
 }

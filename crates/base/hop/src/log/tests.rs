@@ -82,7 +82,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let past = Throttle(Mutex::new(State { passed: None, suppressed: 7 }));
-        lock(&self.0.foreign).insert(event.metadata().callsite(), past);
+        self.0.foreign.lock().insert(event.metadata().callsite(), past);
         self.0.format_event(context, writer, event)
     }
 }
@@ -116,7 +116,7 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        lock(&self.0).extend(bytes);
+        self.0.lock().extend(bytes);
         Ok(bytes.len())
     }
 
@@ -146,6 +146,6 @@ where
         .event_format(format)
         .finish();
     tracing::subscriber::with_default(subscriber, what);
-    let lines = lock(&lines.0).clone();
+    let lines = lines.0.lock().clone();
     String::from_utf8(lines).expect("UTF-8")
 }

@@ -25,7 +25,7 @@ use nix::sys::socket::{
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::Mark;
+use super::mark::Mark;
 use crate::clock;
 
 /// The most that one read takes: its place is cleared first, because `recvmsg` asks for bytes that were

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, header};
 
-use super::{BATCH, SEND_LIMIT, Sink};
+use super::sink::{BATCH, SEND_LIMIT, Sink};
 use crate::http::plain::{self, Connection, SendError};
 use crate::otlp;
 

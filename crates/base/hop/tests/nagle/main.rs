@@ -1,6 +1,6 @@
-//! Nagle's algorithm against a delayed acknowledgement: the best-known wait that no program sees.
+//! A process of its own, because Nagle's algorithm is turned on for a whole process.
 //!
-//! A test program of its own, because the algorithm is turned on for a whole process.
+//! Nagle's algorithm against a delayed acknowledgement: the best-known wait that no program sees.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
@@ -20,10 +20,10 @@ use journey::semconv::name;
 use journey::{Index, Journey, Kind, PartKind, Roster, Span, assemble};
 
 #[allow(dead_code, unreachable_pub, reason = "shared with the suite, which needs all of it")]
-#[path = "suite/rig.rs"]
+#[path = "../suite/rig.rs"]
 mod rig;
 
-use rig::{Asker, LIMIT, Running, proxy};
+use rig::{Caller, LIMIT, Running, proxy};
 
 /// A body in two pieces; the first one leaves before the second one is there.
 struct Halves(u8);
@@ -60,10 +60,10 @@ async fn origin() -> Running {
 async fn journeys(count: usize) -> Vec<Journey> {
     let origin = origin().await;
     let proxy = proxy(origin.address, Client::new(ClientLimits::default()), Limits::default()).await;
-    let mut asker = Asker::http1(proxy.address).await;
+    let mut caller = Caller::http1(proxy.address).await;
     let mut journeys = Vec::new();
     for _ in 0..count {
-        assert_eq!(asker.get("/").await.body.len(), 20);
+        assert_eq!(caller.get("/").await.body.len(), 20);
         // Both hops' spans; a hop's SERVER span is its last.
         let mut spans: Vec<Span> = Vec::new();
         wait::until("what both did", LIMIT, async || {

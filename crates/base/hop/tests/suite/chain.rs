@@ -11,7 +11,7 @@ use hyper::Method;
 use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Span};
 
-use crate::rig::{Answer, Asker, LIMIT, Running, chunks, origin, proxy, request};
+use crate::rig::{Caller, Fetched, LIMIT, Running, chunks, origin, proxy, request};
 
 struct Chain {
     origin: Running,
@@ -66,7 +66,7 @@ fn same_bytes(client: &Span, server: &Span) {
 }
 
 /// The same, for a client that only has marks.
-fn same_bytes_as_asker(answer: &Answer, server: &Span) {
+fn same_bytes_as_caller(answer: &Fetched, server: &Span) {
     let read = server.stamp(Direction::Request, Event::Wake).unwrap();
     assert_eq!(answer.sent.offset, read.offset);
     assert!(answer.sent.at <= read.at);
@@ -78,18 +78,18 @@ fn same_bytes_as_asker(answer: &Answer, server: &Span) {
 #[tokio::test]
 async fn each_hop_reports_once_and_both_ends_name_the_same_bytes() {
     let chain = Chain::start().await;
-    let mut asker = Asker::http1(chain.proxy.address).await;
+    let mut caller = Caller::http1(chain.proxy.address).await;
     let (mut offset, mut first) = (0, true);
     for size in [0, 10, 100 << 10] {
         for path in [format!("/a?bytes={size}"), format!("/a?chunks={size}")] {
             for body in [None, Some(full(vec![b'b'; size])), Some(chunks(size))] {
                 let method = if body.is_some() { Method::POST } else { Method::GET };
                 let sends = if body.is_some() { size } else { 0 };
-                let answer = asker.ask(request(method, &path, body.unwrap_or_else(|| full("")))).await;
+                let answer = caller.fetch(request(method, &path, body.unwrap_or_else(|| full("")))).await;
                 assert_eq!((answer.status.as_u16(), answer.body.len()), (200, size));
                 assert_eq!(answer.headers["x-asked"], sends.to_string());
                 let (server, client, _) = chain.spans().await;
-                same_bytes_as_asker(&answer, &server);
+                same_bytes_as_caller(&answer, &server);
                 assert!(answer.received.offset > offset, "offsets grow over the connection's life");
                 offset = answer.received.offset;
                 let reused = client.attribute(attribute::CONNECTION_REUSED).unwrap().to_string();
@@ -103,12 +103,12 @@ async fn each_hop_reports_once_and_both_ends_name_the_same_bytes() {
 #[tokio::test]
 async fn the_fiftieth_request_of_a_connection_is_as_exact_as_the_first() {
     let chain = Chain::start().await;
-    let mut asker = Asker::http1(chain.proxy.address).await;
+    let mut caller = Caller::http1(chain.proxy.address).await;
     let mut flows = HashSet::new();
     for round in 0..50 {
-        let answer = asker.get("/again?bytes=10").await;
+        let answer = caller.get("/again?bytes=10").await;
         let (server, client, _) = chain.spans().await;
-        same_bytes_as_asker(&answer, &server);
+        same_bytes_as_caller(&answer, &server);
         flows.insert(client.stamps[0].flow);
         let reused = client.attribute(attribute::CONNECTION_REUSED).unwrap();
         assert_eq!(reused.to_string(), (round > 0).to_string());
@@ -119,10 +119,10 @@ async fn the_fiftieth_request_of_a_connection_is_as_exact_as_the_first() {
 #[tokio::test]
 async fn over_http2_the_tree_is_the_same_and_large_bodies_are_stamped_at_their_end() {
     let chain = Chain::start().await;
-    let mut asker = Asker::http2(chain.proxy.http2).await;
+    let mut caller = Caller::http2(chain.proxy.http2).await;
     for path in ["/?bytes=0", "/?bytes=10", "/?bytes=102400", "/?chunks=102400", "/?bytes=10"] {
-        let before = asker.stamps.last_read().offset;
-        let answer = asker.ask(request(Method::POST, path, full("hello"))).await;
+        let before = caller.stamps.last_read().offset;
+        let answer = caller.fetch(request(Method::POST, path, full("hello"))).await;
         let (server, _, _) = chain.spans().await;
         let written = server.stamp(Direction::Response, Event::Tx).unwrap();
         assert!(written.offset >= before + answer.body.len() as u64, "{path}: {written:?}");
@@ -134,18 +134,18 @@ async fn over_http2_the_tree_is_the_same_and_large_bodies_are_stamped_at_their_e
 #[tokio::test]
 async fn concurrent_requests_never_share_a_connection_and_never_mix_their_bytes() {
     let chain = Chain::start().await;
-    let ask = |number: usize| {
+    let fetch = |number: usize| {
         let address = chain.proxy.address;
         async move {
-            let mut asker = Asker::http1(address).await;
+            let mut caller = Caller::http1(address).await;
             for round in 0..5 {
                 let size = 1 + (number * 7_919 + round * 101) % 30_000;
-                let answer = asker.get(&format!("/?bytes={size}")).await;
+                let answer = caller.get(&format!("/?bytes={size}")).await;
                 assert_eq!(answer.body.len(), size);
             }
         }
     };
-    let tasks: Vec<_> = (0..20).map(|number| tokio::spawn(ask(number))).collect();
+    let tasks: Vec<_> = (0..20).map(|number| tokio::spawn(fetch(number))).collect();
     for task in tasks {
         task.await.unwrap();
     }
@@ -176,7 +176,7 @@ async fn concurrent_requests_never_share_a_connection_and_never_mix_their_bytes(
 #[tokio::test]
 async fn server_timing_is_one_field_with_the_upstream_first() {
     let chain = Chain::start().await;
-    let answer = Asker::http1(chain.proxy.address).await.get("/").await;
+    let answer = Caller::http1(chain.proxy.address).await.get("/").await;
     let fields: Vec<_> = answer.headers.get_all("server-timing").iter().collect();
     assert_eq!(fields.len(), 1);
     let names: Vec<_> =
@@ -187,12 +187,12 @@ async fn server_timing_is_one_field_with_the_upstream_first() {
 
 const VALID: &str = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
 
-async fn with_traceparents(chain: &Chain, values: &[&str]) -> Answer {
-    let mut asked = request(Method::GET, "/", full(""));
+async fn with_traceparents(chain: &Chain, values: &[&str]) -> Fetched {
+    let mut requested = request(Method::GET, "/", full(""));
     for value in values {
-        asked.headers_mut().append("traceparent", value.parse().unwrap());
+        requested.headers_mut().append("traceparent", value.parse().unwrap());
     }
-    Asker::http1(chain.proxy.address).await.ask(asked).await
+    Caller::http1(chain.proxy.address).await.fetch(requested).await
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn a_handler_and_the_tasks_that_it_spawns_find_their_own_exchange() {
         hyper::Response::new(full(""))
     })
     .await;
-    let (mut http1, mut http2) = (Asker::http1(running.address).await, Asker::http2(running.http2).await);
+    let (mut http1, mut http2) = (Caller::http1(running.address).await, Caller::http2(running.http2).await);
     let (one, two) = tokio::join!(http1.get("/one"), http2.get("/two"));
     for (answer, name) in [(one, "one"), (two, "two")] {
         let said = answer.headers["server-timing"].to_str().unwrap();

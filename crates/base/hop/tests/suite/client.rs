@@ -13,7 +13,7 @@ use journey::{Kind, Span};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::rig::{Answer, Asker, LIMIT, Running, origin, proxy, request};
+use crate::rig::{Caller, Fetched, LIMIT, Running, origin, proxy, request};
 
 fn limits() -> ClientLimits {
     ClientLimits { response: Duration::from_millis(300), ..ClientLimits::default() }
@@ -43,13 +43,13 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> Option<String> {
     Some(String::from_utf8(head).unwrap())
 }
 
-async fn through_proxy(upstream: SocketAddr) -> (Answer, Span) {
+async fn through_proxy(upstream: SocketAddr) -> (Fetched, Span) {
     let proxy = proxy(upstream, Client::new(limits()), Limits::default()).await;
-    let answer = Asker::http1(proxy.address).await.get("/x").await;
+    let answer = Caller::http1(proxy.address).await.get("/x").await;
     (answer, proxy.span(Kind::Client).await)
 }
 
-fn kind(answer: &Answer) -> String {
+fn kind(answer: &Fetched) -> String {
     let problem: Problem = serde_json::from_slice(&answer.body).unwrap();
     problem.kind.rsplit(':').next().unwrap().to_owned()
 }
@@ -63,9 +63,9 @@ async fn a_stale_connection_is_replaced_without_a_word() {
     })
     .await;
     let proxy = proxy(stale, Client::new(limits()), Limits::default()).await;
-    let mut asker = Asker::http1(proxy.address).await;
+    let mut caller = Caller::http1(proxy.address).await;
     for _ in 0..20 {
-        let answer = asker.get("/").await;
+        let answer = caller.get("/").await;
         assert_eq!((answer.status.as_u16(), &*answer.body), (200, &b"ok"[..]));
         let span = proxy.span(Kind::Client).await;
         assert_eq!(span.attribute(attribute::CONNECTION_REUSED).unwrap().to_string(), "false");
@@ -118,8 +118,8 @@ async fn half_a_body(hang: bool) -> (Span, Span) {
     })
     .await;
     let proxy = proxy(half, Client::new(limits()), Limits::default()).await;
-    let mut asker = Asker::http1(proxy.address).await;
-    let response = asker.send(request(Method::GET, "/", full(""))).await.unwrap();
+    let mut caller = Caller::http1(proxy.address).await;
+    let response = caller.send(request(Method::GET, "/", full(""))).await.unwrap();
     http_body_util::BodyExt::collect(response.into_body()).await.expect_err("a broken body");
     let mut spans = Vec::new();
     wait::until("both spans", LIMIT, async || {
@@ -157,7 +157,7 @@ async fn a_response_that_nobody_wants_any_more_costs_its_connection_and_nothing_
     let span = proxy.span(Kind::Client).await;
     assert_eq!(span.text(attribute::ERROR_TYPE), Some("cancelled"));
     assert_eq!(origin.span(Kind::Server).await.text(attribute::ERROR_TYPE), Some("cancelled"));
-    let answer = Asker::http1(proxy.address).await.get("/?bytes=5").await;
+    let answer = Caller::http1(proxy.address).await.get("/?bytes=5").await;
     assert_eq!(answer.body.len(), 5);
     let span = proxy.span(Kind::Client).await;
     assert_eq!(span.attribute(attribute::CONNECTION_REUSED).unwrap().to_string(), "false");
@@ -175,9 +175,9 @@ async fn what_came_as_http2_goes_on_in_origin_form_with_a_host() {
     })
     .await;
     let proxy = proxy(address, Client::new(limits()), Limits::default()).await;
-    let mut asked = request(Method::GET, "/cart?x=1", full(""));
-    asked.headers_mut().remove("host");
-    assert_eq!(Asker::http2(proxy.http2).await.ask(asked).await.status, 204);
+    let mut requested = request(Method::GET, "/cart?x=1", full(""));
+    requested.headers_mut().remove("host");
+    assert_eq!(Caller::http2(proxy.http2).await.fetch(requested).await.status, 204);
     let head = seen.recv().await.unwrap();
     assert!(head.starts_with("GET /cart?x=1 HTTP/1.1\r\n"), "{head}");
     assert!(head.contains("\r\nhost: shop.test\r\n"), "{head}");
@@ -188,9 +188,9 @@ async fn an_idle_connection_is_not_kept_longer_than_allowed() {
     let origin = origin().await;
     let client = Client::new(ClientLimits { idle_time: Duration::ZERO, ..limits() });
     let proxy = proxy(origin.address, client, Limits::default()).await;
-    let mut asker = Asker::http1(proxy.address).await;
+    let mut caller = Caller::http1(proxy.address).await;
     for _ in 0..3 {
-        asker.get("/").await;
+        caller.get("/").await;
         let span = proxy.span(Kind::Client).await;
         assert_eq!(span.attribute(attribute::CONNECTION_REUSED).unwrap().to_string(), "false");
     }
@@ -213,14 +213,14 @@ async fn two_calls_at_once_use_two_connections() {
         let client = client.clone();
         async move {
             let exchange = Exchange::current();
-            let ask =
+            let fetch =
                 async || client.send(both, request(Method::GET, "/", full("")), &exchange).await.unwrap();
-            tokio::join!(ask(), ask());
+            tokio::join!(fetch(), fetch());
             Response::new(full(""))
         }
     })
     .await;
-    let answer = Asker::http1(fork.address).await.get("/").await;
+    let answer = Caller::http1(fork.address).await.get("/").await;
     assert_eq!(answer.status, 200);
     let calls = fork.spans(Kind::Client, 2).await;
     assert_ne!(calls[0].stamps[0].flow, calls[1].stamps[0].flow, "a connection in use is not shared");

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::client::{read_head, upstream};
-use crate::rig::{Asker, LIMIT, Running, chunks, proxy, request};
+use crate::rig::{Caller, LIMIT, Running, chunks, proxy, request};
 
 /// A proxy before `next`.
 async fn before(next: SocketAddr) -> Running {
@@ -70,8 +70,8 @@ const GRPC_ANSWER: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrai
 async fn a_responses_trailers_arrive_over_http_1() {
     let (next, mut heard) = scripted(b"\r\n\r\n", GRPC_ANSWER).await;
     let proxy = before(next).await;
-    let asked = "GET / HTTP/1.1\r\nhost: shop.test\r\nte: trailers\r\nconnection: te\r\n\r\n";
-    let answer = raw(proxy.address, asked, "\r\n0\r\ngrpc-status: 7\r\n\r\n").await;
+    let requested = "GET / HTTP/1.1\r\nhost: shop.test\r\nte: trailers\r\nconnection: te\r\n\r\n";
+    let answer = raw(proxy.address, requested, "\r\n0\r\ngrpc-status: 7\r\n\r\n").await;
     assert!(answer.contains("\r\ntrailer: grpc-status\r\n"), "{answer}");
     let head = heard.recv().await.unwrap();
     assert!(head.contains("\r\nte: trailers\r\n") && head.contains("\r\nconnection: TE\r\n"), "{head}");
@@ -81,8 +81,8 @@ async fn a_responses_trailers_arrive_over_http_1() {
 async fn a_responses_trailers_arrive_over_http_2() {
     let (next, _heard) = scripted(b"\r\n\r\n", GRPC_ANSWER).await;
     let proxy = before(next).await;
-    let mut asker = Asker::http2(proxy.http2).await;
-    let response = asker.send(request(Method::GET, "/", full(""))).await.unwrap();
+    let mut caller = Caller::http2(proxy.http2).await;
+    let response = caller.send(request(Method::GET, "/", full(""))).await.unwrap();
     assert_eq!(response.headers()["trailer"], "grpc-status");
     let collected = response.into_body().collect().await.unwrap();
     let trailers = collected.trailers().expect("trailers").clone();
@@ -103,9 +103,9 @@ async fn who_does_not_take_trailers_is_promised_none() {
 async fn a_requests_trailers_arrive_over_http_1() {
     let (next, mut heard) = scripted(b"\r\n0\r\nx-sum: 5\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n").await;
     let proxy = before(next).await;
-    let asked = "POST / HTTP/1.1\r\nhost: shop.test\r\ntransfer-encoding: chunked\r\ntrailer: x-sum, host\r\n\r\n\
+    let requested = "POST / HTTP/1.1\r\nhost: shop.test\r\ntransfer-encoding: chunked\r\ntrailer: x-sum, host\r\n\r\n\
         5\r\nhello\r\n0\r\nhost: evil.test\r\nx_real_ip: 1.1.1.1\r\nx-sum: 5\r\n\r\n";
-    assert!(raw(proxy.address, asked, "\r\n\r\n").await.starts_with("HTTP/1.1 204"));
+    assert!(raw(proxy.address, requested, "\r\n\r\n").await.starts_with("HTTP/1.1 204"));
     assert!(heard.recv().await.unwrap().contains("\r\ntrailer: x-sum\r\n"));
 }
 
@@ -113,11 +113,11 @@ async fn a_requests_trailers_arrive_over_http_1() {
 async fn a_requests_trailers_arrive_although_its_length_was_known() {
     let (next, mut heard) = scripted(b"\r\n0\r\nx-sum: 5\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n").await;
     let proxy = before(next).await;
-    let mut asker = Asker::http2(proxy.http2).await;
-    let mut asked = request(Method::POST, "/", with_trailers("hello", "x-sum", "5"));
-    asked.headers_mut().insert("trailer", HeaderValue::from_static("x-sum, authorization"));
-    asked.headers_mut().insert("content-length", HeaderValue::from_static("5"));
-    assert_eq!(asker.ask(asked).await.status, 204);
+    let mut caller = Caller::http2(proxy.http2).await;
+    let mut requested = request(Method::POST, "/", with_trailers("hello", "x-sum", "5"));
+    requested.headers_mut().insert("trailer", HeaderValue::from_static("x-sum, authorization"));
+    requested.headers_mut().insert("content-length", HeaderValue::from_static("5"));
+    assert_eq!(caller.fetch(requested).await.status, 204);
     let read = heard.recv().await.unwrap();
     assert!(read.contains("\r\ntrailer: x-sum\r\n") && !read.contains("content-length"), "{read}");
 }
@@ -126,8 +126,8 @@ async fn a_requests_trailers_arrive_although_its_length_was_known() {
 async fn a_get_with_a_body_of_unknown_length_keeps_it() {
     let (next, mut heard) = scripted(b"\r\n0\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n").await;
     let proxy = before(next).await;
-    let mut asker = Asker::http2(proxy.http2).await;
-    assert_eq!(asker.ask(request(Method::GET, "/", chunks(100_000))).await.status, 204);
+    let mut caller = Caller::http2(proxy.http2).await;
+    assert_eq!(caller.fetch(request(Method::GET, "/", chunks(100_000))).await.status, 204);
     let read = heard.recv().await.unwrap();
     // More than the server holds: what it holds goes on with a length.
     assert!(read.contains("\r\n1388\r\ncccccccccc"), "{}", &read[..500]);
@@ -149,9 +149,12 @@ async fn refuses_early() -> SocketAddr {
 async fn an_answer_that_comes_early_is_heard() {
     let proxy = before(refuses_early().await).await;
     for round in 0..20 {
-        let mut asker =
-            if round % 2 == 0 { Asker::http1(proxy.address).await } else { Asker::http2(proxy.http2).await };
-        let answer = asker.ask(request(Method::POST, "/", chunks(4 << 20))).await;
+        let mut caller = if round % 2 == 0 {
+            Caller::http1(proxy.address).await
+        } else {
+            Caller::http2(proxy.http2).await
+        };
+        let answer = caller.fetch(request(Method::POST, "/", chunks(4 << 20))).await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::PAYLOAD_TOO_LARGE, &b"no\n"[..]), "{round}");
     }
 }
@@ -174,12 +177,12 @@ async fn an_early_answer_does_not_end_a_request_that_goes_on() {
     })
     .await;
     let proxy = before(echo).await;
-    let mut asker = Asker::http2(proxy.http2).await;
+    let mut caller = Caller::http2(proxy.http2).await;
     let (pieces, body) = mpsc::channel::<Bytes>(1);
     // What is not gRPC goes on when it is whole, or larger than the server holds.
     let mut talk = request(Method::POST, "/", streamed(body));
     talk.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
-    let response = asker.send(talk).await.unwrap();
+    let response = caller.send(talk).await.unwrap();
     let mut heard = response.into_body();
     for word in ["one", "two", "three"] {
         pieces.send(Bytes::from_static(word.as_bytes())).await.unwrap();
@@ -216,7 +219,7 @@ async fn the_clients_body_is_asked_for_when_the_upstream_asks() {
         let told = told.clone();
         async move {
             told.send(read_head(&mut stream).await.unwrap()).unwrap();
-            // Nothing of the body may come before it is asked for.
+            // Nothing of the body may come before it is requested for.
             let early = tokio::time::timeout(Duration::from_millis(300), stream.read_u8()).await;
             assert!(early.is_err(), "{early:?}");
             stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
@@ -260,7 +263,7 @@ async fn an_upstream_that_never_says_100_gets_the_body_in_the_end() {
 async fn what_is_forbidden_reaches_nobody_and_what_is_about_the_server_is_answered_by_it() {
     let (next, mut heard) = scripted(b"\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n").await;
     let proxy = before(next).await;
-    for (asked, status) in [
+    for (requested, status) in [
         ("GET / HTTP/1.1\r\n", 400),
         ("GET / HTTP/1.1\r\nhost: a:abc\r\n", 400),
         ("GET / HTTP/1.1\r\nhost: a:99999\r\n", 400),
@@ -272,8 +275,8 @@ async fn what_is_forbidden_reaches_nobody_and_what_is_about_the_server_is_answer
         ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n", 501),
         ("OPTIONS * HTTP/1.1\r\nhost: a\r\n", 204),
     ] {
-        let answer = raw(proxy.address, &format!("{asked}\r\n"), "\r\n\r\n").await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{asked}: {answer}");
+        let answer = raw(proxy.address, &format!("{requested}\r\n"), "\r\n\r\n").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{requested}: {answer}");
         assert_eq!(answer.contains("\r\nallow: "), matches!(status, 204 | 405), "{answer}");
     }
     assert!(heard.try_recv().is_err());

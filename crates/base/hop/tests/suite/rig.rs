@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hop::http::forward::{Place, Via, trailers};
+use hop::http::forward::{Position, Via, trailers};
 use hop::http::server::{Limits, Protocol, RequestBody, Server};
 use hop::http::{Body, BoxError, Client, Exchange, forward, full};
 use hop::stamped::Stamped;
@@ -104,13 +104,13 @@ impl Running {
 pub(crate) async fn origin() -> Running {
     Running::start("origin", Limits::default(), |request| async move {
         let query = request.uri().query().unwrap_or("").to_owned();
-        let asked = request.into_body().collect().await.unwrap().to_bytes().len();
+        let requested = request.into_body().collect().await.unwrap().to_bytes().len();
         let mut response = match query.split_once('=') {
             Some(("bytes", count)) => Response::new(full(vec![b'x'; count.parse().unwrap()])),
             Some(("chunks", count)) => Response::new(chunks(count.parse().unwrap())),
             _ => Response::new(full("")),
         };
-        response.headers_mut().insert("x-asked", asked.into());
+        response.headers_mut().insert("x-asked", requested.into());
         response
     })
     .await
@@ -135,7 +135,7 @@ pub(crate) async fn pass_on(
     let host = forward::authority(&head).map(|host| host.to_string()).unwrap_or_default();
     let (client_side, version) = (exchange.stamps().flow().client, head.version);
     let via = Via { client: client_side, scheme: "http", host: Some(&host), version, by: "proxy" };
-    let back = forward::outgoing(&mut head, &via, Place::Edge);
+    let back = forward::outgoing(&mut head, &via, Position::Edge);
     let body = trailers::pass(body.map_err(BoxError::from).boxed_unsync(), true);
     let response = client.send(next, Request::from_parts(head, body), &exchange).await;
     let response = response.map_err(|error| Box::new(error.problem()));
@@ -169,13 +169,13 @@ enum Sender {
 }
 
 /// A client with one connection, whose bytes it counts.
-pub(crate) struct Asker {
+pub(crate) struct Caller {
     sender: Sender,
     pub(crate) stamps: Stamps,
 }
 
-/// What came back, and when which byte passed the asker's socket.
-pub(crate) struct Answer {
+/// What came back, and when which byte passed the caller's socket.
+pub(crate) struct Fetched {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -183,13 +183,13 @@ pub(crate) struct Answer {
     pub(crate) received: Mark,
 }
 
-impl Asker {
+impl Caller {
     pub(crate) async fn http1(to: SocketAddr) -> Self {
         let stream = Stamped::connect(to).await.unwrap();
         let stamps = stream.stamps();
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(driver);
-        Asker { sender: Sender::One(sender), stamps }
+        Caller { sender: Sender::One(sender), stamps }
     }
 
     /// HTTP/2 with prior knowledge, and a window smaller than the larger bodies.
@@ -200,7 +200,7 @@ impl Asker {
         builder.initial_stream_window_size(20_000).initial_connection_window_size(70_000);
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(driver);
-        Asker { sender: Sender::Two(sender), stamps }
+        Caller { sender: Sender::Two(sender), stamps }
     }
 
     pub(crate) async fn send(
@@ -219,11 +219,11 @@ impl Asker {
         }
     }
 
-    pub(crate) async fn ask(&mut self, request: Request<Body>) -> Answer {
+    pub(crate) async fn fetch(&mut self, request: Request<Body>) -> Fetched {
         let (head, body) = self.send(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let (sent, received) = (self.stamps.last_write(), self.stamps.last_read());
-        Answer { status: head.status, headers: head.headers, body, sent, received }
+        Fetched { status: head.status, headers: head.headers, body, sent, received }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -233,8 +233,8 @@ impl Asker {
         }
     }
 
-    pub(crate) async fn get(&mut self, path: &str) -> Answer {
-        self.ask(request(Method::GET, path, full(""))).await
+    pub(crate) async fn get(&mut self, path: &str) -> Fetched {
+        self.fetch(request(Method::GET, path, full(""))).await
     }
 }
 

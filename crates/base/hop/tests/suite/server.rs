@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::rig::{Answer, Asker, LIMIT, Running, chunks, origin, request};
+use crate::rig::{Caller, Fetched, LIMIT, Running, chunks, origin, request};
 
 /// Short enough for a test to see each limit, long enough for a busy machine.
 fn short() -> Limits {
@@ -42,7 +42,7 @@ async fn patient(limits: Limits, drain: Duration) -> (Running, Arc<Notify>, Arc<
     (running, came, go)
 }
 
-fn problem(answer: &Answer) -> Problem {
+fn problem(answer: &Fetched) -> Problem {
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     serde_json::from_slice(&answer.body).unwrap()
 }
@@ -51,10 +51,10 @@ fn problem(answer: &Answer) -> Problem {
 async fn more_requests_than_allowed_are_refused_with_503() {
     let limits = Limits { request_time: LIMIT, ..short() };
     let (running, came, go) = patient(limits, LIMIT).await;
-    let mut first = Asker::http1(running.address).await;
+    let mut first = Caller::http1(running.address).await;
     let first = tokio::spawn(async move { first.get("/").await });
     came.notified().await;
-    let refused = Asker::http1(running.address).await.get("/").await;
+    let refused = Caller::http1(running.address).await.get("/").await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.headers["retry-after"], "1");
     let said = problem(&refused);
@@ -63,13 +63,13 @@ async fn more_requests_than_allowed_are_refused_with_503() {
     assert_eq!(first.await.unwrap().status, 200);
     // The place is free again.
     go.notify_one();
-    assert_eq!(Asker::http1(running.address).await.get("/").await.status, 200);
+    assert_eq!(Caller::http1(running.address).await.get("/").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_handler_that_takes_too_long_is_ended_with_504() {
     let (running, ..) = patient(short(), LIMIT).await;
-    let answer = Asker::http1(running.address).await.get("/").await;
+    let answer = Caller::http1(running.address).await.get("/").await;
     assert_eq!(answer.status, 504);
     assert_eq!(problem(&answer).kind, "urn:journey:problem:timeout");
     let span = running.span(Kind::Server).await;
@@ -135,7 +135,7 @@ async fn silence_and_trickles_end_at_the_head_limit() {
         let after = closed(stream).await;
         assert!(after >= Duration::from_millis(200), "{beginning:?} got {after:?} of 300 ms");
     }
-    let mut idle = Asker::http2(running.http2).await;
+    let mut idle = Caller::http2(running.http2).await;
     assert_eq!(idle.get("/").await.status, 200);
     wait::until("an idle HTTP/2 connection to end", LIMIT, async || idle.is_closed().then_some(()))
         .await
@@ -145,8 +145,8 @@ async fn silence_and_trickles_end_at_the_head_limit() {
 #[tokio::test]
 async fn at_the_end_running_requests_finish_idle_connections_close_and_new_ones_are_refused() {
     let (running, came, go) = patient(Limits::default(), LIMIT).await;
-    let mut busy = Asker::http1(running.address).await;
-    let mut busy_http2 = Asker::http2(running.http2).await;
+    let mut busy = Caller::http1(running.address).await;
+    let mut busy_http2 = Caller::http2(running.http2).await;
     let idle = TcpStream::connect(running.address).await.unwrap();
     let mut kept_alive = TcpStream::connect(running.address).await.unwrap();
     kept_alive.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
@@ -208,23 +208,24 @@ async fn a_request_that_comes_while_draining_is_answered_and_is_the_connections_
 #[tokio::test]
 async fn what_does_not_finish_is_cut_at_the_drain_limit_and_reported() {
     let (running, came, _go) = patient(Limits::default(), Duration::from_millis(200)).await;
-    let mut asker = Asker::http1(running.address).await;
-    let asked = tokio::spawn(async move { asker.send(request(Method::GET, "/", full(""))).await.is_err() });
+    let mut caller = Caller::http1(running.address).await;
+    let requested =
+        tokio::spawn(async move { caller.send(request(Method::GET, "/", full(""))).await.is_err() });
     came.notified().await;
     running.stop.cancel();
     running.done.await.unwrap();
     let spans = running.telemetry.take();
     assert_eq!(spans.len(), 1, "{spans:#?}");
     assert_eq!(spans[0].text(attribute::ERROR_TYPE), Some("cancelled"));
-    assert!(asked.await.unwrap());
+    assert!(requested.await.unwrap());
 }
 
 #[tokio::test]
 async fn two_hosts_are_one_too_many() {
     let running = origin().await;
-    let mut asked = request(Method::GET, "/", full(""));
-    asked.headers_mut().append("host", "other.test".parse().unwrap());
-    let answer = Asker::http1(running.address).await.ask(asked).await;
+    let mut requested = request(Method::GET, "/", full(""));
+    requested.headers_mut().append("host", "other.test".parse().unwrap());
+    let answer = Caller::http1(running.address).await.fetch(requested).await;
     assert_eq!(answer.status, 400);
     assert_eq!((problem(&answer).fault, problem(&answer).field.as_deref()), (Fault::Client, Some("Host")));
 }
@@ -239,9 +240,9 @@ async fn head_and_bodiless_answers_are_complete() {
         response
     })
     .await;
-    let mut asker = Asker::http1(running.address).await;
+    let mut caller = Caller::http1(running.address).await;
     for method in [Method::HEAD, Method::GET, Method::HEAD] {
-        let answer = asker.ask(request(method, "/", full(""))).await;
+        let answer = caller.fetch(request(method, "/", full(""))).await;
         assert!(answer.body.is_empty());
         let span = running.span(Kind::Server).await;
         assert_eq!(span.text(attribute::ERROR_TYPE), None);
@@ -276,7 +277,7 @@ proptest! {
             let _may_be_refused = stream.write_all(&bytes).await;
             let _may_be_gone = stream.shutdown().await;
             closed(stream).await;
-            assert_eq!(Asker::http1(running.address).await.get("/?bytes=3").await.body.len(), 3);
+            assert_eq!(Caller::http1(running.address).await.get("/?bytes=3").await.body.len(), 3);
         });
     }
 }
@@ -290,9 +291,9 @@ async fn a_body_that_learns_of_its_end_too_late_is_still_stamped_there() {
         response
     })
     .await;
-    let mut asker = Asker::http1(running.address).await;
+    let mut caller = Caller::http1(running.address).await;
     for length in [80_000, 200_000, 5_000, 1] {
-        let answer = asker.get(&format!("/{length}")).await;
+        let answer = caller.get(&format!("/{length}")).await;
         let span = running.span(Kind::Server).await;
         assert_eq!(span.stamp(Direction::Response, Event::Tx).unwrap().offset, answer.received.offset);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hop::http::full;
-use hop::http::server::{Limits, Pace};
+use hop::http::server::{Limits, MinRate};
 use hop::http::{Fault, Problem};
 use hop::{clock, wait};
 use http_body_util::BodyExt as _;
@@ -13,13 +13,13 @@ use journey::Kind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::rig::{Asker, LIMIT, Running, chunks, origin};
+use crate::rig::{Caller, LIMIT, Running, chunks, origin};
 
 /// Short enough for a test to see it, long enough for a busy machine.
 const STALL: Duration = Duration::from_millis(300);
 
 fn short() -> Limits {
-    Limits { pace: Pace { stall: STALL, rate: 1 << 20 }, ..Limits::default() }
+    Limits { min_rate: MinRate { stall: STALL, rate: 1 << 20 }, ..Limits::default() }
 }
 
 /// Says how many bytes the request's body has.
@@ -136,14 +136,14 @@ async fn stalled_bodies_hold_no_place_and_a_connection_has_its_share_of_the_long
     }
     // One of them has the connection's share of the long ones, and so the only place; the others have none.
     wait::until("the place to be taken", LIMIT, async || {
-        let mut other = Asker::http1(running.address).await;
+        let mut other = Caller::http1(running.address).await;
         (other.get("/").await.status == 503).then_some(())
     })
     .await
     .unwrap();
     drop(held);
     wait::until("the place to be free", LIMIT, async || {
-        let mut other = Asker::http1(running.address).await;
+        let mut other = Caller::http1(running.address).await;
         (other.get("/").await.status == 200).then_some(())
     })
     .await

@@ -98,7 +98,7 @@ impl Running {
     fn ingress(rules: &str, flags: &[&str]) -> Self {
         let settings = Settings::try_parse_from([&["ingress", "--rule", rules], flags].concat()).unwrap();
         Running::new("ingress", |listener, hop| async move {
-            ingress::server::run(listener, settings.routes().unwrap(), settings, hop).await.unwrap();
+            ingress::server::run(listener, settings.routes().unwrap(), settings, hop).await;
         })
     }
 

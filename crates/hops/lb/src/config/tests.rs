@@ -15,7 +15,7 @@ fn wrong_settings_are_refused_with_what_was_expected() {
         (vec!["--upstreams", "ingress:80"], "ingress:80"),
         ([&upstreams[..], &["--balance", "fastest"]].concat(), "least-connections"),
         ([&upstreams[..], &["--health-path", "healthz"]].concat(), "expected a path"),
-        ([&upstreams[..], &["--health-interval-ms", "0"]].concat(), "above 0"),
+        ([&upstreams[..], &["--health-interval-ms", "0"]].concat(), "from 1 on"),
         ([&upstreams[..], &["--max-head", "100"]].concat(), "8192"),
     ] {
         let error = parse(&flags).unwrap_err().to_string();
@@ -29,4 +29,5 @@ fn the_defaults_are_the_chapters() {
     assert_eq!(settings.upstreams.len(), 2);
     assert_eq!(settings.balance, Policy::LeastConnections);
     assert_eq!(settings.max_body, 1 << 20);
+    assert_eq!((settings.server.max_head, settings.client.response_timeout.as_secs()), (64 << 10, 20));
 }

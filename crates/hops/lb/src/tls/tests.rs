@@ -35,7 +35,7 @@ fn a_broken_new_certificate_leaves_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = files(folder.path(), "good");
     let certificates = Certificates::load(&certificate, &key).unwrap();
-    let current = || certificates.current.read().unwrap().cert.clone();
+    let current = || certificates.current.read().cert.clone();
     let old = current();
     std::fs::write(&certificate, "nonsense").unwrap();
     certificates.reload().unwrap_err();

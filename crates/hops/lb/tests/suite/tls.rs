@@ -110,7 +110,7 @@ async fn other_peoples_clients_get_the_best_that_they_speak() {
     let (module, installed) =
         (format!("{root}/tests/readers/collector"), format!("{root}/target/readers/bin/go"));
     let go = if std::path::Path::new(&installed).exists() { installed.as_str() } else { "go" };
-    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lb/handshake.go");
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/handshake.go");
     let go = run(go, &["-C", &module, "run", client, &to, NAME, certificate]).await;
     if let Some(said) = go {
         assert_eq!(said.trim(), "X25519MLKEM768");

@@ -114,7 +114,7 @@ async fn a_large_body_goes_to_whoever_accepts_it() {
     let resent = spans
         .iter()
         .filter(|span| span.attribute(attribute::HTTP_REQUEST_RESEND_COUNT) == Some(&Value::Int(1)));
-    assert_eq!(resent.count(), 2, "the dead one was asked until it was ejected");
+    assert_eq!(resent.count(), 2, "the dead one was tried until it was ejected");
 }
 
 fn chunked(body: &str) -> String {
@@ -208,8 +208,8 @@ async fn an_upstream_that_is_silent_after_another_broke_off_is_to_blame_for_the_
 
 #[tokio::test]
 async fn a_gateways_502_is_asked_again_where_that_is_safe() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&asked);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&requests);
     let gateway = Stub::answering(move |_| {
         let first = counter.fetch_add(1, Ordering::SeqCst) == 0;
         async move {
@@ -223,7 +223,7 @@ async fn a_gateways_502_is_asked_again_where_that_is_safe() {
     .await;
     let lb = Lb::start(&[gateway.address], &[]).await;
     assert_eq!(lb.get("/", "").await, (StatusCode::OK, "from a living pod".into()));
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@ use journey::semconv::attribute;
 use journey::{Kind, SpanId};
 use tokio::time::Sleep;
 
-use super::{Client, Connection, Upload};
+use super::pool::{Connection, Pool};
+use super::upload::Upload;
 use crate::http::{Body, BoxError, Exchange};
 use crate::{clock, wait};
 
@@ -22,12 +23,12 @@ pub(super) struct Call {
     span_id: SpanId,
     name: String,
     begun: u64,
-    answer: Option<Answer>,
+    response: Option<Head>,
     over: bool,
 }
 
 /// The response's head has come.
-struct Answer {
+struct Head {
     connection: Connection,
     reused: bool,
     status: StatusCode,
@@ -46,23 +47,23 @@ impl Call {
             false => String::new(),
         };
         let exchange = exchange.clone();
-        Call { exchange, to, span_id, name, begun: clock::now(), answer: None, over: false }
+        Call { exchange, to, span_id, name, begun: clock::now(), response: None, over: false }
     }
 
     /// The response's head has come.
-    pub(super) fn answered(
+    pub(super) fn responded(
         mut self,
         connection: Connection,
         reused: bool,
         status: StatusCode,
         upload: Option<Upload>,
     ) -> Self {
-        self.answer = Some(Answer { connection, reused, status, upload });
+        self.response = Some(Head { connection, reused, status, upload });
         self
     }
 
     /// The response's body, after which the connection goes back to `pool`.
-    pub(super) fn body(self, inner: Incoming, pool: Client) -> ClientBody {
+    pub(super) fn body(self, inner: Incoming, pool: Pool) -> ClientBody {
         let mut body = ClientBody { inner, call: Some(self), pool, silence: None };
         if body.inner.is_end_stream() {
             body.complete();
@@ -74,8 +75,8 @@ impl Call {
     /// a request that the server did not wait for.
     fn complete(mut self) -> Option<Connection> {
         self.report(None);
-        let answer = self.answer.take()?;
-        answer.upload.is_none_or(|upload| upload.settle()).then_some(answer.connection)
+        let head = self.response.take()?;
+        head.upload.is_none_or(|upload| upload.settle()).then_some(head.connection)
     }
 
     /// There is no response, or only a part of one.
@@ -87,14 +88,14 @@ impl Call {
         if std::mem::replace(&mut self.over, true) || !self.exchange.sampled() {
             return;
         }
-        let stamps = self.answer.as_ref().map(|answer| &answer.connection.stamps).filter(|_| error.is_none());
+        let stamps = self.response.as_ref().map(|head| &head.connection.stamps).filter(|_| error.is_none());
         // One request at a time: the connection's last bytes are this exchange's.
         let last = stamps.map(|stamps| (stamps.last_write(), stamps.last_read()));
         let times = (self.begun, last.map_or_else(clock::now, |(_, read)| read.at));
         let name = std::mem::take(&mut self.name);
         let mut span = self.exchange.child(self.span_id, Kind::Client, name, times);
         span.attributes.reserve_exact(4);
-        if let Some(Answer { status, reused, .. }) = &self.answer {
+        if let Some(Head { status, reused, .. }) = &self.response {
             span = span
                 .with(attribute::HTTP_RESPONSE_STATUS_CODE, status.as_u16())
                 .with(attribute::CONNECTION_REUSED, *reused);
@@ -128,7 +129,7 @@ impl Drop for Call {
 pub(super) struct ClientBody {
     inner: Incoming,
     call: Option<Call>,
-    pool: Client,
+    pool: Pool,
     /// Set while nothing comes.
     silence: Option<Pin<Box<Sleep>>>,
 }

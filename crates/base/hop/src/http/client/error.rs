@@ -11,10 +11,10 @@ use crate::http::{Fault, Problem};
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No connection: nothing was sent, so asking someone else is safe.
+    /// No connection: nothing was sent, so that somebody else may get the request.
     #[error("connect to {to}")]
     Connect {
-        /// Who was asked.
+        /// The upstream.
         to: SocketAddr,
         /// What the kernel said.
         source: std::io::Error,
@@ -22,7 +22,7 @@ pub enum ClientError {
     /// The connection broke after the request may have been seen.
     #[error("{to} broke off the exchange")]
     Broken {
-        /// Who was asked.
+        /// The upstream.
         to: SocketAddr,
         /// What hyper said.
         source: hyper::Error,
@@ -30,7 +30,7 @@ pub enum ClientError {
     /// The response did not begin in time.
     #[error("no response from {to} within {limit:?}")]
     Timeout {
-        /// Who was asked.
+        /// The upstream.
         to: SocketAddr,
         /// [`super::ClientLimits::response`].
         limit: Duration,

@@ -67,10 +67,10 @@ fn waits_at_the_same_time_count_once() {
     let begun = clock::now();
     let (one, other) = (exchange.waiting(), exchange.waiting());
     drop(one);
-    assert_eq!(exchange.state().upstream, 0, "the other is still waited for");
+    assert_eq!(exchange.state().timing.upstream, 0, "the other is still waited for");
     while clock::now() < begun + 2_000_000 {}
     drop(other);
-    let upstream = exchange.state().upstream;
+    let upstream = exchange.state().timing.upstream;
     assert!((2_000_000 - 1_000_000..=clock::now() - begun).contains(&upstream), "{upstream}");
 }
 
@@ -79,7 +79,7 @@ async fn a_task_works_for_the_exchange_that_it_was_given() {
     let telemetry = Telemetry::memory("hop");
     let [one, other] = [(); 2].map(|()| exchange(&telemetry, None));
     fn trace(exchange: &Exchange) -> TraceId {
-        exchange.0.trace_id
+        exchange.0.context.trace_id
     }
     assert!(!Exchange::current().sampled(), "outside of any request nothing is recorded");
     // Two requests on one task take turns, as on one HTTP/1.1 connection or in one `join!`.

@@ -2,21 +2,22 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, SizeHint};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use super::server::{Pace, Waiting};
-use super::{Body, BoxError};
 use crate::clock;
+use crate::http::server::{MinRate, RateWatch};
+use crate::http::{Body, BoxError};
 
 /// No more is read ahead while so many bytes wait for the reader; one read (64 KiB at most, see
-/// [`Client`](super::Client)) may go beyond.
+/// [`Client`](crate::http::Client)) may go beyond.
 pub const AHEAD: usize = 16 << 10;
 
 /// A reader who has taken nothing for so long gives way when others wait for what its response holds.
@@ -32,13 +33,18 @@ pub type Contested = Arc<Notify>;
 /// Reads `body` ahead in a task of its own and lets `held` go with its last byte, whoever has read what by then.
 ///
 /// Up to [`AHEAD`] bytes are off the upstream at once. Of a larger response the rest follows as the reader takes
-/// it, no slower than `pace`; when `contested` calls, a reader who has taken nothing for [`GIVES_WAY`] has to
+/// it, no slower than `min_rate`; when `contested` calls, a reader who has taken nothing for [`GIVES_WAY`] has to
 /// give way. A reader who is too slow finds an error in the body.
 ///
 /// A short body that comes with its head is there when this returns, and leaves with the head as well. curl ends its
 /// upload as soon as it sees the head of an error; over HTTP/2 that contradicts its Content-Length, for which the
 /// stream has to be reset (RFC 9113 §8.1.1), and a body that is not on its way by then never arrives.
-pub async fn read_ahead<H: Send + 'static>(body: Body, pace: Pace, contested: Contested, held: H) -> Body {
+pub async fn read_ahead<H: Send + 'static>(
+    body: Body,
+    min_rate: MinRate,
+    contested: Contested,
+    held: H,
+) -> Body {
     if body.is_end_stream() {
         return body;
     }
@@ -46,7 +52,7 @@ pub async fn read_ahead<H: Send + 'static>(body: Body, pace: Pace, contested: Co
     let shared = Arc::new(Shared::default());
     let reader = Reader { shared: Arc::clone(&shared), length };
     tokio::spawn(async move {
-        let pump = Pump { body, shared, waiting: Waiting::new(pace), since: None };
+        let pump = Pump { body, shared, watch: RateWatch::new(min_rate), since: None };
         pump.run(&contested).await;
         drop(held);
     });
@@ -80,7 +86,7 @@ struct State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -88,7 +94,7 @@ impl Shared {
 struct Pump {
     body: Body,
     shared: Arc<Shared>,
-    waiting: Waiting,
+    watch: RateWatch,
     /// Since when the reader has taken nothing although it could.
     since: Option<Instant>,
 }
@@ -150,14 +156,14 @@ impl Pump {
         let full = state.waiting >= AHEAD;
         drop(state);
         if taken > 0 {
-            self.waiting.moved(taken);
+            self.watch.moved(taken);
             self.since = None;
         }
         if full {
             self.since.get_or_insert_with(clock::monotonic);
-            return self.waiting.poll_late(context).map(|()| Step::Late);
+            return self.watch.poll_late(context).map(|()| Step::Late);
         }
-        self.waiting.stop();
+        self.watch.stop();
         self.since = None;
         Pin::new(&mut self.body).poll_frame(context).map(Step::Next)
     }

@@ -1,36 +1,93 @@
-//! A body that can be sent once, and to whom is still open: an attempt that takes nothing of it gives it back.
+//! A request's body that may have to be sent a second time, to another upstream.
 //!
-//! A connect that is refused has sent nothing, so the request may go to another upstream, whatever its method
-//! and however large its body (RFC 9110 §9.2.2 is about requests that may have arrived).
+//! What is small is held until there is a response, and can be sent as often as one likes. What is large streams through:
+//! a connect that is refused has taken nothing of it, so it may still go to another upstream, whatever its method and
+//! however large it is (RFC 9110 §9.2.2 is about requests that may have arrived).
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use hyper::HeaderMap;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::header;
+use hyper::http::request;
+use parking_lot::Mutex;
 
-use hop::http::{Body, empty};
+use super::trailers;
+use crate::http::server::{BodyError, RequestBody};
+use crate::http::{Body, empty, full};
 
-/// Where the body is while nobody sends it.
-#[derive(Clone)]
-pub(crate) struct Untouched(Arc<Mutex<Option<Body>>>);
+/// The body of one request, on its way to one upstream or more.
+pub enum ReplayBody {
+    /// All of it, with its trailers.
+    Held(Bytes, Option<HeaderMap>),
+    /// Gone with the first attempt that takes any of it.
+    Streaming(Unsent),
+}
 
-impl Untouched {
-    pub(crate) fn new(body: Body) -> Self {
-        Untouched(Arc::new(Mutex::new(Some(body))))
+impl ReplayBody {
+    /// Holds a body of at most `hold` bytes; lets a longer one stream, up to `limit` bytes.
+    ///
+    /// # Errors
+    /// A body that was to be held did not come.
+    pub async fn new(
+        head: &request::Parts,
+        body: RequestBody,
+        hold: u64,
+        limit: u64,
+    ) -> Result<Self, BodyError> {
+        // The server has held what is small and comes. None that waits for the upstream to call for it.
+        let small = body.is_whole() || body.size_hint().exact().is_some_and(|length| length <= hold);
+        if small && !head.headers.contains_key(header::EXPECT) {
+            let collected = body.collect().await?;
+            let trailers = collected.trailers().cloned().map(|fields| trailers::keep(fields, true));
+            return Ok(ReplayBody::Held(collected.to_bytes(), trailers.filter(|fields| !fields.is_empty())));
+        }
+        let body = body.at_most(limit).map_err(Into::into).boxed_unsync();
+        Ok(ReplayBody::Streaming(Unsent::new(trailers::pass(body, true))))
     }
 
-    /// Is it here, as a whole?
-    pub(crate) fn is_here(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// Can all of it be sent (again)?
+    pub fn is_whole(&self) -> bool {
+        match self {
+            ReplayBody::Held(..) => true,
+            ReplayBody::Streaming(body) => body.is_here(),
+        }
+    }
+
+    /// The body for the next attempt.
+    pub fn body(&self) -> Body {
+        match self {
+            ReplayBody::Held(bytes, Some(trailers)) => {
+                let trailers = std::future::ready(Some(Ok(trailers.clone())));
+                full(bytes.clone()).with_trailers(trailers).boxed_unsync()
+            }
+            ReplayBody::Held(bytes, None) if !bytes.is_empty() => full(bytes.clone()),
+            ReplayBody::Held(_, None) => empty(),
+            ReplayBody::Streaming(body) => body.lend(),
+        }
+    }
+}
+
+/// A body of which nothing has been sent: an attempt that takes nothing of it gives it back.
+#[derive(Clone)]
+pub struct Unsent(Arc<Mutex<Option<Body>>>);
+
+impl Unsent {
+    fn new(body: Body) -> Self {
+        Unsent(Arc::new(Mutex::new(Some(body))))
+    }
+
+    fn is_here(&self) -> bool {
+        self.0.lock().is_some()
     }
 
     /// The body; dropped before any of it was taken, it is here again. An empty one if it is not here.
-    pub(crate) fn lend(&self) -> Body {
-        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(body) = body else { return empty() };
+    fn lend(&self) -> Body {
+        let Some(body) = self.0.lock().take() else { return empty() };
         Lent { body: Some(body), touched: false, home: self.clone() }.boxed_unsync()
     }
 }
@@ -39,7 +96,7 @@ struct Lent {
     /// There until this is dropped.
     body: Option<Body>,
     touched: bool,
-    home: Untouched,
+    home: Unsent,
 }
 
 impl HttpBody for Lent {
@@ -69,7 +126,7 @@ impl HttpBody for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if !self.touched {
-            *self.home.0.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+            *self.home.0.lock() = self.body.take();
         }
     }
 }

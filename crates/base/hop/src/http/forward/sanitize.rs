@@ -23,10 +23,10 @@ use std::borrow::Cow;
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 
-use super::{END_TO_END, HOP_BY_HOP};
+use super::fields::{END_TO_END, HOP_BY_HOP};
 
-/// Whole names.
-const CLAIMS: [&str; 19] = [
+/// Names, as a whole.
+const SPOOFABLE: [&str; 19] = [
     "forwarded",
     "x-forwarded",
     "x-real-ip",
@@ -60,18 +60,18 @@ const FAMILIES: [&str; 7] = [
 ];
 
 /// Is this a name, in any spelling, that only a proxy's word may stand under?
-pub fn is_claim(name: &HeaderName) -> bool {
+pub fn is_spoofable(name: &HeaderName) -> bool {
     let dashed = dashed(name);
-    CLAIMS.contains(&dashed.as_ref()) || FAMILIES.iter().any(|family| dashed.starts_with(family))
+    SPOOFABLE.contains(&dashed.as_ref()) || FAMILIES.iter().any(|family| dashed.starts_with(family))
 }
 
-/// Takes all claims out: of a request's headers, or of its trailers.
+/// Takes them out: of a request's headers, or of its trailers.
 ///
 /// Also what is, with dashes for its underscores, a name that frames or routes a message or that a proxy
 /// decides about (`Transfer_Encoding`, `Content_Length`): behind CGI there is no difference.
 pub fn remove(headers: &mut HeaderMap) {
     let names: Vec<HeaderName> =
-        headers.keys().filter(|name| is_claim(name) || is_twin(name)).cloned().collect();
+        headers.keys().filter(|name| is_spoofable(name) || is_twin(name)).cloned().collect();
     for name in names {
         headers.remove(name);
     }

@@ -1,3 +1,4 @@
+use hyper::header::HeaderName;
 use proptest::prelude::*;
 
 use super::*;

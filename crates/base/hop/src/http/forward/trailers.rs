@@ -9,7 +9,7 @@ use hyper::body::Frame;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Version};
 
-use super::claims;
+use super::sanitize;
 use crate::http::Body;
 
 /// What no trailer may set (RFC 9110 §6.5.1): it frames or routes the message, asks for something, proves who
@@ -66,7 +66,7 @@ const GRPC: &str = "grpc-status, grpc-message, grpc-status-details-bin";
 
 /// May this field be a trailer?
 pub fn allowed(name: &HeaderName) -> bool {
-    FORBIDDEN.binary_search(&name.as_str()).is_err() && !claims::is_claim(name)
+    FORBIDDEN.binary_search(&name.as_str()).is_err() && !sanitize::is_spoofable(name)
 }
 
 /// Can the sender of this request be sent trailers? Over HTTP/2 always, over HTTP/1.1 if it says so.
@@ -79,7 +79,7 @@ pub fn accepted(version: Version, headers: &HeaderMap) -> bool {
 }
 
 /// Says that trailers are welcome; `TE` is for the next program only, so `Connection` names it (RFC 9110 §10.1.4).
-pub(super) fn ask_for(headers: &mut HeaderMap) {
+pub(super) fn invite(headers: &mut HeaderMap) {
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("TE"));
 }
@@ -120,7 +120,7 @@ pub fn keep(mut trailers: HeaderMap, possible: bool) -> HeaderMap {
     if !possible {
         trailers.clear();
     }
-    claims::remove(&mut trailers);
+    sanitize::remove(&mut trailers);
     let forbidden: Vec<HeaderName> = trailers.keys().filter(|name| !allowed(name)).cloned().collect();
     for name in forbidden {
         trailers.remove(name);

@@ -7,8 +7,8 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::Limits;
-use super::crowd::Crowd;
+use super::idle_timeout::IdleTimeout;
+use super::limits::Limits;
 use crate::clock;
 use crate::stamped::Stamps;
 
@@ -72,8 +72,8 @@ impl Drop for Running {
     }
 }
 
-/// What an HTTP/1.1 connection deserves; see [`Patience`].
-pub(super) enum Verdict {
+/// What a look at an HTTP/1.1 connection says; see [`Watchdog`].
+pub(super) enum Check {
     Stays,
     /// No request for too long.
     Idle,
@@ -83,29 +83,34 @@ pub(super) enum Verdict {
 
 /// Looks after what hyper has no limit for on an HTTP/1.1 connection: a client that sends nothing at all, and a
 /// response that nobody reads.
-pub(super) struct Patience {
+pub(super) struct Watchdog {
     limits: Limits,
     ticks: Interval,
     stamps: Stamps,
     activity: Arc<Activity>,
-    crowd: Arc<Crowd>,
+    idle_timeout: Arc<IdleTimeout>,
     /// Requests begun, bytes read, bytes written at the previous look.
     seen: (u64, u64, u64),
     /// When it last had a request, moved a byte, and wrote one or had nothing to write.
     times: (Instant, Instant, Instant),
 }
 
-impl Patience {
-    pub(super) fn new(limits: Limits, stamps: Stamps, activity: Arc<Activity>, crowd: Arc<Crowd>) -> Self {
-        let every = Crowd::look(limits.head_time.min(limits.pace.stall));
+impl Watchdog {
+    pub(super) fn new(
+        limits: Limits,
+        stamps: Stamps,
+        activity: Arc<Activity>,
+        idle_timeout: Arc<IdleTimeout>,
+    ) -> Self {
+        let every = IdleTimeout::look(limits.head_time.min(limits.min_rate.stall));
         let mut ticks = tokio::time::interval(every);
         ticks.reset();
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let now = clock::monotonic();
-        Patience { limits, ticks, stamps, activity, crowd, seen: (0, 0, 0), times: (now, now, now) }
+        Watchdog { limits, ticks, stamps, activity, idle_timeout, seen: (0, 0, 0), times: (now, now, now) }
     }
 
-    pub(super) async fn next(&mut self) -> Verdict {
+    pub(super) async fn next(&mut self) -> Check {
         self.ticks.tick().await;
         let now = clock::monotonic();
         let (begun, running) = (self.activity.begun(), self.activity.is_running());
@@ -122,15 +127,15 @@ impl Patience {
             *wrote = now;
         }
         let limits = &self.limits;
-        if now - *wrote >= limits.pace.stall
+        if now - *wrote >= limits.min_rate.stall
             || (running && now - *moved >= limits.head_time.max(limits.request_time))
         {
-            Verdict::Stalled
-        } else if now - *requested >= self.crowd.time(limits.head_time) {
+            Check::Stalled
+        } else if now - *requested >= self.idle_timeout.time(limits.head_time) {
             *requested = now;
-            Verdict::Idle
+            Check::Idle
         } else {
-            Verdict::Stays
+            Check::Stays
         }
     }
 }

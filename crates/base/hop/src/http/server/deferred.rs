@@ -1,4 +1,4 @@
-//! A server that speaks second.
+//! Writes that wait for the client to speak first.
 
 use std::io;
 use std::pin::Pin;
@@ -11,15 +11,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 ///
 /// A server may send its SETTINGS at once (RFC 9113 §3.4). They would then share a segment with the end of the TLS
 /// handshake, or not, as chance has it; and a client that never speaks is owed nothing.
-pub(super) struct SpeaksSecond<I> {
+pub(super) struct DeferredWrites<I> {
     io: I,
     spoken_to: bool,
     kept: BytesMut,
 }
 
-impl<I: AsyncWrite + Unpin> SpeaksSecond<I> {
+impl<I: AsyncWrite + Unpin> DeferredWrites<I> {
     pub(super) fn new(io: I) -> Self {
-        SpeaksSecond { io, spoken_to: false, kept: BytesMut::new() }
+        DeferredWrites { io, spoken_to: false, kept: BytesMut::new() }
     }
 
     fn poll_kept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -33,7 +33,7 @@ impl<I: AsyncWrite + Unpin> SpeaksSecond<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for SpeaksSecond<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for DeferredWrites<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -45,7 +45,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for SpeaksSecond<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for SpeaksSecond<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for DeferredWrites<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -12,8 +12,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use super::Server;
-use super::activity::{Activity, Patience, Verdict};
+use super::activity::{Activity, Check, Watchdog};
+use super::dispatch::Dispatcher;
 use super::informational::Queue;
 use super::request_body::Source;
 use super::wire::Wire;
@@ -27,7 +27,7 @@ const SILENCE: Duration = Duration::from_millis(250);
 const FIRST_SILENCE: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it ends; when `stop` is cancelled, the running request finishes first.
-pub(super) async fn serve<I>(server: Server, io: I, stamps: Stamps, stop: CancellationToken)
+pub(super) async fn serve<I>(server: Dispatcher, io: I, stamps: Stamps, stop: CancellationToken)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -42,8 +42,8 @@ where
         .max_headers(2 * limits.headers);
     let activity = Activity::new(limits);
     let informational = Arc::new(Queue::default());
-    let mut patience =
-        Patience::new(limits, stamps.clone(), Arc::clone(&activity), Arc::clone(&server.crowd));
+    let mut watchdog =
+        Watchdog::new(limits, stamps.clone(), Arc::clone(&activity), Arc::clone(&server.idle_timeout));
     let wire = Wire::new(io, Arc::clone(&server.name), Arc::clone(&activity), Arc::clone(&informational));
     let server = Arc::new(server);
     let (begun, stopping) = (Arc::clone(&activity), stop.clone());
@@ -53,7 +53,7 @@ where
         let stopping = stopping.clone();
         async move {
             let request = request.map(Source::Http1);
-            let mut response = server.answer(request, stamps, running, informational).await;
+            let mut response = server.respond(request, stamps, running, informational).await;
             if stopping.is_cancelled() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -90,13 +90,13 @@ where
                 connection.as_mut().graceful_shutdown();
                 ending = true;
             }
-            verdict = patience.next() => match verdict {
-                Verdict::Stays => {}
-                Verdict::Idle if !ending => {
+            check = watchdog.next() => match check {
+                Check::Stays => {}
+                Check::Idle if !ending => {
                     connection.as_mut().graceful_shutdown();
                     ending = true;
                 }
-                Verdict::Idle | Verdict::Stalled => {
+                Check::Idle | Check::Stalled => {
                     tracing::debug!(%peer, "connection cut: nothing moved for too long");
                     return;
                 }

@@ -20,14 +20,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Running};
+use super::deferred::DeferredWrites;
+use super::dispatch::Dispatcher;
 use super::informational::Queue;
-use super::pace::Waiting;
+use super::limits::Limits;
+use super::min_rate::RateWatch;
 use super::request_body::Source;
 use super::response_body::ResponseBody;
-use super::second::SpeaksSecond;
-use super::{Limits, Server};
+
 use crate::clock;
-use crate::http::acceptable::has_malformed_value;
+use crate::http::validate::has_malformed_value;
 use crate::stamped::Stamps;
 
 /// What a client may send ahead of what is read: on one stream, and on all streams of a connection.
@@ -42,14 +44,14 @@ const PIECE: usize = 16 << 10;
 
 /// Serves one connection until it ends. When `stop` is cancelled, or after a time without a request, the client
 /// is sent GOAWAY and running requests finish (RFC 9113 §6.8).
-pub(super) async fn serve<I>(server: Server, io: I, stamps: Stamps, stop: CancellationToken)
+pub(super) async fn serve<I>(server: Dispatcher, io: I, stamps: Stamps, stop: CancellationToken)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (limits, peer) = (server.limits, stamps.flow().client);
-    let io = SpeaksSecond::new(io);
-    let crowd = Arc::clone(&server.crowd);
-    let too_long = |usual| Arc::clone(&crowd).passed(usual, clock::monotonic());
+    let io = DeferredWrites::new(io);
+    let idle_timeout = Arc::clone(&server.idle_timeout);
+    let too_long = |usual| Arc::clone(&idle_timeout).passed(usual, clock::monotonic());
     // Also when the hop is to stop: GOAWAY says which requests the client may send elsewhere, and only that does.
     let mut connection = tokio::select! {
         shaken = builder(limits).handshake::<_, Bytes>(io) => match shaken {
@@ -87,7 +89,7 @@ where
             () = stopped.as_mut(), if !ending => {
                 connection.graceful_shutdown();
                 ending = true;
-                idle.set(too_long(limits.pace.stall));
+                idle.set(too_long(limits.min_rate.stall));
             }
             () = idle.as_mut(), if streams.is_empty() => {
                 if ending {
@@ -95,7 +97,7 @@ where
                 }
                 connection.graceful_shutdown();
                 ending = true;
-                idle.set(too_long(limits.pace.stall));
+                idle.set(too_long(limits.min_rate.stall));
             }
         }
     }
@@ -115,7 +117,7 @@ fn builder(limits: Limits) -> Builder {
 
 /// One request and its response.
 async fn stream(
-    server: &Server,
+    server: &Dispatcher,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     stamps: Stamps,
@@ -127,12 +129,12 @@ async fn stream(
     let informational = queue.request(true);
     let request = request.map(|body| Source::Http2(body, length));
     let response = {
-        let mut answer = std::pin::pin!(server.answer(request, stamps, running, informational));
+        let mut responding = std::pin::pin!(server.respond(request, stamps, running, informational));
         loop {
             tokio::select! {
                 biased;
                 early = poll_fn(|context| queue.poll_next(context)) => inform(&mut respond, early),
-                response = answer.as_mut() => break response,
+                response = responding.as_mut() => break response,
                 // The client does not want it any more, or is gone: dropping the handler cancels it.
                 _ = poll_fn(|context| respond.poll_reset(context)) => return,
             }
@@ -188,9 +190,9 @@ fn remove_connection_fields(headers: &mut HeaderMap) {
     }
 }
 
-/// A response's body, as fast as the client takes it and no slower than [`Limits::pace`].
+/// A response's body, as fast as the client takes it and no slower than [`Limits::min_rate`].
 async fn send(mut sink: SendStream<Bytes>, mut body: ResponseBody, limits: Limits) {
-    let mut waiting = Waiting::new(limits.pace);
+    let mut watch = RateWatch::new(limits.min_rate);
     loop {
         let frame = tokio::select! {
             biased;
@@ -216,7 +218,7 @@ async fn send(mut sink: SendStream<Bytes>, mut body: ResponseBody, limits: Limit
         }
         body.undelivered(true);
         while !data.is_empty() {
-            let count = match capacity(&mut sink, data.len().min(PIECE), &mut waiting).await {
+            let count = match capacity(&mut sink, data.len().min(PIECE), &mut watch).await {
                 Capacity::Bytes(count) => count.min(data.len()),
                 Capacity::Gone => return,
                 Capacity::Late => {
@@ -224,7 +226,7 @@ async fn send(mut sink: SendStream<Bytes>, mut body: ResponseBody, limits: Limit
                     return body.stalled();
                 }
             };
-            waiting.moved(count);
+            watch.moved(count);
             let piece = data.split_to(count);
             if sink.send_data(piece, last && data.is_empty()).is_err() {
                 return;
@@ -246,7 +248,7 @@ enum Capacity {
     Late,
 }
 
-async fn capacity(sink: &mut SendStream<Bytes>, wanted: usize, waiting: &mut Waiting) -> Capacity {
+async fn capacity(sink: &mut SendStream<Bytes>, wanted: usize, watch: &mut RateWatch) -> Capacity {
     sink.reserve_capacity(wanted);
     poll_fn(|context| {
         if sink.capacity() > 0 {
@@ -260,7 +262,7 @@ async fn capacity(sink: &mut SendStream<Bytes>, wanted: usize, waiting: &mut Wai
                 Poll::Ready(Some(Ok(0))) => {}
                 Poll::Ready(Some(Ok(count))) => return Poll::Ready(Capacity::Bytes(count)),
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Capacity::Gone),
-                Poll::Pending => return waiting.poll_late(context).map(|()| Capacity::Late),
+                Poll::Pending => return watch.poll_late(context).map(|()| Capacity::Late),
             }
         }
     })

@@ -1,40 +1,41 @@
-//! How long a connection may be without a request, which depends on how many there are.
+//! How long a connection may be without a request: less when many connections are taken (Envoy's overload action
+//! `reduce_timeouts`; nginx then reuses idle connections).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Limits;
+use super::limits::Limits;
 use crate::clock;
 
 /// How long a connection may be without a request when more than half of the connections are taken: enough for a
 /// request on its way, too little for holding what others wait for.
-const CROWDED: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(1);
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The connections of a server.
+/// The time that a connection of a server may be without a request, shared by all of them.
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(super) struct IdleTimeout {
     open: AtomicUsize,
     limit: usize,
 }
 
-impl Crowd {
+impl IdleTimeout {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Crowd { open: AtomicUsize::new(0), limit: limits.connections })
+        Arc::new(IdleTimeout { open: AtomicUsize::new(0), limit: limits.connections })
     }
 
     /// Counts a connection for as long as what is returned lives.
-    pub(super) fn enter(self: &Arc<Self>) -> Inside {
+    pub(super) fn count(self: &Arc<Self>) -> Counted {
         self.open.fetch_add(1, Ordering::Relaxed);
-        Inside(Arc::clone(self))
+        Counted(Arc::clone(self))
     }
 
     /// `usual`, or less when more than half of the connections are taken.
     pub(super) fn time(&self, usual: Duration) -> Duration {
         let crowded = self.open.load(Ordering::Relaxed) > self.limit / 2;
-        if crowded { usual.min(CROWDED) } else { usual }
+        if crowded { usual.min(SHORT) } else { usual }
     }
 
     /// How often to look whether the time has passed.
@@ -51,10 +52,10 @@ impl Crowd {
     }
 }
 
-/// One connection among the others.
-pub(super) struct Inside(Arc<Crowd>);
+/// One connection, counted.
+pub(super) struct Counted(Arc<IdleTimeout>);
 
-impl Drop for Inside {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }

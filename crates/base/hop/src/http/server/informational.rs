@@ -1,10 +1,11 @@
 //! 1xx responses (RFC 9110 §15.2): what a server says before its answer.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use hyper::{HeaderMap, Response, StatusCode};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::http::Interim;
 
@@ -62,7 +63,7 @@ struct State {
 
 impl Queue {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// For the next request; `understood` unless the client is too old for 1xx responses.

@@ -14,31 +14,31 @@ use crate::clock;
 /// sends nothing, is not the peer's fault. (Apache's `mod_reqtimeout` has the same two numbers for request
 /// bodies; nginx and HAProxy have only the first.)
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// The longest wait for the next byte, and the time that a body may take besides [`Pace::rate`].
+pub struct MinRate {
+    /// The longest wait for the next byte, and the time that a body may take besides [`MinRate::rate`].
     pub stall: Duration,
     /// Bytes per second that a body must make on average after that; at least 1.
     pub rate: u64,
 }
 
-impl Default for Pace {
+impl Default for MinRate {
     fn default() -> Self {
-        Pace { stall: Duration::from_secs(10), rate: 500 }
+        MinRate { stall: Duration::from_secs(10), rate: 500 }
     }
 }
 
-/// Keeps the account of one body.
-pub(in crate::http) struct Waiting {
-    pace: Pace,
+/// How much of one body has passed, and how long its peer was waited for.
+pub(in crate::http) struct RateWatch {
+    limit: MinRate,
     bytes: u64,
     waited: Duration,
     since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Waiting {
-    pub(in crate::http) fn new(pace: Pace) -> Self {
-        Waiting { pace, bytes: 0, waited: Duration::ZERO, since: None, timer: None }
+impl RateWatch {
+    pub(in crate::http) fn new(limit: MinRate) -> Self {
+        RateWatch { limit, bytes: 0, waited: Duration::ZERO, since: None, timer: None }
     }
 
     /// The peer is being waited for: ready when that has lasted too long.
@@ -75,8 +75,8 @@ impl Waiting {
 
     /// How long the next wait may last.
     fn allowed(&self) -> Duration {
-        let earned = Duration::from_secs_f64(self.bytes as f64 / self.pace.rate.max(1) as f64);
-        self.pace.stall.min((self.pace.stall + earned).saturating_sub(self.waited))
+        let earned = Duration::from_secs_f64(self.bytes as f64 / self.limit.rate.max(1) as f64);
+        self.limit.stall.min((self.limit.stall + earned).saturating_sub(self.waited))
     }
 }
 

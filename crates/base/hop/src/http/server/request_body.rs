@@ -13,19 +13,19 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::informational::Informational;
-use super::pace::{Pace, Waiting};
-use crate::http::acceptable::has_malformed_value;
+use super::min_rate::{MinRate, RateWatch};
+use crate::http::validate::has_malformed_value;
 use crate::http::{BoxError, Exchange, Fault, Problem};
 
 /// Why a request's body did not come to its end: the client's fault in any case.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It came more slowly than [`Pace`] allows.
+    /// It came more slowly than [`MinRate`] allows.
     #[error("the request's body came too slowly: {bytes} bytes so far, and no more within {stall:?}")]
     Slow {
         /// Bytes that had come.
         bytes: u64,
-        /// [`Pace::stall`].
+        /// [`MinRate::stall`].
         stall: Duration,
     },
     /// It is malformed, was cut off, or does not have the announced length.
@@ -120,8 +120,8 @@ pub struct RequestBody {
     /// Nothing more will come from the source.
     ended: bool,
     exchange: Exchange,
-    pace: Pace,
-    waiting: Waiting,
+    min_rate: MinRate,
+    watch: RateWatch,
     /// The client waits to be told to go on, and has not been.
     held_back: bool,
     /// HTTP/2 with `Expect: 100-continue`: told to go on when the body is wanted (hyper does it for HTTP/1.1).
@@ -134,13 +134,13 @@ impl RequestBody {
     pub(super) fn new(
         source: Source,
         exchange: Exchange,
-        pace: Pace,
+        min_rate: MinRate,
         held_back: bool,
         expects: Option<Informational>,
     ) -> Self {
         let ended = source.is_end_stream();
-        let (held, waiting) = (VecDeque::new(), Waiting::new(pace));
-        RequestBody { source, held, ended, exchange, pace, waiting, held_back, expects, streaming: None }
+        let (held, watch) = (VecDeque::new(), RateWatch::new(min_rate));
+        RequestBody { source, held, ended, exchange, min_rate, watch, held_back, expects, streaming: None }
     }
 
     /// Reads all of it, if it has at most `limit` bytes.
@@ -198,15 +198,15 @@ impl RequestBody {
         let polled = match self.source.poll_frame(context) {
             Poll::Pending => {
                 self.exchange.awaits_client(true);
-                ready!(self.waiting.poll_late(context));
-                let (bytes, stall) = (self.waiting.bytes(), self.pace.stall);
+                ready!(self.watch.poll_late(context));
+                let (bytes, stall) = (self.watch.bytes(), self.min_rate.stall);
                 Some(Err(BodyError::Slow { bytes, stall }))
             }
             Poll::Ready(polled) => polled.map(|frame| frame.map_err(BodyError::Broken)),
         };
         match &polled {
             Some(Ok(frame)) => {
-                self.waiting.moved(frame.data_ref().map_or(0, Bytes::len));
+                self.watch.moved(frame.data_ref().map_or(0, Bytes::len));
                 self.ended = self.source.is_end_stream();
             }
             Some(Err(_)) | None => self.ended = true,
@@ -252,7 +252,7 @@ impl hyper::body::Body for RequestBody {
                     hint.set_lower(rest.lower().saturating_add(held));
                 }
                 Source::Http2(_, Some(length)) => {
-                    hint.set_exact(length.saturating_sub(self.waiting.bytes()).saturating_add(held));
+                    hint.set_exact(length.saturating_sub(self.watch.bytes()).saturating_add(held));
                 }
                 Source::Http2(_, None) | Source::Gone => hint.set_lower(held),
             }

@@ -39,7 +39,7 @@ impl hyper::body::Body for Frames {
     }
 }
 
-const PACE: Pace = Pace { stall: Duration::from_millis(200), rate: 1_000_000 };
+const PACE: MinRate = MinRate { stall: Duration::from_millis(200), rate: 1_000_000 };
 
 #[tokio::test]
 async fn a_small_response_holds_nothing_although_nobody_reads_it() {
@@ -74,7 +74,7 @@ async fn a_large_response_arrives_whole_and_frees_what_it_holds_when_nobody_take
     assert!(reader.collect().await.unwrap_err().to_string().contains("takes nothing"));
 
     let (holds, freed) = held();
-    drop(read_ahead(pieces(100), Pace::default(), Contested::default(), holds).await);
+    drop(read_ahead(pieces(100), MinRate::default(), Contested::default(), holds).await);
     freed.await.unwrap();
 }
 
@@ -82,9 +82,9 @@ async fn a_large_response_arrives_whole_and_frees_what_it_holds_when_nobody_take
 async fn whoever_takes_nothing_gives_way_when_others_wait() {
     let (holds, mut freed) = held();
     let contested = Contested::default();
-    let _reader = read_ahead(pieces(100), Pace::default(), Arc::clone(&contested), holds).await;
+    let _reader = read_ahead(pieces(100), MinRate::default(), Arc::clone(&contested), holds).await;
     let begun = clock::monotonic();
-    crate::wait::until("the place to be free", Pace::default().stall / 2, async || {
+    crate::wait::until("the place to be free", MinRate::default().stall / 2, async || {
         contested.notify_waiters();
         freed.try_recv().ok()
     })

@@ -1,10 +1,8 @@
-use hop::http::full;
-
 use super::*;
 
 #[tokio::test]
-async fn what_was_not_touched_can_be_lent_again() {
-    let body = Untouched::new(full("all of it"));
+async fn what_was_not_sent_can_be_lent_again() {
+    let body = Unsent::new(full("all of it"));
     for _ in 0..2 {
         let lent = body.lend();
         assert_eq!((lent.size_hint().exact(), lent.is_end_stream()), (Some(9), false));

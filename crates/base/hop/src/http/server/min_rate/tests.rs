@@ -1,6 +1,6 @@
 use super::*;
 
-async fn late(waiting: &mut Waiting) -> Duration {
+async fn late(waiting: &mut RateWatch) -> Duration {
     let begun = clock::monotonic();
     std::future::poll_fn(|context| waiting.poll_late(context)).await;
     clock::since(begun)
@@ -8,12 +8,12 @@ async fn late(waiting: &mut Waiting) -> Duration {
 
 #[tokio::test]
 async fn a_stall_ends_at_its_limit_and_drops_do_not_make_up_for_the_rate() {
-    let pace = Pace { stall: Duration::from_millis(60), rate: 1000 };
-    let mut silent = Waiting::new(pace);
+    let limit = MinRate { stall: Duration::from_millis(60), rate: 1000 };
+    let mut silent = RateWatch::new(limit);
     assert!(late(&mut silent).await >= Duration::from_millis(59));
 
     // A byte earns a millisecond. Whoever sends one every 20 ms is late after about three of them.
-    let mut dripping = Waiting::new(pace);
+    let mut dripping = RateWatch::new(limit);
     let mut drops = 0;
     while tokio::time::timeout(Duration::from_millis(20), late(&mut dripping)).await.is_err() {
         dripping.moved(1);
@@ -22,7 +22,7 @@ async fn a_stall_ends_at_its_limit_and_drops_do_not_make_up_for_the_rate() {
     }
 
     // What came fast is no credit for a longer stall.
-    let mut generous = Waiting::new(pace);
+    let mut generous = RateWatch::new(limit);
     generous.moved(1 << 30);
-    assert_eq!(generous.allowed(), pace.stall);
+    assert_eq!(generous.allowed(), limit.stall);
 }
