@@ -18,6 +18,7 @@
 //! | `certificates` | secrets are secret, and the authority can sign for nobody else |
 //! | `map` | the rules of the house: layers, circles, lengths, places, names |
 //! | `documents` | what documents point to is there |
+//! | `course` | the chapters of docs/course have their parts, and the lines to change are there |
 //! | `contract` | the names of spans stand in one place, and what reads them knows no stack |
 //!
 //! `process`, `program` and `spot` are tools: a process that is told apart from a later one of the same
@@ -26,6 +27,7 @@
 mod certificates;
 mod command_line;
 mod contract;
+mod course;
 mod documents;
 mod faults;
 mod full_disk;
