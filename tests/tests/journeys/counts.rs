@@ -6,8 +6,8 @@ use lab::browser::{Browser, Request};
 use std::time::Duration;
 use tests::fixture::Fixture;
 
-use crate::ask::{Kind, cold, measure, warm};
 use crate::check::{shown, sound};
+use crate::measuring::{Kind, cold, measure, warm};
 
 /// One from the browser, one from the resolver for each of root, com and myshop.
 const QUESTIONS: u32 = 1 + 3;

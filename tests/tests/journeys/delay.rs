@@ -8,8 +8,8 @@ use lab::target::{Target, TargetHop};
 use tests::fixture::{Fixture, TestSlot};
 use tests::slow_link::SlowLink;
 
-use crate::ask::{Kind, measure_at};
 use crate::check::{shown, sound};
+use crate::measuring::{Kind, measure_at};
 use crate::wire::{WIRE, behind_a_wire};
 
 /// How slow it is. What a busy machine adds to a median must certainly be more than half of it to be noticed.

@@ -9,7 +9,7 @@ use lab::diff::{Diff, FORM};
 use tests::fixture::Fixture;
 use tests::program;
 
-use crate::ask::{Kind, measure};
+use crate::measuring::{Kind, measure};
 use crate::wire::behind_a_wire;
 
 /// Far more than what a busy machine adds to a median.

@@ -14,7 +14,7 @@ use tests::fixture::{Fixture, TestSlot};
 use tests::readers::Readers;
 use tests::{program, programs};
 
-use crate::ask::{Kind, cold, measure, warm};
+use crate::measuring::{Kind, cold, measure, warm};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -8,7 +8,7 @@ use lab::measure::overhead::{Cost, Overhead};
 use serde_json::Value;
 use tests::fixture::Fixture;
 
-use crate::ask::{Kind, measure};
+use crate::measuring::{Kind, measure};
 
 /// The lines of the chapter's budget; the page lists them in a sentence.
 const STAGES: [&str; 8] =
@@ -251,8 +251,8 @@ fn keys(object: &Value, page: &Documented, path: &str) -> anyhow::Result<()> {
     let expected = page.keys(path)?;
     let object = object.as_object().with_context(|| format!("expected an object with {expected:?}"))?;
     let mut found: Vec<&str> = object.keys().map(String::as_str).collect();
-    let asked = |key: &&str| found.contains(key) || !ON_REQUEST.contains(key);
-    let mut expected: Vec<&str> = expected.iter().map(String::as_str).filter(asked).collect();
+    let requested = |key: &&str| found.contains(key) || !ON_REQUEST.contains(key);
+    let mut expected: Vec<&str> = expected.iter().map(String::as_str).filter(requested).collect();
     found.sort_unstable();
     expected.sort_unstable();
     ensure!(found == expected, "keys of {path} are {found:?}, expected {expected:?}");

@@ -1,7 +1,6 @@
 //! Is a journey measured as it really was? Every test starts a lab of its own and speaks to it over
 //! the wire; `check` holds the checkers, and `check/broken.rs` feeds each of them what it must catch.
 
-mod ask;
 mod budget;
 mod check;
 mod counts;
@@ -9,6 +8,7 @@ mod delay;
 mod diff;
 mod exports;
 mod form;
+mod measuring;
 mod names;
 mod outside;
 mod parts;

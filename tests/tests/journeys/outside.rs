@@ -36,38 +36,38 @@ fn arguments(lab: &Fixture, more: &[&str]) -> anyhow::Result<Vec<String>> {
     Ok(fixed.into_iter().chain(more.iter().map(|word| (*word).to_owned())).chain([url]).collect())
 }
 
-/// An answer as `curl -i` shows it; the names of headers are in lower case.
-struct Answer {
+/// A response as `curl -i` shows it; the names of headers are in lower case.
+struct Response {
     status: String,
     headers: Vec<(String, String)>,
     body: String,
 }
 
-impl Answer {
+impl Response {
     fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
     }
 }
 
-fn answer(text: &str) -> anyhow::Result<Answer> {
+fn parsed(text: &str) -> anyhow::Result<Response> {
     let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no answer: {text}"))?;
     let mut lines = head.lines();
     let status = lines.next().unwrap_or_default().trim().to_owned();
     let headers = lines.filter_map(|line| line.split_once(':'));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
-    Ok(Answer { status, headers: headers.collect(), body: body.to_owned() })
+    Ok(Response { status, headers: headers.collect(), body: body.to_owned() })
 }
 
 #[tokio::test]
 async fn curl_is_answered_as_in_the_chapter_and_seen_from_the_lb_on() -> anyhow::Result<()> {
     let lab = Fixture::start("outside").await?;
     let said = programs::output("curl", arguments(&lab, &["--http2", "-d", BODY])?).await?;
-    let answered = answer(&said)?;
-    ensure!(answered.status == "HTTP/2 201", "{said}");
-    ensure!(answered.header("location") == "/cart/items/ITEM-123", "{said}");
-    ensure!(answered.header("content-type").starts_with("application/json"), "{said}");
+    let response = parsed(&said)?;
+    ensure!(response.status == "HTTP/2 201", "{said}");
+    ensure!(response.header("location") == "/cart/items/ITEM-123", "{said}");
+    ensure!(response.header("content-type").starts_with("application/json"), "{said}");
     let expected = serde_json::json!({ "cartId": "CART-789", "itemId": "ITEM-123", "productId": "PROD-123" });
-    ensure!(serde_json::from_str::<Value>(&answered.body)? == expected, "{said}");
+    ensure!(serde_json::from_str::<Value>(&response.body)? == expected, "{said}");
 
     // From nothing, without a traceparent, the lab sees it from its first hop on.
     let outside = lab.collector().next_outside();
@@ -84,7 +84,7 @@ async fn curl_is_answered_as_in_the_chapter_and_seen_from_the_lb_on() -> anyhow:
     ensure!(pod.starts_with("cart-pod-"), "{}", shown(&journey));
 
     // Server-Timing says the same, the innermost first.
-    let timing = answered.header("server-timing");
+    let timing = response.header("server-timing");
     let names: Vec<&str> = timing.split(", ").filter_map(|entry| entry.split(';').next()).collect();
     let hops: Vec<&&str> =
         names.iter().filter(|name| **name == pod || ["ingress", "lb"].contains(*name)).collect();
@@ -122,18 +122,18 @@ async fn curl_may_bring_a_trace_of_its_own_and_speak_http_1() -> anyhow::Result<
     let traceparent = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01");
     let said =
         programs::output("curl", arguments(&lab, &["--http1.1", "-H", &traceparent, "-d", BODY])?).await?;
-    let answered = answer(&said)?;
-    ensure!(answered.status == "HTTP/1.1 201 Created", "{said}");
+    let response = parsed(&said)?;
+    ensure!(response.status == "HTTP/1.1 201 Created", "{said}");
     let records = consume(&lab).await?;
     ensure!(records.len() == 1 && records[0].0.contains(trace), "the caller's trace goes on: {records:?}");
 
     // The twin: what is refused is not stored, not published, and says whose fault it is.
     let said =
         programs::output("curl", arguments(&lab, &["--http2", "-d", r#"{"productId":"PROD-123"}"#])?).await?;
-    let answered = answer(&said)?;
-    ensure!(answered.status == "HTTP/2 400" || answered.status == "HTTP/2 422", "{said}");
-    ensure!(answered.header("content-type") == "application/problem+json", "{said}");
-    ensure!(serde_json::from_str::<Value>(&answered.body)?["fault"] == "client", "{said}");
+    let response = parsed(&said)?;
+    ensure!(response.status == "HTTP/2 400" || response.status == "HTTP/2 422", "{said}");
+    ensure!(response.header("content-type") == "application/problem+json", "{said}");
+    ensure!(serde_json::from_str::<Value>(&response.body)?["fault"] == "client", "{said}");
     ensure!(consume(&lab).await?.len() == 1, "a refused request publishes nothing");
     lab.finish().await;
     Ok(())

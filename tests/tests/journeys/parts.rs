@@ -5,8 +5,8 @@ use anyhow::{Context as _, ensure};
 use journey::{Journey, Part, PartKind};
 use tests::fixture::{Fixture, TestSlot};
 
-use crate::ask::{Kind, measure, warm};
 use crate::check::{shown, sound};
+use crate::measuring::{Kind, measure, warm};
 
 const READ: &[&str] = &["parse", "queue", "execute", "answer"];
 const WRITE: &[&str] = &["parse", "queue", "execute", "append", "fsync", "answer"];

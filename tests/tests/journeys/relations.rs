@@ -4,8 +4,8 @@ use anyhow::ensure;
 use journey::Stage;
 use tests::fixture::TestSlot;
 
-use crate::ask::{Kind, cold, measure, median, warm};
 use crate::check::{clocks, shown, sound};
+use crate::measuring::{Kind, cold, measure, median, warm};
 
 #[tokio::test]
 async fn what_is_warm_is_faster_and_nothing_goes_missing() -> anyhow::Result<()> {

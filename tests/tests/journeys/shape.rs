@@ -4,8 +4,8 @@ use anyhow::ensure;
 use journey::{PartKind, Quality};
 use tests::fixture::Fixture;
 
-use crate::ask::{Kind, cold, measure, warm};
 use crate::check::{deeds, handed_on, once, shown, sound, way};
+use crate::measuring::{Kind, cold, measure, warm};
 
 /// The walk from the root: one question per zone, also with QNAME minimisation (RFC 9156).
 const WALK: [&str; 8] = ["browser", "resolver", "root", "resolver", "com", "resolver", "myshop", "resolver"];

@@ -16,8 +16,8 @@ use journey::{Attribution, Journey};
 use lab::collect::Collector;
 use tests::fixture::TestSlot;
 
-use crate::ask::{Kind, measure};
 use crate::check::{shown, sound};
+use crate::measuring::{Kind, measure};
 
 /// The slow hop's name: an ingress that passes everything on.
 const SLOW: &str = "slow";

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tests::fixture::{Fixture, TestSlot};
 use tokio::net::TcpStream;
 
-use crate::ask::{Kind, measure, warm};
 use crate::check::sound;
+use crate::measuring::{Kind, measure, warm};
 
 /// How many connections each ready pod was ever given by cart-service.
 async fn given(lab: &Fixture) -> anyhow::Result<BTreeMap<SocketAddr, u64>> {

@@ -12,13 +12,13 @@ use tests::fixture::{Fixture, TestSlot};
 use tests::programs;
 use tests::slow_link::SlowLink;
 
-use crate::ask::{Kind, cold, measure, warm};
 use crate::check::{handed_on, once, shown, sound, way};
+use crate::measuring::{Kind, cold, measure, warm};
 
 /// The browser's question, and the resolver's to root, com and myshop.
 const WALKED: u32 = 1 + 3;
-/// A resolver that reports nothing keeps its own questions to itself.
-const ASKED: u32 = 1;
+/// A resolver that reports nothing keeps its own queries to itself: only the browser's is seen.
+const ONE_QUERY: u32 = 1;
 /// Journeys of each kind.
 const EACH: usize = 5;
 
@@ -253,7 +253,8 @@ async fn haproxy_is_a_layer_4_service() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn unbound_is_the_resolver() -> anyhow::Result<()> {
-    let (lab, _) = measured_with("swap-unbound", &[("resolver", "unbound")], &["resolver"], ASKED).await?;
+    let (lab, _) =
+        measured_with("swap-unbound", &[("resolver", "unbound")], &["resolver"], ONE_QUERY).await?;
     lab.finish().await;
     Ok(())
 }
@@ -300,10 +301,10 @@ async fn redis_server_is_the_store() -> anyhow::Result<()> {
     let (lab, _) = measured_with("swap-redis", &[("store", "redis-server")], &["redis"], WALKED).await?;
     let redis = lab.listen("redis");
     let (ip, port) = (redis.ip().to_string(), redis.port().to_string());
-    let ask = async |words: &[&str]| {
+    let redis = async |words: &[&str]| {
         programs::output("redis-cli", ["-h", &ip, "-p", &port].into_iter().chain(words.iter().copied())).await
     };
-    let server = ask(&["INFO", "server"]).await?;
+    let server = redis(&["INFO", "server"]).await?;
     ensure!(server.contains("redis_version:") && server.contains("run_id:"), "a real Redis: {server}");
     // What was acknowledged is there when it comes back after `kill -9`.
     for restarted in [false, true] {
@@ -312,7 +313,7 @@ async fn redis_server_is_the_store() -> anyhow::Result<()> {
             lab.kill("redis")?;
             lab.ready_again("redis", pid).await?;
         }
-        let cart = ask(&["HGETALL", "cart:789"]).await?;
+        let cart = redis(&["HGETALL", "cart:789"]).await?;
         ensure!(cart.lines().collect::<Vec<_>>() == ["PROD-123", "10"], "HGETALL cart:789 says {cart:?}");
     }
     lab.finish().await;
@@ -385,7 +386,7 @@ async fn all_of_them_at_once() -> anyhow::Result<()> {
     }
     for journey in cold(&measured) {
         inferred(journey, "resolver")?;
-        counted(journey, 1, ASKED)?;
+        counted(journey, 1, ONE_QUERY)?;
     }
     for journey in warm(&measured) {
         counted(journey, 0, 0)?;

@@ -20,8 +20,8 @@ use tap::compare::Compared;
 use tests::fixture::{Fixture, TestSlot};
 use tests::{program, programs};
 
-use crate::ask::{Kind, measure};
 use crate::check::{shown, sound};
+use crate::measuring::{Kind, measure};
 
 /// By how much a read may be stamped before its packet, in nanoseconds: two processors, one clock.
 const TOLERANCE: i64 = 5_000;
@@ -131,8 +131,11 @@ async fn programs_and_packets_agree() -> anyhow::Result<()> {
         ensure!(legs.contains(&("cart", "store")) && legs.contains(&("events", "cart")), "{legs:?}");
     }
     let cold = tap.cold.as_ref().context("cold journeys")?;
-    let asks = |from: &str, to: &str| cold.legs.iter().any(|leg| leg.from == from && leg.to == to);
-    ensure!(asks("browser", "resolver") && asks("resolver", "root") && asks("com", "resolver"), "DNS, too");
+    let has_leg = |from: &str, to: &str| cold.legs.iter().any(|leg| leg.from == from && leg.to == to);
+    ensure!(
+        has_leg("browser", "resolver") && has_leg("resolver", "root") && has_leg("com", "resolver"),
+        "DNS, too"
+    );
     lab.finish().await;
     Ok(())
 }
@@ -301,11 +304,11 @@ async fn wireshark_reads_the_file_and_with_the_keys_the_request() -> anyhow::Res
     };
     let with_keys = format!("tls.keylog_file:{}", keys.display());
     let path = "http2.headers.path";
-    let asked = read(&with_keys, "http2.headers.method == \"POST\"", path).await?;
-    ensure!(asked.trim() == "/cart/items", "decrypted: {asked:?}");
+    let paths = read(&with_keys, "http2.headers.method == \"POST\"", path).await?;
+    ensure!(paths.trim() == "/cart/items", "decrypted: {paths:?}");
     // The twin: without the keys nothing of it can be read.
-    let asked = read("tls.keylog_file:", "http2.headers.method == \"POST\"", path).await?;
-    ensure!(asked.trim().is_empty(), "not encrypted: {asked:?}");
+    let paths = read("tls.keylog_file:", "http2.headers.method == \"POST\"", path).await?;
+    ensure!(paths.trim().is_empty(), "not encrypted: {paths:?}");
     // Each packet once: if both halves were there, every other one would look as if it were sent again.
     // On a busy machine a few really are (RFC 8985 §7).
     let all = read(&with_keys, "tcp.len > 0", "frame.number").await?.lines().count();

@@ -91,27 +91,27 @@ async fn requests_at(lab: &Fixture, hop: &str, count: usize) -> anyhow::Result<(
 }
 
 /// A browser in the test's hands; the request that it makes may hang for a while.
-fn asking(mut browser: Browser) -> tokio::task::JoinHandle<(Browser, anyhow::Result<Response>)> {
+fn sent(mut browser: Browser) -> tokio::task::JoinHandle<(Browser, anyhow::Result<Response>)> {
     tokio::spawn(async move {
-        let answer = browser.send(&Request::add_item("PROD-123", 1)).await;
-        (browser, answer)
+        let response = browser.send(&Request::add_item("PROD-123", 1)).await;
+        (browser, response)
     })
 }
 
-async fn journey(lab: &Fixture, answer: Response) -> anyhow::Result<Journey> {
-    lab.collector().claim(answer.trace_id);
-    lab.collector().insert(answer.spans);
+async fn journey(lab: &Fixture, response: Response) -> anyhow::Result<Journey> {
+    lab.collector().claim(response.trace_id);
+    lab.collector().insert(response.spans);
     let roster = lab.target()?.roster();
-    let journey = lab.collector().journey(answer.trace_id, &roster, LIMIT).await;
-    let journey = journey.with_context(|| format!("nothing is known of {}", answer.trace_id))?;
+    let journey = lab.collector().journey(response.trace_id, &roster, LIMIT).await;
+    let journey = journey.with_context(|| format!("nothing is known of {}", response.trace_id))?;
     sound(&journey)?;
     Ok(journey)
 }
 
 /// A journey in which nothing is held: it makes the connections.
 async fn usual(lab: &Fixture, browser: Browser) -> anyhow::Result<(Browser, Journey)> {
-    let (browser, answer) = asking(browser).await?;
-    Ok((browser, journey(lab, answer?).await?))
+    let (browser, response) = sent(browser).await?;
+    Ok((browser, journey(lab, response?).await?))
 }
 
 /// This wait of this hop (by name or role) took at least [`HELD`], and everything else less. What the hop did with the
@@ -143,11 +143,11 @@ async fn a_program_that_does_not_run_has_a_wake_up_and_a_connection_an_accept_qu
     let browser = Browser::new(lab.target()?.browser)?;
     // First: the load balancer has no connection to the ingress yet.
     let stopped = Stopped::stop(&lab, "ingress")?;
-    let asked = asking(browser);
+    let request = sent(browser);
     request_lies_at(&lab, "ingress").await?;
     stopped.held().await;
-    let (browser, answer) = asked.await?;
-    let queued = journey(&lab, answer?).await?;
+    let (browser, response) = request.await?;
+    let queued = journey(&lab, response?).await?;
     grown(&queued, "ingress", PartKind::Wait, ACCEPT_QUEUE)?;
 
     let (browser, ordinary) = usual(&lab, browser).await?;
@@ -156,11 +156,11 @@ async fn a_program_that_does_not_run_has_a_wake_up_and_a_connection_an_accept_qu
 
     // Then: on a connection that is there.
     let stopped = Stopped::stop(&lab, "ingress")?;
-    let asked = asking(browser);
+    let request = sent(browser);
     request_lies_at(&lab, "ingress").await?;
     stopped.held().await;
-    let (_, answer) = asked.await?;
-    let woken = journey(&lab, answer?).await?;
+    let (_, response) = request.await?;
+    let woken = journey(&lab, response?).await?;
     grown(&woken, "ingress", PartKind::Wake, WAKE_UP)?;
     lab.finish().await;
     Ok(())
@@ -186,15 +186,15 @@ async fn behind_another(
     let (second, ordinary) = usual(&lab, Browser::new(lab.target()?.browser)?).await?;
 
     let stopped = Stopped::stop(&lab, "redis")?;
-    let stuck = asking(first);
+    let stuck = sent(first);
     requests_at(&lab, POD, 1).await?;
-    let waiting = asking(second);
+    let waiting = sent(second);
     requests_at(&lab, waits_at, 2).await?;
     stopped.held().await;
-    let (_, answer) = waiting.await?;
-    let waited = journey(&lab, answer?).await?;
-    let (_, answer) = stuck.await?;
-    let stuck = journey(&lab, answer?).await?;
+    let (_, response) = waiting.await?;
+    let waited = journey(&lab, response?).await?;
+    let (_, response) = stuck.await?;
+    let stuck = journey(&lab, response?).await?;
     if stuck.total_ns < HELD.as_nanos() as u64 {
         bail!("the first request was not stuck\n{}", shown(&stuck));
     }

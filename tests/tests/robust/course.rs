@@ -67,8 +67,10 @@ fn every_chapter_has_its_five_parts() {
             assert!(text.contains(wanted), "{}: no {wanted:?}", path.display());
         }
     }
-    let mut there: Vec<PathBuf> =
-        fs::read_dir(root().join("docs/course")).expect("it").map(|entry| entry.expect("it").path()).collect();
+    let mut there: Vec<PathBuf> = fs::read_dir(root().join("docs/course"))
+        .expect("it")
+        .map(|entry| entry.expect("it").path())
+        .collect();
     there.retain(|path| !path.ends_with("README.md"));
     assert_eq!(there.len(), CHAPTERS.len(), "a chapter that no hop has: {there:?}");
 }
@@ -81,7 +83,8 @@ fn the_line_to_change_is_there() {
         for change in changes {
             let file: &Path = change.file.as_ref();
             let source = fs::read_to_string(root().join(file));
-            let source = source.unwrap_or_else(|error| panic!("{}: {}: {error}", path.display(), change.file));
+            let source =
+                source.unwrap_or_else(|error| panic!("{}: {}: {error}", path.display(), change.file));
             assert_eq!(stands_not(&change, &source), None, "{}", path.display());
         }
     }

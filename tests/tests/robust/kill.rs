@@ -98,9 +98,9 @@ async fn kill_one(lab: &mut Fixture, victim: &str) -> Tally {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let name = format!("{victim}-{number}");
-            let asking =
+            let customer =
                 client(target.clone(), lab.certs().clone(), name, Arc::clone(&stop), Arc::clone(&book));
-            tokio::task::spawn_local(asking)
+            tokio::task::spawn_local(customer)
         })
         .collect();
     let count = || open(&book).acknowledged.len();

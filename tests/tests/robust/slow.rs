@@ -142,9 +142,9 @@ async fn customer(target: &Target, attack: &str) {
     for _ in 0..5 {
         let mut browser = Browser::new(target.browser.clone()).expect("the CA is there");
         let begun = clock::monotonic();
-        let asked =
+        let sent =
             tokio::time::timeout(LIMIT, browser.send(&browser::Request::add_item("PROD-123", 1))).await;
-        let answer = asked.unwrap_or_else(|_| panic!("{attack}: no answer")).expect("an answer");
+        let answer = sent.unwrap_or_else(|_| panic!("{attack}: no answer")).expect("an answer");
         let body = String::from_utf8_lossy(&answer.body);
         assert_eq!(answer.status, StatusCode::CREATED, "{attack}: {body}");
         times.push(clock::since(begun));

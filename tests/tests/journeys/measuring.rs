@@ -1,4 +1,4 @@
-//! How the tests ask a lab for journeys.
+//! How the tests measure journeys of a lab.
 
 use anyhow::ensure;
 use journey::Journey;
