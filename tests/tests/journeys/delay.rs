@@ -30,7 +30,7 @@ async fn http_between_load_balancer_and_ingress() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn redis_is_asked_twice() -> anyhow::Result<()> {
+async fn redis_is_queried_twice() -> anyhow::Result<()> {
     let slot = TestSlot::take("delay-redis").await?;
     let link = SlowLink::tcp("127.0.0.1:0".parse()?, format!("127.96.50.110:{}", slot.port(6379)).parse()?)?;
     let mut options = slot

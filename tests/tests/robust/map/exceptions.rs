@@ -30,5 +30,4 @@ pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("words", "journey", "not yet"),
     ("words", "lab", "not yet"),
     ("words", "tap", "not yet"),
-    ("words", "tests", "not yet"),
 ];
