@@ -115,8 +115,8 @@ impl Check<'_> {
         let (runs, recipe) = self.runs(role, raw, &key)?;
         let listen = match (&runs, &raw.listen) {
             (Runs::External(url), _) => {
-                let place = raw.external.as_ref().map_or(span.clone(), Spanned::span);
-                self.external(url, &place, &key("external"))?
+                let external = raw.external.as_ref().map_or(span.clone(), Spanned::span);
+                self.external(url, &external, &key("external"))?
             }
             (_, Some(listen)) => self.address(listen, &key("listen"))?,
             (_, None) => {

@@ -16,9 +16,9 @@ use routes::routes;
 /// The file in a lab's folder with the secret that admin and control requests which change something demand.
 pub const SECRET: &str = "secret";
 
-/// What a program's environment needs beyond the plan.
+/// What a program's environment needs beyond the plan: where this run keeps its things.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct RunContext {
     /// The run folder, an absolute path.
     pub run: PathBuf,
     /// The folder with certificates and keys, an absolute path.
@@ -27,7 +27,7 @@ pub struct Surroundings {
     pub collector: String,
 }
 
-impl Surroundings {
+impl RunContext {
     /// The folder that a hop may fill. A program of the user's gets another than ours in the same
     /// place: neither must find the other's files.
     pub fn data(&self, hop: &Hop) -> PathBuf {
@@ -47,27 +47,27 @@ impl Surroundings {
 
 impl Plan {
     /// The variables that the lab sets for a hop. lab.toml's own come last and win.
-    pub fn environment(&self, hop: &Hop, around: &Surroundings) -> BTreeMap<String, String> {
+    pub fn environment(&self, hop: &Hop, context: &RunContext) -> BTreeMap<String, String> {
         let mut env = BTreeMap::new();
         let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
         set("OTEL_SERVICE_NAME", hop.name.clone());
-        set("OTEL_EXPORTER_OTLP_ENDPOINT", around.collector.clone());
+        set("OTEL_EXPORTER_OTLP_ENDPOINT", context.collector.clone());
         set("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned());
         set("OTEL_TRACES_SAMPLER", self.telemetry.sampler.clone());
         set("OTEL_BSP_SCHEDULE_DELAY", self.telemetry.delay_ms.to_string());
         set("RUST_LOG", self.telemetry.log.clone());
         set("DRAIN_SECONDS", self.drain_limit(hop).as_secs().to_string());
-        set("DATA_DIR", text(&around.data(hop)));
+        set("DATA_DIR", text(&context.data(hop)));
         set("LISTEN", hop.listen.to_string());
         if let Some(admin) = hop.admin {
             set("ADMIN", admin.to_string());
-            set("ADMIN_SECRET_FILE", text(&around.run.join(SECRET)));
+            set("ADMIN_SECRET_FILE", text(&context.run.join(SECRET)));
         }
         if matches!(hop.runs, Runs::Command(_)) {
             set("PATH", programs::search_path().to_string_lossy().into_owned());
             set("DOWNLOADS", text(&workspace::downloads()));
         }
-        for (key, value) in self.role_environment(&hop.settings, around) {
+        for (key, value) in self.role_environment(&hop.settings, context) {
             set(key, value);
         }
         for (key, value) in &hop.env {
@@ -76,18 +76,18 @@ impl Plan {
         env
     }
 
-    fn role_environment(&self, settings: &Settings, around: &Surroundings) -> Vec<(&'static str, String)> {
+    fn role_environment(&self, settings: &Settings, context: &RunContext) -> Vec<(&'static str, String)> {
         let addresses = |ids: &[HopId]| {
             let list: Vec<String> = ids.iter().map(|id| self.hop(*id).listen.to_string()).collect();
             list.join(",")
         };
         let identity = |name: &str| {
-            let file = |end: &str| text(&around.certs.join(format!("{name}.{end}")));
+            let file = |end: &str| text(&context.certs.join(format!("{name}.{end}")));
             [("TLS_CERT", file("pem")), ("TLS_KEY", file("key"))]
         };
         match settings {
             Settings::Dns { zones } => {
-                let zones = zones.iter().map(|(name, file)| format!("{name}={}", text(&around.zone(file))));
+                let zones = zones.iter().map(|(name, file)| format!("{name}={}", text(&context.zone(file))));
                 vec![("ZONES", zones.collect::<Vec<_>>().join(","))]
             }
             Settings::Resolver { roots, doh } => {
@@ -135,12 +135,12 @@ impl Plan {
                 ("INVENTORY_URL", format!("http://{}", self.hop(*inventory).listen)),
                 ("REDIS_URL", self.url(*store, "redis")),
                 ("KAFKA_URL", self.url(*events, "kafka")),
-                ("JWT_PUBLIC_KEY", text(&around.certs.join("jwt.pub"))),
+                ("JWT_PUBLIC_KEY", text(&context.certs.join("jwt.pub"))),
                 ("WORKERS", workers.to_string()),
             ],
             Settings::Inventory { database } => {
                 let database = match database.strip_prefix("sqlite:") {
-                    Some(file) => format!("sqlite:{}", text(&around.run.join("data").join(file))),
+                    Some(file) => format!("sqlite:{}", text(&context.run.join("data").join(file))),
                     None => database.clone(),
                 };
                 vec![("DATABASE_URL", database)]
@@ -175,8 +175,8 @@ impl Plan {
 
 /// Fills `{NAME}` in a word of a command: every variable of the hop's environment, and `{IP}`, `{PORT}`
 /// and `{CONFIG}`.
-pub fn fill(text: &str, hop: &Hop, env: &BTreeMap<String, String>, around: &Surroundings) -> String {
-    template::fill(text, |name| template::known(name, &|name: &str| value(name, hop, env, around)))
+pub fn fill(text: &str, hop: &Hop, env: &BTreeMap<String, String>, context: &RunContext) -> String {
+    template::fill(text, |name| template::known(name, &|name: &str| value(name, hop, env, context)))
 }
 
 /// The same in a configuration file, which may also have blocks: `{each UPSTREAMS}server {IT};{end}`.
@@ -187,19 +187,19 @@ pub fn fill_file(
     text: &str,
     hop: &Hop,
     env: &BTreeMap<String, String>,
-    around: &Surroundings,
+    context: &RunContext,
 ) -> Result<String, String> {
-    template::expand(text, |name| value(name, hop, env, around))
+    template::expand(text, |name| value(name, hop, env, context))
 }
 
-fn value(name: &str, hop: &Hop, env: &BTreeMap<String, String>, around: &Surroundings) -> Option<String> {
+fn value(name: &str, hop: &Hop, env: &BTreeMap<String, String>, context: &RunContext) -> Option<String> {
     match name {
         "IP" => Some(hop.listen.ip().to_string()),
         "PORT" => Some(hop.listen.port().to_string()),
         "CONFIG" => {
             let own = hop.config.as_deref().and_then(Path::file_name).map(Path::new);
             let file = own.or_else(|| Some(Path::new(&hop.recipe?.files.first()?.0)))?;
-            Some(self::text(&around.data(hop).join(file)))
+            Some(self::text(&context.data(hop).join(file)))
         }
         name => env.get(name).cloned(),
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanError {
     /// `FILE:LINE`, or the option as it was typed.
-    pub place: String,
+    pub location: String,
     /// The dotted key, such as `hop.lb.balance`; empty when the text is not TOML at all.
     pub key: String,
     /// What is wrong and what was expected.
@@ -18,7 +18,7 @@ pub struct PlanError {
 
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        write!(f, "{}: ", self.location)?;
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
@@ -66,7 +66,7 @@ impl Sources {
     }
 
     /// `FILE:LINE` or the option.
-    pub(crate) fn place(&self, span: &Range<usize>) -> String {
+    pub(crate) fn location(&self, span: &Range<usize>) -> String {
         let Some(part) = self.parts.iter().rev().find(|part| part.start <= span.start) else {
             return String::new();
         };
@@ -88,6 +88,11 @@ impl Sources {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) -> PlanError {
-        PlanError { place: self.place(span), key: key.into(), problem: problem.into(), remedy: remedy.into() }
+        PlanError {
+            location: self.location(span),
+            key: key.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
     }
 }

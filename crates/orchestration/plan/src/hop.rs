@@ -15,9 +15,9 @@ pub struct HopId(pub(crate) usize);
 pub struct Hop {
     /// The instance's name, such as `cart-pod-def34`.
     pub name: String,
-    /// Where it answers.
+    /// Where it listens for its work.
     pub listen: SocketAddr,
-    /// Where it answers `/livez`, `/readyz` and `/metrics`; an external program does not.
+    /// Where it serves `/livez`, `/readyz` and `/metrics`; an external program does not.
     pub admin: Option<SocketAddr>,
     /// Who plays it.
     pub runs: Runs,
@@ -117,6 +117,6 @@ pub struct Rule {
     pub kind: String,
     /// Begins with a slash.
     pub path: String,
-    /// Who answers.
+    /// Which service gets the request.
     pub service: HopId,
 }

@@ -106,9 +106,9 @@ fn only(table: &DeTable<'_>, path: &str, known: &[&str], sources: &Sources) -> R
     Err(sources.error(&key.span(), full, format!("there is no {what} `{text}`"), remedy))
 }
 
-/// Where every value stands and which dotted key it belongs to, for errors that know only a place.
-pub(crate) fn places(document: &DeTable<'_>) -> Vec<(std::ops::Range<usize>, String)> {
-    let mut places = Vec::new();
+/// Where every value stands and which dotted key it belongs to, for errors that know only an offset.
+pub(crate) fn spans(document: &DeTable<'_>) -> Vec<(std::ops::Range<usize>, String)> {
+    let mut spans = Vec::new();
     let mut open = vec![(String::new(), document)];
     while let Some((path, table)) = open.pop() {
         for (key, value) in table {
@@ -117,8 +117,8 @@ pub(crate) fn places(document: &DeTable<'_>) -> Vec<(std::ops::Range<usize>, Str
             if let Some(table) = value.get_ref().as_table() {
                 open.push((path.clone(), table));
             }
-            places.push((value.span(), path));
+            spans.push((value.span(), path));
         }
     }
-    places
+    spans
 }

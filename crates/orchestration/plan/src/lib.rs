@@ -37,7 +37,7 @@ mod words;
 pub mod workspace;
 
 pub use checked::{BUDGET_PHASES, Plan, Supervision, TelemetryPlan};
-pub use environment::{SECRET, Surroundings, fill, fill_file};
+pub use environment::{RunContext, SECRET, fill, fill_file};
 pub use error::PlanError;
 pub use hop::{Hop, HopId, Rule, Runs, Settings};
 pub use load::{Config, DEFAULT};

@@ -55,10 +55,10 @@ impl Plan {
             set.apply(&mut document, &sources)?;
         }
         keys::check(&document, &sources)?;
-        let places = keys::places(&document);
+        let spans = keys::spans(&document);
         let deserializer = toml::Deserializer::from(toml::Spanned::new(span, document));
         let raw = raw::Raw::deserialize(deserializer);
-        let mut raw = raw.map_err(|error| wrong_type(&error, &places, &sources))?;
+        let mut raw = raw.map_err(|error| wrong_type(&error, &spans, &sources))?;
         swaps::swap(&mut raw, swaps, &mut sources)?;
         check::plan(raw, &sources, label, folder)
     }
@@ -82,7 +82,7 @@ fn read(config: &Config) -> Result<(String, String, PathBuf), PlanError> {
     };
     let label = workspace::shown(&path);
     let text = std::fs::read_to_string(&path).map_err(|error| PlanError {
-        place: label.clone(),
+        location: label.clone(),
         key: String::new(),
         problem: format!("the plan cannot be read: {error}"),
         remedy: "check the path; without --config, ./lab.toml or the workspace's is used".to_owned(),
@@ -97,15 +97,15 @@ fn not_toml(error: &toml::de::Error, sources: &Sources) -> PlanError {
     sources.error(&span, "", format!("not TOML: {}", error.message().replace('\n', ", ")), remedy)
 }
 
-/// `places` says which key each value belongs to.
+/// `spans` says which key each value belongs to.
 fn wrong_type(
     error: &toml::de::Error,
-    places: &[(std::ops::Range<usize>, String)],
+    spans: &[(std::ops::Range<usize>, String)],
     sources: &Sources,
 ) -> PlanError {
     let span = error.span().unwrap_or(0..0);
-    let around = places.iter().filter(|(place, _)| place.start <= span.start && span.start < place.end);
-    let key = around.min_by_key(|(place, _)| place.len()).map_or("", |(_, key)| key);
+    let around = spans.iter().filter(|(value, _)| value.start <= span.start && span.start < value.end);
+    let key = around.min_by_key(|(value, _)| value.len()).map_or("", |(_, key)| key);
     let problem =
         error.message().replace('\n', ", ").replace("i64", "a whole number").replace("f64", "a number");
     let remedy = "give the value the type that is expected: \"text\", 42, 0.5, true, or [\"a\", \"b\"]";

@@ -1,6 +1,6 @@
-//! Exactly what lab.toml says, before anyone asks whether it makes sense.
+//! Exactly what lab.toml says, before anyone checks whether it makes sense.
 //!
-//! Every value keeps the place it was read from, so that the check can name the line.
+//! Every value keeps the span it was read from, so that the check can name the line.
 
 use std::collections::BTreeMap;
 

@@ -22,12 +22,9 @@ fn line_of(text: &str) -> String {
 }
 
 fn environment(plan: &Plan, hop: &str) -> std::collections::BTreeMap<String, String> {
-    let around = Surroundings {
-        run: "/run".into(),
-        certs: "/certs".into(),
-        collector: "http://127.0.0.1:4318".into(),
-    };
-    plan.environment(plan.find(hop).expect("the hop is planned"), &around)
+    let context =
+        RunContext { run: "/run".into(), certs: "/certs".into(), collector: "http://127.0.0.1:4318".into() };
+    plan.environment(plan.find(hop).expect("the hop is planned"), &context)
 }
 
 #[test]
@@ -170,11 +167,11 @@ fn every_mistake_names_line_key_and_remedy() {
         assert_eq!(error.key, key, "{to}: {error}");
         assert!(error.problem.contains(problem), "{to}: {error}");
         assert!(error.remedy.contains(remedy), "{to}: {error}");
-        assert!(error.place.starts_with("lab.toml:"), "{to}: {error}");
+        assert!(error.location.starts_with("lab.toml:"), "{to}: {error}");
         if !problem.contains("already") {
             let near = line_of(from);
             let lines = [near.clone(), line_of("[hop.com]"), line_of("listen = \"127.0.1.100")];
-            assert!(lines.contains(&error.place), "{to}: expected {near}, got {error}");
+            assert!(lines.contains(&error.location), "{to}: expected {near}, got {error}");
         }
     }
 }
@@ -235,7 +232,7 @@ fn a_wrong_set_is_quoted_in_its_error() {
         ("hop.lbb.listen=127.0.0.1:1", "no role `lbb`", "lb"),
     ] {
         let error = parse(&[set], &[]).expect_err(set);
-        assert_eq!(error.place, format!("--set {set}"), "{error}");
+        assert_eq!(error.location, format!("--set {set}"), "{error}");
         assert!(error.problem.contains(problem) && error.remedy.contains(remedy), "{error}");
     }
 }
@@ -252,7 +249,7 @@ fn swaps_replace_by_name_before_role() {
     assert!(!plan.find("redis").is_some_and(|hop| hop.reports), "a swapped program reports nothing");
 
     let error = parse(&[], &["ingres=nginx"]).expect_err("an unknown name");
-    assert!(error.remedy.contains("`ingress`") && error.place == "--swap ingres=nginx", "{error}");
+    assert!(error.remedy.contains("`ingress`") && error.location == "--swap ingres=nginx", "{error}");
     assert!(parse(&[], &["ingress"]).is_err());
     assert!(parse(&[], &["ingress="]).expect_err("no command").problem.contains("no command"));
     assert!(parse(&[], &["ingress=a 'b"]).expect_err("a quote").problem.contains("never closed"));
@@ -275,10 +272,10 @@ fn commands_are_filled_in() {
     let plan = plan.expect("a swap");
     let mut hop = plan.find("lb").expect("the lb").clone();
     hop.config = Some(PathBuf::from("my/nginx.conf"));
-    let around = Surroundings { run: "/run".into(), certs: "/certs".into(), collector: String::new() };
+    let context = RunContext { run: "/run".into(), certs: "/certs".into(), collector: String::new() };
     let Runs::Command(words) = &hop.runs else { panic!("a command") };
-    let env = plan.environment(&hop, &around);
-    let filled: Vec<String> = words.iter().map(|word| fill(word, &hop, &env, &around)).collect();
+    let env = plan.environment(&hop, &context);
+    let filled: Vec<String> = words.iter().map(|word| fill(word, &hop, &env, &context)).collect();
     assert_eq!(
         filled.join(" "),
         "nginx -c /run/data/lb-swapped/nginx.conf {listen} 127.0.113.50:8443 127.0.113.50:8443 127.0.1.100:8080 {NOBODY} {"

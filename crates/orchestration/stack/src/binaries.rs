@@ -100,7 +100,7 @@ async fn cargo_build(root: &Path, folder: &Path, roles: &[Role]) -> anyhow::Resu
     if let Some(target) = folder.parent() {
         command.env("CARGO_TARGET_DIR", target);
     }
-    // What `cargo run` tells *this* program would make build scripts believe that everything changed.
+    // What `cargo run` sets for *this* program would make build scripts believe that everything changed.
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
         if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]

@@ -1,7 +1,7 @@
 //! The control plane: every Service learns which of its pods are ready.
 //!
 //! In Kubernetes the kubelet runs each pod's readiness probe and kube-proxy follows the EndpointSlice.
-//! Here one task probes each pod's `/readyz` and tells the Services' admin endpoints.
+//! Here one task probes each pod's `/readyz` and sends the result to the Services' admin endpoints.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,8 +23,8 @@ struct Service {
     name: String,
     admin: SocketAddr,
     pods: Vec<HopId>,
-    /// What it was told last, and which of its processes was told: a restarted one knows nothing.
-    told: Option<(Option<u32>, Vec<SocketAddr>)>,
+    /// The endpoints that it got last, and which of its processes: a restarted one knows nothing.
+    sent: Option<(Option<u32>, Vec<SocketAddr>)>,
 }
 
 /// Follows readiness until the task is dropped: every `plan.supervise.probe`, and whenever a program
@@ -38,16 +38,16 @@ pub(crate) async fn follow(plan: Arc<Plan>, watch: Watch, changed: Arc<Notify>, 
                 name: hop.name.clone(),
                 admin: hop.admin?,
                 pods: endpoints.clone(),
-                told: None,
+                sent: None,
             }),
             _ => None,
         })
         .collect();
-    // All are ready at first, and were told so in their environment.
+    // All are ready at first, and their environment says so.
     let pids = pids(&watch);
     for service in &mut services {
         let all = service.pods.iter().map(|pod| plan.hop(*pod).listen).collect();
-        service.told = Some((pids.get(&service.name).copied().flatten(), all));
+        service.sent = Some((pids.get(&service.name).copied().flatten(), all));
     }
     loop {
         let _ = tokio::time::timeout(plan.supervise.probe, changed.notified()).await;
@@ -74,23 +74,23 @@ async fn round(plan: &Plan, watch: &Watch, services: &mut [Service], secret: &Se
         let pid = pids.get(&service.name).copied().flatten();
         let pods = service.pods.iter().filter(|pod| ready.get(pod).copied().unwrap_or(false));
         let now: Vec<SocketAddr> = pods.map(|pod| plan.hop(*pod).listen).collect();
-        if service.told.as_ref() == Some(&(pid, now.clone())) {
+        if service.sent.as_ref() == Some(&(pid, now.clone())) {
             continue;
         }
         let body = serde_json::to_vec(&now).unwrap_or_default();
-        let told =
+        let update =
             client::request(service.admin, Method::PUT, "/endpoints", body.into(), Some(secret), LIMIT);
-        let reply = told.await;
+        let reply = update.await;
         match reply {
             Ok(reply) if reply.status.is_success() => {
                 tracing::debug!(service = %service.name, ready = now.len(), "endpoints");
-                service.told = Some((pid, now));
+                service.sent = Some((pid, now));
             }
             // Said once per change of mind, and tried again in the next round.
             Ok(reply) => {
                 tracing::debug!(service = %service.name, status = %reply.status, "endpoints refused")
             }
-            Err(error) => tracing::debug!(service = %service.name, "tell the endpoints: {error:#}"),
+            Err(error) => tracing::debug!(service = %service.name, "send the endpoints: {error:#}"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use plan::{Hop, Plan, Role, Runs, Surroundings, fill, fill_file};
+use plan::{Hop, Plan, Role, RunContext, Runs, fill, fill_file};
 
 use crate::binaries::Binaries;
 use crate::state;
@@ -17,20 +17,20 @@ use crate::supervise::{Launch, Readiness, Socket};
 /// A configuration file cannot be read, or a copy cannot be written.
 pub(crate) fn launches(
     plan: &Plan,
-    around: &Surroundings,
+    context: &RunContext,
     binaries: &Binaries,
 ) -> anyhow::Result<Vec<Vec<Launch>>> {
     let started = |hop: &&Hop| !matches!(hop.runs, Runs::External(_));
     let launches = plan.waves().into_iter().map(|wave| {
         let hops = wave.iter().map(|id| plan.hop(*id)).filter(started);
-        hops.map(|hop| launch(plan, hop, around, binaries)).collect()
+        hops.map(|hop| launch(plan, hop, context, binaries)).collect()
     });
     launches.collect()
 }
 
-fn launch(plan: &Plan, hop: &Hop, around: &Surroundings, binaries: &Binaries) -> anyhow::Result<Launch> {
-    let env = plan.environment(hop, around);
-    let data = around.data(hop);
+fn launch(plan: &Plan, hop: &Hop, context: &RunContext, binaries: &Binaries) -> anyhow::Result<Launch> {
+    let env = plan.environment(hop, context);
+    let data = context.data(hop);
     let mut make = std::fs::DirBuilder::new();
     make.recursive(true);
     if hop.runs == Runs::Own {
@@ -40,8 +40,8 @@ fn launch(plan: &Plan, hop: &Hop, around: &Surroundings, binaries: &Binaries) ->
     make.create(&data).with_context(|| format!("create {}", data.display()))?;
     let (program, arguments) = match &hop.runs {
         Runs::Command(words) => {
-            write_files(plan, hop, &env, around)?;
-            let mut words: Vec<String> = words.iter().map(|word| fill(word, hop, &env, around)).collect();
+            write_files(plan, hop, &env, context)?;
+            let mut words: Vec<String> = words.iter().map(|word| fill(word, hop, &env, context)).collect();
             (words.remove(0).into(), words)
         }
         Runs::Own | Runs::External(_) => (binaries.path(hop.role()), Vec::new()),
@@ -52,7 +52,7 @@ fn launch(plan: &Plan, hop: &Hop, around: &Surroundings, binaries: &Binaries) ->
         program,
         arguments,
         env,
-        log: state::log(&around.run, &hop.name),
+        log: state::log(&context.run, &hop.name),
         sockets: sockets(hop),
         ready: Readiness::of(hop),
         ready_limit: plan.ready_limit(hop),
@@ -75,11 +75,11 @@ fn write_files(
     plan: &Plan,
     hop: &Hop,
     env: &BTreeMap<String, String>,
-    around: &Surroundings,
+    context: &RunContext,
 ) -> anyhow::Result<()> {
     let write = |name: &Path, text: &str| {
-        let to = around.data(hop).join(name);
-        let text = fill_file(text, hop, env, around)
+        let to = context.data(hop).join(name);
+        let text = fill_file(text, hop, env, context)
             .map_err(anyhow::Error::msg)
             .with_context(|| format!("fill in hop.{}'s file {}", hop.name, name.display()))?;
         std::fs::write(&to, text).with_context(|| format!("write {}", to.display()))
@@ -95,8 +95,8 @@ fn write_files(
 }
 
 /// The command that empties the resolver's cache, if another program than ours plays it and has one.
-pub(crate) fn flush(plan: &Plan, around: &Surroundings) -> Vec<String> {
+pub(crate) fn flush(plan: &Plan, context: &RunContext) -> Vec<String> {
     let Some(resolver) = plan.first(Role::Resolver) else { return Vec::new() };
-    let env = plan.environment(resolver, around);
-    resolver.flush.iter().flatten().map(|word| fill(word, resolver, &env, around)).collect()
+    let env = plan.environment(resolver, context);
+    resolver.flush.iter().flatten().map(|word| fill(word, resolver, &env, context)).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use plan::{Plan, Runs, Surroundings};
+use plan::{Plan, RunContext, Runs};
 
 use crate::binaries::Binaries;
 use crate::certs::Certs;
@@ -56,12 +56,12 @@ impl Prepared {
     pub async fn start(self, collector: String) -> anyhow::Result<Stack> {
         let Prepared { plan, folder, binaries, certs } = self;
         let (run, certs_folder) = (folder.path().to_owned(), certs.folder().to_owned());
-        let around = Surroundings { run, certs: certs_folder, collector };
-        zones::copy(&plan, &around)?;
-        let launches = launches(&plan, &around, &binaries)?;
+        let context = RunContext { run, certs: certs_folder, collector };
+        zones::copy(&plan, &context)?;
+        let launches = launches(&plan, &context, &binaries)?;
         foreign::await_external(&plan).await?;
         let supervisor = Supervisor::start(launches).await?;
-        let flush = flush(&plan, &around);
+        let flush = flush(&plan, &context);
         Ok(Stack::new(plan, certs, folder, flush, supervisor))
     }
 }

@@ -18,7 +18,7 @@ pub struct Run {
     pub pid: u32,
     /// When it began, in nanoseconds since the Unix epoch.
     pub since_unix_ns: u64,
-    /// Where it answers: `GET /status`, `POST /measure`, `POST /stop`, `GET /plan`.
+    /// Where its control server is: `GET /status`, `POST /measure`, `POST /stop`, `GET /plan`.
     pub control: SocketAddr,
     /// What requests that change something have to know; in a file of its own, `secret`.
     #[serde(skip, default = "Secret::random")]
@@ -40,7 +40,7 @@ pub struct RunHop {
     pub role: String,
     /// Its process when the lab had started; a restart changes it (`lab status` knows).
     pub pid: Option<u32>,
-    /// Where it answers.
+    /// Where it listens for its work.
     pub listen: SocketAddr,
     /// Where its admin endpoint is.
     pub admin: Option<SocketAddr>,
@@ -86,7 +86,7 @@ pub fn log(folder: &Path, hop: &str) -> PathBuf {
     folder.join("logs").join(format!("{hop}.log"))
 }
 
-/// The running lab of this name, if it runs: its lock is held and it has said where it answers.
+/// The running lab of this name, if it runs: its lock is held and it has said where its control server is.
 pub fn running(states: &Path, name: &str) -> Option<Run> {
     let folder = folder(states, name);
     is_held(&folder).then(|| read(&folder)).flatten()

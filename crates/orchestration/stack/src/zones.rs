@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use plan::{Plan, Role, Settings, Surroundings};
+use plan::{Plan, Role, RunContext, Settings};
 
 /// The zone files as they were at build time, for a lab that runs without its workspace.
 const ZONES: [(&str, &str); 3] = [
@@ -20,12 +20,12 @@ const ZONE_LB: (&str, &str) = ("127.0.113.50", "port=8443");
 ///
 /// # Errors
 /// One cannot be read or written, or two files that are included would have the same name.
-pub(crate) fn copy(plan: &Plan, around: &Surroundings) -> anyhow::Result<()> {
+pub(crate) fn copy(plan: &Plan, context: &RunContext) -> anyhow::Result<()> {
     let mut copies = BTreeMap::new();
     for (_, hop) in plan.hops() {
         let Settings::Dns { zones } = &hop.settings else { continue };
         for (_, file) in zones {
-            copy_zone(plan, file, &around.zone(file), &mut copies)
+            copy_zone(plan, file, &context.zone(file), &mut copies)
                 .with_context(|| format!("prepare the zone file of hop.{}", hop.name))?;
         }
     }
@@ -33,7 +33,7 @@ pub(crate) fn copy(plan: &Plan, around: &Surroundings) -> anyhow::Result<()> {
 }
 
 /// Copies a zone file and what it includes; where the plan's load balancer is elsewhere, the copy says so.
-/// `copies` says where each file came from: two must not share a place.
+/// `copies` says where each file came from: two must not have the same.
 fn copy_zone(
     plan: &Plan,
     file: &Path,

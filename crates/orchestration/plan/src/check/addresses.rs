@@ -43,9 +43,9 @@ impl Check<'_> {
         &self,
         value: &Option<Spanned<String>>,
         key: &str,
-        other: &str,
+        default: &str,
     ) -> Result<SocketAddr, PlanError> {
-        let text = text(value, other);
+        let text = text(value, default);
         let span = value.as_ref().map_or(0..0, Spanned::span);
         match text.parse::<SocketAddr>() {
             Ok(address) if address.ip().is_loopback() => Ok(address),

@@ -9,8 +9,8 @@ use toml::Spanned;
 use crate::distance::closest;
 use crate::error::{PlanError, Sources};
 
-pub(super) fn text(value: &Option<Spanned<String>>, other: &str) -> String {
-    value.as_ref().map_or_else(|| other.to_owned(), |value| value.get_ref().clone())
+pub(super) fn text(value: &Option<Spanned<String>>, default: &str) -> String {
+    value.as_ref().map_or_else(|| default.to_owned(), |value| value.get_ref().clone())
 }
 
 pub(super) fn path(value: &Option<Spanned<String>>) -> Option<PathBuf> {
@@ -41,10 +41,10 @@ pub(super) fn whole(
     value: &Option<Spanned<i64>>,
     key: &str,
     range: std::ops::RangeInclusive<i64>,
-    other: i64,
+    default: i64,
     sources: &Sources,
 ) -> Result<i64, PlanError> {
-    let Some(value) = value else { return Ok(other) };
+    let Some(value) = value else { return Ok(default) };
     let number = *value.get_ref();
     if range.contains(&number) {
         return Ok(number);
@@ -57,10 +57,10 @@ pub(super) fn whole(
 pub(super) fn seconds(
     value: &Option<Spanned<f64>>,
     key: &str,
-    other: f64,
+    default: f64,
     sources: &Sources,
 ) -> Result<Duration, PlanError> {
-    let Some(value) = value else { return Ok(Duration::from_secs_f64(other)) };
+    let Some(value) = value else { return Ok(Duration::from_secs_f64(default)) };
     let number = *value.get_ref();
     if (0.01..=3600.0).contains(&number) {
         return Ok(Duration::from_secs_f64(number));

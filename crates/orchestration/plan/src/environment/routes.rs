@@ -2,7 +2,7 @@
 
 use crate::hop::{HopId, Rule};
 
-/// Each rule as an expression for `HOST/PATH` and who answers; the first that fits is the one that
+/// Each rule as an expression for `HOST/PATH` and who gets it; the first that fits is the one that
 /// `networking.k8s.io/v1` means: exact hosts before wildcards, the longest path first, `Exact` before
 /// `Prefix`.
 pub(super) fn routes(rules: &[Rule], default: Option<HopId>) -> Vec<(String, HopId)> {

@@ -36,7 +36,7 @@ pub(super) fn die_with_parent(command: &mut Command) {
     let _ = command;
 }
 
-/// What a process is told.
+/// The two signals that end a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Finish what runs, then end.

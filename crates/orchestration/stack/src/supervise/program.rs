@@ -18,7 +18,7 @@ use super::terminate::{kill, sweep, terminate};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause before a restart.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// For so long clients wait for a program that is away; then its sockets are closed, and they are told.
+/// For so long clients wait for a program that is away; then its sockets are closed, and they are refused.
 const WAITED_FOR: Duration = Duration::from_secs(1);
 /// Whoever was ready for so long is started again at once.
 const HEALTHY: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ enum End {
     Died { death: Death, healthy: Duration },
 }
 
-/// Told once how the first start went.
+/// How the first start went, sent once.
 pub(super) type FirstStart = oneshot::Sender<Result<(), Death>>;
 
 impl Program {
@@ -73,7 +73,7 @@ impl Program {
 
     /// Keeps the program running until it is told to stop.
     ///
-    /// `first` is told how the first start went; if it failed, that was all.
+    /// `first` learns how the first start went; if it failed, that was all.
     pub(super) async fn run(self, first: FirstStart) {
         let mut first = Some(first);
         let mut pause = Duration::ZERO;

@@ -11,10 +11,10 @@ use tokio::net::{TcpStream, UdpSocket};
 /// How long one look may take.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How a program's readiness is told.
+/// How a program's readiness is probed.
 #[derive(Clone, Debug)]
 pub(crate) struct Readiness {
-    /// Where it answers `/readyz`, if it does.
+    /// Where it serves `/readyz`, if it does.
     pub(crate) admin: Option<SocketAddr>,
     /// Where it does its work.
     pub(crate) listen: SocketAddr,
@@ -25,7 +25,7 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// How this hop's readiness is told.
+    /// The probe that fits this hop.
     pub(crate) fn of(hop: &Hop) -> Self {
         let own = hop.runs == Runs::Own;
         Readiness { admin: hop.admin, listen: hop.listen, dns: hop.role().speaks_dns(), own }
@@ -34,7 +34,7 @@ impl Readiness {
     /// Looks once.
     ///
     /// Our own programs say so themselves. A foreign one that answers `/readyz` is believed, too; one
-    /// that does not is ready when it accepts a connection, and answers a question if it speaks DNS.
+    /// that does not is ready when it accepts a connection, and answers a query if it speaks DNS.
     pub(crate) async fn holds(&self) -> bool {
         match self.readyz().await {
             Some(StatusCode::OK) => true,
@@ -64,17 +64,17 @@ async fn connects(address: SocketAddr) -> bool {
     matches!(tokio::time::timeout(LOOK, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
-/// Any answer to "who serves the root?" will do, also a refusal.
+/// Any response to "who serves the root?" will do, also a refusal.
 async fn answers_dns(server: SocketAddr) -> bool {
     // RFC 1035 §4.1: id, flags (a query), one question; then the root's name, type NS, class IN.
-    const QUESTION: [u8; 17] = [0x4c, 0xab, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
+    const QUERY: [u8; 17] = [0x4c, 0xab, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
     let exchange = async {
         let socket = UdpSocket::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).await?;
         socket.connect(server).await?;
-        socket.send(&QUESTION).await?;
-        let mut answer = [0; 512];
-        let length = socket.recv(&mut answer).await?;
-        std::io::Result::Ok(length >= 12 && answer[..2] == QUESTION[..2])
+        socket.send(&QUERY).await?;
+        let mut response = [0; 512];
+        let length = socket.recv(&mut response).await?;
+        std::io::Result::Ok(length >= 12 && response[..2] == QUERY[..2])
     };
     matches!(tokio::time::timeout(LOOK, exchange).await, Ok(Ok(true)))
 }

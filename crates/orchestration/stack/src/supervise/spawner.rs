@@ -36,8 +36,8 @@ pub(crate) async fn spawn(mut command: Command) -> io::Result<Child> {
         let _ = std::thread::Builder::new().name("spawner".into()).spawn(serve);
         orders
     });
-    let (reply, answer) = oneshot::channel();
+    let (reply, started) = oneshot::channel();
     let gone = || io::Error::other("the thread that starts programs could not be started");
     orders.send(Order { command, runtime: Handle::current(), reply }).map_err(|_| gone())?;
-    answer.await.map_err(|_| gone())?
+    started.await.map_err(|_| gone())?
 }

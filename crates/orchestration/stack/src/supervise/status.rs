@@ -31,7 +31,7 @@ pub struct Status {
     pub name: String,
     /// As lab.toml spells it.
     pub role: String,
-    /// Where it answers.
+    /// Where it listens for its work.
     pub listen: SocketAddr,
     /// Where its admin endpoint is.
     pub admin: Option<SocketAddr>,
