@@ -23,7 +23,6 @@ pub struct Settings {
     pub zones: Vec<ZoneFile>,
 
     #[command(flatten)]
-    #[allow(missing_docs, reason = "a doc comment here would replace the help text of the program")]
     pub common: hop::Common,
 }
 

@@ -1,6 +1,9 @@
-//! What is remembered, and for how long: at most as long as its TTL says (RFC 1035 §3.2.1).
+//! What is remembered, for how long, and what may be made of it.
 //!
-//! Answers and delegations are kept apart, and failures from both: see [`recursion::Cache`].
+//! Three kinds of knowledge are kept apart, and that keeps them honest (RFC 2181 §5.4.1): *findings* come
+//! from the server of the zone and may be passed on to clients; *delegations*, with their glue, come from
+//! the parent, serve to find a server, and are never an answer; *failures* are short and say that nothing
+//! was found out (RFC 9520). Nothing is kept longer than its TTL says (RFC 1035 §3.2.1).
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -55,32 +58,33 @@ impl recursion::Cache for SharedCache {
 
 /// Its entries. The least recently used is evicted first.
 pub(crate) struct Cache {
-    entries: LruCache<(Name, Of), Entry>,
+    entries: LruCache<(Name, EntryType), Entry>,
     bytes: usize,
     failures: LruCache<(Name, RecordType), (ExtendedError, Instant)>,
 }
 
-/// Which kind of knowledge about a name.
+/// The kinds of knowledge about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Of {
+enum EntryType {
     /// Its records of a type, or that there are none.
     Type(RecordType),
     /// That it does not exist.
-    Absence,
+    NxDomain,
     /// The servers of the zone of that name.
     Delegation,
 }
 
 struct Entry {
-    what: What,
+    content: Content,
     since: Instant,
     ttl: Duration,
     bytes: usize,
 }
 
-enum What {
+enum Content {
     Records(Vec<Record>),
-    Absent(Option<Record>),
+    /// With the zone's SOA, which says for how long (RFC 2308 §5).
+    Negative(Record),
     Delegation(Delegation),
 }
 
@@ -91,27 +95,30 @@ impl Cache {
 
     fn find(&mut self, name: &Name, kind: RecordType, now: Instant) -> Option<Finding> {
         let plain = |end| Some(Finding { aliases: Vec::new(), end });
-        if let Some(found) = self.get(name, Of::Type(kind), now) {
+        if let Some(found) = self.get(name, EntryType::Type(kind), now) {
             return plain(match found {
-                (What::Records(records), age) => End::Records(aged(records, age)),
-                (What::Absent(soa), age) => End::NoData(soa.as_ref().map(|soa| older(soa, age))),
+                (Content::Records(records), age) => End::Records(aged(records, age)),
+                (Content::Negative(soa), age) => End::NoData(Some(older(soa, age))),
                 _ => return None,
             });
         }
         if follows_aliases(kind)
-            && let Some((What::Records(records), age)) = self.get(name, Of::Type(RecordType::CNAME), now)
+            && let Some((Content::Records(records), age)) =
+                self.get(name, EntryType::Type(RecordType::CNAME), now)
         {
             let aliases = aged(records, age);
             let target = aliases.first().and_then(target)?;
             return Some(Finding { aliases, end: End::Alias(target) });
         }
-        if let Some((What::Absent(soa), age)) = self.get(name, Of::Absence, now) {
-            return plain(End::NxDomain(soa.as_ref().map(|soa| older(soa, age))));
+        if let Some((Content::Negative(soa), age)) = self.get(name, EntryType::NxDomain, now) {
+            return plain(End::NxDomain(Some(older(soa, age))));
         }
         // A DNAME renames everything below it (RFC 6672 §3.4.1).
         let mut above = name.base_name();
         while !above.is_root() {
-            if let Some((What::Records(records), age)) = self.get(&above, Of::Type(RecordType::DNAME), now) {
+            if let Some((Content::Records(records), age)) =
+                self.get(&above, EntryType::Type(RecordType::DNAME), now)
+            {
                 let dname = aged(records, age).into_iter().next()?;
                 return renamed(name, kind, dname);
             }
@@ -127,8 +134,8 @@ impl Cache {
         for alias in &finding.aliases {
             // The CNAME that a DNAME stands for is derived from it again (RFC 6672 §3.1).
             if !std::mem::replace(&mut by_dname, alias.record_type() == RecordType::DNAME) {
-                let what = What::Records(vec![alias.clone()]);
-                self.put(alias.name.clone(), Of::Type(alias.record_type()), what, alias.ttl, now);
+                let content = Content::Records(vec![alias.clone()]);
+                self.put(alias.name.clone(), EntryType::Type(alias.record_type()), content, alias.ttl, now);
             }
             at = target(alias).unwrap_or(at);
         }
@@ -138,14 +145,14 @@ impl Cache {
         match &finding.end {
             End::Records(records) => {
                 let ttl = records.first().map_or(0, |record| record.ttl);
-                self.put(at, Of::Type(kind), What::Records(records.clone()), ttl, now);
+                self.put(at, EntryType::Type(kind), Content::Records(records.clone()), ttl, now);
             }
             // Without a SOA nobody says for how long (RFC 2308 §5).
             End::NoData(Some(soa)) => {
-                self.put(at, Of::Type(kind), What::Absent(Some(soa.clone())), soa.ttl, now);
+                self.put(at, EntryType::Type(kind), Content::Negative(soa.clone()), soa.ttl, now);
             }
             End::NxDomain(Some(soa)) => {
-                self.put(at, Of::Absence, What::Absent(Some(soa.clone())), soa.ttl, now);
+                self.put(at, EntryType::NxDomain, Content::Negative(soa.clone()), soa.ttl, now);
             }
             End::NoData(None) | End::NxDomain(None) | End::Alias(_) => {}
         }
@@ -154,7 +161,7 @@ impl Cache {
     fn delegation(&mut self, name: &Name, kind: RecordType, now: Instant) -> Option<Delegation> {
         let mut zone = if kind == RecordType::DS { name.base_name() } else { name.clone() };
         while !zone.is_root() {
-            if let Some((What::Delegation(delegation), _)) = self.get(&zone, Of::Delegation, now) {
+            if let Some((Content::Delegation(delegation), _)) = self.get(&zone, EntryType::Delegation, now) {
                 return Some(delegation.clone());
             }
             zone = zone.base_name();
@@ -163,7 +170,7 @@ impl Cache {
     }
 
     fn keep_delegation(&mut self, delegation: Delegation, ttl: u32, now: Instant) {
-        self.put(delegation.zone.clone(), Of::Delegation, What::Delegation(delegation), ttl, now);
+        self.put(delegation.zone.clone(), EntryType::Delegation, Content::Delegation(delegation), ttl, now);
     }
 
     /// Why this question came to nothing a moment ago.
@@ -177,8 +184,8 @@ impl Cache {
         self.failures.put((name, kind), (reason, now));
     }
 
-    fn get(&mut self, name: &Name, of: Of, now: Instant) -> Option<(&What, u32)> {
-        let key = (name.clone(), of);
+    fn get(&mut self, name: &Name, entry_type: EntryType, now: Instant) -> Option<(&Content, u32)> {
+        let key = (name.clone(), entry_type);
         let entry = self.entries.peek(&key)?;
         let age = now.saturating_duration_since(entry.since);
         if age >= entry.ttl {
@@ -186,24 +193,24 @@ impl Cache {
             return None;
         }
         let age = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
-        self.entries.get(&key).map(|entry| (&entry.what, age))
+        self.entries.get(&key).map(|entry| (&entry.content, age))
     }
 
-    fn put(&mut self, name: Name, of: Of, what: What, ttl: u32, now: Instant) {
+    fn put(&mut self, name: Name, entry_type: EntryType, content: Content, ttl: u32, now: Instant) {
         // A TTL of 0 is good for the question that brought it and no longer (RFC 1035 §3.2.1).
         if ttl > 0 {
-            if matches!(what, What::Records(_)) {
-                self.remove(&(name.clone(), Of::Absence));
+            if matches!(content, Content::Records(_)) {
+                self.remove(&(name.clone(), EntryType::NxDomain));
             }
-            self.insert(name, of, what, Duration::from_secs(u64::from(ttl)), now);
+            self.insert(name, entry_type, content, Duration::from_secs(u64::from(ttl)), now);
         }
     }
 
-    fn insert(&mut self, name: Name, of: Of, what: What, ttl: Duration, now: Instant) {
-        let bytes = name.len() + what.bytes();
-        let key = (name, of);
+    fn insert(&mut self, name: Name, entry_type: EntryType, content: Content, ttl: Duration, now: Instant) {
+        let bytes = name.len() + content.bytes();
+        let key = (name, entry_type);
         self.remove(&key);
-        if let Some((_, evicted)) = self.entries.push(key, Entry { what, since: now, ttl, bytes }) {
+        if let Some((_, evicted)) = self.entries.push(key, Entry { content, since: now, ttl, bytes }) {
             self.bytes -= evicted.bytes;
         }
         self.bytes += bytes;
@@ -213,23 +220,23 @@ impl Cache {
         }
     }
 
-    fn remove(&mut self, key: &(Name, Of)) {
+    fn remove(&mut self, key: &(Name, EntryType)) {
         if let Some(removed) = self.entries.pop(key) {
             self.bytes -= removed.bytes;
         }
     }
 }
 
-impl What {
+impl Content {
     /// Roughly what it costs in memory.
     fn bytes(&self) -> usize {
         const FIXED: usize = 256;
         let record = |record: &Record| FIXED + record.name.len() + data_bytes(&record.data);
         FIXED
             + match self {
-                What::Records(records) => records.iter().map(record).sum(),
-                What::Absent(soa) => soa.iter().map(record).sum(),
-                What::Delegation(delegation) => delegation.servers.len() * FIXED,
+                Content::Records(records) => records.iter().map(record).sum(),
+                Content::Negative(soa) => record(soa),
+                Content::Delegation(delegation) => delegation.servers.len() * FIXED,
             }
     }
 }

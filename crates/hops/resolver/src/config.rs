@@ -41,7 +41,6 @@ pub struct Settings {
     pub tls_key: Option<PathBuf>,
 
     #[command(flatten)]
-    #[allow(missing_docs, reason = "a doc comment here would replace the help text of the program")]
     pub common: hop::Common,
 }
 

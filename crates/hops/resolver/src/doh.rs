@@ -76,7 +76,7 @@ impl Doh {
         let telemetry = hop.telemetry.clone();
         let http = Server::new(hop, limits, move |request| {
             let (responder, telemetry) = (Arc::clone(&responder), telemetry.clone());
-            async move { answer(&responder, telemetry, request).await }
+            async move { respond(&responder, telemetry, request).await }
         });
         hop::accept::run(self.listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
             let (tls, http, stamps) = (self.tls.clone(), http.clone(), stream.stamps());
@@ -95,8 +95,8 @@ impl Doh {
     }
 }
 
-/// One HTTP exchange: the question out of the request, the answer into the response.
-async fn answer(
+/// One HTTP exchange: a query out of the request, its response into the other.
+async fn respond(
     responder: &Responder,
     telemetry: Telemetry,
     request: Request<RequestBody>,
@@ -113,7 +113,7 @@ async fn answer(
     for (key, value) in response.facts().1 {
         exchange.attribute(key, value);
     }
-    // HTTP caches may keep the answer exactly as long as DNS caches (RFC 8484 §5.1).
+    // HTTP caches may keep the response exactly as long as DNS caches (RFC 8484 §5.1).
     let age = HeaderValue::from_str(&format!("max-age={}", response.ttl.unwrap_or(0)));
     let mut http = Response::new(full(response.bytes));
     http.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(DNS_MESSAGE));

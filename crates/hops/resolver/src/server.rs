@@ -72,7 +72,13 @@ async fn serve_datagrams(
             Ok((length, peer, read)) => {
                 let flow = Flow { transport: Transport::Udp, client: peer, server: address };
                 let query = buffer[..length].to_vec();
-                tasks.spawn(answer_datagram(Arc::clone(&responder), Arc::clone(&socket), query, flow, read));
+                tasks.spawn(respond_to_datagram(
+                    Arc::clone(&responder),
+                    Arc::clone(&socket),
+                    query,
+                    flow,
+                    read,
+                ));
             }
             Err(error) => {
                 hop::warn_throttled!(%error, "receive a datagram");
@@ -86,7 +92,7 @@ async fn serve_datagrams(
     }
 }
 
-async fn answer_datagram(
+async fn respond_to_datagram(
     responder: Arc<Responder>,
     socket: Arc<UdpSocket>,
     query: Vec<u8>,

@@ -39,8 +39,8 @@ pub fn rename(name: &Name, dname: &Record) -> Option<(Record, Name)> {
     Some((Record::from_rdata(name.clone(), dname.ttl, RData::CNAME(CNAME(target.clone()))), target))
 }
 
-/// What is found about `name`, below this DNAME. Whoever asks for the alias itself has it then; all others
-/// have to go on (RFC 6672 §3.2).
+/// What is found about `name`, below this DNAME. A query for the alias itself has it then; all others
+/// go on (RFC 6672 §3.2).
 pub fn renamed(name: &Name, kind: RecordType, dname: Record) -> Option<Finding> {
     let (alias, target) = rename(name, &dname)?;
     Some(match follows_aliases(kind) {
