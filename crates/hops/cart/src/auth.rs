@@ -5,16 +5,15 @@ use std::path::Path;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hop::http::Problem;
+use hop::http::{Exchange, Fault, Problem};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
+use journey::semconv::attribute;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-
-use crate::refusal::Refusal;
 
 /// Who must have issued the token (claim `iss`).
 pub const ISSUER: &str = "https://auth.myshop.com";
@@ -100,11 +99,19 @@ impl Verifier {
         Ok(Verifier { key: DecodingKey::from_ec_pem(pem)?, validation })
     }
 
-    /// Who asks?
+    /// Whose request is it? Recorded as `auth`.
     ///
     /// # Errors
     /// 401 with `WWW-Authenticate` (RFC 6750 §3): no token, or one that proves nothing.
-    pub fn customer(&self, headers: &HeaderMap) -> Result<Customer, Refusal> {
+    pub fn customer(&self, headers: &HeaderMap) -> Result<Customer, Problem> {
+        let exchange = Exchange::current();
+        let _verifying = exchange.internal("auth");
+        let customer = self.verify(headers)?;
+        exchange.attribute(attribute::ENDUSER_ID, customer.as_str().to_owned());
+        Ok(customer)
+    }
+
+    fn verify(&self, headers: &HeaderMap) -> Result<Customer, Problem> {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
         let Some(first) = given.next() else {
             return Err(unauthorized("send the header Authorization: Bearer <token>", false));
@@ -177,7 +184,7 @@ fn why(error: &ErrorKind) -> &'static str {
     }
 }
 
-fn unauthorized(detail: &str, token_was_given: bool) -> Refusal {
+fn unauthorized(detail: &str, token_was_given: bool) -> Problem {
     // A caller who sent nothing is told the scheme, not that a token is invalid (RFC 6750 §3.1).
     let error = if token_was_given {
         format!(", error=\"invalid_token\", error_description=\"{detail}\"")
@@ -186,9 +193,9 @@ fn unauthorized(detail: &str, token_was_given: bool) -> Refusal {
     };
     let challenge = HeaderValue::from_str(&format!("Bearer realm=\"{AUDIENCE}\"{error}"));
     let kind = if token_was_given { "invalid-token" } else { "no-token" };
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, hop::http::Fault::Client, kind, detail);
-    Refusal::from(problem.field("Authorization"))
-        .with(header::WWW_AUTHENTICATE, challenge.unwrap_or(HeaderValue::from_static("Bearer")))
+    Problem::new(StatusCode::UNAUTHORIZED, Fault::Client, kind, detail)
+        .field("Authorization")
+        .header(header::WWW_AUTHENTICATE, challenge.unwrap_or(HeaderValue::from_static("Bearer")))
 }
 
 #[cfg(test)]

@@ -1,22 +1,17 @@
 //! Looking at a cart (`GET /cart`), and taking an item out of it (`DELETE /cart/items/{id}`).
 
-use std::sync::Arc;
-
-use hop::http::{Body, Exchange, Fault, Problem, empty};
+use hop::http::{Body, Exchange, Fault, Problem, empty, json};
 use hop::trace;
+use hop::upstream::Failure;
 use hyper::{Response, StatusCode};
+use reliability::Message;
 use serde::Serialize;
 
-use crate::add_item::Asking;
 use crate::auth::Customer;
+use crate::carts::Removal;
 use crate::event::Event;
 use crate::item::ProductId;
-use crate::outbox::Outgoing;
-use crate::redis::Removal;
-use crate::refusal::Refusal;
-use crate::returns::Return;
-use crate::server::{Shop, json};
-use crate::wire::Failure;
+use crate::shop::Shop;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,18 +31,14 @@ struct Line {
 /// The caller's cart. Everyone has one; at first it is empty.
 ///
 /// # Errors
-/// 503 when Redis does not answer.
-pub async fn get(shop: Arc<Shop>, customer: Customer, exchange: Exchange) -> Result<Response<Body>, Refusal> {
-    let lines = {
-        let _asking = Asking::begin(&exchange, "redis");
-        shop.redis.lines(&exchange, &customer).await
-    };
-    let lines = lines.map_err(|failure| {
+/// 503 when Redis does not respond.
+pub async fn get(shop: &Shop, customer: &Customer) -> Result<Response<Body>, Box<Problem>> {
+    let lines = shop.carts.lines(customer).await.map_err(|failure| {
         hop::warn_throttled!("read a cart: {}", failure.describe());
-        Refusal::from(failure.problem("Nothing was changed: try again later")).retry_after(1)
+        failure.problem("Nothing was changed: try again later").retry_after(1)
     })?;
 
-    let _doing = exchange.internal("answer");
+    let _responding = Exchange::current().internal("answer");
     let line = |(product, quantity): (ProductId, i64)| Line {
         item_id: product.item_id(),
         product_id: product.to_string(),
@@ -61,41 +52,29 @@ pub async fn get(shop: Arc<Shop>, customer: Customer, exchange: Exchange) -> Res
 ///
 /// # Errors
 /// 404 when it is not in the cart; 503 when Redis or Kafka do not confirm.
-pub async fn remove(
-    shop: Arc<Shop>,
-    customer: Customer,
-    item_id: String,
-    exchange: Exchange,
-) -> Result<Response<Body>, Refusal> {
+pub async fn remove(shop: &Shop, customer: &Customer, item_id: &str) -> Result<Response<Body>, Box<Problem>> {
     let absent = || {
         let detail = format!("there is no {item_id} in the cart");
-        Refusal::from(Problem::new(StatusCode::NOT_FOUND, Fault::Client, "no-such-item", detail))
+        Problem::new(StatusCode::NOT_FOUND, Fault::Client, "no-such-item", detail)
     };
-    let product = ProductId::of_item(&item_id).ok_or_else(absent)?;
+    let product = ProductId::of_item(item_id).ok_or_else(absent)?;
 
     // Removing twice is the same as removing once, so trying again is always safe.
-    let again = |failure: Failure| {
+    let unconfirmed = |failure: Failure| {
         hop::warn_throttled!("remove an item: {}", failure.describe());
-        Refusal::from(failure.problem("Whether the item was removed is not confirmed: try again"))
-            .retry_after(1)
+        failure.problem("Whether the item was removed is not confirmed: try again").retry_after(1)
     };
     let span_id = trace::new_span_id();
-    let outgoing = |quantity| {
-        let event = Event::now("item-removed", &customer, &product, quantity);
-        Outgoing::new(event, exchange.traceparent(span_id))
+    let message = |quantity| {
+        let event = Event::now("item-removed", customer, &product, quantity);
+        Message::new(event, Exchange::current().traceparent(span_id))
     };
-    let removed = {
-        let _asking = Asking::begin(&exchange, "redis");
-        shop.redis.remove(&exchange, &customer, &product, outgoing).await
-    };
-    let Removal { queued, returned } = removed.map_err(again)?.ok_or_else(absent)?;
+    let removed = shop.carts.remove(customer, &product, message).await;
+    let Removal { appended, returned } = removed.map_err(unconfirmed)?.ok_or_else(absent)?;
 
     // The units go back to the stock in the background.
-    shop.returns.bring(Return { place: returned, event: queued.entry.outgoing.event.clone() });
-    let published = {
-        let _asking = Asking::begin(&exchange, "kafka");
-        shop.outbox.tell(shop.means(&exchange), span_id, customer.as_str(), queued).await
-    };
+    shop.returns.give_back(returned, appended.message.event.clone());
+    let published = shop.outbox.publish(shop.upstreams(), span_id, customer.as_str(), appended).await;
     published.map_err(|failure| {
         hop::warn_throttled!(cart_id = customer.cart_id(), "publish an event: {}", failure.describe());
         failure.problem("The item is out of the cart; its event is published as soon as Kafka is back")

@@ -1,9 +1,12 @@
 //! What the operator says: flags, or environment variables of the same meaning.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
+
+use hop::settings::{milliseconds, number};
+use kafka_client::Topic;
 
 const ABOUT: &str = "\
 The lab's cart service: HTTP/1.1 and JSON in front of an inventory, a Redis and a Kafka.
@@ -40,19 +43,18 @@ pub struct Settings {
         value_name = "URL",
         default_value = "redis://127.96.50.110:6379"
     )]
-    pub redis_url: RedisUrl,
+    pub redis_url: redis_client::Url,
 
     /// Where events go: kafka://ip:port, or with a topic of your choice kafka://ip:port/topic
-    #[arg(long, env = "KAFKA_URL", value_name = "URL", default_value = "kafka://127.96.50.120:9092")]
-    pub kafka_url: KafkaUrl,
+    #[arg(long, env = "KAFKA_URL", value_name = "URL", default_value = "kafka://127.96.50.120:9092", value_parser = kafka_url)]
+    pub kafka_url: Topic,
 
     /// The public key that tokens are verified with: a PEM file, elliptic curve P-256
     #[arg(long, env = "JWT_PUBLIC_KEY", value_name = "FILE")]
     pub jwt_public_key: PathBuf,
 
     /// Requests worked on at once; Tomcat's maxThreads has the same default
-    #[arg(long, env = "WORKERS", value_name = "N", default_value_t = 200,
-          value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "WORKERS", value_name = "N", default_value_t = 200, value_parser = number(1_u16..))]
     pub workers: u16,
 
     /// Requests that wait for a worker before more are refused with 503; compare Tomcat's acceptCount
@@ -60,37 +62,30 @@ pub struct Settings {
     pub queue: u16,
 
     /// Connections to Redis; a request that finds none free waits for one
-    #[arg(long, env = "REDIS_CONNECTIONS", value_name = "N", default_value_t = 32,
-          value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "REDIS_CONNECTIONS", value_name = "N", default_value_t = 32, value_parser = number(1_u16..))]
     pub redis_connections: u16,
 
     /// Connections to Kafka's brokers; a request that finds none free waits for one
-    #[arg(long, env = "KAFKA_CONNECTIONS", value_name = "N", default_value_t = 16,
-          value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "KAFKA_CONNECTIONS", value_name = "N", default_value_t = 16, value_parser = number(1_u16..))]
     pub kafka_connections: u16,
 
     /// How long the inventory may take to begin its answer, in milliseconds
-    #[arg(long, env = "INVENTORY_TIMEOUT_MS", value_name = "MS", default_value_t = 2_000,
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub inventory_timeout_ms: u64,
+    #[arg(long = "inventory-timeout-ms", env = "INVENTORY_TIMEOUT_MS", value_name = "MS", default_value = "2000", value_parser = milliseconds(1..))]
+    pub inventory_timeout: Duration,
 
     /// How long Redis may take for each step (a free connection, a handshake, an answer), in milliseconds
-    #[arg(long, env = "REDIS_TIMEOUT_MS", value_name = "MS", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub redis_timeout_ms: u64,
+    #[arg(long = "redis-timeout-ms", env = "REDIS_TIMEOUT_MS", value_name = "MS", default_value = "1000", value_parser = milliseconds(1..))]
+    pub redis_timeout: Duration,
 
     /// How long Kafka may take for each step, in milliseconds
-    #[arg(long, env = "KAFKA_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000,
-          value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    pub kafka_timeout_ms: u64,
+    #[arg(long = "kafka-timeout-ms", env = "KAFKA_TIMEOUT_MS", value_name = "MS", default_value = "5000", value_parser = milliseconds(1..=600_000))]
+    pub kafka_timeout: Duration,
 
     /// Units held in the inventory for so long belong to no request any more: they are given back unless
     /// they went into a cart. In milliseconds, and longer than a request may take
-    #[arg(long, env = "SETTLE_AFTER_MS", value_name = "MS", default_value_t = 30_000,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
-    pub settle_after_ms: u64,
+    #[arg(long = "settle-after-ms", env = "SETTLE_AFTER_MS", value_name = "MS", default_value = "30000", value_parser = milliseconds(1..=3_600_000))]
+    pub settle_after: Duration,
 
-    /// What every hop understands.
     #[command(flatten)]
     pub common: hop::Common,
 }
@@ -110,94 +105,9 @@ impl FromStr for InventoryUrl {
     }
 }
 
-/// Which Redis, and how to log in.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl {
-    /// The server.
-    pub address: SocketAddr,
-    /// For `AUTH`; Redis before 6 knows no users.
-    pub user: Option<String>,
-    /// For `AUTH`.
-    pub password: Option<String>,
-    /// For `SELECT`.
-    pub database: u32,
-}
-
-/// The password stays out of logs.
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "redis://{}/{}", self.address, self.database)
-    }
-}
-
-impl FromStr for RedisUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let rest = text.strip_prefix("redis://")?;
-            let (login, rest) =
-                rest.rsplit_once('@').map_or((None, rest), |(login, rest)| (Some(login), rest));
-            let (address, database) = rest.split_once('/').unwrap_or((rest, ""));
-            let (user, password) = match login {
-                None => (None, None),
-                Some(login) => {
-                    let (user, password) = login.split_once(':')?;
-                    (Some(decoded(user)?).filter(|user| !user.is_empty()), Some(decoded(password)?))
-                }
-            };
-            let database = if database.is_empty() { 0 } else { database.parse().ok()? };
-            Some(RedisUrl { address: address.parse().ok()?, user, password, database })
-        };
-        // The text is not repeated: it may hold a password.
-        parse().ok_or_else(|| "expected redis://[[user]:password@]IP:PORT[/database]".to_owned())
-    }
-}
-
-/// Undoes percent-encoding (RFC 3986 §2.1), so that a password may contain any character.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, tail) = rest.split_at_checked(2)?;
-        let digits = std::str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'))?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = tail;
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// Which Kafka, and which topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KafkaUrl {
-    /// A broker that knows the others.
-    pub bootstrap: SocketAddr,
-    /// Where the cart's events go.
-    pub topic: String,
-}
-
-impl FromStr for KafkaUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let rest = text.strip_prefix("kafka://")?;
-            let (address, topic) = rest.split_once('/').unwrap_or((rest, ""));
-            let topic = if topic.is_empty() { "cart-events" } else { topic };
-            // Kafka's own rule for names of topics.
-            let legal = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
-            let named = topic.len() <= 249 && topic.bytes().all(legal) && topic != "." && topic != "..";
-            named.then_some(KafkaUrl { bootstrap: address.parse().ok()?, topic: topic.to_owned() })
-        };
-        parse().ok_or_else(|| {
-            "expected kafka://IP:PORT[/topic]; a topic has letters, digits, dots, - and _".to_owned()
-        })
-    }
+/// Where the cart's events go, with the topic that is meant where the URL names none.
+fn kafka_url(text: &str) -> Result<Topic, String> {
+    Topic::parse(text, "cart-events")
 }
 
 #[cfg(test)]

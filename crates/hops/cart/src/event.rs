@@ -12,7 +12,7 @@ use crate::item::ProductId;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// `item-added` or `item-removed`; also the record's header `type`.
+    /// `item-added` or `item-removed`.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
     /// Different for each change: a consumer that sees it twice acts once.
@@ -21,7 +21,6 @@ pub struct Event {
     pub cart_id: String,
     /// The cart's line.
     pub item_id: String,
-    /// What was added or removed.
     pub product_id: String,
     /// How many were added or removed; not how many there are now.
     pub quantity: i64,
@@ -43,3 +42,24 @@ impl Event {
         }
     }
 }
+
+impl reliability::Event for Event {
+    fn key_of(owner: &str) -> String {
+        format!("CART-{owner}")
+    }
+
+    fn key(&self) -> &str {
+        &self.cart_id
+    }
+
+    fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    fn time(&self) -> u64 {
+        self.at
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,7 @@ use std::fmt;
 
 use hop::http::{Fault, Problem};
 use hyper::StatusCode;
-use hyper::header::{self, HeaderMap};
 use serde_json::Value;
-
-use crate::refusal::Refusal;
 
 /// The most of a product that one request may add.
 pub const MAX_QUANTITY: u64 = 99;
@@ -53,24 +50,9 @@ impl fmt::Display for ProductId {
 /// What the body of `POST /cart/items` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddItem {
-    /// Of what.
     pub product: ProductId,
     /// How many more: 1 to [`MAX_QUANTITY`].
     pub quantity: u64,
-}
-
-/// Is the body said to be JSON? Parameters such as `charset` are allowed and ignored (RFC 8259 §11 knows none).
-///
-/// # Errors
-/// 415 (RFC 9110 §15.5.16).
-pub fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let detail = format!("the body must be application/json, not {essence:?}: set the header Content-Type");
-    Err(Refusal::client(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Content-Type", detail))
 }
 
 /// Reads the body of `POST /cart/items`. Members it does not know are ignored, so that clients may be
@@ -78,16 +60,14 @@ pub fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// 400 when it is not JSON (with line and column), 422 when it is but makes no sense (RFC 9110 §15.5.21).
-pub fn parse(body: &[u8]) -> Result<AddItem, Refusal> {
+pub fn parse(body: &[u8]) -> Result<AddItem, Problem> {
     let body: Value = serde_json::from_slice(body).map_err(|error| {
         let detail = format!("the body is not JSON: {error}");
         Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "malformed-json", detail)
     })?;
     let Value::Object(members) = body else {
         let detail = "the body must be a JSON object such as {\"productId\":\"PROD-123\",\"quantity\":1}";
-        return Err(
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::Client, "invalid-body", detail).into()
-        );
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::Client, "invalid-body", detail));
     };
     let product = match members.get("productId") {
         None => return Err(invalid("productId", "is missing: a text such as \"PROD-123\"")),
@@ -106,8 +86,9 @@ pub fn parse(body: &[u8]) -> Result<AddItem, Refusal> {
     Ok(AddItem { product, quantity })
 }
 
-fn invalid(field: &str, rule: &str) -> Refusal {
-    Refusal::client(StatusCode::UNPROCESSABLE_ENTITY, "invalid-member", field, format!("{field} {rule}"))
+fn invalid(field: &str, rule: &str) -> Problem {
+    let detail = format!("{field} {rule}");
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::Client, "invalid-member", detail).field(field)
 }
 
 #[cfg(test)]

@@ -1,49 +1,43 @@
 //! The cart service: the program all the other hops exist for.
 //!
-//! What this hop teaches: **a `201 Created` is a promise**. The handler in [`add_item`] reads from top to
-//! bottom like the controller in the book: check who asks, validate, ask the inventory, write to Redis,
-//! publish to Kafka, and only then answer. When the answer leaves, the item and its event are on disk. It
-//! also teaches what an application spends its time on: waiting for others. Every wait has a name here,
-//! also the one for a free worker or a free connection, which most programs hide.
+//! What this hop teaches: **a `201 Created` is a promise**. The handler in [`add_item`] reads from top to bottom like the
+//! controller in the book: validate, ask the inventory, write to Redis, publish to Kafka, and only then respond. When
+//! the response leaves, the item and its event are on disk. It also teaches what an application spends its time on:
+//! waiting for others. Every wait has a name here, also the one for a free worker or a free connection, which most
+//! programs hide.
 //!
-//! Read in this order:
+//! Read first:
+//!
+//! | file | time | answers |
+//! |---|---|---|
+//! | [`add_item`] | 5 min | what happens when someone clicks "Add to Cart"? |
+//! | [`carts`] | 5 min | how do a cart and what others are told of it change together? |
+//! | `reliability/src/lib.rs` | 5 min | why outbox, relay, idempotency keys, reservations and returns: what happens without each? |
+//!
+//! Then, in the order in which a request meets them:
 //!
 //! | module | answers |
 //! |---|---|
-//! | [`add_item`] | what happens when someone clicks "Add to Cart"? |
-//! | [`item`] | which requests make sense, and what is said about the others? |
+//! | [`server`], [`routes`] | how do connections come in, and which path leads where? |
 //! | [`auth`] | whose cart is it? |
-//! | [`outbox`], [`relay`] | how is it that cart and event can't disagree, whatever dies when? |
-//! | [`returns`] | how do units that were taken out of a cart come back to the stock? |
-//! | [`idempotency`] | how does a request that is sent twice land once? |
-//! | [`inventory`], [`redis`], [`kafka`] | how is each neighbour asked, and how does it fail? |
-//! | [`wire`], [`pool`] | one exchange on a stamped connection; who may use which connection |
 //! | [`workers`] | how many requests are worked on at once, and who waits? |
+//! | [`item`] | which requests make sense, and what is said about the others? |
+//! | [`inventory`] | how are units reserved over HTTP, and how does that fail? |
+//! | [`event`] | what are others told? |
 //! | [`cart`](mod@cart) | looking at a cart, taking an item out |
-//! | [`server`], [`config`] | which path leads where; what the operator says |
+//! | [`shop`], [`config`] | what every request needs; what the operator says |
 //!
-//! The clients for Redis and Kafka are small and our own: a stamp is exact only where the program that
-//! takes it owns the socket, and the usual clients hide theirs behind a connection that many requests
-//! share. (It also saves some 70 crates.)
+//! The clients for Redis and Kafka are crates of their own (`redis-client`, `kafka-client`).
 
 pub mod add_item;
 pub mod auth;
 pub mod cart;
+pub mod carts;
 pub mod config;
 pub mod event;
-pub mod idempotency;
 pub mod inventory;
 pub mod item;
-pub mod kafka;
-pub mod outbox;
-pub mod pool;
-pub mod redis;
-pub mod refusal;
-pub mod relay;
-pub mod returns;
+pub mod routes;
 pub mod server;
-pub mod wire;
+pub mod shop;
 pub mod workers;
-
-#[cfg(test)]
-mod testing;

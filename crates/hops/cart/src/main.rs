@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
-use cart::{config::Settings, server};
+use cart::{config::Settings, server, shop::Shop};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
     let settings = Settings::parse();
     hop::start("cart", settings.common.clone(), async move |hop: hop::Hop| {
-        let shop = server::Shop::new(&settings, &hop)?;
+        let shop = Shop::new(&settings, &hop)?;
         let listener = hop::listen::tcp(settings.listen)?;
-        server::run(listener, shop, &settings, hop).await
+        server::run(listener, shop, &settings, hop).await;
+        Ok(())
     })
 }

@@ -1,20 +1,21 @@
 //! A bounded pool of workers, and the bounded queue in front of it.
 //!
-//! In Tomcat a worker is a thread: expensive, so there are 200, and a request that finds none waits. Here
-//! a worker is only a place, but the bound is as useful: without one, a slow neighbour makes the number of
-//! unfinished requests grow until memory or file descriptors run out. The wait for a place is part of
-//! every request's time, so it is measured for every request, also where it is nothing.
+//! In Tomcat a worker is a thread: expensive, so there are 200, and a request that finds none waits. Here a worker is only
+//! a permit, but the bound is as useful: without one, a slow upstream makes the number of unfinished requests grow until
+//! memory or file descriptors run out. The wait for a permit is part of every request's time, so it is measured for every
+//! request, also where it is nothing.
+//!
+//! tower's `ConcurrencyLimit` and `LoadShed` are not enough here: work that has begun is finished without its caller, and
+//! the wait is a span of its own.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hop::http::{Exchange, Fault, Problem};
 use hyper::StatusCode;
+use journey::semconv::name;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-
-use crate::refusal::Refusal;
 
 /// The workers and their queue.
 pub struct Workers {
@@ -44,37 +45,34 @@ impl Workers {
     ///
     /// # Errors
     /// 503 when the queue is full (RFC 9110 §15.6.4).
-    pub async fn run<W, T>(&self, exchange: &Exchange, work: W) -> Result<T, Refusal>
+    pub async fn run<W, T>(&self, work: W) -> Result<T, Box<Problem>>
     where
-        W: Future<Output = Result<T, Refusal>> + Send + 'static,
+        W: Future<Output = Result<T, Box<Problem>>> + Send + 'static,
         T: Send + 'static,
     {
-        let queue = exchange.wait(journey::semconv::name::QUEUE);
+        let exchange = Exchange::current();
+        let queue = exchange.wait(name::QUEUE);
         let inside = Arc::clone(&self.inside).try_acquire_owned().map_err(|_| self.full())?;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| self.full())?;
         drop(queue);
-        let task = self.tasks.spawn(async move {
+        // Another task: it works for this exchange only because it is told so.
+        let task = self.tasks.spawn(exchange.scope(async move {
             let done = work.await;
             drop((worker, inside));
             done
-        });
+        }));
         task.await.unwrap_or_else(|_| {
             // Only a cancelled task has no result, and these are not cancelled.
-            let problem = Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                Fault::Ours,
-                "internal-error",
-                "the work was cancelled",
-            );
-            Err(problem.into())
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Err(Problem::new(status, Fault::Ours, "internal-error", "the work was cancelled").into())
         })
     }
 
-    fn full(&self) -> Refusal {
+    fn full(&self) -> Box<Problem> {
         let (workers, queue) = self.limits;
         let detail = format!("all {workers} workers are busy and {queue} requests wait: try again later");
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "overloaded", detail);
-        Refusal::from(problem).retry_after(1)
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem::new(status, Fault::Ours, "overloaded", detail).retry_after(1).into()
     }
 
     /// Waits for work whose caller is gone already; says so when `limit` passes first.

@@ -60,14 +60,15 @@ impl Client {
     /// # Errors
     /// See [`Failure`].
     pub async fn stream_page(&self, key: &str, from: StreamId, count: usize) -> Result<Vec<Entry>, Failure> {
-        let from = from.to_string();
-        let page =
-            async |count: usize| self.query("XRANGE", [key, &from, "+", "COUNT", &count.to_string()]).await;
-        let reply = match page(count).await {
-            Err(Failure::Refused { .. }) if count > 1 => page(1).await?,
+        let reply = match self.range(key, from, count).await {
+            Err(Failure::Refused { .. }) if count > 1 => self.range(key, from, 1).await?,
             reply => reply?,
         };
         entries(&reply)
+    }
+
+    async fn range(&self, key: &str, from: StreamId, count: usize) -> Result<Reply, Failure> {
+        self.query("XRANGE", [key, &from.to_string(), "+", "COUNT", &count.to_string()]).await
     }
 
     /// The id of a stream's newest entry, if there is one.

@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use hop::clock;
-use hop::http::{Body, Fault, Problem, full};
+use hop::http::{Body, Exchange, Fault, Problem, full};
 use hop::upstream::Failure;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -106,6 +106,7 @@ impl Claim {
         key: &str,
         fingerprint: &str,
     ) -> Result<Claimed, Box<Problem>> {
+        let _timed = Exchange::current().timed("idempotency");
         let claim = Claim::new(format!("idempotency:{owner}:{key}"), fingerprint);
         let found = claim.write(redis).await.map_err(not_claimed)?;
         if found == claim.text {

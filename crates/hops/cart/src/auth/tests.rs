@@ -62,10 +62,10 @@ fn headers(values: &[&str]) -> HeaderMap {
 
 /// The customer, or what `WWW-Authenticate` and the detail say.
 fn ask(values: &[&str]) -> Result<String, (String, String)> {
-    ISSUER.verifier().customer(&headers(values)).map(|customer| customer.cart_id()).map_err(|refusal| {
-        assert_eq!((refusal.problem.status, refusal.problem.field.as_deref()), (401, Some("Authorization")));
-        let detail = refusal.problem.detail.clone();
-        let response = refusal.into_response("cart");
+    ISSUER.verifier().customer(&headers(values)).map(|customer| customer.cart_id()).map_err(|problem| {
+        assert_eq!((problem.status, problem.field.as_deref()), (401, Some("Authorization")));
+        let detail = problem.detail.clone();
+        let response = problem.into_response();
         let challenge = &response.headers()["www-authenticate"];
         (challenge.to_str().expect("text").to_owned(), detail)
     })

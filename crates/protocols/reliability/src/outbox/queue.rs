@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use hop::http::Exchange;
 use hop::upstream::Failure;
 use journey::SpanId;
 use kafka_client::Record;
@@ -69,6 +70,7 @@ impl<E: Event> Outbox<E> {
         owner: &str,
         appended: Appended<E>,
     ) -> Result<(), Failure> {
+        let _timed = Exchange::current().timed("kafka");
         let Appended { id, message, head } = appended;
         let queue = Arc::clone(self.queues.lock().entry(owner.to_owned()).or_default());
         queue.waiting.lock().insert(id, message);
@@ -133,6 +135,7 @@ impl<E: Event> Outbox<E> {
     /// # Errors
     /// As [`Outbox::publish`].
     pub async fn flush(&self, upstreams: Upstreams<'_>, owner: &str) -> Result<(), Failure> {
+        let _timed = Exchange::current().timed("kafka");
         let Some(last) = streams::last(upstreams.redis, owner).await? else { return Ok(()) };
         let mut backoff = Backoff::new();
         let mut from = StreamId::START;

@@ -8,7 +8,14 @@ fn parameters_and_case_say_nothing_and_nothing_is_not_json() {
     {
         assert!(require(&headers(good), JSON).is_ok(), "{good}");
     }
-    for wrong in ["", "text/plain", "application/problem+json", "application/jsonp", ";application/json"] {
+    for wrong in [
+        "",
+        "text/plain",
+        "application/problem+json",
+        "application/jsonp",
+        "application/json+x",
+        ";application/json",
+    ] {
         let problem = require(&headers(wrong), JSON).unwrap_err();
         assert_eq!((problem.status, problem.fault), (415, Fault::Client), "{wrong}");
     }

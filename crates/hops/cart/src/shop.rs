@@ -1,0 +1,104 @@
+//! What every request needs, and what the background has for itself.
+
+use std::sync::Arc;
+
+use hop::Hop;
+use kafka_client::Producer;
+use redis_client::Client;
+use reliability::outbox::Upstreams;
+use reliability::{Outbox, OutboxRelay, Reservations, Returns};
+
+use crate::auth::Verifier;
+use crate::carts::Carts;
+use crate::config::Settings;
+use crate::event::Event;
+use crate::inventory::Inventory;
+use crate::workers::Workers;
+
+/// What every request needs.
+pub struct Shop {
+    /// Proves whose cart it is.
+    pub verifier: Verifier,
+    /// How many are there?
+    pub inventory: Inventory,
+    pub carts: Carts,
+    /// Who else must know.
+    pub kafka: Producer,
+    /// What they are still to be told.
+    pub outbox: Arc<Outbox<Event>>,
+    /// Which units went into carts.
+    pub reservations: Arc<Reservations>,
+    /// Units on their way back to the stock.
+    pub returns: Arc<Returns<Event>>,
+    pub workers: Workers,
+    /// This pod's name.
+    pub name: Arc<str>,
+}
+
+impl Shop {
+    /// As the settings say. Nothing is connected yet: the first request pays for it, and its journey shows what it costs.
+    ///
+    /// # Errors
+    /// The public key cannot be read.
+    pub fn new(settings: &Settings, hop: &Hop) -> anyhow::Result<Arc<Self>> {
+        let Clients { inventory, redis, kafka } = Clients::new(settings, &hop.name);
+        Ok(Arc::new(Shop {
+            verifier: Verifier::from_file(&settings.jwt_public_key)
+                .map_err(|error| hop::start::Misuse(format!("{error:#}")))?,
+            inventory,
+            carts: Carts { redis },
+            kafka,
+            outbox: Arc::default(),
+            reservations: Arc::default(),
+            returns: Arc::default(),
+            workers: Workers::new(settings.workers.into(), settings.queue.into()),
+            name: Arc::clone(&hop.name),
+        }))
+    }
+
+    /// What others left behind is finished by it, and what this process leaves behind at the end.
+    pub fn relay(&self, settings: &Settings) -> OutboxRelay<Event, Inventory> {
+        let Clients { inventory, redis, kafka } = Clients::new(settings, &self.name);
+        OutboxRelay {
+            outbox: Arc::clone(&self.outbox),
+            reservations: Arc::clone(&self.reservations),
+            returns: Arc::clone(&self.returns),
+            redis,
+            kafka,
+            participant: inventory,
+            settle_after: settings.settle_after,
+            name: Arc::clone(&self.name),
+        }
+    }
+
+    /// With which connections a request publishes events.
+    pub fn upstreams(&self) -> Upstreams<'_> {
+        Upstreams { redis: &self.carts.redis, kafka: &self.kafka }
+    }
+}
+
+/// Connections to everyone the shop needs.
+struct Clients {
+    inventory: Inventory,
+    redis: Client,
+    kafka: Producer,
+}
+
+impl Clients {
+    fn new(settings: &Settings, name: &str) -> Self {
+        Clients {
+            inventory: Inventory::new(settings.inventory_url.0, settings.inventory_timeout),
+            redis: Client::new(
+                settings.redis_url.clone(),
+                settings.redis_connections.into(),
+                settings.redis_timeout,
+            ),
+            kafka: Producer::new(
+                settings.kafka_url.clone(),
+                name,
+                settings.kafka_connections.into(),
+                settings.kafka_timeout,
+            ),
+        }
+    }
+}
