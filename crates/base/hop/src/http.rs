@@ -8,6 +8,7 @@
 //! * [`response`]: responses in text and JSON; [`content_type`]: what the content of a request is.
 //! * [`problem`]: errors as RFC 9457 problem JSON that say whose fault it is.
 //! * [`forward`]: what a proxy must change in the headers it passes on.
+//! * [`workers`]: how many requests are worked on at once, and who waits.
 //! * [`settings`]: what servers and clients may be told by flags and environment.
 
 mod body;
@@ -22,8 +23,9 @@ pub mod response;
 pub mod server;
 pub mod settings;
 pub mod validate;
+pub mod workers;
 
-pub use body::{Body, BoxError, empty, full};
+pub use body::{Body, BoxError, collect, empty, full};
 pub use client::Client;
 pub use exchange::Exchange;
 pub use interim::Interim;

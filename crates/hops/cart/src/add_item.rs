@@ -10,22 +10,12 @@ use hyper::header::HeaderMap;
 use hyper::{Response, StatusCode};
 use reliability::Message;
 use reliability::idempotency::{self, Claim, Claimed, SavedResponse};
-use serde::Serialize;
+use serde_json::json;
 
 use crate::auth::Customer;
-use crate::carts::Addition;
 use crate::event::Event;
 use crate::item::{self, AddItem, ProductId};
 use crate::shop::Shop;
-
-/// The response's body.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CartItem {
-    cart_id: String,
-    item_id: String,
-    product_id: String,
-}
 
 /// Adds an item to the caller's cart. A request that is sent again with its `Idempotency-Key` gets the response that it
 /// got, or would have got, the first time.
@@ -77,14 +67,8 @@ async fn add(
     let event = Event::now("item-added", customer, product, i64::try_from(*quantity).unwrap_or(i64::MAX));
     let message = Message::new(event, Exchange::current().traceparent(span_id));
     let response = created(customer, product);
-    let addition = Addition {
-        customer,
-        product,
-        reservation: &reservation,
-        message: &message,
-        claim: claim.map(|claim| (claim, &response)),
-    };
-    let appended = match shop.carts.add(&addition).await {
+    let claim = claim.map(|claim| (claim, &response));
+    let appended = match shop.carts.add(customer, &reservation, &message, claim).await {
         Ok(Some(appended)) => appended,
         Ok(None) => {
             give_up(shop, product, &reservation).await;
@@ -124,9 +108,8 @@ async fn repeat(
 fn created(customer: &Customer, product: &ProductId) -> SavedResponse {
     let item_id = product.item_id();
     let location = format!("/cart/items/{item_id}");
-    let body = CartItem { cart_id: customer.cart_id(), item_id, product_id: product.to_string() };
-    let body = serde_json::to_string(&body).unwrap_or_default();
-    SavedResponse { status: StatusCode::CREATED.as_u16(), location: Some(location), body }
+    let body = json!({"cartId": customer.cart_id(), "itemId": item_id, "productId": product.as_str()});
+    SavedResponse { status: StatusCode::CREATED.as_u16(), location: Some(location), body: body.to_string() }
 }
 
 /// It is certain that the cart did not keep the units: they go back now, and not when the relay finds them.

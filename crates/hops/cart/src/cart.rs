@@ -1,32 +1,17 @@
 //! Looking at a cart (`GET /cart`), and taking an item out of it (`DELETE /cart/items/{id}`).
 
-use hop::http::{Body, Exchange, Fault, Problem, empty, json};
+use hop::http::{self, Body, Exchange, Fault, Problem, empty};
 use hop::trace;
 use hop::upstream::Failure;
 use hyper::{Response, StatusCode};
 use reliability::Message;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::auth::Customer;
 use crate::carts::Removal;
 use crate::event::Event;
 use crate::item::ProductId;
 use crate::shop::Shop;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Cart {
-    cart_id: String,
-    items: Vec<Line>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    item_id: String,
-    product_id: String,
-    quantity: i64,
-}
 
 /// The caller's cart. Everyone has one; at first it is empty.
 ///
@@ -39,13 +24,9 @@ pub async fn get(shop: &Shop, customer: &Customer) -> Result<Response<Body>, Box
     })?;
 
     let _responding = Exchange::current().internal("answer");
-    let line = |(product, quantity): (ProductId, i64)| Line {
-        item_id: product.item_id(),
-        product_id: product.to_string(),
-        quantity,
-    };
-    let items = lines.into_iter().map(line).collect();
-    Ok(json(StatusCode::OK, &Cart { cart_id: customer.cart_id(), items }))
+    let line = |(product, quantity): (ProductId, i64)| json!({"itemId": product.item_id(), "productId": product.as_str(), "quantity": quantity});
+    let items: Vec<Value> = lines.into_iter().map(line).collect();
+    Ok(http::json(StatusCode::OK, &json!({"cartId": customer.cart_id(), "items": items})))
 }
 
 /// Takes an item out, however many there are, and tells Kafka.

@@ -21,18 +21,6 @@ use crate::item::ProductId;
 /// How often a removal begins again because the cart changed under it.
 const ATTEMPTS: usize = 20;
 
-/// Units that are to go into a cart.
-pub struct Addition<'a> {
-    pub customer: &'a Customer,
-    pub product: &'a ProductId,
-    /// The name under which they were taken from the stock.
-    pub reservation: &'a str,
-    /// What others are told: also how many units these are.
-    pub message: &'a Message<Event>,
-    /// What a retry is given, if the request can be recognised.
-    pub claim: Option<(&'a Claim, &'a SavedResponse)>,
-}
-
 /// What a removal left to be done.
 #[derive(Debug, PartialEq)]
 pub struct Removal {
@@ -67,24 +55,30 @@ impl Carts {
         Ok(lines)
     }
 
-    /// Adds to a cart's line. None if nothing was changed because someone else ended the reservation, or took the request
-    /// over.
+    /// Adds the units of `message` to a cart's line. `reservation` is the name under which they were taken from the stock,
+    /// `claim` has the response that a retry is given, if the request can be recognised. None if nothing was changed
+    /// because someone else ended the reservation, or took the request over.
     ///
     /// No other addition to the same cart makes this one start over: `WATCH` guards what belongs to this request alone,
     /// and `HINCRBY` needs no guard.
     ///
     /// # Errors
     /// See [`Failure`]. When it says `had_no_effect`, nothing is changed.
-    pub async fn add(&self, addition: &Addition<'_>) -> Result<Option<Appended<Event>>, Failure> {
+    pub async fn add(
+        &self,
+        customer: &Customer,
+        reservation: &str,
+        message: &Message<Event>,
+        claim: Option<(&Claim, &SavedResponse)>,
+    ) -> Result<Option<Appended<Event>>, Failure> {
         let _timed = Exchange::current().timed("redis");
-        let Addition { customer, product, reservation, message, claim } = addition;
+        let Event { product_id: product, quantity, .. } = &message.event;
         let (cart, owner, mark) = (key(customer), customer.as_str(), reservations::key(reservation));
-        let quantity = message.event.quantity;
         let mut connection = self.redis.connection().await?;
 
         // Is it still ours? A key of a wrong type shows here too, before anything is written.
         let mut look = Pipeline::new("WATCH");
-        look.add(["GET", &mark]).add(["HGET", &cart, product.as_str()]);
+        look.add(["GET", &mark]).add(["HGET", &cart, product]);
         outbox::look(&mut look, owner);
         if let Some((claim, _)) = claim {
             look.add(["GET", claim.key()]);
@@ -96,7 +90,7 @@ impl Carts {
         if ended || taken_over {
             return Ok(None);
         }
-        if quantity_in(&seen[1]).ok().and_then(|there| there.checked_add(quantity)).is_none() {
+        if quantity_in(&seen[1]).ok().and_then(|there| there.checked_add(*quantity)).is_none() {
             let text =
                 format!("the cart's line {product} is not a number that can be added to: {:?}", seen[1]);
             return Err(Failure::NotDone { system: "redis", text });
@@ -104,7 +98,7 @@ impl Carts {
 
         let mut change = Pipeline::new("EXEC");
         reservations::keep(&mut change, reservation);
-        change.add(["HINCRBY", &cart, product.as_str(), &quantity.to_string()]);
+        change.add(["HINCRBY", &cart, product, &quantity.to_string()]);
         outbox::append(&mut change, owner, message);
         if let Some((claim, response)) = claim {
             claim.save(&mut change, response);
@@ -112,7 +106,7 @@ impl Carts {
         outbox::head(&mut change, owner);
         match connection.commit(&change).await?.as_deref() {
             Some([_, _, _, appended, .., head]) => {
-                Appended::read(appended, head, owner, (*message).clone()).map(Some)
+                Appended::read(appended, head, owner, message.clone()).map(Some)
             }
             _ => Ok(None),
         }

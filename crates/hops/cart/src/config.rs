@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use hop::settings::{milliseconds, number};
@@ -32,8 +31,8 @@ pub struct Settings {
     pub listen: SocketAddr,
 
     /// The inventory service
-    #[arg(long, env = "INVENTORY_URL", value_name = "URL", default_value = "http://127.96.50.101:8080")]
-    pub inventory_url: InventoryUrl,
+    #[arg(long, env = "INVENTORY_URL", value_name = "URL", default_value = "http://127.96.50.101:8080", value_parser = http_url)]
+    pub inventory_url: SocketAddr,
 
     /// Where carts are kept: redis://ip:port, or with login and database redis://user:password@ip:port/2
     #[arg(
@@ -90,19 +89,11 @@ pub struct Settings {
     pub common: hop::Common,
 }
 
-/// `http://ip:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InventoryUrl(pub SocketAddr);
-
-impl FromStr for InventoryUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.strip_prefix("http://")
-            .and_then(|rest| rest.strip_suffix('/').unwrap_or(rest).parse().ok())
-            .map(InventoryUrl)
-            .ok_or_else(|| "expected http://IP:PORT, such as http://127.96.50.101:8080".to_owned())
-    }
+fn http_url(text: &str) -> Result<SocketAddr, String> {
+    let address = text.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    address
+        .and_then(|address| address.parse().ok())
+        .ok_or_else(|| "expected http://IP:PORT, such as http://127.96.50.101:8080".to_owned())
 }
 
 /// Where the cart's events go, with the topic that is meant where the URL names none.

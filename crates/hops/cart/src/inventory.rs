@@ -6,11 +6,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use hop::clock;
 use hop::http::client::ClientLimits;
-use hop::http::{Body, Client, Exchange, Fault, Problem, content_type, empty, full};
-use http_body_util::BodyExt as _;
+use hop::http::{Client, Exchange, Fault, Problem, collect, content_type, empty, full};
 use hyper::{Method, Request, StatusCode, header};
 use reliability::{Held, Participant};
 use serde::Deserialize;
@@ -93,7 +92,7 @@ impl Inventory {
         method: Method,
         path: &str,
         body: String,
-    ) -> Result<(StatusCode, BytesMut), Box<Problem>> {
+    ) -> Result<(StatusCode, Bytes), Box<Problem>> {
         let exchange = Exchange::current();
         let mut request = Request::builder()
             .method(method)
@@ -114,9 +113,10 @@ impl Inventory {
         let status = response.status();
 
         let begun = clock::now();
-        let body = tokio::time::timeout(self.limit, read(response.into_body())).await;
+        let body = tokio::time::timeout(self.limit, collect(response.into_body(), LONGEST)).await;
         exchange.waited(clock::now().saturating_sub(begun));
-        Ok((status, body.unwrap_or_else(|_| Err(self.late()))?))
+        let body = body.map_err(|_| self.late())?;
+        Ok((status, body.map_err(|error| bad(format!("its answer broke off: {error}")))?))
     }
 
     fn unexpected(&self, status: StatusCode) -> Box<Problem> {
@@ -176,18 +176,6 @@ impl Participant<Event> for Inventory {
             (status, _) => Err(self.unexpected(status)),
         }
     }
-}
-
-async fn read(mut body: Body) -> Result<BytesMut, Box<Problem>> {
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| bad(format!("its answer broke off: {error}")))?;
-        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
-        if bytes.len() > LONGEST {
-            return Err(bad(format!("its answer is larger than {LONGEST} bytes")));
-        }
-    }
-    Ok(bytes)
 }
 
 /// The inventory's own words, or others.

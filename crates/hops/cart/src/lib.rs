@@ -20,14 +20,14 @@
 //! |---|---|
 //! | [`server`], [`routes`] | how do connections come in, and which path leads where? |
 //! | [`auth`] | whose cart is it? |
-//! | [`workers`] | how many requests are worked on at once, and who waits? |
 //! | [`item`] | which requests make sense, and what is said about the others? |
 //! | [`inventory`] | how are units reserved over HTTP, and how does that fail? |
 //! | [`event`] | what are others told? |
 //! | [`cart`](mod@cart) | looking at a cart, taking an item out |
 //! | [`shop`], [`config`] | what every request needs; what the operator says |
 //!
-//! The clients for Redis and Kafka are crates of their own (`redis-client`, `kafka-client`).
+//! What is no cart's has crates of its own: `reliability`, the clients `redis-client` and `kafka-client`, tokens
+//! (`bearer`), workers and their queue (`hop::http::workers`).
 
 pub mod add_item;
 pub mod auth;
@@ -40,4 +40,3 @@ pub mod item;
 pub mod routes;
 pub mod server;
 pub mod shop;
-pub mod workers;

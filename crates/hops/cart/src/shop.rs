@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hop::Hop;
+use hop::http::workers::Workers;
 use kafka_client::Producer;
 use redis_client::Client;
 use reliability::outbox::Upstreams;
@@ -13,7 +14,6 @@ use crate::carts::Carts;
 use crate::config::Settings;
 use crate::event::Event;
 use crate::inventory::Inventory;
-use crate::workers::Workers;
 
 /// What every request needs.
 pub struct Shop {
@@ -41,7 +41,7 @@ impl Shop {
     /// # Errors
     /// The public key cannot be read.
     pub fn new(settings: &Settings, hop: &Hop) -> anyhow::Result<Arc<Self>> {
-        let Clients { inventory, redis, kafka } = Clients::new(settings, &hop.name);
+        let (inventory, redis, kafka) = clients(settings, &hop.name);
         Ok(Arc::new(Shop {
             verifier: Verifier::from_file(&settings.jwt_public_key)
                 .map_err(|error| hop::start::Misuse(format!("{error:#}")))?,
@@ -58,7 +58,7 @@ impl Shop {
 
     /// What others left behind is finished by it, and what this process leaves behind at the end.
     pub fn relay(&self, settings: &Settings) -> OutboxRelay<Event, Inventory> {
-        let Clients { inventory, redis, kafka } = Clients::new(settings, &self.name);
+        let (inventory, redis, kafka) = clients(settings, &self.name);
         OutboxRelay {
             outbox: Arc::clone(&self.outbox),
             reservations: Arc::clone(&self.reservations),
@@ -77,28 +77,11 @@ impl Shop {
     }
 }
 
-/// Connections to everyone the shop needs.
-struct Clients {
-    inventory: Inventory,
-    redis: Client,
-    kafka: Producer,
-}
-
-impl Clients {
-    fn new(settings: &Settings, name: &str) -> Self {
-        Clients {
-            inventory: Inventory::new(settings.inventory_url.0, settings.inventory_timeout),
-            redis: Client::new(
-                settings.redis_url.clone(),
-                settings.redis_connections.into(),
-                settings.redis_timeout,
-            ),
-            kafka: Producer::new(
-                settings.kafka_url.clone(),
-                name,
-                settings.kafka_connections.into(),
-                settings.kafka_timeout,
-            ),
-        }
-    }
+/// Inventory, Redis and Kafka, for requests or for the background.
+fn clients(settings: &Settings, name: &str) -> (Inventory, Client, Producer) {
+    let inventory = Inventory::new(settings.inventory_url, settings.inventory_timeout);
+    let connections = usize::from(settings.redis_connections);
+    let redis = Client::new(settings.redis_url.clone(), connections, settings.redis_timeout);
+    let (topic, connections) = (settings.kafka_url.clone(), usize::from(settings.kafka_connections));
+    (inventory, redis, Producer::new(topic, name, connections, settings.kafka_timeout))
 }

@@ -13,9 +13,11 @@ const FOLDERS: [(&str, &[&str]); 6] = [
 ];
 
 /// The arrows that are drawn crate by crate.
-const ARROWS: [(&str, &str); 11] = [
+const ARROWS: [(&str, &str); 13] = [
     ("hop", "journey"),
     ("recursion", "dnswire"),
+    ("reliability", "redis-client"),
+    ("reliability", "kafka-client"),
     ("measure", "browser"),
     ("measure", "tap"),
     ("report", "measure"),

@@ -32,10 +32,7 @@ fn message() -> Message<Event> {
 }
 
 async fn add(carts: &Carts) -> Result<Option<Appended<Event>>, Failure> {
-    let (alice, product, message) = (alice(), product(), message());
-    let addition =
-        Addition { customer: &alice, product: &product, reservation: "r1", message: &message, claim: None };
-    carts.add(&addition).await
+    carts.add(&alice(), "r1", &message(), None).await
 }
 
 /// The reservation is still open, the line holds three, the outbox is empty.

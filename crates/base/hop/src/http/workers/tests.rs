@@ -1,7 +1,7 @@
-use hop::{Telemetry, wait};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::{Telemetry, wait};
 
 const LIMIT: Duration = Duration::from_secs(10);
 

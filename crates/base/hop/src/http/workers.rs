@@ -11,11 +11,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hop::http::{Exchange, Fault, Problem};
 use hyper::StatusCode;
 use journey::semconv::name;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+
+use super::exchange::Exchange;
+use super::problem::{Fault, Problem};
 
 /// The workers and their queue.
 pub struct Workers {
