@@ -5,9 +5,9 @@ use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use dnswire::QuerySocket;
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
-use tokio::net::UdpSocket;
 
 use super::planned;
 use crate::arguments::Global;
@@ -80,13 +80,13 @@ fn added(plan: &Plan, ip: IpAddr, port: u16, token: &str, arguments: &[String]) 
 /// Turns a path in the first or last place into a URL.
 fn rewritten(mut arguments: Vec<String>, origin: &str) -> Vec<String> {
     let last = arguments.len().saturating_sub(1);
-    let mut places = vec![0];
+    let mut candidates = vec![0];
     let previous = last.checked_sub(1).map(|index| arguments[index].as_str());
     if last > 0 && !previous.is_some_and(takes_value) {
-        places.push(last);
+        candidates.push(last);
     }
-    for place in places {
-        if let Some(argument) = arguments.get_mut(place).filter(|argument| argument.starts_with('/')) {
+    for candidate in candidates {
+        if let Some(argument) = arguments.get_mut(candidate).filter(|argument| argument.starts_with('/')) {
             *argument = format!("{origin}{argument}");
         }
     }
@@ -105,30 +105,26 @@ fn takes_value(option: &str) -> bool {
     }
 }
 
-/// Asks the lab's resolver, as the user's machine would.
+/// Queries the lab's resolver, as the user's machine would.
 async fn lookup(resolver: SocketAddr, host: &str) -> anyhow::Result<IpAddr> {
-    let mut question = Message::new(rand::random(), MessageType::Query, OpCode::Query);
-    question.metadata.recursion_desired = true;
+    let mut query = Message::new(rand::random(), MessageType::Query, OpCode::Query);
+    query.metadata.recursion_desired = true;
     let name = Name::from_ascii(format!("{host}.")).with_context(|| format!("read the name {host}"))?;
-    question.add_query(Query::query(name, RecordType::A));
-    let bytes = question.to_vec().context("encode the question")?;
-    let ask = async || {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        socket.connect(resolver).await?;
-        socket.send(&bytes).await?;
-        let mut buffer = [0; 1500];
-        let length = socket.recv(&mut buffer).await?;
-        std::io::Result::Ok(buffer[..length].to_vec())
-    };
+    query.add_query(Query::query(name, RecordType::A));
+    let bytes = query.to_vec().context("encode the query")?;
     for _ in 0..TRIES {
-        let Ok(answer) = tokio::time::timeout(LIMIT, ask()).await else { continue };
-        let answer = answer.with_context(|| format!("ask the resolver {resolver}"))?;
-        let answer = Message::from_vec(&answer).context("understand the resolver's answer")?;
-        let found = answer.answers.iter().find_map(|record| match &record.data {
+        let exchange = async {
+            let socket = QuerySocket::connect((Ipv4Addr::LOCALHOST, 0).into(), resolver).await?;
+            socket.send(&bytes).await?;
+            socket.response_to(&query).await?.0
+        };
+        let Ok(response) = tokio::time::timeout(LIMIT, exchange).await else { continue };
+        let response = response.with_context(|| format!("query the resolver {resolver}"))?;
+        let found = response.answers.iter().find_map(|record| match &record.data {
             RData::A(address) => Some(IpAddr::V4(address.0)),
             _ => None,
         });
-        return found.with_context(|| format!("{host} has no address ({})", answer.metadata.response_code));
+        return found.with_context(|| format!("{host} has no address ({})", response.metadata.response_code));
     }
     bail!("the resolver {resolver} does not answer; `lab status` tells more")
 }
