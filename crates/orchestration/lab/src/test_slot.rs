@@ -125,8 +125,5 @@ fn lock(path: &Path) -> Option<File> {
 /// Can every address of the default plan be bound with this offset? Programs that are no lab's know nothing
 /// of our locks.
 fn free(offset: u16) -> bool {
-    let Ok(plan) = Options::new().port_offset(offset).plan() else { return false };
-    plan.hops()
-        .flat_map(|(_, hop)| hop.binds().into_iter().map(move |(_, address)| (hop, address)))
-        .all(|(hop, address)| ports::is_free(address, hop.role().speaks_dns()))
+    Options::new().port_offset(offset).plan().is_ok_and(|plan| ports::are_free(&plan))
 }

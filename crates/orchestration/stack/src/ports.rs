@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
-use plan::Plan;
+use plan::{Hop, Plan};
 
 /// So many taken addresses are listed.
 const SHOWN: usize = 5;
@@ -15,21 +15,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Refuses to start when a port is taken, and says by whom.
 pub(crate) async fn check(plan: &Plan) -> anyhow::Result<()> {
-    let binds = || {
-        plan.hops().flat_map(|(_, hop)| {
-            let speaks_dns = hop.role().speaks_dns();
-            hop.binds().into_iter().map(move |(key, at)| (hop, key, at, speaks_dns && key == "listen"))
-        })
-    };
     // Programs that were just killed give their ports back a moment later.
-    let freed = hop::wait::until("free ports", PATIENCE, async || {
-        binds().all(|(_, _, address, udp)| is_free(address, udp)).then_some(())
-    });
+    let freed = hop::wait::until("free ports", PATIENCE, async || are_free(plan).then_some(()));
     if freed.await.is_ok() {
         return Ok(());
     }
-    let taken: Vec<_> =
-        binds().filter_map(|(hop, key, address, udp)| refused(&hop.name, key, address, udp)).collect();
+    let taken = taken(plan);
     let mut list: Vec<String> = taken.iter().take(SHOWN).map(|taken| format!("  {taken}")).collect();
     if taken.len() > SHOWN {
         list.push(format!("  and {} more; `lab doctor` lists all", taken.len() - SHOWN));
@@ -38,6 +29,24 @@ pub(crate) async fn check(plan: &Plan) -> anyhow::Result<()> {
         "addresses that cannot be used:\n{}\n  what to do: stop those programs, or move every port of this lab: --set network.port_offset=100",
         list.join("\n")
     )
+}
+
+/// Can every address of the plan be bound?
+pub fn are_free(plan: &Plan) -> bool {
+    binds(plan).all(|(_, _, address, udp)| refusal(address, udp).is_none())
+}
+
+/// Every address of the plan that somebody else holds.
+pub fn taken(plan: &Plan) -> Vec<Taken> {
+    binds(plan).filter_map(|(hop, key, address, udp)| refused(&hop.name, key, address, udp)).collect()
+}
+
+/// Every address that a program of the plan binds: whose, its key, and whether on UDP, too.
+fn binds(plan: &Plan) -> impl Iterator<Item = (&Hop, &'static str, SocketAddr, bool)> {
+    plan.hops().flat_map(|(_, hop)| {
+        let speaks_dns = hop.role().speaks_dns();
+        hop.binds().into_iter().map(move |(key, at)| (hop, key, at, speaks_dns && key == "listen"))
+    })
 }
 
 /// A port that somebody else holds.
@@ -65,13 +74,8 @@ impl fmt::Display for Taken {
     }
 }
 
-/// Can a program bind this address? On UDP too if it speaks DNS.
-pub fn is_free(address: SocketAddr, udp: bool) -> bool {
-    refusal(address, udp).is_none()
-}
-
 /// Why a program could not bind this address, and because of whom.
-pub fn refused(hop: &str, key: &'static str, address: SocketAddr, udp: bool) -> Option<Taken> {
+fn refused(hop: &str, key: &'static str, address: SocketAddr, udp: bool) -> Option<Taken> {
     let (protocol, error) = refusal(address, udp)?;
     let error = match error.kind() {
         io::ErrorKind::AddrInUse => format!("taken ({protocol})"),
@@ -88,7 +92,7 @@ fn refusal(address: SocketAddr, udp: bool) -> Option<(&'static str, io::Error)> 
 }
 
 /// Who holds an address, as far as /proc tells this user: `nginx (pid 123)`.
-pub fn holder(protocol: &str, address: SocketAddr) -> Option<String> {
+fn holder(protocol: &str, address: SocketAddr) -> Option<String> {
     let table = std::fs::read_to_string(Path::new("/proc/net").join(protocol)).ok()?;
     let inode = table.lines().skip(1).find_map(|line| held(line, protocol, address))?;
     let link = format!("socket:[{inode}]");

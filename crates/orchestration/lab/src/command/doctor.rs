@@ -148,15 +148,8 @@ fn port_findings(plan: &Plan) -> Finding {
     if let Some(run) = planned::running(plan) {
         return ok("ports", format!("held by the running lab \"{}\" (pid {})", plan.name, run.pid));
     }
-    let mut taken = Vec::new();
-    let mut count = 0;
-    for (_, hop) in plan.hops() {
-        for (key, address) in hop.binds() {
-            count += 1;
-            let udp = key == "listen" && hop.role().speaks_dns();
-            taken.extend(ports::refused(&hop.name, key, address, udp));
-        }
-    }
+    let taken = ports::taken(plan);
+    let count: usize = plan.hops().map(|(_, hop)| hop.binds().len()).sum();
     if taken.is_empty() {
         return ok("ports", format!("all {count} addresses of the plan are free"));
     }
