@@ -6,7 +6,7 @@ use crate::check::sound;
 use crate::wire::behind_a_wire;
 use anyhow::{Context as _, ensure};
 use journey::Journey;
-use lab::measure::open::OpenLoop;
+use lab::measure::open_loop::OpenLoop;
 use lab::measure::{Options, Series};
 
 /// A request every 100 ms: a machine that is busy with other tests keeps up with that.

@@ -15,7 +15,7 @@ use hyper::StatusCode;
 use journey::{Counts, Journey, PartKind};
 use lab::collect::Collector;
 use lab::measure::{Measured, Options};
-use lab::witness::{self, Tap};
+use lab::packets::{self, Tap};
 use tap::compare::Compared;
 use tests::fixture::{Fixture, TestSlot};
 use tests::{program, programs};
@@ -41,7 +41,7 @@ async fn tapped(
     lab: &Fixture,
     count: usize,
     kind: Kind,
-    tap: witness::Options,
+    tap: packets::Options,
 ) -> anyhow::Result<(Measured, Tap)> {
     let (cold, warm) = (kind != Kind::Warm, kind != Kind::Cold);
     let options = Options { count, cold, warm, tap: Some(tap), ..Options::default() };
@@ -70,7 +70,7 @@ async fn programs_and_packets_agree() -> anyhow::Result<()> {
     }
     let lab = Fixture::start("tap-agree").await?;
     let without = measure(&lab, 5, Kind::Both).await?;
-    let (with, tap) = tapped(&lab, 12, Kind::Both, witness::Options::default()).await?;
+    let (with, tap) = tapped(&lab, 12, Kind::Both, packets::Options::default()).await?;
     for journey in with.journeys() {
         sound(journey)?;
     }
@@ -153,7 +153,7 @@ async fn a_hop_that_lies_is_called_out_by_name() -> anyhow::Result<()> {
         let options = slot.options().set(&format!("hop.{hop}.env"), env);
         let lab = slot.start(options).await?;
         liar.to.set(lab.collector().clone()).ok().context("set once")?;
-        let (measured, tap) = tapped(&lab, 6, Kind::Both, witness::Options::default()).await?;
+        let (measured, tap) = tapped(&lab, 6, Kind::Both, packets::Options::default()).await?;
         for journey in measured.journeys() {
             ensure!(journey.sealed(), "the liar speaks: {:?}", journey.silent);
         }
@@ -232,7 +232,7 @@ async fn programs_that_report_nothing_get_their_time_from_packets() -> anyhow::R
     measure(&lab, 1, Kind::Both).await?;
     for _ in 0..5 {
         // One journey of each kind: then a median is a journey's own.
-        let (measured, tap) = tapped(&lab, 1, Kind::Both, witness::Options::default()).await?;
+        let (measured, tap) = tapped(&lab, 1, Kind::Both, packets::Options::default()).await?;
         for (series, compared) in [(&measured.cold, &tap.cold), (&measured.warm, &tap.warm)] {
             let journey = series.as_ref().and_then(|series| series.journeys.first()).context("a journey")?;
             let compared = compared.as_ref().context("compared")?;
@@ -289,7 +289,7 @@ async fn wireshark_reads_the_file_and_with_the_keys_the_request() -> anyhow::Res
     let port = slot.port(8443);
     let options = slot.options();
     let lab = slot.start(options).await?;
-    let wanted = witness::Options { pcap: Some(file.clone()), keys: Some(keys.clone()) };
+    let wanted = packets::Options { pcap: Some(file.clone()), keys: Some(keys.clone()) };
     tapped(&lab, 1, Kind::Cold, wanted).await?;
     for path in [&file, &keys] {
         use std::os::unix::fs::PermissionsExt as _;

@@ -223,8 +223,9 @@ async fn garbage_on_every_port_brings_nothing_down() {
             wrong.extend(said.err().map(|error| format!("{address} in TLS, {protocol}, {what}: {error}")));
         }
     }
+    let secret = Secret::read(&lab.folder().join("secret")).expect("the lab's secret");
     for service in ["cart-service", "inventory-service"] {
-        wrong_endpoints(lab.admin(service), &lab.target().expect("what to measure").admin_secret).await;
+        wrong_endpoints(lab.admin(service), &secret).await;
     }
     for address in name_servers {
         datagrams(address, &mut random).await.expect("send datagrams");

@@ -26,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Plan, Runs};
 use crate::running::Viewer;
-use crate::supervise::usage;
+
+use crate::measure::usage;
 use crate::{budget, measure};
 
 pub mod client;

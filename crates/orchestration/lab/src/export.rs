@@ -10,7 +10,7 @@ pub mod har;
 pub mod html;
 pub mod perfetto;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 use journey::{Journey, near};
 

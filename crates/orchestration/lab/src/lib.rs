@@ -15,7 +15,7 @@
 //! | [`diff`] | which of two measurements is faster, and can that be said? |
 //! | [`machine`] | what does the machine itself do to the figures? |
 //! | [`budget`] | which rows of the chapter's table can be true together? |
-//! | [`witness`] | what the packets on loopback say of the same journeys |
+//! | [`packets`] | what the packets on loopback say of the same journeys |
 //! | [`forward`] | the same spans for a collector of the user's own |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
@@ -26,36 +26,28 @@
 mod arguments;
 pub mod budget;
 pub mod cli;
-pub mod collect;
 mod command;
 pub mod control;
-pub mod diff;
 mod durable;
 pub mod events;
 pub mod export;
-pub mod forward;
-pub mod machine;
-pub mod measure;
 pub mod options;
 mod outcome;
 mod print;
 pub mod report;
 pub mod running;
-mod series;
 pub mod slow_link;
 pub mod supervise;
-pub mod target;
 pub mod test_slot;
 pub mod traced;
 mod utc;
-pub mod witness;
 
 pub use browser;
 pub use journey;
+pub use measure::{self, TracedResponse, collect, diff, forward, machine, packets, target};
 pub use options::Options;
 pub use plan::{self, programs, recipe, workspace};
 pub use running::Lab;
 pub use slow_link::SlowLink;
 pub use stack::{binaries, certs, state};
 pub use test_slot::TestSlot;
-pub use traced::TracedResponse;

@@ -2,12 +2,14 @@
 //! measurements beside each other ([`diff`]).
 
 pub mod diff;
+pub mod packets;
 mod series;
 
 use std::fmt::Write as _;
 
 use journey::{Counts, Journey, Line, PartKind, Stage, lines};
 
+use crate::measure::machine::Machine;
 use crate::measure::overhead::Overhead;
 use crate::measure::{Measured, Series};
 
@@ -29,7 +31,7 @@ pub fn table(measured: &Measured) -> String {
         disappeared(&mut out, cold, warm);
     }
     if let Some(tap) = &measured.tap {
-        out.push_str(&crate::witness::table(tap));
+        out.push_str(&packets::table(tap));
     }
     let _ = writeln!(
         out,
@@ -40,11 +42,37 @@ pub fn table(measured: &Measured) -> String {
         measured.build,
         measured.memory_bytes as f64 / f64::from(1 << 20),
     );
-    let _ = writeln!(out, "{}", measured.machine.line());
+    let _ = writeln!(out, "{}", machine(&measured.machine));
     if let Some(overhead) = &measured.overhead {
         self::overhead(&mut out, overhead);
     }
     out
+}
+
+/// What the machine did meanwhile, in one sentence.
+fn machine(machine: &Machine) -> String {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let micro = |nanoseconds: u64| format!("{:.3} ms", nanoseconds as f64 / 1e6);
+    let mut line = format!(
+        "The machine: {} cores; a sleeper runs {} late (p99 {}), a spinning thread lost its core for {} \
+         of the time, {} at most",
+        machine.cores,
+        micro(machine.wake_late_p50_ns),
+        micro(machine.wake_late_p99_ns),
+        percent(machine.gaps_share),
+        micro(machine.longest_gap_ns),
+    );
+    if let (Some(others), Some(stolen), Some(waited)) =
+        (machine.others_share, machine.stolen_share, machine.waited_per_second)
+    {
+        line += &format!(
+            ";\nwhile measuring, other programs took {} of all cores, a hypervisor {}; the lab's programs \
+             waited {waited:.2} s for a core per second that they ran",
+            percent(others),
+            percent(stolen),
+        );
+    }
+    line + "."
 }
 
 /// What measuring costs, each figure with the interval that holds it with 95 %.

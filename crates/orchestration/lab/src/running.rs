@@ -14,7 +14,7 @@ use crate::certs::Certs;
 use crate::collect::Collector;
 use crate::options::Options;
 use crate::plan::{Plan, Role, Runs, Settings};
-use crate::target::{Target, TargetHop};
+use crate::target::{Flush, Target, TargetHop};
 use crate::test_slot::TestSlot;
 
 /// A stack that runs and is ready, and what measures it. Dropping it kills every program.
@@ -239,12 +239,15 @@ fn target(stack: &View) -> anyhow::Result<Target> {
         token: certs.token(&plan.host, &plan.user, hop::clock::now())?,
         known: hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect(),
     };
+    let flush = match resolver.admin.filter(|_| resolver.runs == Runs::Own) {
+        Some(admin) => Flush::Endpoint { admin, secret: stack.secret().clone() },
+        None => Flush::Command { words: stack.flush().to_vec(), path: plan::programs::search_path() },
+    };
     Ok(Target {
         browser,
-        resolver_admin: resolver.admin.filter(|_| resolver.runs == Runs::Own),
-        admin_secret: stack.secret().clone(),
-        resolver_flush: stack.flush().to_vec(),
+        flush,
         hops,
         network: "loopback".to_owned(),
+        build: stack::binaries::PROFILE.to_owned(),
     })
 }

@@ -22,49 +22,11 @@
 //! # }
 //! ```
 
-use std::ops::Deref;
-use std::time::Duration;
-
 use anyhow::Context as _;
-use journey::Journey;
+use browser::{BrowserThread, Request};
 
-use crate::collect::Collector;
-use crate::measure::{self, Measured, Series};
+use crate::measure::{self, Measured, Series, TracedResponse, traced};
 use crate::running::Lab;
-use crate::target::Target;
-use browser::{BrowserThread, Request, Response};
-
-/// How long the hops may take to report a finished journey, on a machine with much else to do.
-const SEAL_LIMIT: Duration = Duration::from_secs(10);
-
-/// A request's response and its journey, which is sealed. It is a [`Journey`] for everything that one is
-/// read for: `traced.hop("ingress").own()`.
-#[derive(Clone, Debug)]
-pub struct TracedResponse {
-    /// Status, headers and body.
-    pub response: Response,
-    /// Every hop that should report has.
-    pub journey: Journey,
-}
-
-impl TracedResponse {
-    /// The response's body, read as JSON.
-    ///
-    /// # Errors
-    /// It is none; the error shows it.
-    pub fn json(&self) -> anyhow::Result<serde_json::Value> {
-        let body = &self.response.body;
-        serde_json::from_slice(body).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(body)))
-    }
-}
-
-impl Deref for TracedResponse {
-    type Target = Journey;
-
-    fn deref(&self) -> &Journey {
-        &self.journey
-    }
-}
 
 impl Lab {
     /// Puts `quantity` of a product into the cart, as the chapter does, and waits for the journey. An
@@ -93,7 +55,7 @@ impl Lab {
     /// # Errors
     /// There was no response, or a hop did not report: the error names it.
     pub async fn send(&self, request: &Request) -> anyhow::Result<TracedResponse> {
-        self::send(self.browser()?, self.collector(), &self.target()?, request)
+        traced::send(self.browser()?, self.collector(), &self.target()?, request)
             .await
             .with_context(|| format!("logs: {}", self.folder().join("logs").display()))
     }
@@ -143,39 +105,4 @@ impl Lab {
         }
         self.browser.get().context("a browser that was just started")
     }
-}
-
-/// Sends a request, and waits until its journey is sealed.
-///
-/// # Errors
-/// As [`Lab::send`].
-pub(crate) async fn send(
-    browser: &BrowserThread,
-    collector: &Collector,
-    target: &Target,
-    request: &Request,
-) -> anyhow::Result<TracedResponse> {
-    anyhow::ensure!(
-        request.sampled,
-        "{} {}: there is no journey without `sampled`",
-        request.method,
-        request.path
-    );
-    let mut response = browser.send(request).await?;
-    let trace_id = response.trace_id;
-    collector.claim(trace_id);
-    collector.insert(std::mem::take(&mut response.spans));
-    let journey = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await;
-    collector.release(trace_id);
-    let journey = journey.with_context(|| format!("nothing is known of the journey {trace_id}"))?;
-    anyhow::ensure!(
-        journey.sealed(),
-        "{} {} was answered {}, but these hops reported nothing within {SEAL_LIMIT:?}: {}\n  what to do: \
-         see their logs; `reports = false` for a program that sends no spans",
-        request.method,
-        request.path,
-        response.status,
-        journey.silent.join(", "),
-    );
-    Ok(TracedResponse { response, journey })
 }

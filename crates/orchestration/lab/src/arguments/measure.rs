@@ -59,10 +59,10 @@ pub(crate) struct MeasureArguments {
 
 impl MeasureArguments {
     /// What the second witness shall do; paths become absolute, for a lab that runs elsewhere.
-    pub(crate) fn tap(&self) -> std::io::Result<Option<crate::witness::Options>> {
+    pub(crate) fn tap(&self) -> std::io::Result<Option<crate::packets::Options>> {
         let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
         let (pcap, keys) = (absolute(&self.pcap)?, absolute(&self.keys)?);
-        Ok(self.tap.then_some(crate::witness::Options { pcap, keys }))
+        Ok(self.tap.then_some(crate::packets::Options { pcap, keys }))
     }
 }
 

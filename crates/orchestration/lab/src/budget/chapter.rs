@@ -5,7 +5,7 @@
 use journey::Stage;
 use serde::Serialize;
 
-use super::Counted;
+use measure::round_trips::Counted;
 
 /// Does a row agree with the one that fixes the round-trip time?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

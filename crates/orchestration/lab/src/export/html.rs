@@ -48,7 +48,7 @@ pub fn write(measured: &Measured) -> String {
     }
     hops(&mut out, &measured.hops, &shown);
     if let Some(tap) = &measured.tap {
-        let table = crate::witness::table(tap);
+        let table = report::packets::table(tap);
         let _ = write!(
             out,
             "<section aria-labelledby=\"tap\">\n<h2 id=\"tap\">What the packets say</h2>\n\

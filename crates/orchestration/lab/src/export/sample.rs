@@ -5,7 +5,7 @@ use journey::{Anomaly, Counts, Journey, Part, PartKind, Quality, Stage, TraceId}
 use crate::measure::{Measured, SCHEMA, Series};
 use crate::target::TargetHop;
 
-pub(super) fn measured() -> Measured {
+pub(crate) fn measured() -> Measured {
     let series = |journeys: Vec<Journey>| Some(Series::of(journeys));
     Measured {
         schema: SCHEMA.to_owned(),
@@ -54,7 +54,7 @@ fn cold(trace: u8, unaccounted_ns: i64) -> Journey {
     )
 }
 
-fn warm(trace: u8) -> Journey {
+pub(crate) fn warm(trace: u8) -> Journey {
     let mut journey = cold(trace, 7);
     let before: u64 = journey.sum(is_setup);
     journey.parts.retain(|part| !is_setup(part));

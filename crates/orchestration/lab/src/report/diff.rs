@@ -73,3 +73,6 @@ fn line(out: &mut String, what: &str, kind: &str, of: &Comparison) {
     );
     let _ = writeln!(out, "{}", line.trim_end());
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use journey::{CountsShared, PartSummary, Row, Stage, Summary};
 
 use super::{counts, time};
 use crate::measure::Series;
-use crate::measure::open::{OpenLoop, Percentiles};
+use crate::measure::open_loop::{OpenLoop, Percentiles};
 
 /// The width of the column that says where the time went.
 const WHERE: usize = 44;

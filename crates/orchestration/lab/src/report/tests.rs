@@ -11,3 +11,9 @@ fn a_bar_shows_its_share_and_never_more_than_the_whole() {
     assert_eq!(bar(200, 100).chars().count(), BAR);
     assert_eq!(bar(1, 0), "");
 }
+
+#[test]
+fn the_machine_is_told_in_cores_and_waits() {
+    let line = machine(&Machine { cores: 2, ..Machine::default() });
+    assert!(line.contains("2 cores"), "{line}");
+}

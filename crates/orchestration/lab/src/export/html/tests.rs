@@ -40,7 +40,7 @@ fn every_part_of_the_shown_journeys_has_a_row_and_a_bar() {
 fn what_the_second_witness_saw_is_shown_where_there_was_one() {
     let mut measured = sample::measured();
     assert!(!write(&measured).contains("What the packets say"));
-    measured.tap = Some(crate::witness::Tap { packets: 123, ..Default::default() });
+    measured.tap = Some(measure::packets::Tap { packets: 123, ..Default::default() });
     assert!(write(&measured).contains("Second witness: 123 packets"));
 }
 

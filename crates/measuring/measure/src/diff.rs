@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use journey::{Change, Comparison, Row, compare};
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{Measured, SCHEMA, Series};
+use crate::measured::{Measured, SCHEMA};
+use crate::series::Series;
 
 /// The form in which a comparison is written, with its version.
 pub const FORM: &str = "journey-diff/1";

@@ -6,17 +6,17 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use browser::BROWSER;
 use bytes::{Bytes, BytesMut};
 use hop::telemetry::{Exporter, SendError};
 use journey::Span;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
-
-use browser::BROWSER;
 
 /// So many spans wait at most, some 50 MB.
 const CAPACITY: usize = 100_000;
@@ -131,7 +131,7 @@ impl Forward {
     }
 
     /// Sends what is left, waits for that three seconds at most, and says what was lost on the way.
-    pub(crate) async fn finish(&self) {
+    pub async fn finish(&self) {
         let everything = async {
             loop {
                 let attempted = self.0.attempted.notified();
@@ -154,7 +154,7 @@ impl Forward {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queue.lock()
     }
 
     fn lose(&self, spans: usize) {

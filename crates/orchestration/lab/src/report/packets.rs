@@ -1,16 +1,16 @@
-//! Both witnesses side by side, for people.
+//! What programs say and what packets say, side by side, for people.
 
 use std::fmt::Write as _;
 
 use tap::compare::{Compared, HopCompared, LegCompared};
 
-use super::Tap;
+use measure::packets::Tap;
 
 /// The width of the column that names a leg or a program.
 const WHO: usize = 40;
 
 /// What the tap saw, and where it disagrees with the programs.
-pub(crate) fn table(tap: &Tap) -> String {
+pub fn table(tap: &Tap) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,

@@ -1,5 +1,6 @@
-//! What is measured: the running stack as the browser and the report need to know it.
+//! What is measured: the running stack as the browser, the runs and the report need to know it.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use hop::admin::Secret;
@@ -32,19 +33,41 @@ pub struct TargetHop {
 pub struct Target {
     /// Where the browser sends its requests, and whom it believes.
     pub browser: browser::Config,
-    /// The resolver's admin endpoint, for `POST /flush`; `None` when another program plays it.
-    pub resolver_admin: Option<SocketAddr>,
-    /// What admin requests that change something have to know.
-    pub admin_secret: Secret,
-    /// The command that empties another program's cache, its words; none for ours.
-    pub resolver_flush: Vec<String>,
+    /// How the resolver's cache is emptied.
+    pub flush: Flush,
     /// Everything that runs.
     pub hops: Vec<TargetHop>,
     /// `loopback`.
     pub network: String,
+    /// `debug` or `release`: how the programs were built.
+    pub build: String,
+}
+
+/// How a resolver's cache is emptied.
+#[derive(Clone, Debug)]
+pub enum Flush {
+    /// Ours has an endpoint for it.
+    Endpoint {
+        /// Its admin address, for `POST /flush`.
+        admin: SocketAddr,
+        /// What requests that change something have to know.
+        secret: Secret,
+    },
+    /// A foreign one has a command.
+    Command {
+        /// The program and its arguments; none where the resolver has no such command and keeps its cache.
+        words: Vec<String>,
+        /// Where programs are looked for, in the form of `PATH`.
+        path: OsString,
+    },
 }
 
 impl Target {
+    /// The processes that the lab started.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        self.hops.iter().filter_map(|hop| hop.pid)
+    }
+
     /// Who listens where and who reports, for joining spans.
     pub fn roster(&self) -> Roster {
         let mut roster = Roster::default();

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 
 /// What a process group takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Resident memory in bytes, pages shared with others included.
-    pub(crate) resident: u64,
+    pub resident: u64,
     /// CPU time in seconds, of user and kernel.
-    pub(crate) cpu: f64,
+    pub cpu: f64,
 }
 
 /// The kernel counts CPU time in these; every Linux that runs Rust has 100 per second (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Every process group's usage, by its leader's pid. Empty where there is no /proc.
-pub(crate) fn groups() -> HashMap<u32, Usage> {
+pub fn groups() -> HashMap<u32, Usage> {
     let mut groups: HashMap<u32, Usage> = HashMap::new();
     for pid in numbers("/proc") {
         let Some((group, cpu)) =
@@ -92,28 +92,4 @@ fn resident(status: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_parentheses_does_not_confuse() {
-        let text = "42 (a) (b c)) S 1 77 77 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 2 3";
-        assert_eq!(stat(text), Some((77, 2.0)));
-        assert_eq!(stat("nonsense"), None);
-    }
-
-    #[test]
-    fn this_process_runs() {
-        let before = this_process();
-        let sum = (0..5_000_000_u64).fold(0_u64, |sum, n| sum.wrapping_add(std::hint::black_box(n)));
-        assert!(this_process().ran_ns > before.ran_ns, "{before:?} {sum}");
-        assert_eq!(scheduled(&[]), Scheduled::default());
-    }
-
-    #[test]
-    fn this_process_takes_memory() {
-        let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
-        assert!(resident(&status).expect("a size") > 1 << 20);
-        assert!(groups().values().any(|usage| usage.resident > 1 << 20));
-    }
-}
+mod tests;

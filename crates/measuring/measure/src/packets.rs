@@ -1,10 +1,9 @@
-//! The second witness: packets on loopback beside what the programs say (`lab measure --tap`).
-
-mod table;
+//! Packets on loopback beside what the programs say of the same journeys (`lab measure --tap`).
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use journey::{Anomaly, TraceId};
 use serde::{Deserialize, Serialize};
 use tap::compare::{Compared, HopCompared, compare};
@@ -12,13 +11,11 @@ use tap::filter::LabAddresses;
 use tap::reported::ReportedStamps;
 use tap::{Capture, Lost, Streams};
 
-pub(crate) use table::table;
-
 use crate::collect::Collector;
-use crate::measure::{Measured, Series};
+use crate::series::Series;
 use crate::target::Target;
 
-/// The witness' name where it has something to say of a journey.
+/// The capture's name where it has something to say of a journey.
 const TAP: &str = "tap";
 
 /// What to capture, and where to put it.
@@ -43,10 +40,10 @@ pub struct Tap {
     /// How many of those began before the capture. Their bytes are counted from where most of the
     /// programs' stamps say; their times are the packets' own all the same.
     pub anchored: usize,
-    /// Cold journeys, by both witnesses.
+    /// Cold journeys, by stamps and by packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold: Option<Compared>,
-    /// Warm journeys, by both witnesses.
+    /// Warm journeys, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<Compared>,
 }
@@ -63,63 +60,64 @@ impl Tap {
     }
 }
 
-/// A capture that goes on while journeys are made.
-pub(crate) struct Watch {
+/// A capture that goes on while requests are sent.
+pub(crate) struct PacketWatch {
     capture: Option<Capture>,
     own: LabAddresses,
     roster: journey::Roster,
     collector: Collector,
 }
 
-impl Watch {
-    /// Begins to capture, and to keep what the programs say.
+impl PacketWatch {
+    /// Begins to capture, and to keep what the programs report.
     ///
     /// # Errors
     /// The process may not capture, or the file cannot be made.
     pub(crate) fn begin(target: &Target, collector: &Collector, options: &Options) -> anyhow::Result<Self> {
         let own: LabAddresses = target.hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect();
         let capture = Capture::start(own.clone(), options.pcap.as_deref())?;
-        collector.listen_in();
+        collector.keep_reported();
         let (roster, collector) = (target.roster(), collector.clone());
-        Ok(Watch { capture: Some(capture), own, roster, collector })
+        Ok(PacketWatch { capture: Some(capture), own, roster, collector })
     }
 
-    /// Ends the capture and adds what came of it; takes a moment, until the last packets are here.
+    /// Ends the capture and compares; journeys in whose time packets were lost are flagged. Takes a moment, until the
+    /// last packets are here.
     ///
     /// # Errors
     /// The capture failed meanwhile.
-    pub(crate) fn end(mut self, measured: &mut Measured) -> anyhow::Result<()> {
-        let Some(capture) = self.capture.take() else { return Ok(()) };
+    pub(crate) fn end(mut self, cold: &mut Option<Series>, warm: &mut Option<Series>) -> anyhow::Result<Tap> {
+        let capture = self.capture.take().context("a capture ends once")?;
         let taken = capture.stop()?;
-        let reported = self.collector.heard();
+        let reported = self.collector.take_reported();
         let mut streams = Streams::new(&taken.packets, &self.own);
-        streams.anchor(reported.iter().flat_map(|said| &said.stamps).map(|entry| &entry.stamp));
+        streams.anchor(reported.iter().flat_map(|journey| &journey.stamps).map(|entry| &entry.stamp));
         let (flows, anchored) = streams.counts();
         let compared = |series: &Option<Series>| {
             let series = series.as_ref()?;
             let traces: HashSet<TraceId> = series.journeys.iter().map(|journey| journey.trace_id).collect();
-            let of_series = reported.iter().filter(|said| traces.contains(&said.trace_id));
+            let of_series = reported.iter().filter(|journey| traces.contains(&journey.trace_id));
             let of_series: Vec<ReportedStamps> = of_series.cloned().collect();
             Some(compare(&of_series, &streams, &self.roster))
         };
-        measured.tap = Some(Tap {
+        let tap = Tap {
             packets: taken.seen,
             lost: taken.lost.iter().map(|lost| lost.packets).sum(),
             flows,
             anchored,
-            cold: compared(&measured.cold),
-            warm: compared(&measured.warm),
-        });
-        for series in measured.cold.iter_mut().chain(&mut measured.warm) {
+            cold: compared(cold),
+            warm: compared(warm),
+        };
+        for series in cold.iter_mut().chain(warm) {
             mark(series, &taken.lost);
         }
-        Ok(())
+        Ok(tap)
     }
 }
 
-impl Drop for Watch {
+impl Drop for PacketWatch {
     fn drop(&mut self) {
-        self.collector.heard();
+        self.collector.take_reported();
     }
 }
 

@@ -7,16 +7,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use browser::{Browser, Request};
 use hop::clock;
 use hop::pace::Pacer;
 use journey::median_interval;
 use serde::{Deserialize, Serialize};
 
-use super::created;
-use crate::collect::Collector;
-use crate::supervise::usage;
-use crate::target::Target;
-use browser::{Browser, Request};
+use crate::job::{Job, created};
+use crate::usage;
 
 /// How many pairs of stretches: the 95 % interval of a median of 20 goes from the 6th to the 15th.
 const PAIRS: usize = 20;
@@ -62,7 +60,7 @@ pub struct Overhead {
 }
 
 /// How many requests a measurement of `count` journeys makes for this in addition.
-pub(super) fn requests(count: usize) -> usize {
+pub(crate) fn requests(count: usize) -> usize {
     stretch(count) * PAIRS * 2
 }
 
@@ -83,22 +81,18 @@ struct Stretch {
 ///
 /// # Errors
 /// A request that gets no response, or a response other than 201.
-pub(super) async fn measure(
+pub(crate) async fn measure(
+    job: &Job<'_>,
     browser: &mut Browser,
-    target: &Target,
-    collector: &Collector,
-    request: &Request,
-    count: usize,
     progress: &mut impl FnMut(usize),
 ) -> anyhow::Result<Overhead> {
-    let requests = stretch(count);
-    let pids: Vec<u32> = target.hops.iter().filter_map(|hop| hop.pid).collect();
+    let requests = stretch(job.options.count);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for pair in 0..PAIRS {
         for sampled in [pair % 2 == 0, pair % 2 == 1] {
-            let request = Request { sampled, ..request.clone() };
-            let made = run(browser, &pids, collector, &request, requests, progress).await?;
-            if sampled { with.push(made) } else { without.push(made) }
+            let request = Request { sampled, ..job.request.clone() };
+            let stretch = run(job, browser, &request, requests, progress).await?;
+            if sampled { with.push(stretch) } else { without.push(stretch) }
         }
     }
     let cost = |of: fn(&Stretch) -> f64| cost(&without, &with, of);
@@ -112,25 +106,25 @@ pub(super) async fn measure(
 }
 
 async fn run(
+    job: &Job<'_>,
     browser: &mut Browser,
-    pids: &[u32],
-    collector: &Collector,
     request: &Request,
     requests: usize,
     progress: &mut impl FnMut(usize),
 ) -> anyhow::Result<Stretch> {
-    let (hops, lab) = (usage::scheduled(pids), usage::this_process());
+    let pids: Vec<u32> = job.target.pids().collect();
+    let (hops, lab) = (usage::scheduled(&pids), usage::this_process());
     let mut totals = Vec::with_capacity(requests);
     for _ in 0..requests {
         let response = created(browser.send(request).await?, request)?;
         totals.push(response.total_ns);
         if request.sampled {
-            collector.insert(response.spans);
+            job.collector.insert(response.spans);
         }
         progress(1);
     }
     pass(clock::monotonic() + SETTLE).await?;
-    let (hops_after, lab_after) = (usage::scheduled(pids), usage::this_process());
+    let (hops_after, lab_after) = (usage::scheduled(&pids), usage::this_process());
     let each = |before: u64, after: u64| after.saturating_sub(before) as f64 / requests as f64;
     totals.sort_unstable();
     Ok(Stretch {

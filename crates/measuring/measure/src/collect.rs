@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use journey::semconv::attribute;
 use journey::{Index, Journey, Kind, Roster, Span, TraceId, assemble};
+use parking_lot::{Mutex, MutexGuard};
 use tap::reported::ReportedStamps;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -57,8 +58,8 @@ struct Store {
     /// Requests from outside, in the order in which their first hop reported them; the newest, if nobody asks.
     outside: VecDeque<Outside>,
     next_sweep: usize,
-    /// What was said of each journey that was put together, while someone compares it.
-    heard: Option<Vec<ReportedStamps>>,
+    /// What was reported of each journey that was put together, while it is compared with packets.
+    reported: Option<Vec<ReportedStamps>>,
 }
 
 impl Collector {
@@ -91,7 +92,7 @@ impl Collector {
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.store.lock()
     }
 
     /// Where spans are passed on to, if anywhere.
@@ -140,20 +141,20 @@ impl Collector {
     pub fn release(&self, trace_id: TraceId) {
         let mut store = self.store();
         store.ours.remove(&trace_id);
-        let Store { index, heard, .. } = &mut *store;
-        if let Some(heard) = heard {
-            heard.push(ReportedStamps::of(trace_id, &index.joined(trace_id)));
+        let Store { index, reported, .. } = &mut *store;
+        if let Some(reported) = reported {
+            reported.push(ReportedStamps::of(trace_id, &index.joined(trace_id)));
         }
     }
 
-    /// From now on, keeps what was said of each journey when it is [released](Collector::release).
-    pub(crate) fn listen_in(&self) {
-        self.store().heard = Some(Vec::new());
+    /// From now on, keeps what was reported of each journey when it is [released](Collector::release).
+    pub(crate) fn keep_reported(&self) {
+        self.store().reported = Some(Vec::new());
     }
 
     /// What was kept; keeps nothing more.
-    pub(crate) fn heard(&self) -> Vec<ReportedStamps> {
-        self.store().heard.take().unwrap_or_default()
+    pub(crate) fn take_reported(&self) -> Vec<ReportedStamps> {
+        self.store().reported.take().unwrap_or_default()
     }
 
     /// A journey as far as it is known now.

@@ -1,0 +1,40 @@
+//! What every request of a measurement needs, and what it has to come to: anything but 201 ends the measurement.
+
+use browser::{Browser, Request, Response};
+use journey::TraceId;
+
+use crate::collect::Collector;
+use crate::options::Options;
+use crate::target::Target;
+
+/// A measurement that is under way.
+pub(crate) struct Job<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) collector: &'a Collector,
+    pub(crate) options: &'a Options,
+    /// The same each time.
+    pub(crate) request: Request,
+}
+
+impl Job<'_> {
+    /// Sends the request, gives its spans to the collector, and says under which name they are there.
+    pub(crate) async fn send(&self, browser: &mut Browser) -> anyhow::Result<TraceId> {
+        let response = created(browser.send(&self.request).await?, &self.request)?;
+        self.collector.claim(response.trace_id);
+        self.collector.insert(response.spans);
+        Ok(response.trace_id)
+    }
+}
+
+/// The response, if it is the one that was hoped for.
+pub(crate) fn created(response: Response, request: &Request) -> anyhow::Result<Response> {
+    anyhow::ensure!(
+        response.status == hyper::StatusCode::CREATED,
+        "{} {} was answered {}: {}",
+        request.method,
+        request.path,
+        response.status,
+        String::from_utf8_lossy(&response.body)
+    );
+    Ok(response)
+}

@@ -1,0 +1,74 @@
+//! What came of requests that were sent at their times: how the rate was kept, and how long they took.
+
+use journey::Histogram;
+use serde::{Deserialize, Serialize};
+
+/// Below this share of the rate that was wanted, the report says that the stack does not keep up.
+const KEPT_UP: f64 = 0.95;
+
+/// Percentiles, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Half of all are at most this.
+    pub p50_ns: u64,
+    /// Nine in ten.
+    pub p90_ns: u64,
+    /// Ninety-nine in a hundred.
+    pub p99_ns: u64,
+    /// Nine hundred and ninety-nine in a thousand.
+    pub p999_ns: u64,
+    /// All.
+    pub max_ns: u64,
+}
+
+impl From<&Histogram> for Percentiles {
+    fn from(histogram: &Histogram) -> Self {
+        let at = |percent| histogram.percentile(percent);
+        Percentiles {
+            p50_ns: at(50.0),
+            p90_ns: at(90.0),
+            p99_ns: at(99.0),
+            p999_ns: at(99.9),
+            max_ns: histogram.max(),
+        }
+    }
+}
+
+/// How a rate was kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenLoop {
+    /// Requests per second that were asked for.
+    pub wanted_per_second: f64,
+    /// Requests per second that were answered as hoped, from the first one's time to the last one's answer
+    /// (or to the end of the schedule, if that is later).
+    pub achieved_per_second: f64,
+    /// Over so many connections, one request at a time on each.
+    pub connections: usize,
+    /// How many requests were begun.
+    pub sent: usize,
+    /// How many of them were answered as hoped.
+    pub answered: usize,
+    /// How many were not, and what the first of those got.
+    pub failed: usize,
+    /// The first failure; absent when there is none.
+    pub first_failure: Option<String>,
+    /// The most requests that were under way at once.
+    pub most_at_once: usize,
+    /// The most requests that waited for a connection at once.
+    pub most_waiting: usize,
+    /// From the time at which each request was due to its last byte: what a user would see.
+    pub response: Percentiles,
+    /// From the time at which the browser began to its last byte: what a closed loop would report.
+    pub service: Percentiles,
+    /// How much later than due the pacing thread itself was: the generator's own error.
+    pub pacing: Percentiles,
+    /// Why it ended before its time; absent when it did not.
+    pub stopped: Option<String>,
+}
+
+impl OpenLoop {
+    /// Was the rate that was wanted achieved?
+    pub fn kept_up(&self) -> bool {
+        self.stopped.is_none() && self.achieved_per_second >= KEPT_UP * self.wanted_per_second
+    }
+}

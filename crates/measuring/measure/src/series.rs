@@ -1,0 +1,60 @@
+//! Many journeys of one kind, and statistical budgets over them.
+//!
+//! ```
+//!
+
+use std::time::Duration;
+
+use journey::{Flagged, Journey, Quantile, Summary, Tally};
+use serde::{Deserialize, Serialize};
+
+use crate::open_loop::OpenLoop;
+
+/// Journeys of one kind.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Series {
+    /// Over all of them; absent when none could be used.
+    pub summary: Option<Summary>,
+    /// Journeys that are in no figure, the first hundred of them, and why.
+    pub flagged: Vec<Flagged>,
+    /// With a rate: how it was kept, and what all requests took, recorded or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_loop: Option<OpenLoop>,
+    /// In the order in which they were made: each of them, or as many as were to be kept, evenly spread.
+    pub journeys: Vec<Journey>,
+}
+
+impl Series {
+    /// Sums journeys up, all of which are kept.
+    pub fn of(journeys: Vec<Journey>) -> Series {
+        let mut tally = Tally::default();
+        journeys.iter().for_each(|journey| tally.add(journey));
+        let (summary, flagged) = (tally.summary(&journeys), tally.flagged().to_vec());
+        Series { summary, flagged, open_loop: None, journeys }
+    }
+
+    /// The journeys that count: sealed, and nothing about them was strange.
+    pub fn clean(&self) -> impl Iterator<Item = &Journey> {
+        self.journeys.iter().filter(|journey| journey.clean())
+    }
+
+    /// A percentile of what `of` reads from each journey that counts, with its confidence interval.
+    pub fn quantile(&self, percent: f64, of: impl Fn(&Journey) -> Duration) -> Quantile {
+        Quantile::of(self.clean().map(of), percent)
+    }
+
+    /// The median.
+    pub fn p50(&self, of: impl Fn(&Journey) -> Duration) -> Quantile {
+        self.quantile(50.0, of)
+    }
+
+    /// What nine in ten journeys do not exceed.
+    pub fn p90(&self, of: impl Fn(&Journey) -> Duration) -> Quantile {
+        self.quantile(90.0, of)
+    }
+
+    /// What ninety-nine in a hundred journeys do not exceed.
+    pub fn p99(&self, of: impl Fn(&Journey) -> Duration) -> Quantile {
+        self.quantile(99.0, of)
+    }
+}
