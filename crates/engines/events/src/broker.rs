@@ -1,7 +1,6 @@
 //! What all connections share: the topics, the appender, the producer ids, the memory budget.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::appender::{Appender, Ended};
 use crate::config::Advertised;
+use crate::files;
 use crate::limits::BUDGET;
 use crate::retention::Retention;
 use crate::topics::Topics;
@@ -118,12 +118,8 @@ fn next_run(data: &Path, topics: &Topics) -> anyhow::Result<i32> {
         }),
     };
     let write = || {
-        let temporary = data.join("runs.new");
-        let mut file = File::create(&temporary)?;
-        writeln!(file, "{}", runs + 1)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        File::open(data)?.sync_all()
+        files::replace(&path, format!("{}\n", runs + 1).as_bytes())?;
+        files::sync_folder(data)
     };
     write().with_context(|| format!("write {}", path.display()))?;
     Ok(runs + 1)

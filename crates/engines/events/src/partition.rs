@@ -18,7 +18,6 @@
 mod acknowledged;
 mod append;
 mod checkpoint;
-mod disk;
 mod index;
 mod producers;
 mod read;
@@ -46,7 +45,6 @@ use segment::Segment;
 use start::Start;
 use writer::Writer;
 
-pub(crate) use disk::sync_folder;
 pub use index::Newest;
 pub use writer::Rejected;
 

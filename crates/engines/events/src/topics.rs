@@ -20,8 +20,9 @@ use anyhow::Context as _;
 use kafka_protocol::ResponseError;
 use parking_lot::RwLock;
 
+use crate::files::sync_folder;
 use crate::limits::MAX_PARTITIONS;
-use crate::partition::{Partition, sync_folder};
+use crate::partition::Partition;
 use crate::retention::Retention;
 
 /// The longest topic name (Kafka's own rule).

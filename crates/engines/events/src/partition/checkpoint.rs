@@ -10,11 +10,13 @@
 //! Everything in them can be found again: whoever finds one missing or damaged scans the segments
 //! instead. Both begin with a mark and end with the CRC-32C of all before it; numbers are big-endian.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use bytes::{Buf, BufMut as _};
+
+use crate::files;
 
 use super::index::SparseIndex;
 use super::producers::Producers;
@@ -67,14 +69,10 @@ pub(super) fn load_producers(segment: &Segment) -> Option<Producers> {
     Producers::decode(&mut body).filter(|_| body.is_empty())
 }
 
-/// Under its final name whole and on the disk, or not at all.
+/// Writes a file that ends with the checksum of all before.
 fn write(path: &Path, mut bytes: Vec<u8>) -> io::Result<()> {
     bytes.put_u32(crc32c::crc32c(&bytes));
-    let temporary = path.with_added_extension("new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
+    files::replace(path, &bytes)
 }
 
 fn checked<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {

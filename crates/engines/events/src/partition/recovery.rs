@@ -15,11 +15,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::batch::{BatchHeader, HEADER};
+use crate::files::sync_folder;
 use crate::limits::MAX_BATCH;
 
 use super::acknowledged::Acknowledged;
 use super::checkpoint;
-use super::disk::sync_folder;
 use super::producers::Producers;
 use super::segment::{Segment, file_name};
 use super::start::Start;

@@ -17,7 +17,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::disk::sync_folder;
+use crate::files::sync_folder;
+
 use super::segment::Segment;
 use super::{Partition, checkpoint};
 

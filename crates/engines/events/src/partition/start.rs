@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::disk::sync_folder;
+use crate::files;
 
 /// The offset of the first record that may be read, in a file of its own.
 ///
@@ -22,11 +22,8 @@ impl Start {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join("start");
         if !path.exists() {
-            let temporary = folder.join("start-new");
-            fs::write(&temporary, line(0))?;
-            File::open(&temporary)?.sync_all()?;
-            fs::rename(temporary, &path)?;
-            sync_folder(folder)?;
+            files::replace(&path, line(0).as_bytes())?;
+            files::sync_folder(folder)?;
         }
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         let text = fs::read_to_string(&path)?;

@@ -13,7 +13,7 @@ use crate::client::name;
 use crate::engines::did_not_run;
 use crate::process::Events;
 
-/// sarama asks five times whatever the error, two seconds apart; the others once. A client that waits for ever is
+/// sarama tries five times whatever the error, two seconds apart; the others once. A client that waits for ever is
 /// told apart from these.
 const LIMIT: Duration = Duration::from_secs(50);
 
@@ -62,14 +62,19 @@ async fn every_client_fails_at_once_when_it_wants_a_group_or_a_transaction() {
         (&go, &["sarama", "group", &address], incompatible),
         (&go, &["sarama", "transaction", &address], "failed: kafka server: The client is not authorized"),
     ];
+    let (mut groups, mut transactions) = (false, false);
     for (program, arguments, expected) in cases {
         match said(program, arguments) {
-            Ok(text) => assert!(text.contains(expected), "{program} {arguments:?}: {text}"),
+            Ok(text) => {
+                assert!(text.contains(expected), "{program} {arguments:?}: {text}");
+                let of_transactions = arguments.contains(&"transaction");
+                (groups, transactions) = (groups || !of_transactions, transactions || of_transactions);
+            }
             Err(why) => did_not_run(&format!("{program} {arguments:?}"), &why),
         }
     }
     let said = events.said();
-    assert!(said.contains("consumer groups are not supported by this broker"), "{said}");
-    assert!(said.contains("transactions are not supported by this broker"), "{said}");
+    assert!(!groups || said.contains("consumer groups are not supported by this broker"), "{said}");
+    assert!(!transactions || said.contains("transactions are not supported by this broker"), "{said}");
     assert!(said.matches("a client was refused").count() <= 20, "one line for many requests: {said}");
 }

@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use crate::files::{self, sync_folder};
 use crate::limits::MAX_ASIDE;
 use crate::partition::acknowledged::Known;
-use crate::partition::disk::sync_folder;
 use crate::partition::segment::Segment;
 
 use super::tail::{Tail, most_records};
@@ -161,10 +161,7 @@ impl Unsound<'_> {
         // A segment of which nothing is left goes, and its own gap with it.
         let from = if self.position() == 0 { gap(self.segment) } else { None };
         let text = format!("{:020}\n", from.unwrap_or(self.offset()));
-        let temporary = next.gap_file().with_added_extension("new");
-        fs::write(&temporary, text)?;
-        File::open(&temporary)?.sync_all()?;
-        fs::rename(&temporary, next.gap_file())?;
+        files::replace(&next.gap_file(), text.as_bytes())?;
         if let Some(rest) = rest {
             let temporary = next.path.with_added_extension("new");
             copy(self.file, rest, self.length, &temporary)?;
