@@ -9,7 +9,6 @@
 
 use std::time::{Duration, Instant};
 
-/// How to choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Policy {
     /// The fewest requests in progress; among equals, in turn
@@ -88,7 +87,6 @@ impl PeakEwma {
     /// What is older than this counts for a third.
     const TIME: Duration = Duration::from_secs(10);
 
-    /// Takes a sample.
     pub fn observe(&mut self, latency: Duration, now: Instant) {
         let sample = latency.as_nanos() as f64;
         let faded = self.fade(now);

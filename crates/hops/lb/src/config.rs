@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hop::http::server::Limits;
-use hop::http::settings::{ClientSettings, ServerSettings};
+use hop::http::settings::{ClientSettings, ServerSettings, path};
 use hop::settings::{milliseconds, number};
-use hyper::http::uri::PathAndQuery;
 
 use crate::balance::Policy;
 
@@ -123,11 +122,6 @@ pub struct RetrySettings {
     /// Retries allowed per second besides
     #[arg(long, env = "RETRY_PER_SECOND", value_name = "N", default_value_t = 10)]
     pub retry_per_second: u32,
-}
-
-fn path(text: &str) -> Result<String, String> {
-    let is_path = text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
-    is_path.then(|| text.to_owned()).ok_or_else(|| "expected a path such as /healthz".to_owned())
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@ use crate::upstreams::{Lease, Upstreams};
 /// sent again. Larger ones stream through; once a byte of them was taken, they are sent once.
 const REPLAYABLE: u64 = 64 << 10;
 
-/// What a request needs.
 pub struct Forwarder {
     name: Arc<str>,
     upstreams: Arc<Upstreams>,
@@ -89,7 +88,7 @@ impl Forwarder {
         // 4. Pass the response back, without what concerned the connection to the upstream.
         let (head, body) = back.response(response, &lease.address().to_string())?.into_parts();
         // The permit is the exchange's with the upstream, not the reader's.
-        let contested = lease.contested();
+        let contested = lease.claim.contested();
         Ok(Response::from_parts(head, read_ahead(body, self.min_rate, contested, lease).await))
     }
 
@@ -104,7 +103,7 @@ impl Forwarder {
         let mut avoid = Vec::new();
         let mut lease = self.upstreams.pick(&avoid).ok_or_else(no_upstream)?;
         for resent in 0_u32.. {
-            lease.permit(exchange).await;
+            lease.claim.permit(exchange).await;
             let request = Request::from_parts(head.clone(), body.body());
             let begun = clock::monotonic();
             let outcome = self.client.send(lease.address(), request, exchange).await;

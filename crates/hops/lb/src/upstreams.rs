@@ -6,12 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hop::clock;
-use hop::http::Exchange;
-use hop::http::forward::permits::Permits;
-use hop::http::forward::read_ahead::Contested;
+use hop::http::forward::permits::{Claim, Permits};
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::balance::{Candidate, PeakEwma, Policy, choose};
 use crate::config::{HealthSettings, Settings};
@@ -24,9 +21,8 @@ const FAILURE: Duration = Duration::from_secs(1);
 pub struct Upstream {
     address: SocketAddr,
     settings: HealthSettings,
-    /// Requests that chose it: waiting for a permit, or in progress up to the response's last byte.
-    active: AtomicUsize,
-    permits: Permits,
+    /// For requests up to the response's last byte.
+    permits: Arc<Permits>,
     known: Mutex<Known>,
 }
 
@@ -91,13 +87,12 @@ impl Upstream {
         let known = self.known.lock();
         Candidate {
             usable: known.health.is_up() && !avoid.contains(&self.address),
-            active: self.active.load(Ordering::Relaxed),
+            active: self.permits.claims(),
             latency: known.latency.value(clock::monotonic()),
         }
     }
 }
 
-/// All servers behind this balancer.
 pub struct Upstreams {
     all: Vec<Arc<Upstream>>,
     policy: Policy,
@@ -111,7 +106,6 @@ impl Upstreams {
             Arc::new(Upstream {
                 address: *address,
                 settings: settings.health.clone(),
-                active: AtomicUsize::new(0),
                 permits: Permits::new(settings.upstream_requests),
                 known: Mutex::default(),
             })
@@ -139,8 +133,7 @@ impl Upstreams {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let index = choose(self.policy, &candidates, turn, rand::random())?;
         let upstream = Arc::clone(&self.all[index]);
-        upstream.active.fetch_add(1, Ordering::Relaxed);
-        Some(Lease { upstream, permit: None })
+        Some(Lease { claim: upstream.permits.claim(), upstream })
     }
 
     /// What the admin endpoint shows.
@@ -151,7 +144,7 @@ impl Upstreams {
             json!({
                 "address": upstream.address,
                 "healthy": upstream.is_up(),
-                "active": upstream.active.load(Ordering::Relaxed),
+                "active": upstream.permits.claims(),
                 "latency_ms": (latency / 1e3).round() / 1e3,
             })
         };
@@ -159,22 +152,10 @@ impl Upstreams {
     }
 }
 
-/// One request's part in an upstream; it counts until this is dropped.
+/// An upstream for one request, among whose requests this one counts until the lease is dropped.
 pub struct Lease {
     upstream: Arc<Upstream>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Lease {
-    /// Where requests that wait for a permit of this upstream call.
-    pub fn contested(&self) -> Contested {
-        self.upstream.permits.contested()
-    }
-
-    /// Waits until the upstream may get this request.
-    pub async fn permit(&mut self, exchange: &Exchange) {
-        self.permit = self.upstream.permits.acquire(exchange).await;
-    }
+    pub claim: Claim,
 }
 
 impl std::ops::Deref for Lease {
@@ -182,11 +163,5 @@ impl std::ops::Deref for Lease {
 
     fn deref(&self) -> &Upstream {
         &self.upstream
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.upstream.active.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,8 @@
 //! | module | answers |
 //! |---|---|
 //! | `hybrid` | how do two key exchanges become one? |
+//! | `acceptor` | when does which part of a server's handshake pass? |
+//! | `certificates` | how is a certificate replaced while connections run? |
 //! | [`pem`] | what is in certificate and key files? |
 //! | `server` | what does an HTTPS server offer? |
 //! | [`negotiated`] | what did a handshake agree on? |
@@ -12,11 +14,15 @@
 
 use rustls::crypto::{CryptoProvider, ring};
 
+mod acceptor;
+mod certificates;
 mod hybrid;
 pub mod negotiated;
 pub mod pem;
 mod server;
 
+pub use acceptor::accept;
+pub use certificates::Certificates;
 pub use hybrid::{CLIENT_SHARE, SERVER_SHARE, X25519MLKEM768};
 pub use server::server_config;
 

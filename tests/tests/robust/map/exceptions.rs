@@ -18,8 +18,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("layout", "lab", "not yet"),
     ("layout", "measure", "not yet"),
     ("layout", "tap", "not yet"),
-    ("lines of a file", "crates/base/hop/src/http/exchange.rs", "not yet"),
-    ("lines of a hop", "lb", "not yet"),
     ("words", "journey", "not yet"),
     ("words", "lab", "not yet"),
     ("words", "tap", "not yet"),

@@ -3,23 +3,22 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::HeaderMap;
 use journey::semconv::attribute;
 use journey::{Kind, PartKind, Span, SpanId, TraceId, Traceparent, Value};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
-use super::{Fault, forward};
-use crate::stamped::{Mark, Side, Stamped, Stamps};
+use super::Fault;
+use crate::stamped::{Mark, Stamps};
 use crate::{Telemetry, clock, trace};
 
 mod context;
 mod timing;
 
+pub use timing::SERVER_TIMING;
+
 use context::Context;
 use timing::Timing;
-
-/// The header that shows each hop in `curl -i` and in a browser's developer tools (W3C Server Timing).
-pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 tokio::task_local! {
     static CURRENT: Exchange;
@@ -59,33 +58,34 @@ struct State {
 }
 
 impl Exchange {
-    /// Begins an exchange for a request whose head has just been read.
-    pub fn begin(telemetry: &Telemetry, headers: &HeaderMap, name: String, stamps: Stamps) -> Self {
+    /// Begins an exchange for a request whose head has just been read; `name` of the SERVER span is made only if the
+    /// request is recorded.
+    pub fn begin(
+        telemetry: &Telemetry,
+        headers: &HeaderMap,
+        name: impl FnOnce() -> String,
+        stamps: Stamps,
+    ) -> Self {
         Exchange::with(Context::of(telemetry, headers), telemetry, name, stamps)
     }
 
-    fn with(context: Context, telemetry: &Telemetry, name: String, stamps: Stamps) -> Self {
-        let begun = stamps.last_read();
+    fn with(context: Context, telemetry: &Telemetry, name: impl FnOnce() -> String, stamps: Stamps) -> Self {
         let attributes = Vec::with_capacity(if context.sampled { 8 } else { 0 });
-        let state = State { name: Cow::Owned(name), attributes, ..State::default() };
-        let telemetry = telemetry.clone();
-        Exchange(Arc::new(Inner { telemetry, context, stamps, begun, state: Mutex::new(state) }))
+        let name = if context.sampled { Cow::Owned(name()) } else { Cow::Borrowed("") };
+        let state = State { name, attributes, ..State::default() };
+        let (telemetry, begun) = (telemetry.clone(), stamps.last_read());
+        Exchange(Arc::new(Inner { telemetry, context, begun, stamps, state: Mutex::new(state) }))
     }
 
     /// An exchange that no request began, such as a health check's: what it calls is told "not sampled",
     /// so it leaves no spans anywhere on its way.
     pub fn unrecorded() -> Self {
-        Exchange::with(Context::unrecorded(), &Telemetry::off(), String::new(), Exchange::no_connection())
+        Exchange::with(Context::unrecorded(), &Telemetry::off(), String::new, Stamps::of_no_connection())
     }
 
     /// An exchange that no request began, whose spans a test finds in `telemetry`.
     pub fn for_tests(telemetry: &Telemetry) -> Self {
-        Exchange::begin(telemetry, &HeaderMap::new(), "test".to_owned(), Exchange::no_connection())
-    }
-
-    fn no_connection() -> Stamps {
-        let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        Stamped::new(tokio::io::empty(), Side::Server, nowhere, nowhere).stamps()
+        Exchange::begin(telemetry, &HeaderMap::new(), || "test".to_owned(), Stamps::of_no_connection())
     }
 
     /// The exchange that the running task works for; an [unrecorded](Exchange::unrecorded) one where there is none.
@@ -97,10 +97,6 @@ impl Exchange {
     /// variable for each poll.
     pub fn scope<W: Future>(self, work: W) -> impl Future<Output = W::Output> {
         CURRENT.scope(self, work)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock()
     }
 
     /// Is this request recorded?
@@ -118,17 +114,10 @@ impl Exchange {
         &self.0.stamps
     }
 
-    /// Names the SERVER span; `name` is made only if this request is recorded.
-    pub(crate) fn name(&self, name: impl FnOnce() -> String) {
-        if self.0.context.sampled {
-            self.state().name = Cow::Owned(name());
-        }
-    }
-
     /// Adds a fact to the SERVER span.
     pub fn attribute(&self, key: &'static str, value: impl Into<Value>) {
         if self.0.context.sampled {
-            self.state().attributes.push((Cow::Borrowed(key), value.into()));
+            self.0.state.lock().attributes.push((Cow::Borrowed(key), value.into()));
         }
     }
 
@@ -198,28 +187,28 @@ impl Exchange {
 
     /// Says that another program was waited for; it is not this hop's own time.
     pub fn waited(&self, nanoseconds: u64) {
-        self.state().timing.waited(nanoseconds);
+        self.0.state.lock().timing.waited(nanoseconds);
     }
 
     /// As [`Exchange::waited`], from now until the guard is dropped; waits at the same time count once.
     pub(crate) fn waiting(&self) -> Waiting {
-        self.state().timing.wait_begins(clock::now());
+        self.0.state.lock().timing.wait_begins(clock::now());
         Waiting(self.clone())
     }
 
     /// Adds an entry to `Server-Timing`, before this hop's own.
     pub fn timing(&self, name: impl Into<Cow<'static, str>>, nanoseconds: u64) {
-        self.state().timing.add(name.into(), nanoseconds);
+        self.0.state.lock().timing.add(name.into(), nanoseconds);
     }
 
     /// The client has to send more of its request before anything else can happen, or it has sent some.
     pub(crate) fn awaits_client(&self, waits: bool) {
-        self.state().awaits_client = waits;
+        self.0.state.lock().awaits_client = waits;
     }
 
     /// Who is being waited for, if it is not this hop itself.
     pub(crate) fn awaited(&self) -> Option<Fault> {
-        let state = self.state();
+        let state = self.0.state.lock();
         match (state.awaits_client, state.timing.waits()) {
             (true, _) => Some(Fault::Client),
             (false, true) => Some(Fault::Upstream),
@@ -229,26 +218,20 @@ impl Exchange {
 
     pub(crate) fn request_ended(&self) {
         let mark = self.0.stamps.last_read();
-        self.state().request_end.get_or_insert(mark);
+        self.0.state.lock().request_end.get_or_insert(mark);
     }
 
     /// When the request's last byte was read, or its head while the body is still coming.
     pub fn request_read(&self) -> Mark {
-        self.state().request_end.unwrap_or(self.0.begun)
+        self.0.state.lock().request_end.unwrap_or(self.0.begun)
     }
 
     /// Appends this hop to `Server-Timing`: first what it called and did, then its own time (from the
     /// request's last byte read to now, less what it waited for), in milliseconds.
     pub(crate) fn server_timing(&self, hop: &str, headers: &mut HeaderMap) {
-        let now = clock::now();
         let since = self.request_read().at;
-        let value = self.state().timing.header(hop, since, now);
-        let upstream_came_first = headers.contains_key(&SERVER_TIMING);
-        if upstream_came_first {
-            forward::append(headers, "server-timing", &value);
-        } else if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(SERVER_TIMING, value);
-        }
+        let value = self.0.state.lock().timing.header(hop, since, clock::now());
+        timing::append(headers, value);
     }
 
     /// The response has been handed over entirely: emit the SERVER span once its last byte has left,
@@ -272,7 +255,7 @@ impl Exchange {
         let stamps = &self.0.stamps;
         let read = self.request_read();
         let end = written.map_or_else(clock::now, |mark| mark.at);
-        let state = std::mem::take(&mut *self.state());
+        let state = std::mem::take(&mut *self.0.state.lock());
         let times = (self.0.begun.at, end);
         let mut span = self.0.context.server_span(state.name, state.attributes, times, stamps.flow());
         if written.is_some_and(|mark| mark.held) {
@@ -290,7 +273,7 @@ pub(crate) struct Waiting(Exchange);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.state().timing.wait_ends(clock::now());
+        self.0.0.state.lock().timing.wait_ends(clock::now());
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use hyper::http::uri::PathAndQuery;
+
 use super::client::ClientLimits;
 use super::server::{Limits, MinRate};
 use crate::settings::{milliseconds, number};
@@ -86,4 +88,13 @@ impl ClientSettings {
             ..ClientLimits::default()
         }
     }
+}
+
+/// The path of a request, as an argument.
+///
+/// # Errors
+/// It does not begin with a slash, or is none (RFC 3986 §3.3).
+pub fn path(text: &str) -> Result<String, String> {
+    let is_path = text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
+    is_path.then(|| text.to_owned()).ok_or_else(|| "expected a path such as /healthz".to_owned())
 }

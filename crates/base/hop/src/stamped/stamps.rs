@@ -65,6 +65,12 @@ impl Stamps {
         Stamps(Arc::new(Shared { flow, side, opened: clock::now(), log: Mutex::new(log) }))
     }
 
+    /// Of an exchange that no connection brought.
+    pub(crate) fn of_no_connection() -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Stamps::new(Side::Server, nowhere, nowhere, None)
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
         self.0.log.lock()
     }

@@ -12,7 +12,7 @@ fn exchange(telemetry: &Telemetry, traceparent: Option<&str>) -> Exchange {
     if let Some(value) = traceparent {
         headers.insert("traceparent", value.parse().unwrap());
     }
-    Exchange::begin(telemetry, &headers, "GET /".to_owned(), stamps)
+    Exchange::begin(telemetry, &headers, || "GET /".to_owned(), stamps)
 }
 
 #[test]
@@ -67,10 +67,10 @@ fn waits_at_the_same_time_count_once() {
     let begun = clock::now();
     let (one, other) = (exchange.waiting(), exchange.waiting());
     drop(one);
-    assert_eq!(exchange.state().timing.upstream, 0, "the other is still waited for");
+    assert_eq!(exchange.0.state.lock().timing.upstream, 0, "the other is still waited for");
     while clock::now() < begun + 2_000_000 {}
     drop(other);
-    let upstream = exchange.state().timing.upstream;
+    let upstream = exchange.0.state.lock().timing.upstream;
     assert!((2_000_000 - 1_000_000..=clock::now() - begun).contains(&upstream), "{upstream}");
 }
 

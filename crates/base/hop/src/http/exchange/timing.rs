@@ -3,6 +3,22 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::http::forward;
+
+/// The header that shows each hop in `curl -i` and in a browser's developer tools (W3C Server Timing).
+pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Adds a value behind what an upstream has said.
+pub(super) fn append(headers: &mut HeaderMap, value: String) {
+    if headers.contains_key(&SERVER_TIMING) {
+        forward::append(headers, "server-timing", &value);
+    } else if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(SERVER_TIMING, value);
+    }
+}
+
 /// All times in nanoseconds; moments since the Unix epoch.
 #[derive(Default)]
 pub(super) struct Timing {

@@ -1,6 +1,7 @@
 //! How many requests one upstream gets at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -13,34 +14,62 @@ pub struct Permits {
     free: Arc<Semaphore>,
     /// Notified when somebody waits.
     contested: Contested,
+    claims: AtomicUsize,
 }
 
 impl Permits {
     /// For so many requests at a time.
-    pub fn new(count: usize) -> Self {
+    pub fn new(count: usize) -> Arc<Self> {
         let free = Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Permits { free, contested: Contested::default() }
+        Arc::new(Permits { free, contested: Contested::default(), claims: AtomicUsize::new(0) })
     }
 
+    /// Requests that have chosen this upstream: those that wait, and those that have a permit.
+    pub fn claims(&self) -> usize {
+        self.claims.load(Ordering::Relaxed)
+    }
+
+    /// A request has chosen this upstream; it counts until the claim is dropped.
+    pub fn claim(self: &Arc<Self>) -> Claim {
+        self.claims.fetch_add(1, Ordering::Relaxed);
+        Claim { permits: Arc::clone(self), permit: None }
+    }
+}
+
+/// One request's claim to a permit.
+pub struct Claim {
+    permits: Arc<Permits>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Claim {
     /// Where those who wait call; for [`read_ahead`](super::read_ahead::read_ahead), whose reader then gives way.
     pub fn contested(&self) -> Contested {
-        Contested::clone(&self.contested)
+        Contested::clone(&self.permits.contested)
     }
 
-    /// Waits for a permit. The wait is recorded as `queue`, where there was one; how long it may last is the request's own
+    /// Waits for the permit. The wait is recorded as `queue`, where there was one; how long it may last is the request's own
     /// limit.
-    pub async fn acquire(&self, exchange: &Exchange) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
-            return Some(permit);
+    pub async fn permit(&mut self, exchange: &Exchange) {
+        let Permits { free, contested, .. } = &*self.permits;
+        if let Ok(permit) = Arc::clone(free).try_acquire_owned() {
+            self.permit = Some(permit);
+            return;
         }
         let _queued = exchange.wait(journey::semconv::name::QUEUE);
-        let mut permit = std::pin::pin!(Arc::clone(&self.free).acquire_owned());
-        loop {
+        let mut permit = std::pin::pin!(Arc::clone(free).acquire_owned());
+        self.permit = loop {
             // Who holds a permit and does not read its response has to give way.
-            self.contested.notify_waiters();
+            contested.notify_waiters();
             if let Ok(permit) = tokio::time::timeout(GIVES_WAY / 4, permit.as_mut()).await {
-                return permit.ok();
+                break permit.ok();
             }
-        }
+        };
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.permits.claims.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -43,12 +43,12 @@ impl Dispatcher {
         running: Running,
         informational: Informational,
     ) -> Response<ResponseBody> {
-        let exchange = Exchange::begin(&self.telemetry, request.headers(), String::new(), stamps);
+        let name = || format!("{} {}", request.method(), request.uri().path());
+        let exchange = Exchange::begin(&self.telemetry, request.headers(), name, stamps);
         if request.body().is_end_stream() {
             exchange.request_ended();
         }
         if exchange.sampled() {
-            exchange.name(|| format!("{} {}", request.method(), request.uri().path()));
             exchange.attribute(attribute::HTTP_REQUEST_METHOD, method(request.method()));
             exchange.attribute(attribute::URL_PATH, Value::from(request.uri().path().to_owned()));
             exchange.attribute(attribute::NETWORK_PROTOCOL_VERSION, version(request.version()));
