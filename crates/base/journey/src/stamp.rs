@@ -15,6 +15,16 @@ pub enum Transport {
     Udp,
 }
 
+impl Transport {
+    /// As the attribute `network.transport` has it (OpenTelemetry).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }
+    }
+}
+
 /// A conversation between two sockets, named the same way by both of its ends.
 ///
 /// The client is the side that connected (TCP) or sent the query (UDP), whoever reports it.
@@ -30,11 +40,7 @@ pub struct Flow {
 
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.transport {
-            Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-        };
-        write!(f, "{transport} {}>{}", self.client, self.server)
+        write!(f, "{} {}>{}", self.transport.as_str(), self.client, self.server)
     }
 }
 

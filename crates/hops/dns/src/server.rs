@@ -11,8 +11,7 @@ use dnswire::{Connections, Reply};
 use hop::listen::Pair;
 use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
-use journey::semconv::attribute;
-use journey::{Direction, Flow, Kind, Span, Stamp, Transport};
+use journey::{Flow, Stamp, Transport};
 use parking_lot::RwLock;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -88,23 +87,9 @@ impl Server {
         if !self.telemetry.enabled() {
             return;
         }
-        // DNS carries no trace id, so the span gets one of its own; the lab joins it to its cause by
-        // flow and message id.
-        let (kind, name) = match &response.question {
-            Some(question) => (question.query_type.to_string(), question.name.to_ascii()),
-            None => ("?".to_owned(), "?".to_owned()),
-        };
-        let title = format!("{kind} {name}");
-        let udp = stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp);
-        let (trace, span) = (trace::new_trace_id(), trace::new_span_id());
-        let mut span = Span::new(trace, span, None, Kind::Server, title, times)
-            .with(attribute::DNS_QUESTION_NAME, name)
-            .with(attribute::DNS_QUESTION_TYPE, kind)
-            .with(attribute::DNS_RESPONSE_CODE, dnswire::name_of(response.code))
-            .with(attribute::DNS_ID, response.id)
-            .with(attribute::NETWORK_TRANSPORT, if udp { "udp" } else { "tcp" });
-        span.stamps = stamps;
-        self.telemetry.emit(span);
+        let ids = (trace::new_trace_id(), trace::new_span_id());
+        let described = dnswire::describe(response.question.as_ref(), response.id, Some(response.code));
+        self.telemetry.emit(dnswire::server_span(ids, described, times, stamps));
     }
 }
 
@@ -131,10 +116,8 @@ async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr
             tracing::debug!(%error, %peer, "send a response");
         }
         let flow = Flow { transport: Transport::Udp, client: peer, server: address };
-        let offset = u64::from(response.id);
-        let (read, written) = (Mark { offset, ..read }, Mark { offset, at: tx, ..Mark::default() });
-        let stamps = read.received(flow, Direction::Request).chain([written.sent(flow, Direction::Response)]);
-        server.report(&response, (read.at, tx), stamps.collect());
+        let stamps = dnswire::datagram_stamps(flow, response.id, read, tx);
+        server.report(&response, (read.at, tx), stamps);
     }
 }
 

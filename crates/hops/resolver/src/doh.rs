@@ -110,7 +110,7 @@ async fn respond(
     let trace = QueryTrace::new(telemetry, child.trace_id, child.parent.unwrap_or_default());
     let response = responder.respond(&query, Transport::Tcp, &trace).await;
     let response = response.ok_or_else(|| bad("the body is not a DNS query"))?;
-    for (key, value) in response.facts().1 {
+    for (key, value) in response.describe().1 {
         exchange.attribute(key, value);
     }
     // HTTP caches may keep the response exactly as long as DNS caches (RFC 8484 §5.1).

@@ -8,7 +8,7 @@ use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType};
 use hop::{Telemetry, trace};
 use journey::semconv::attribute;
-use journey::{Kind, Span, Stamp, Transport};
+use journey::{Stamp, Transport};
 use parking_lot::RwLock;
 use recursion::{Outcome, QueryTrace, ServerMap};
 use tokio::sync::Semaphore;
@@ -138,35 +138,21 @@ impl Responder {
         if !self.telemetry.enabled() {
             return;
         }
-        let (title, facts) = response.facts();
-        let (trace, span) = (trace.trace_id(), trace.span_id());
-        let udp = stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp);
-        let mut span = Span::new(trace, span, None, Kind::Server, title, times)
-            .with(attribute::NETWORK_TRANSPORT, if udp { "udp" } else { "tcp" });
-        span.attributes.extend(facts.into_iter().map(|(key, value)| (key.into(), value)));
-        span.stamps = stamps;
-        self.telemetry.emit(span);
+        let ids = (trace.trace_id(), trace.span_id());
+        self.telemetry.emit(dnswire::server_span(ids, response.describe(), times, stamps));
     }
 }
 
 impl Response {
-    /// The title and the facts of this exchange's span.
-    pub fn facts(&self) -> (String, Vec<(&'static str, journey::Value)>) {
-        let (kind, name) = match &self.question {
-            Some(question) => (question.query_type.to_string(), question.name.to_ascii()),
-            None => ("?".to_owned(), "?".to_owned()),
-        };
-        let title = format!("{kind} {name}");
-        let mut facts = vec![
-            (attribute::DNS_QUESTION_NAME, name.into()),
-            (attribute::DNS_QUESTION_TYPE, kind.into()),
-            (attribute::DNS_RESPONSE_CODE, dnswire::name_of(self.code).into()),
-            (attribute::DNS_ID, self.id.into()),
+    /// What its span says of it.
+    pub fn describe(&self) -> dnswire::Description {
+        let (title, mut attributes) = dnswire::describe(self.question.as_ref(), self.id, Some(self.code));
+        attributes.extend([
             (attribute::DNS_UPSTREAM_QUERIES, i64::from(self.upstream_queries).into()),
             (attribute::DNS_CACHE, self.cache.into()),
-        ];
-        facts.extend(self.ttl.map(|ttl| (attribute::DNS_ANSWER_TTL, i64::from(ttl).into())));
-        (title, facts)
+        ]);
+        attributes.extend(self.ttl.map(|ttl| (attribute::DNS_ANSWER_TTL, i64::from(ttl).into())));
+        (title, attributes)
     }
 }
 

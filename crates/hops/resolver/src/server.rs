@@ -13,7 +13,7 @@ use hop::listen::Pair;
 use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, clock};
 use hyper::{Method, StatusCode};
-use journey::{Direction, Flow, Transport};
+use journey::{Flow, Transport};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -105,10 +105,8 @@ async fn respond_to_datagram(
     if let Err(error) = socket.send_to(&response.bytes, flow.client).await {
         tracing::debug!(%error, peer = %flow.client, "send a response");
     }
-    let offset = u64::from(response.id);
-    let (read, written) = (Mark { offset, ..read }, Mark { offset, at: tx, ..Mark::default() });
-    let stamps = read.received(flow, Direction::Request).chain([written.sent(flow, Direction::Response)]);
-    responder.report(&trace, &response, (read.at, tx), stamps.collect());
+    let stamps = dnswire::datagram_stamps(flow, response.id, read, tx);
+    responder.report(&trace, &response, (read.at, tx), stamps);
 }
 
 /// TCP: a connection carries many queries, and each response leaves when it is ready (RFC 7766 §6.2.1.1).

@@ -6,6 +6,7 @@
 //! | `extended` | why is a response what it is, in a number and in words? |
 //! | `client` | how is one query sent over UDP, and which response is its own? |
 //! | `framing` | where does a message begin and end in a stream of bytes? |
+//! | `span` | what is reported of a message? |
 //! | `stream` | how is one connection over TCP served? |
 //!
 //! hickory-proto knows the records and their bytes; here is what programs agree on beyond them.
@@ -16,10 +17,12 @@ mod client;
 mod extended;
 mod framing;
 mod message;
+mod span;
 mod stream;
 
 pub use client::QuerySocket;
 pub use extended::ExtendedError;
 pub use framing::{Frames, framed, read_response, write_query};
 pub use message::{LARGEST_DATAGRAM, Received, datagram_limit, name_of, read, reply_to, response_to, write};
+pub use span::{Description, datagram_stamps, describe, server_span};
 pub use stream::{Connections, IDLE, OUTSTANDING, Reply, serve};

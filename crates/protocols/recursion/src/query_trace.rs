@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use dnswire::name_of;
 use hickory_proto::op::{Query, ResponseCode};
 use hop::{Mark, Telemetry, clock, trace};
 use journey::semconv::attribute;
-use journey::{Direction, Flow, Kind, Span, SpanId, TraceId, Transport};
+use journey::{Direction, Flow, Kind, Span, SpanId, TraceId};
 
 /// The most upstream queries that one client's query may cause, its own and those it shares with others.
 ///
@@ -72,25 +71,17 @@ impl QueryTrace {
         if !self.telemetry.enabled() {
             return;
         }
-        let (kind, name) = (question.query_type.to_string(), question.name.to_ascii());
-        let end = query.read.map_or_else(clock::now, |read| read.at);
-        let title = format!("{kind} {name}");
-        let times = (query.sent.at, end);
+        let (title, attributes) = dnswire::describe(Some(question), query.id, outcome.ok());
+        let times = (query.sent.at, query.read.map_or_else(clock::now, |read| read.at));
         let span_id = trace::new_span_id();
         let mut span = Span::new(self.trace_id, span_id, Some(self.span_id), Kind::Client, title, times)
-            .with(attribute::DNS_QUESTION_NAME, name)
-            .with(attribute::DNS_QUESTION_TYPE, kind)
-            .with(attribute::DNS_ID, query.id)
             .with(attribute::SERVER_ADDRESS, query.flow.server.ip().to_string())
             .with(attribute::SERVER_PORT, query.flow.server.port())
-            .with(
-                attribute::NETWORK_TRANSPORT,
-                if query.flow.transport == Transport::Udp { "udp" } else { "tcp" },
-            );
-        span = match outcome {
-            Ok(code) => span.with(attribute::DNS_RESPONSE_CODE, name_of(code)),
-            Err(error) => span.with(attribute::ERROR_TYPE, error.to_owned()),
-        };
+            .with(attribute::NETWORK_TRANSPORT, query.flow.transport.as_str());
+        span.attributes.extend(attributes.into_iter().map(|(key, value)| (key.into(), value)));
+        if let Err(error) = outcome {
+            span = span.with(attribute::ERROR_TYPE, error.to_owned());
+        }
         if query.resent > 0 {
             span = span.with(attribute::DNS_RESEND_COUNT, i64::from(query.resent));
         }
