@@ -39,6 +39,8 @@ pub mod target;
 pub mod traced;
 pub mod usage;
 
+/// The browser that sends the requests; nobody else links it.
+pub use browser;
 pub use collect::{Collector, Outside};
 pub use flush::flush_resolver;
 pub use measured::{Measured, SCHEMA};

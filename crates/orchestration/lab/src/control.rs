@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Plan, Runs};
-use crate::running::Viewer;
+use crate::viewer::Viewer;
 
 use crate::measure::usage;
 use crate::{budget, measure};

@@ -9,7 +9,7 @@
 //! | [`stack`] (a crate of its own) | what must be there before programs start, who runs, who is ready? |
 //! | [`control`] | how do other commands reach a running lab? |
 //! | [`target`], [`browser`] | what is measured, and the browser that sends the requests |
-//! | [`traced`], [`test_slot`], [`measure::Series`] | how does a test send requests, and where does its lab run? |
+//! | [`test_api`], [`test_slot`], [`measure::Series`] | how does a test send requests, and where does its lab run? |
 //! | [`slow_link`] | how does a test make one wire slow, and no program? |
 //! | [`collect`], [`measure`], [`report`] | spans in, journeys, tables out |
 //! | [`diff`] | which of two measurements is faster, and can that be said? |
@@ -31,6 +31,7 @@ pub mod control;
 mod durable;
 pub mod events;
 pub mod export;
+mod measurable;
 pub mod options;
 mod outcome;
 mod print;
@@ -38,13 +39,13 @@ pub mod report;
 pub mod running;
 pub mod slow_link;
 pub mod supervise;
+pub mod test_api;
 pub mod test_slot;
-pub mod traced;
 mod utc;
+mod viewer;
 
-pub use browser;
 pub use journey;
-pub use measure::{self, TracedResponse, collect, diff, forward, machine, packets, target};
+pub use measure::{self, TracedResponse, browser, collect, diff, forward, machine, packets, target};
 pub use options::Options;
 pub use plan::{self, programs, recipe, workspace};
 pub use running::Lab;

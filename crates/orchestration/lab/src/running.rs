@@ -5,17 +5,18 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use browser::BrowserThread;
-use journey::Stage;
-use stack::{Event, Stack, Status, View};
+use measure::browser::BrowserThread;
+use stack::{Event, Stack, Status};
 use tokio_util::sync::CancellationToken;
 
 use crate::certs::Certs;
 use crate::collect::Collector;
+use crate::measurable;
 use crate::options::Options;
-use crate::plan::{Plan, Role, Runs, Settings};
-use crate::target::{Flush, Target, TargetHop};
+use crate::plan::Plan;
+use crate::target::Target;
 use crate::test_slot::TestSlot;
+use crate::viewer::Viewer;
 
 /// A stack that runs and is ready, and what measures it. Dropping it kills every program.
 pub struct Lab {
@@ -124,7 +125,7 @@ impl Lab {
     /// # Errors
     /// The signing key cannot be read.
     pub fn target(&self) -> anyhow::Result<Target> {
-        target(&self.stack.view())
+        measurable::target(&self.stack.view())
     }
 
     /// Waits until something happens to a program.
@@ -182,72 +183,4 @@ impl TestSlot {
         let lab = lab.with_context(|| format!("start the lab {}", self.name()))?;
         Ok(Lab { slot: Some(self), ..lab })
     }
-}
-
-/// What the control server needs of a running lab.
-#[derive(Clone)]
-pub(crate) struct Viewer {
-    pub(crate) stack: View,
-    pub(crate) collector: Collector,
-    pub(crate) warnings: Arc<[String]>,
-}
-
-impl Viewer {
-    pub(crate) fn target(&self) -> anyhow::Result<Target> {
-        target(&self.stack)
-    }
-}
-
-fn target(stack: &View) -> anyhow::Result<Target> {
-    let (plan, certs, statuses) = (stack.plan(), stack.certs(), stack.statuses());
-    let resolver = plan.first(Role::Resolver).context("a plan has a resolver")?;
-    let lb = plan.first(Role::Lb).context("a plan has an lb")?;
-    let hops = plan.hops().map(|(_, hop)| {
-        let mut listen = vec![hop.listen];
-        if let Settings::Resolver { doh, .. } = &hop.settings {
-            listen.push(*doh);
-        }
-        // Instances of these roles are hops of their own; all others share the work of one.
-        let role = match hop.role() {
-            Role::Dns | Role::Clusterip => hop.name.clone(),
-            role => role.to_string(),
-        };
-        let pid = statuses.iter().find(|status| status.name == hop.name).and_then(|status| status.pid);
-        let onward = match &hop.settings {
-            Settings::Lb { upstreams, .. } => upstreams.clone(),
-            Settings::Ingress { rules, default } => {
-                rules.iter().map(|rule| rule.service).chain(*default).collect()
-            }
-            Settings::Clusterip { endpoints, .. } => endpoints.clone(),
-            _ => Vec::new(),
-        };
-        let onward = onward.into_iter().map(|id| plan.hop(id).name.clone()).collect();
-        // The browser connects to the lb, and the cart's is the response that it waits for.
-        let begins = match hop.role() {
-            Role::Lb => Some(Stage::ToPod),
-            Role::Cart => Some(Stage::Application),
-            _ => None,
-        };
-        TargetHop { name: hop.name.clone(), role, pid, opaque: !hop.reports, begins, listen, onward }
-    });
-    let hops: Vec<TargetHop> = hops.collect();
-    let browser = browser::Config {
-        resolver: resolver.listen,
-        host: plan.host.clone(),
-        port: lb.listen.port(),
-        ca: certs.authority(),
-        token: certs.token(&plan.host, &plan.user, hop::clock::now())?,
-        known: hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect(),
-    };
-    let flush = match resolver.admin.filter(|_| resolver.runs == Runs::Own) {
-        Some(admin) => Flush::Endpoint { admin, secret: stack.secret().clone() },
-        None => Flush::Command { words: stack.flush().to_vec(), path: plan::programs::search_path() },
-    };
-    Ok(Target {
-        browser,
-        flush,
-        hops,
-        network: "loopback".to_owned(),
-        build: stack::binaries::PROFILE.to_owned(),
-    })
 }

@@ -9,7 +9,7 @@ use super::values::count;
 /// Fewer journeys cannot tell a median with 95 % confidence: 2 · ½⁵ is more than 5 %.
 pub(crate) const FEWEST: usize = 6;
 
-/// What to check.
+/// How many journeys, and when they fail.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CheckArguments {
     /// How many cold journeys; at least 6, or no median can be told with 95 % confidence

@@ -11,7 +11,7 @@ use crate::outcome::Misuse;
 /// With a rate and nothing else, requests are sent for so many seconds.
 const DURATION: f64 = 10.0;
 
-/// What to measure.
+/// How many journeys of which kind, and where the result goes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MeasureArguments {
     /// How many journeys of each kind; with --rate, how many requests [default: 1; with --rate, 10 s of them]

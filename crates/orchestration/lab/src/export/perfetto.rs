@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::kinds;
 use crate::measure::Measured;
-use browser::BROWSER;
+use measure::browser::BROWSER;
 
 /// Threads of every process.
 const PROGRAM: u32 = 1;

@@ -23,7 +23,7 @@
 //! ```
 
 use anyhow::Context as _;
-use browser::{BrowserThread, Request};
+use measure::browser::{BrowserThread, Request};
 
 use crate::measure::{self, Measured, Series, TracedResponse, traced};
 use crate::running::Lab;
