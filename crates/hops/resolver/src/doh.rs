@@ -16,10 +16,10 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use journey::{Kind, Transport};
 use recursion::QueryTrace;
+use rustls::ServerConfig;
 use rustls::sign::SingleCertAndKey;
 use tlscrypto::pem;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::Settings;
 use crate::respond::{Responder, WAITING};
@@ -40,7 +40,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// The endpoint, bound, with its certificate loaded.
 pub struct Doh {
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: Arc<ServerConfig>,
 }
 
 impl Doh {
@@ -51,7 +51,7 @@ impl Doh {
     pub fn bind(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let (Some(certificate), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
         let certificate = SingleCertAndKey::from(pem::certified_key(certificate, key)?);
-        let tls = TlsAcceptor::from(Arc::new(tlscrypto::server_config(Arc::new(certificate))?));
+        let tls = Arc::new(tlscrypto::server_config(Arc::new(certificate))?);
         let listener = hop::listen::tcp(settings.doh_listen)?;
         Ok(Some(Doh { listener, tls }))
     }
@@ -79,9 +79,12 @@ impl Doh {
             async move { respond(&responder, telemetry, request).await }
         });
         hop::accept::run(self.listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
-            let (tls, http, stamps) = (self.tls.clone(), http.clone(), stream.stamps());
+            let (tls, http, stamps) = (Arc::clone(&self.tls), http.clone(), stream.stamps());
             async move {
-                match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+                // A handshake before DNS is no part of any journey.
+                let unrecorded = Telemetry::off();
+                let handshake = tlscrypto::accept(tls, stream, &unrecorded);
+                match tokio::time::timeout(HANDSHAKE, handshake).await {
                     Ok(Ok(stream)) => {
                         let protocol = Protocol::from_alpn(stream.get_ref().1.alpn_protocol());
                         http.serve(stream, protocol, stamps, stop).await;
