@@ -8,7 +8,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod export;
-mod junit;
+
 pub(crate) mod measure;
 mod outside;
 mod planned;

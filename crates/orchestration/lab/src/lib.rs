@@ -24,30 +24,27 @@
 #![warn(missing_docs)]
 
 mod arguments;
-pub mod budget;
 pub mod cli;
 mod command;
 pub mod control;
 mod durable;
 pub mod events;
-pub mod export;
 mod measurable;
 pub mod options;
 mod outcome;
 mod print;
-pub mod report;
 pub mod running;
 pub mod slow_link;
 pub mod supervise;
 pub mod test_api;
 pub mod test_slot;
-mod utc;
 mod viewer;
 
 pub use journey;
 pub use measure::{self, TracedResponse, browser, collect, diff, forward, machine, packets, target};
 pub use options::Options;
 pub use plan::{self, programs, recipe, workspace};
+pub use report::{self, budget, export};
 pub use running::Lab;
 pub use slow_link::SlowLink;
 pub use stack::{binaries, certs, state};

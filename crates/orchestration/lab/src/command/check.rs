@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use journey::{CONFIDENCE, Conclusion, Journey, Quantile};
 use serde::Serialize;
 
-use super::junit::{self, Case, Ended};
 use crate::arguments::{CheckArguments, FEWEST, Global};
 use crate::measure::{Measured, Options};
 use crate::outcome::Outcome;
 use crate::plan::{BUDGET_PHASES, Plan};
 use crate::print;
+use report::junit::{self, Case, Ended};
 
 /// One line of the budget and what was measured.
 #[derive(Debug, PartialEq, Serialize)]

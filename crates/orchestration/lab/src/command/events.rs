@@ -9,7 +9,7 @@ use crate::events::{Next, Reading, Source, Told};
 use crate::outcome::Outcome;
 use crate::plan::{Plan, Role, Runs};
 use crate::print;
-use crate::utc::rfc3339_millis;
+use report::utc::rfc3339_millis;
 
 /// Where the cart puts its events unless its URL says otherwise.
 const TOPIC: &str = "cart-events";

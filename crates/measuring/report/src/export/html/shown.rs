@@ -1,0 +1,23 @@
+//! One kind of journeys on the page.
+
+use journey::Journey;
+use measure::Series;
+
+/// One kind of journeys and the one that stands for it.
+pub(super) struct Shown<'a> {
+    pub(super) kind: &'static str,
+    pub(super) series: &'a Series,
+    pub(super) journey: &'a Journey,
+}
+
+impl Shown<'_> {
+    /// How many were made; not all of very many are kept.
+    pub(super) fn count(&self) -> usize {
+        self.series.summary.as_ref().map_or(self.series.journeys.len(), |summary| summary.journeys)
+    }
+
+    /// The median of the totals, in nanoseconds; of a single journey its own.
+    pub(super) fn median(&self) -> u64 {
+        self.series.summary.as_ref().map_or(self.journey.total_ns, |summary| summary.p50_ns)
+    }
+}

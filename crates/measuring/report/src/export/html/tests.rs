@@ -1,0 +1,62 @@
+use super::*;
+use crate::sample;
+
+#[test]
+fn a_page_fetches_nothing_and_runs_nothing() {
+    let page = write(&sample::measured());
+    for way in ["<script", "<link", "<iframe", "<img", " src=", " href=", "url(", "@import", "<form"] {
+        assert!(!page.contains(way), "{way} in the page");
+    }
+    assert!(
+        page.contains("Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"")
+    );
+}
+
+#[test]
+fn names_are_shown_and_never_become_part_of_the_page() {
+    let page = write(&sample::measured());
+    for raw in ["<pod>", "<script>", "queue & wait"] {
+        assert!(!page.contains(raw), "{raw} came through");
+    }
+    for shown in ["&lt;pod&gt;", "&lt;script&gt;alert(1)&lt;/script&gt;", "queue &amp; wait"] {
+        assert!(page.contains(shown), "{shown} is missing");
+    }
+    assert!(page.contains("ingress did not report"));
+}
+
+#[test]
+fn every_part_of_the_shown_journeys_has_a_row_and_a_bar() {
+    let measured = sample::measured();
+    let page = write(&measured);
+    let shown: Vec<_> = kinds(&measured).filter_map(|(_, series)| typical(series)).collect();
+    let parts: usize = shown.iter().map(|journey| journey.parts.len()).sum();
+    assert_eq!(page.matches("<tr title=").count(), parts);
+    let runs: usize = shown.iter().map(|j| j.parts.chunk_by(|a, b| a.stage == b.stage).count()).sum();
+    assert_eq!(page.matches("<span class=\"bar ").count(), parts + runs);
+    assert_eq!(page.matches("<figure>").count(), 2);
+}
+
+#[test]
+fn what_the_packets_say_is_shown_where_they_were_captured() {
+    let mut measured = sample::measured();
+    assert!(!write(&measured).contains("What the packets say"));
+    measured.tap = Some(measure::packets::Tap { packets: 123, ..Default::default() });
+    assert!(write(&measured).contains("Second witness: 123 packets"));
+}
+
+#[test]
+fn a_flagged_journey_stands_for_none_but_itself() {
+    let mut measured = sample::measured();
+    measured.cold = None;
+    let page = write(&measured);
+    assert!(page.contains("trace 03030303030303030303030303030303"), "the clean one is shown");
+    assert!(page.contains("1 of 2 journeys are flagged"));
+    assert!(page.contains("<dd>1 of 2</dd>"));
+}
+
+#[test]
+fn nothing_measured_is_still_a_page() {
+    let mut measured = sample::measured();
+    (measured.cold, measured.warm) = (None, None);
+    assert!(write(&measured).contains("nothing was measured"));
+}

@@ -1,0 +1,139 @@
+//! What a person reads of a measurement: the table of one journey, or of many, and what stands below it.
+
+mod one;
+mod series;
+
+use std::fmt::Write as _;
+
+use journey::{Journey, Stage};
+use measure::machine::Machine;
+use measure::overhead::Overhead;
+use measure::{Measured, Series};
+
+use crate::format::time;
+use crate::packets;
+use one::remarks;
+
+pub use one::{headline, journey};
+
+/// The measurement as tables: cold, warm, and what the second no longer has.
+pub fn table(measured: &Measured) -> String {
+    let mut out = String::new();
+    for (kind, series) in [("cold", &measured.cold), ("warm", &measured.warm)] {
+        if let Some(series) = series {
+            series_table(&mut out, kind, series);
+            out.push('\n');
+        }
+    }
+    if let (Some(cold), Some(warm)) = (&measured.cold, &measured.warm) {
+        disappeared(&mut out, cold, warm);
+    }
+    if let Some(tap) = &measured.tap {
+        out.push_str(&packets::table(tap));
+    }
+    let _ = writeln!(
+        out,
+        "Measured on {} (no wire: the chapter's network is 15 ms away), {} programs on this machine's cores,\n\
+         {} build, {:.1} MiB of memory together.",
+        measured.network,
+        measured.hops.len(),
+        measured.build,
+        measured.memory_bytes as f64 / f64::from(1 << 20),
+    );
+    let _ = writeln!(out, "{}", machine(&measured.machine));
+    if let Some(overhead) = &measured.overhead {
+        self::overhead(&mut out, overhead);
+    }
+    out
+}
+
+/// What the machine did meanwhile, in one sentence.
+fn machine(machine: &Machine) -> String {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let micro = |nanoseconds: u64| format!("{:.3} ms", nanoseconds as f64 / 1e6);
+    let mut line = format!(
+        "The machine: {} cores; a sleeper runs {} late (p99 {}), a spinning thread lost its core for {} \
+         of the time, {} at most",
+        machine.cores,
+        micro(machine.wake_late_p50_ns),
+        micro(machine.wake_late_p99_ns),
+        percent(machine.gaps_share),
+        micro(machine.longest_gap_ns),
+    );
+    if let (Some(others), Some(stolen), Some(waited)) =
+        (machine.others_share, machine.stolen_share, machine.waited_per_second)
+    {
+        line += &format!(
+            ";\nwhile measuring, other programs took {} of all cores, a hypervisor {}; the lab's programs \
+             waited {waited:.2} s for a core per second that they ran",
+            percent(others),
+            percent(stolen),
+        );
+    }
+    line + "."
+}
+
+/// What measuring costs, each figure with the interval that holds it with 95 %.
+fn overhead(out: &mut String, overhead: &Overhead) {
+    let _ = writeln!(
+        out,
+        "Recording a request adds, over {} pairs of {} recorded and unrecorded requests (median, 95 % interval):",
+        overhead.pairs, overhead.requests
+    );
+    let rows = [
+        ("CPU time of the hops", &overhead.cpu),
+        ("the request's total", &overhead.total),
+        ("CPU time of the lab itself", &overhead.lab_cpu),
+    ];
+    for (what, cost) in rows {
+        let micro = |nanoseconds: i64| nanoseconds as f64 / 1e3;
+        let [median, low, high] = cost.shares().map(|share| share * 100.0);
+        let _ = writeln!(
+            out,
+            "  {what:<28} {:>+8.1} µs ({:+.1} … {:+.1}) on {:.1} µs: {median:+.1} % ({low:+.1} … {high:+.1})",
+            micro(cost.added_ns),
+            micro(cost.low_ns),
+            micro(cost.high_ns),
+            cost.without_ns as f64 / 1e3,
+        );
+    }
+}
+
+fn series_table(out: &mut String, kind: &str, series: &Series) {
+    let [first, ..] = series.journeys.as_slice() else { return };
+    if series.journeys.len() == 1 && series.open_loop.is_none() {
+        out.push_str(&journey(first, kind));
+        return;
+    }
+    match &series.summary {
+        Some(summary) => self::series::table(out, kind, series, summary),
+        None => {
+            let _ = writeln!(out, "none of {} {kind} journeys could be used", series.journeys.len());
+            self::series::flagged(out, series, series.flagged.len());
+            remarks(out, first);
+        }
+    }
+}
+
+/// What a warm journey no longer has.
+fn disappeared(out: &mut String, cold: &Series, warm: &Series) {
+    let (Some(cold), Some(warm)) = (cold.journeys.first(), warm.journeys.first()) else { return };
+    let _ = writeln!(out, "What the warm journey no longer has:");
+    for stage in Stage::ALL {
+        let took = |journey: &Journey| journey.sum(|part| part.stage == stage);
+        let (before, after) = (took(cold), took(warm));
+        if before > 0 && after == 0 {
+            let _ = writeln!(out, "  {:<26} {:>10}   gone", stage.title(), time(before));
+        }
+    }
+    let opened = i64::from(cold.counts.connections_opened) - i64::from(warm.counts.connections_opened);
+    let asked = i64::from(cold.counts.dns_queries) - i64::from(warm.counts.dns_queries);
+    let shaken = i64::from(cold.counts.tls_handshakes) - i64::from(warm.counts.tls_handshakes);
+    let _ = writeln!(
+        out,
+        "  {opened} connections that need not be opened, {shaken} TLS handshake, {asked} DNS questions."
+    );
+}
+
+#[cfg(test)]
+mod tests;
