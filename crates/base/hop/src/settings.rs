@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 mod numbers;
 
-pub use numbers::{milliseconds, number};
+pub use numbers::{milliseconds, number, quantity};
 
 /// Settings that are the same for every hop. Flatten them into a hop's own.
 ///

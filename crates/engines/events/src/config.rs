@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use hop::settings::number;
 use hop::start::Misuse;
 
 use crate::retention::Retention;
@@ -51,12 +52,12 @@ pub struct Settings {
 
     /// Partitions of a topic that is created on first use
     #[arg(long, env = "PARTITIONS", value_name = "N", default_value_t = 3,
-          value_parser = clap::value_parser!(u16).range(1..=64))]
+          value_parser = number(1_u16..=64))]
     pub partitions: u16,
 
     /// Bytes after which a partition's file is sealed and the next begun
     #[arg(long, env = "SEGMENT_BYTES", value_name = "BYTES", default_value_t = 64 << 20,
-          value_parser = clap::value_parser!(u64).range(4096..=1 << 30))]
+          value_parser = number(4096_u64..=1 << 30))]
     pub segment_bytes: u64,
 
     /// Bytes that a partition keeps at least; older segments are deleted [default: everything]
@@ -69,7 +70,7 @@ pub struct Settings {
 
     /// Connections served at once; more wait until one ends
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 256,
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+          value_parser = number(1_u32..=100_000))]
     pub max_connections: u32,
 
     /// What every hop understands.

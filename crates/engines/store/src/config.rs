@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use hop::settings::number;
+
 /// Keeps carts and their outbox: a small, durable server that speaks Redis's protocol.
 ///
 /// It is Redis-compatible and embedded; it is not Redis. It has strings, hashes, streams, expiry and
@@ -44,7 +46,7 @@ pub struct Settings {
 
     /// The most connections at once; more wait until one closes
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 1000,
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = number(1_u32..))]
     pub max_connections: u32,
 
     /// Refuse commands that need more memory (Redis's OOM error) while the data takes more than so many

@@ -257,7 +257,7 @@ async fn silence(limit: Option<Duration>) {
     match limit {
         None => std::future::pending().await,
         // Not a pause: the deadline of the read that it races with.
-        Some(limit) => drop(tokio::time::timeout(limit, std::future::pending::<()>()).await),
+        Some(limit) => hop::wait::deadline(limit).await,
     }
 }
 

@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use journey::semconv::{attribute, name};
 use journey::{Kind, PartKind, Stage};
 use parking_lot::Mutex;
+use tlscrypto::negotiated;
 use tokio_rustls::client::TlsStream;
 
 use crate::body::MarkedBody;
@@ -77,14 +78,12 @@ async fn handshake(
     let flight = stamps.last_read();
     let done = hop::clock::now();
     let (_, session) = stream.get_ref();
-    let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("?");
-    let group = session.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name()));
     let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
     let mut span = recorder
         .span(Kind::Client, name::TLS_HANDSHAKE, (begun, done))
         .stage(Stage::Tls)
-        .with(attribute::TLS_CURVE, group.unwrap_or_else(|| "none".to_owned()))
-        .with(attribute::TLS_PROTOCOL_VERSION, version.trim_start_matches("TLSv").replace('_', "."))
+        .with(attribute::TLS_CURVE, negotiated::group(session))
+        .with(attribute::TLS_PROTOCOL_VERSION, negotiated::version(session))
         .with(attribute::TLS_RESUMED, resumed);
     span.stamps.push(stamps.write_stamp(*hello.lock()));
     span.stamps.extend(stamps.read_stamps(flight));

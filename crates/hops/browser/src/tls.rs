@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use hop::Stamped;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, KeyLog, RootCertStore, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -50,8 +49,8 @@ impl Tls {
 fn config(ca: &Path, versions: &[&'static SupportedProtocolVersion]) -> anyhow::Result<ClientConfig> {
     let remedy = || format!("read the lab's certificate authority {} (`lab certs`)", ca.display());
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).with_context(remedy)? {
-        roots.add(certificate.with_context(remedy)?).with_context(remedy)?;
+    for certificate in tlscrypto::pem::certificates(ca).with_context(remedy)? {
+        roots.add(certificate).with_context(remedy)?;
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(tlscrypto::provider()))
         .with_protocol_versions(versions)?

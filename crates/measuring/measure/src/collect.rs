@@ -1,17 +1,15 @@
 //! The collector: every hop's spans come in over OTLP/HTTP and leave as sealed journeys.
 
 use std::collections::{HashSet, VecDeque};
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hop::http::plain;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use journey::semconv::attribute;
 use journey::{Index, Journey, Kind, Roster, Span, TraceId, assemble};
 use parking_lot::{Mutex, MutexGuard};
@@ -21,6 +19,8 @@ use tokio::sync::Notify;
 
 use crate::forward::Forward;
 
+/// Programs that report at the same time; more wait in the kernel's queue.
+const CONNECTIONS: usize = 1024;
 /// A batch of spans is never larger.
 const BODY_LIMIT: usize = 32 << 20;
 /// With more spans than this, those older than [`KEEP`] are forgotten.
@@ -192,24 +192,15 @@ impl Collector {
 
     async fn serve(self, listener: std::net::TcpListener) {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
-        loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
+        let handler = move |request| {
             let collector = self.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let collector = collector.clone();
-                    async move { Ok::<_, Infallible>(collector.answer(request).await) }
-                });
-                let io = TokioIo::new(stream);
-                let connection = hyper::server::conn::http1::Builder::new().serve_connection(io, service);
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "collector connection");
-                }
-            });
-        }
+            async move { collector.respond(request).await }
+        };
+        // Exporters keep their connections for as long as they like.
+        plain::serve(listener, CONNECTIONS, None, handler).await;
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if let Err(refusal) = hop::admin::refuse_pages(request.headers()) {
             return say(refusal.status(), "programs report here, web pages do not");
         }

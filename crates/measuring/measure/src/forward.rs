@@ -205,7 +205,7 @@ impl Forward {
         tokio::select! {
             () = quiet => {}
             () = self.0.ending.notified() => {}
-            _ = tokio::time::timeout(LONGEST, std::future::pending::<()>()) => {}
+            () = hop::wait::deadline(LONGEST) => {}
         }
     }
 

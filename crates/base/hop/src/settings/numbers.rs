@@ -12,9 +12,20 @@ pub fn number<N>(
 where
     N: FromStr + PartialOrd + Display,
 {
+    quantity("a number", range)
+}
+
+/// As [`number`], of what: `quantity("requests per second", 0.1..=100.0)`.
+pub fn quantity<N>(
+    what: &'static str,
+    range: impl RangeBounds<N> + Clone + Send + Sync + 'static,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
+where
+    N: FromStr + PartialOrd + Display,
+{
     move |text| {
         let parsed: Option<N> = text.parse().ok();
-        parsed.filter(|number| range.contains(number)).ok_or_else(|| expected(&range))
+        parsed.filter(|number| range.contains(number)).ok_or_else(|| expected(what, &range))
     }
 }
 
@@ -26,16 +37,17 @@ pub fn milliseconds(
     move |text| number(text).map(Duration::from_millis)
 }
 
-fn expected<N: Display>(range: &impl RangeBounds<N>) -> String {
+fn expected<N: Display>(what: &str, range: &impl RangeBounds<N>) -> String {
     let least = match range.start_bound() {
-        Bound::Included(least) | Bound::Excluded(least) => format!("a number from {least} on"),
-        Bound::Unbounded => "a number".to_owned(),
+        Bound::Included(least) | Bound::Excluded(least) => format!(" from {least}"),
+        Bound::Unbounded => String::new(),
     };
-    match range.end_bound() {
-        Bound::Included(most) => format!("expected {} to {most}", least.trim_end_matches(" on")),
-        Bound::Excluded(end) => format!("expected {} to below {end}", least.trim_end_matches(" on")),
-        Bound::Unbounded => format!("expected {least}"),
-    }
+    let most = match range.end_bound() {
+        Bound::Included(most) => format!(" to {most}"),
+        Bound::Excluded(end) => format!(" to below {end}"),
+        Bound::Unbounded => " on".to_owned(),
+    };
+    format!("expected {what}{least}{most}")
 }
 
 #[cfg(test)]

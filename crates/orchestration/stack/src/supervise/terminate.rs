@@ -21,16 +21,11 @@ pub(super) async fn terminate(hop: &str, child: &mut Child, drain: Duration, now
     tokio::select! {
         _ = child.wait() => sweep(pid),
         () = now.cancelled() => kill(child).await,
-        () = passed(limit) => {
+        () = hop::wait::deadline(limit) => {
             tracing::warn!(hop, ?limit, "did not end when told to: killed");
             kill(child).await;
         }
     }
-}
-
-/// The limit of a graceful end.
-async fn passed(limit: Duration) {
-    let _ = tokio::time::timeout(limit, std::future::pending::<()>()).await;
 }
 
 /// Kills a child and whatever it started.
