@@ -19,7 +19,6 @@
 //! | [`forward`] | the same spans for a collector of the user's own |
 //! | [`export`] | the same for other programs: HAR, Perfetto, a page |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
-//! | `durable` | does a foreign engine keep what it acknowledges? |
 
 #![warn(missing_docs)]
 
@@ -27,7 +26,6 @@ mod arguments;
 pub mod cli;
 mod command;
 pub mod control;
-mod durable;
 pub mod events;
 mod measurable;
 pub mod options;

@@ -55,7 +55,7 @@ impl Lab {
         let plan = prepared.plan();
         let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let stack = prepared.start(collector.endpoint()).await?;
-        let warnings = crate::durable::warnings(stack.plan()).await.into();
+        let warnings = stack::durability::warnings(stack.plan()).await.into();
         Ok(Lab { stack, collector, browser: OnceLock::new(), warnings, slot: None })
     }
 

@@ -58,6 +58,11 @@ impl Broker {
         Self::open(to, StrBytes::from_string(client_id.to_owned()), span("ApiVersions"), limit).await
     }
 
+    /// Where the broker listens.
+    pub fn address(&self) -> SocketAddr {
+        self.connection.address()
+    }
+
     /// One request and its response: Produce, Metadata, ListOffsets, Fetch or DescribeConfigs.
     ///
     /// # Errors

@@ -37,6 +37,7 @@
 //! | `fetch` | which offset is where, and what lies there? |
 //! | `broker` | one request on one connection, in a version that both sides know |
 //! | `metadata`, `partitioner` | who leads which partition, and which one does a key belong to? |
+//! | `settings` | what does a broker say of itself? |
 //! | `batch` | what do records look like in the log? |
 //! | `topic` | where is Kafka, and which topic? |
 
@@ -51,6 +52,7 @@ mod partition_reader;
 mod partitioner;
 mod producer;
 mod reader;
+mod settings;
 mod source;
 mod stored;
 mod topic;

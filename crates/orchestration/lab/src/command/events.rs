@@ -1,11 +1,12 @@
 //! `lab events`: what the shop told the others.
 
 use anyhow::{Context as _, bail};
+use kafka_client::{Source, Topic};
 
 use super::planned;
 use super::signals::Signals;
 use crate::arguments::Global;
-use crate::events::{Next, Reading, Source, Told};
+use crate::events::{EventReader, Next, ShopEvent};
 use crate::outcome::Outcome;
 use crate::plan::{Plan, Role, Runs};
 use crate::print;
@@ -22,25 +23,25 @@ pub(crate) async fn run(global: &Global, follow: bool, topic: Option<String>) ->
     };
     let kafka = run.hops.iter().find(|hop| hop.role == Role::Events.as_str());
     let bootstrap = kafka.context("nothing in the running lab plays the role events")?.listen;
-    let topic = topic.unwrap_or_else(|| self::topic(&plan).to_owned());
-    let reading = tokio::select! {
-        reading = Reading::begin(Source { bootstrap, topic, follow }) => reading?,
+    let topic = Topic { bootstrap, name: topic.unwrap_or_else(|| self::topic(&plan).to_owned()) };
+    let reader = tokio::select! {
+        reader = EventReader::begin(Source { topic, follow }) => reader?,
         _ = signals.next() => return Ok(Outcome::Good),
     };
-    show(global, reading, &mut signals).await
+    show(global, reader, &mut signals).await
 }
 
-async fn show(global: &Global, mut reading: Reading, signals: &mut Signals) -> anyhow::Result<Outcome> {
+async fn show(global: &Global, mut reader: EventReader, signals: &mut Signals) -> anyhow::Result<Outcome> {
     let mut shown = 0_u64;
     loop {
         let next = tokio::select! {
-            next = reading.next() => next?,
+            next = reader.next() => next?,
             // `--follow` goes on until then.
             _ = signals.next() => None,
         };
         match next {
-            Some(Next::Event(told)) => {
-                let text = if global.json { serde_json::to_string(&told)? } else { line(&told) };
+            Some(Next::Event(event)) => {
+                let text = if global.json { serde_json::to_string(&event)? } else { line(&event) };
                 if !print::line(&text).context("write to stdout")? {
                     return Ok(Outcome::Good);
                 }
@@ -50,7 +51,7 @@ async fn show(global: &Global, mut reading: Reading, signals: &mut Signals) -> a
             None => break,
         }
     }
-    let repeated = match reading.repeated() {
+    let repeated = match reader.repeated() {
         0 => String::new(),
         count => format!("; {count} were in Kafka again, and dropped"),
     };
@@ -67,8 +68,8 @@ fn topic(plan: &Plan) -> &str {
     url.split_once('/').map(|(_, topic)| topic).filter(|topic| !topic.is_empty()).unwrap_or(TOPIC)
 }
 
-fn line(told: &Told) -> String {
-    let Told { at, kind, cart_id, item_id, product_id, quantity, trace_id, .. } = told;
+fn line(event: &ShopEvent) -> String {
+    let ShopEvent { at, kind, cart_id, item_id, product_id, quantity, trace_id, .. } = event;
     let trace = trace_id.as_deref().unwrap_or("-");
     let when = rfc3339_millis(*at);
     format!(

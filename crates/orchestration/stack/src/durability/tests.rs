@@ -25,19 +25,19 @@ fn kafka_is_durable_on_disk_or_with_copies() {
     assert!(kafka::verdict(&Settings::new()).is_some_and(|said| said.contains("not set")));
 }
 
-fn plan(swaps: &[&str], sets: &[String]) -> Plan {
+fn a_plan(swaps: &[&str], sets: &[String]) -> Plan {
     let swaps: Vec<String> = swaps.iter().map(|swap| (*swap).to_owned()).collect();
     let folder = std::path::Path::new("");
-    Plan::parse("lab.toml", crate::plan::DEFAULT, folder, sets, &swaps).expect("a good plan")
+    Plan::parse("lab.toml", plan::DEFAULT, folder, sets, &swaps).expect("a good plan")
 }
 
 #[tokio::test]
-async fn who_cannot_be_asked_is_named() {
-    assert_eq!(warnings(&plan(&[], &[])).await, Vec::<String>::new(), "the lab's own are durable");
+async fn who_does_not_tell_is_named() {
+    assert_eq!(warnings(&a_plan(&[], &[])).await, Vec::<String>::new(), "the lab's own are durable");
     let (nobody, deaf) = (hop::listen::own_loopback(), hop::listen::own_loopback());
     let listener = std::net::TcpListener::bind(deaf).expect("an address of one's own");
     let sets = [format!("hop.redis.external=redis://{deaf}"), format!("hop.kafka.external=kafka://{nobody}")];
-    let said = warnings(&plan(&["resolver=/usr/bin/my-resolver --fast"], &sets)).await;
+    let said = warnings(&a_plan(&["resolver=/usr/bin/my-resolver --fast"], &sets)).await;
     drop(listener);
     assert_eq!(said.len(), 3, "{said:?}");
     assert!(said[0].starts_with("resolver: its cache cannot be emptied"), "{}", said[0]);
@@ -48,4 +48,35 @@ async fn who_cannot_be_asked_is_named() {
     );
     assert!(said[2].contains("kafka at") && said[2].contains("could not be checked: "), "{}", said[2]);
     assert!(said[2].contains("--swap kafka=kafka"), "{}", said[2]);
+}
+
+#[tokio::test]
+async fn redis_tells_its_settings_after_the_login_of_its_url() {
+    let reply = |name: &str, value: &str| {
+        format!("*2\r\n${}\r\n{name}\r\n${}\r\n{value}\r\n", name.len(), value.len())
+    };
+    let script = vec!["+OK\r\n".to_owned(), reply("appendonly", "yes"), reply("appendfsync", "everysec")];
+    let (address, server) = redis_client::testing::scripted(script).await;
+    let plan = a_plan(&[], &[format!("hop.redis.external=redis://anna:se@cret@{address}")]);
+    let said = warnings(&plan).await;
+    assert!(said[0].contains("appendfsync is everysec"), "{said:?}");
+    let received = server.await.expect("no panic");
+    assert_eq!(
+        received,
+        [
+            "*3 $4 AUTH $4 anna $7 se@cret ",
+            "*3 $6 CONFIG $3 GET $10 appendonly ",
+            "*3 $6 CONFIG $3 GET $11 appendfsync "
+        ]
+    );
+
+    for (reply, said) in [
+        ("-ERR unknown command\r\n", "could not be checked: redis answered: ERR unknown command"),
+        ("HTTP/1.1 400\r\n", "could not be checked: redis answered: "),
+        ("*0\r\n", "it has no setting `appendonly`"),
+    ] {
+        let (address, _server) = redis_client::testing::scripted(vec![reply.to_owned(); 2]).await;
+        let warnings = warnings(&a_plan(&[], &[format!("hop.redis.external=redis://{address}")])).await;
+        assert!(warnings[0].contains(said), "{warnings:?}");
+    }
 }

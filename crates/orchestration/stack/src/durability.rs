@@ -1,23 +1,18 @@
 //! Does a foreign engine keep what it acknowledges? The lab's own do (`store`, `events`); another one's
-//! settings decide, so they are asked for when the lab starts, and a warning says what they lack.
+//! settings decide, so they are read when the lab starts, and a warning says what they lack.
 
 mod kafka;
 mod redis;
+mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use plan::{Hop, Plan, Role, Runs};
 
-use crate::plan::{Hop, Plan, Role, Runs};
-
-/// How long one engine may take to tell its settings.
-const LIMIT: Duration = Duration::from_secs(2);
-
-/// Its settings as name and value.
-type Settings = Vec<(String, String)>;
+use settings::{LIMIT, Settings};
 
 /// What the user should know about the programs in the slots: each says who, what, and what to do.
-pub(crate) async fn warnings(plan: &Plan) -> Vec<String> {
+pub async fn warnings(plan: &Plan) -> Vec<String> {
     let mut warnings = Vec::new();
     for (_, hop) in plan.hops().filter(|(_, hop)| hop.runs != Runs::Own) {
         warnings.extend(match hop.role() {
@@ -41,11 +36,11 @@ const EVENTS: &str =
 async fn checked(
     hop: &Hop,
     must: &str,
-    ask: impl Future<Output = Result<Settings, String>>,
+    settings: impl Future<Output = Result<Settings, String>>,
     verdict: fn(&Settings) -> Option<String>,
 ) -> Option<String> {
-    let asked = tokio::time::timeout(LIMIT, ask).await;
-    let settings = asked.unwrap_or_else(|_| Err(format!("no answer within {LIMIT:?}")));
+    let settings = tokio::time::timeout(LIMIT, settings).await;
+    let settings = settings.unwrap_or_else(|_| Err(format!("no answer within {LIMIT:?}")));
     let (problem, remedy) = match settings.map(|settings| verdict(&settings)) {
         Ok(None) => return None,
         Ok(Some(problem)) => (problem, must.to_owned()),
@@ -58,8 +53,4 @@ async fn checked(
         .map(|recipe| format!("; the recipe does: --swap {}={}", hop.name, recipe.name));
     let recipe = recipe.filter(|_| hop.recipe.is_none()).unwrap_or_default();
     Some(format!("{} at {}: {problem}\n  what to do: {remedy}{recipe}", hop.name, hop.listen))
-}
-
-fn value<'a>(settings: &'a Settings, name: &str) -> &'a str {
-    settings.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
 }
