@@ -22,6 +22,7 @@
 //! | [`http::forward`] | what a proxy changes, refuses, holds and passes on |
 //! | [`http`] | what all of these share: the [`Exchange`](http::Exchange), problems, bodies, responses |
 //! | [`admin`] | is it alive, is it ready, who may change something? |
+//! | [`files`] | files that are whole after a power cut, and folders that belong to one process |
 //! | [`clock`], [`wait`], [`pace`] | the only places that read a clock, wait for a condition or for a moment |
 
 #![warn(missing_docs)]
@@ -29,6 +30,7 @@
 pub mod accept;
 pub mod admin;
 pub mod clock;
+pub mod files;
 pub mod http;
 pub mod listen;
 pub mod log;

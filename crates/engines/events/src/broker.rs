@@ -1,16 +1,16 @@
 //! What all connections share: the topics, the appender, the producer ids, the memory budget.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::Context as _;
+use hop::files;
 use tokio::sync::Semaphore;
 
 use crate::appender::{Appender, Ended};
 use crate::config::Advertised;
-use crate::files;
 use crate::limits::BUDGET;
 use crate::retention::Retention;
 use crate::topics::Topics;
@@ -85,21 +85,14 @@ impl Broker {
 /// One process per data folder: two would write into each other's logs.
 fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("open {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => anyhow::bail!(
+    let free = files::lock(&path).with_context(|| format!("lock {}", path.display()))?;
+    free.with_context(|| {
+        format!(
             "another process uses {data}: stop it (`fuser {path}` names it), or give this one a DATA_DIR of its own",
             data = data.display(),
             path = path.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
-    }
+        )
+    })
 }
 
 /// How often this data folder was opened, this time included. On disk before it is used.

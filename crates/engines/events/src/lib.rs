@@ -25,7 +25,6 @@
 //! | [`apis`] | what each request means, one file per API |
 //! | [`topics`], [`broker`] | which partitions exist, and what all connections share |
 //! | [`connection`], [`server`] | frames in, frames out, in order, within limits |
-//! | `files` | what a file system requires of those who want to find their files again |
 //! | [`limits`] | every bound in one place, with its reason |
 //! | [`spans`] | what a request's time was spent on |
 //! | [`testing`] | record batches for tests |
@@ -36,7 +35,6 @@ pub mod batch;
 pub mod broker;
 pub mod config;
 pub mod connection;
-mod files;
 pub mod limits;
 pub mod partition;
 pub mod retention;

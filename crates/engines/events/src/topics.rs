@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use hop::files::sync_folder;
 use kafka_protocol::ResponseError;
 use parking_lot::RwLock;
 
-use crate::files::sync_folder;
 use crate::limits::MAX_PARTITIONS;
 use crate::partition::Partition;
 use crate::retention::Retention;

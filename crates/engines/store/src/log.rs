@@ -22,11 +22,12 @@ pub(crate) mod rewrite;
 mod snapshot;
 mod torn_tail;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use hop::files;
 
 use self::disk::{Disk, LogFile};
 use crate::commands::Facts;
@@ -93,9 +94,7 @@ impl Log {
             .open(&path)
             .with_context(|| format!("open {}", path.display()))?;
         // The file's name must survive a power loss as surely as its content.
-        File::open(directory)
-            .and_then(|folder| folder.sync_all())
-            .with_context(|| format!("flush the folder {}", directory.display()))?;
+        files::sync_folder(directory).with_context(|| format!("flush the folder {}", directory.display()))?;
 
         let mut database = Database::default();
         let kept = replay::replay(&path, &mut database, facts)
@@ -162,7 +161,7 @@ impl Log {
     fn take_over(&mut self, rewritten: &Path, file: File, length: u64) -> anyhow::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         std::fs::rename(rewritten, &self.path)
-            .and_then(|()| File::open(folder)?.sync_all())
+            .and_then(|()| files::sync_folder(folder))
             .with_context(|| format!("rename the rewritten log to {}", self.path.display()))?;
         let old = self.disk.replace(file);
         self.length = length;
@@ -184,18 +183,11 @@ impl Log {
 /// Takes the folder for this process alone.
 fn lock(directory: &Path) -> anyhow::Result<File> {
     let path = directory.join(LOCK_NAME);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("open {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
+    let free = files::lock(&path).with_context(|| format!("lock {}", path.display()))?;
+    free.with_context(|| {
+        format!(
             "another process uses the data folder {}: stop it, or give this store a DATA_DIR of its own",
             directory.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
-    }
+        )
+    })
 }

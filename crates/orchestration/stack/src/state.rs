@@ -1,13 +1,12 @@
 //! A lab's folder: what runs, what it writes, and the lock that says that it runs.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use hop::admin::Secret;
+use hop::files;
 use plan::SECRET;
 use serde::{Deserialize, Serialize};
 
@@ -99,28 +98,14 @@ pub fn is_held(folder: &Path) -> bool {
         .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-fn lock_file(folder: &Path) -> anyhow::Result<File> {
-    let path = folder.join("lock");
-    let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    open.with_context(|| format!("open {}", path.display()))
-}
-
 fn read(folder: &Path) -> Option<Run> {
     let run: Run = serde_json::from_slice(&std::fs::read(folder.join("run.json")).ok()?).ok()?;
     Some(Run { secret: Secret::read(&folder.join(SECRET)).ok()?, ..run })
 }
 
-/// Writes a file in one step, for the owner alone from the first byte on.
 fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
-    let (path, temporary) = (folder.join(name), folder.join(format!("{name}.new")));
-    let store = || {
-        // What an interrupted run left behind may have other rights.
-        let _ = std::fs::remove_file(&temporary);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        std::fs::rename(&temporary, &path)
-    };
-    store().with_context(|| format!("write {}", path.display()))
+    let path = folder.join(name);
+    files::replace(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))
 }
 
 impl RunFolder {
@@ -134,17 +119,11 @@ impl RunFolder {
             std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))
         };
         make(folder.join("data"))?;
-        let lock = lock_file(&folder)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let pid = read(&folder).map(|run| run.pid);
-                return Err(AlreadyRuns { name: name.to_owned(), pid }.into());
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("lock {}", folder.display()));
-            }
-        }
+        let lock = files::lock(&folder.join("lock"));
+        let lock = lock.with_context(|| format!("lock {}", folder.display()))?.ok_or_else(|| {
+            let pid = read(&folder).map(|run| run.pid);
+            AlreadyRuns { name: name.to_owned(), pid }
+        })?;
         // A run.json that is still here was left by a lab that was killed.
         let _ = std::fs::remove_file(folder.join("run.json"));
         for stale in ["logs", "zones"] {

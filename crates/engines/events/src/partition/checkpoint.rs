@@ -15,8 +15,7 @@ use std::io;
 use std::path::Path;
 
 use bytes::{Buf, BufMut as _};
-
-use crate::files;
+use hop::files;
 
 use super::index::SparseIndex;
 use super::producers::Producers;

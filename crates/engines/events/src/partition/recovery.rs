@@ -13,9 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use hop::files::sync_folder;
 
 use crate::batch::{BatchHeader, HEADER};
-use crate::files::sync_folder;
 use crate::limits::MAX_BATCH;
 
 use super::acknowledged::Acknowledged;

@@ -17,7 +17,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use crate::files::sync_folder;
+use hop::files::sync_folder;
 
 use super::segment::Segment;
 use super::{Partition, checkpoint};

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::files;
+use hop::files;
 
 /// The offset of the first record that may be read, in a file of its own.
 ///

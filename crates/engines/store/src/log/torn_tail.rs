@@ -36,7 +36,7 @@ pub(super) fn save(log: &Path, from: u64) -> io::Result<PathBuf> {
     fs::rename(&temporary, &saved)?;
     let folder = log.parent().unwrap_or(Path::new("."));
     remove_oldest(folder)?;
-    File::open(folder)?.sync_all()?;
+    hop::files::sync_folder(folder)?;
     Ok(saved)
 }
 

@@ -18,8 +18,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use hop::files::{self, sync_folder};
 
-use crate::files::{self, sync_folder};
 use crate::limits::MAX_ASIDE;
 use crate::partition::acknowledged::Known;
 use crate::partition::segment::Segment;
