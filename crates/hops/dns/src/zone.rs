@@ -101,7 +101,7 @@ pub(crate) fn ancestors<'a>(name: &LowerName, origin: &'a LowerName) -> impl Ite
 }
 
 /// NSEC3 records and their signatures stand at names that are hashes, which are no names of the zone
-/// (RFC 5155 §7.2.8): they only go into denials for clients that ask for DNSSEC, which this server does not
+/// (RFC 5155 §7.2.8): they only go into denials for clients that want DNSSEC, which this server does not
 /// give.
 fn is_hashed_denial(record: &Record) -> bool {
     const NSEC3: [u8; 2] = [0, 50];
@@ -188,7 +188,7 @@ fn doubts<'z>(
         })
         .chain(
             (!has(nodes, origin, RecordType::NS))
-                .then(|| format!("{origin} has no NS record: nobody is told to ask here (RFC 1034 §4.2.1)")),
+                .then(|| format!("{origin} has no NS record: nobody is referred to it (RFC 1034 §4.2.1)")),
         )
 }
 

@@ -203,7 +203,7 @@ impl<'a> Data<'a> {
         known.map_or_else(|| token.number(what), Ok)
     }
 
-    /// All that is left, put together.
+    /// All tokens that are left, as one.
     fn joined(&mut self, what: &str, parse: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Problem> {
         let first = self.tokens.first().ok_or_else(|| self.too_short(what))?;
         let all: Vec<u8> = self.tokens.iter().flat_map(|token| token.raw.iter().copied()).collect();

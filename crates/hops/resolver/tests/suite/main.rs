@@ -1,15 +1,15 @@
 //! The resolver's own tests. The name servers are played by small responders in the test process, so
 //! that they can also be dead, silent, lame or lying.
 
-mod crowd;
+mod concurrent;
 mod doh;
 mod fake;
+mod iterate;
 mod serving;
 mod silence;
 mod tricks;
 mod trouble;
 mod unbound;
-mod walk;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
