@@ -14,7 +14,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("comments", "reliability", "not yet"),
     ("comments", "report", "not yet"),
     ("comments", "tap", "not yet"),
-    ("layers", "lab", "not yet"),
     ("layout", "measure", "not yet"),
     ("layout", "tap", "not yet"),
     ("words", "journey", "not yet"),

@@ -13,7 +13,7 @@ const FOLDERS: [(&str, &[&str]); 6] = [
 ];
 
 /// The arrows that are drawn crate by crate.
-const ARROWS: [(&str, &str); 13] = [
+const ARROWS: [(&str, &str); 14] = [
     ("hop", "journey"),
     ("recursion", "dnswire"),
     ("reliability", "redis-client"),
@@ -27,6 +27,7 @@ const ARROWS: [(&str, &str); 13] = [
     ("lab", "plan"),
     ("lab", "report"),
     ("lab", "measure"),
+    ("lab", "tap"),
 ];
 
 /// Wrong although the folders allow it: (who, what, why).
