@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use plan::PlanError;
+use stack::state::AlreadyRuns;
 
 use crate::arguments::{Cli, Command};
 use crate::command::{
@@ -11,7 +12,6 @@ use crate::command::{
 };
 use crate::outcome::{Misuse, Outcome};
 use crate::print;
-use crate::state::AlreadyRuns;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {

@@ -6,7 +6,7 @@
 //! | `GET /plan` | the checked plan as JSON |
 //! | `POST /measure` with [`measure::Options`] | [`measure::Measured`] as JSON; one at a time |
 //! | `GET /measure` | [`Progress`] as JSON: how far the measurement is that runs now |
-//! | `POST /budget` | [`budget::Counted`] as JSON |
+//! | `POST /budget` | [`round_trips::Counted`] as JSON |
 //! | `POST /stop` | 202; the lab stops |
 //!
 //! A POST demands `Authorization: Bearer SECRET`; the secret is in the file `secret` of the lab's folder.
@@ -19,21 +19,19 @@ use anyhow::Context as _;
 use hop::Admin;
 use hop::http::{Body, json, text};
 use hyper::{Method, Response, StatusCode};
+use measure::{round_trips, usage};
 use parking_lot::Mutex;
+use plan::{Plan, Runs};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Plan, Runs};
 use crate::viewer::Viewer;
 
-use crate::measure::usage;
-use crate::{budget, measure};
-
 pub mod client;
-mod report;
+mod messages;
 
-pub use report::{HopReport, Progress, Report};
+pub use messages::{HopReport, Progress, Report};
 
 const OK: StatusCode = StatusCode::OK;
 
@@ -112,8 +110,8 @@ async fn measured(
     measure::run(&viewer.target()?, &viewer.collector, options, show).await
 }
 
-async fn counted(viewer: &Viewer) -> anyhow::Result<budget::Counted> {
-    budget::count(&viewer.target()?, &viewer.collector).await
+async fn counted(viewer: &Viewer) -> anyhow::Result<round_trips::Counted> {
+    round_trips::count(&viewer.target()?, &viewer.collector).await
 }
 
 fn response(result: anyhow::Result<impl Serialize>) -> Response<Body> {
@@ -138,7 +136,7 @@ fn status(viewer: &Viewer, since_unix_ns: u64) -> Report {
         pid: std::process::id(),
         since_unix_ns,
         config: viewer.stack.plan().source.clone(),
-        build: crate::binaries::PROFILE.to_owned(),
+        build: stack::binaries::PROFILE.to_owned(),
         warnings: viewer.warnings.to_vec(),
         hops: hops.collect(),
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::plan::{Config, Plan, PlanError};
+use plan::{Config, Plan, PlanError};
 
 /// How a lab is started.
 #[derive(Clone, Debug)]

@@ -5,16 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
+use measure::Collector;
+use measure::Target;
 use measure::browser::BrowserThread;
+use plan::Plan;
+use stack::certs::Certs;
 use stack::{Event, Stack, Status};
 use tokio_util::sync::CancellationToken;
 
-use crate::certs::Certs;
-use crate::collect::Collector;
 use crate::measurable;
 use crate::options::Options;
-use crate::plan::Plan;
-use crate::target::Target;
 use crate::test_slot::TestSlot;
 use crate::viewer::Viewer;
 
@@ -33,9 +33,9 @@ impl Lab {
     /// Starts everything and returns when all is ready.
     ///
     /// # Errors
-    /// A wrong plan ([`crate::plan::PlanError`]), a lab of the same name
-    /// ([`crate::state::AlreadyRuns`]), taken ports, a build that fails, or a program that dies or is
-    /// not ready in time ([`crate::supervise::Death`]). Nothing runs then.
+    /// A wrong plan ([`plan::PlanError`]), a lab of the same name
+    /// ([`stack::state::AlreadyRuns`]), taken ports, a build that fails, or a program that dies or is
+    /// not ready in time ([`stack::Death`]). Nothing runs then.
     pub async fn start(options: Options) -> anyhow::Result<Lab> {
         let Some(name) = &options.test else {
             return Self::start_plan(options.plan()?, options.build).await;

@@ -24,8 +24,8 @@
 
 use anyhow::Context as _;
 use measure::browser::{BrowserThread, Request};
+use measure::{self, Measured, Series, TracedResponse, traced};
 
-use crate::measure::{self, Measured, Series, TracedResponse, traced};
 use crate::running::Lab;
 
 impl Lab {

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use plan::workspace;
 use stack::ports;
 
 use crate::options::Options;
-use crate::{print, workspace};
+use crate::print;
 
 /// So many labs run at once, over all tests of this workspace: fifteen programs each.
 const AT_ONCE: u16 = 2;

@@ -27,7 +27,7 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_name = "N", value_parser = connections, requires = "rate", default_value_t = 16)]
     pub(crate) connections: usize,
     /// Keep at most so many journeys of each kind in full, evenly spread; figures are always those of all
-    #[arg(long, value_name = "N", value_parser = count, default_value_t = crate::measure::KEEP)]
+    #[arg(long, value_name = "N", value_parser = count, default_value_t = measure::KEEP)]
     pub(crate) journeys: usize,
     /// Measure what measuring costs, too: 1000 or more requests, recorded and unrecorded by turns
     #[arg(long)]
@@ -59,16 +59,16 @@ pub(crate) struct MeasureArguments {
 
 impl MeasureArguments {
     /// What the second witness shall do; paths become absolute, for a lab that runs elsewhere.
-    pub(crate) fn tap(&self) -> std::io::Result<Option<crate::packets::Options>> {
+    pub(crate) fn tap(&self) -> std::io::Result<Option<measure::packets::Options>> {
         let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
         let (pcap, keys) = (absolute(&self.pcap)?, absolute(&self.keys)?);
-        Ok(self.tap.then_some(crate::packets::Options { pcap, keys }))
+        Ok(self.tap.then_some(measure::packets::Options { pcap, keys }))
     }
 }
 
 impl MeasureArguments {
     /// What was typed, as what is measured.
-    pub(crate) fn options(&self) -> Result<crate::measure::Options, Misuse> {
+    pub(crate) fn options(&self) -> Result<measure::Options, Misuse> {
         let count = match (self.rate, self.number) {
             (Some(rate), None) => (rate * self.duration.unwrap_or(DURATION)).round().max(1.0) as usize,
             (_, number) => number.unwrap_or(1),
@@ -76,7 +76,7 @@ impl MeasureArguments {
         if count > MOST {
             return Err(Misuse(format!("that makes {count} requests: at most {MOST} are made at once")));
         }
-        Ok(crate::measure::Options {
+        Ok(measure::Options {
             count,
             cold: !self.warm && self.rate.is_none(),
             warm: !self.cold,
@@ -84,7 +84,7 @@ impl MeasureArguments {
             rate: self.rate,
             connections: self.connections,
             overhead: self.overhead,
-            ..crate::measure::Options::default()
+            ..measure::Options::default()
         })
     }
 }

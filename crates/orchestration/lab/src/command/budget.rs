@@ -1,12 +1,12 @@
 //! `lab budget`: the chapter's table, audited by counting.
 
+use report::budget::{self, Audit, Counted, audit};
 use serde::Serialize;
 
 use super::planned;
 use super::session::{start, stop, with_deaths};
 use super::signals::Signals;
 use crate::arguments::Global;
-use crate::budget::{self, Audit, Counted, audit};
 use crate::outcome::Outcome;
 use crate::{control, print};
 

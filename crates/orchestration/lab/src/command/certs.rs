@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
+use stack::certs::{CertificateFile, Certs};
 
 use super::planned;
 use crate::arguments::Global;
-use crate::certs::{CertificateFile, Certs};
 use crate::outcome::Outcome;
 use crate::print;
 
@@ -37,7 +37,7 @@ pub(crate) fn token(global: &Global) -> anyhow::Result<Outcome> {
 }
 
 fn table(certs: &Certs, shown: &[CertificateFile], now: u64) -> String {
-    let mut out = format!("in {}\n", crate::workspace::shown(certs.folder()));
+    let mut out = format!("in {}\n", plan::workspace::shown(certs.folder()));
     for shown in shown {
         let days = shown.validity.not_after.saturating_sub(now / 1_000_000_000) / 86_400;
         let file = shown.file.file_name().unwrap_or_default().to_string_lossy();
@@ -48,7 +48,7 @@ fn table(certs: &Certs, shown: &[CertificateFile], now: u64) -> String {
     let _ = writeln!(
         out,
         "trust it in one program only: curl --cacert {}",
-        crate::workspace::shown(&certs.authority())
+        plan::workspace::shown(&certs.authority())
     );
     out
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use journey::{CONFIDENCE, Conclusion, Journey, Quantile};
+use measure::{Measured, Options};
+use plan::{BUDGET_PHASES, Plan};
+use report::junit::{self, Case, Ended};
 use serde::Serialize;
 
 use crate::arguments::{CheckArguments, FEWEST, Global};
-use crate::measure::{Measured, Options};
 use crate::outcome::Outcome;
-use crate::plan::{BUDGET_PHASES, Plan};
 use crate::print;
-use report::junit::{self, Case, Ended};
 
 /// One line of the budget and what was measured.
 #[derive(Debug, PartialEq, Serialize)]

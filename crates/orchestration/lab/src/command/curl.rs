@@ -8,12 +8,12 @@ use anyhow::{Context as _, bail};
 use dnswire::QuerySocket;
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
+use plan::{Plan, Role};
+use stack::certs::Certs;
 
 use super::planned;
 use crate::arguments::Global;
-use crate::certs::Certs;
 use crate::outcome::Outcome;
-use crate::plan::{Plan, Role};
 
 /// How long the resolver may take, and how often it is queried.
 const LIMIT: Duration = Duration::from_secs(2);

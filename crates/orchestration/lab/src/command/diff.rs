@@ -1,11 +1,12 @@
 //! `lab diff`: two measurements that were written to files.
 
 use anyhow::Context as _;
+use measure::diff;
 
 use super::export::read;
 use crate::arguments::{DiffArguments, Global};
 use crate::outcome::{Misuse, Outcome};
-use crate::{diff, print, report};
+use crate::print;
 
 pub(crate) fn run(global: &Global, wanted: &DiffArguments) -> anyhow::Result<Outcome> {
     let (before, after) = (read(&wanted.before)?, read(&wanted.after)?);

@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
+use plan::Plan;
+use plan::recipe;
 use serde::Serialize;
 use stack::ports;
 
 use super::planned;
 use crate::arguments::Global;
 use crate::outcome::Outcome;
-use crate::plan::Plan;
 use crate::print;
-use crate::recipe;
 
 /// What was found out about one thing.
 #[derive(Debug, Serialize)]
@@ -158,7 +158,7 @@ fn port_findings(plan: &Plan) -> Finding {
 }
 
 fn program(name: &'static str, what_for: &str, remedy: &str) -> Finding {
-    match crate::programs::find(name) {
+    match plan::programs::find(name) {
         Some(path) => ok(name, path.display().to_string()),
         None => warn(name, format!("not found; it is for {what_for}"), remedy),
     }

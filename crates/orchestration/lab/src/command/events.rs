@@ -2,15 +2,15 @@
 
 use anyhow::{Context as _, bail};
 use kafka_client::{Source, Topic};
+use plan::{Plan, Role, Runs};
+use report::utc::rfc3339_millis;
 
 use super::planned;
 use super::signals::Signals;
 use crate::arguments::Global;
 use crate::events::{EventReader, Next, ShopEvent};
 use crate::outcome::Outcome;
-use crate::plan::{Plan, Role, Runs};
 use crate::print;
-use report::utc::rfc3339_millis;
 
 /// Where the cart puts its events unless its URL says otherwise.
 const TOPIC: &str = "cart-events";

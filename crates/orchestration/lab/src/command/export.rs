@@ -4,11 +4,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use measure::{Measured, SCHEMA};
+use report::export;
 
 use crate::arguments::Format;
-use crate::measure::{Measured, SCHEMA};
 use crate::outcome::{Misuse, Outcome};
-use crate::{export, print, report};
+use crate::print;
 
 pub(crate) fn run(file: &Path, format: Format, out: Option<&Path>) -> anyhow::Result<Outcome> {
     put(&read(file)?, format, out)?;

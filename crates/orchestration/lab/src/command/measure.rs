@@ -1,13 +1,14 @@
 //! `lab measure`: on the running lab, or on one that is started for this.
 
+use measure::{self, Measured, Options};
+use stack::state::Run;
+
 use super::planned;
 use super::session::{start, stop, with_deaths};
 use super::signals::Signals;
 use crate::arguments::{Format, Global, MeasureArguments};
-use crate::measure::{self, Measured, Options};
 use crate::outcome::{Misuse, Outcome};
 use crate::print::Progress;
-use crate::state::Run;
 use crate::{control, print};
 
 pub(crate) async fn run(global: &Global, wanted: &MeasureArguments) -> anyhow::Result<Outcome> {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use hop::clock;
 use journey::{Histogram, Roster, TraceId};
+use measure::Collector;
 
-use crate::collect::Collector;
-use crate::{print, report};
+use crate::print;
 
 /// How long the hops may take to report a request.
 const SEAL_LIMIT: Duration = Duration::from_secs(2);

@@ -1,10 +1,10 @@
 //! The plan that was typed, and the lab that runs after it.
 
 use plan::Plan;
+use stack::state::{self, Run};
 
 use crate::arguments::Global;
 use crate::print;
-use crate::state::{self, Run};
 
 /// Reads the plan and says which it is.
 pub(super) fn plan(global: &Global) -> anyhow::Result<Plan> {

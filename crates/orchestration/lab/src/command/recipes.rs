@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
+use plan::recipe::{self, Recipe};
+use plan::{Plan, Role};
 use serde_json::json;
 
 use crate::arguments::Global;
 use crate::outcome::Outcome;
-use crate::plan::{Plan, Role};
 use crate::print;
-use crate::recipe::{self, Recipe};
 
 pub(crate) fn run(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hop::clock;
+use measure::Target;
+use plan::{Role, Settings};
+use stack::Event;
 
 use super::outside::Outside;
 use super::planned;
@@ -12,11 +15,8 @@ use super::signals::Signals;
 use crate::arguments::Global;
 use crate::control::Control;
 use crate::outcome::Outcome;
-use crate::plan::{Role, Settings};
+use crate::print;
 use crate::running::Lab;
-use crate::supervise::Event;
-use crate::target::Target;
-use crate::{measure, print, report};
 
 pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
@@ -93,8 +93,8 @@ fn banner(lab: &Lab) {
     {
         print::note(format_args!("  resolver  {}, https://{doh}/dns-query", resolver.listen));
     }
-    print::note(format_args!("  CA        {}", crate::workspace::shown(&lab.certs().authority())));
-    print::note(format_args!("  logs      {}/logs", crate::workspace::shown(lab.folder())));
+    print::note(format_args!("  CA        {}", plan::workspace::shown(&lab.certs().authority())));
+    print::note(format_args!("  logs      {}/logs", plan::workspace::shown(lab.folder())));
 }
 
 /// Says at once what happened to a program.

@@ -2,13 +2,13 @@
 
 use hop::clock;
 use plan::Plan;
+use stack::Event;
 
 use super::signals::Signals;
 use crate::arguments::Global;
 use crate::control::{self, Control};
 use crate::print;
 use crate::running::Lab;
-use crate::supervise::Event;
 
 /// Starts the lab and its control server; `None` when a signal came first.
 pub(super) async fn start(

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hop::admin::client;
 use hop::clock;
+use stack::State;
+use stack::state;
 
 use super::planned;
 use crate::arguments::Global;
 use crate::control::{self, Report};
 use crate::outcome::Outcome;
-use crate::supervise::State;
-use crate::{print, state};
+use crate::print;
 
 /// How long a lab may take to stop, beyond its drain limits.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -89,7 +90,7 @@ fn table(report: &Report) -> String {
             hop.cpu_seconds.map_or_else(dash, |cpu| format!("{cpu:.2} s")),
         );
         if let Some(death) = status.last_death.as_ref().filter(|_| status.state != State::Ready) {
-            let _ = writeln!(out, "      {death}; log: {}", crate::workspace::shown(&status.log));
+            let _ = writeln!(out, "      {death}; log: {}", plan::workspace::shown(&status.log));
         }
     }
     for warning in &report.warnings {

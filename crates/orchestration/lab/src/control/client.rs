@@ -6,11 +6,11 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use hop::admin::client;
 use hyper::Method;
+use measure::round_trips::Counted;
 use serde_json::Value;
+use stack::state::Run;
 
-use super::report::{Progress, Report};
-use crate::state::Run;
-use crate::{budget, measure};
+use super::messages::{Progress, Report};
 
 /// A measurement may take this long.
 const MEASURE_LIMIT: Duration = Duration::from_secs(7200);
@@ -81,7 +81,7 @@ pub async fn measure(run: &Run, options: &measure::Options) -> anyhow::Result<me
 ///
 /// # Errors
 /// It could not.
-pub async fn budget(run: &Run) -> anyhow::Result<budget::Counted> {
+pub async fn budget(run: &Run) -> anyhow::Result<Counted> {
     let reply =
         client::request(run.control, Method::POST, "/budget", Bytes::new(), Some(&run.secret), MEASURE_LIMIT);
     let reply = reply.await.context("reach the running lab")?;

@@ -3,7 +3,7 @@ use journey::{Counts, Part, PartKind, Quality, Stage, TraceId};
 use super::*;
 
 fn plan(budget: &str) -> Plan {
-    let text = crate::plan::DEFAULT.split("[budget]").next().unwrap_or_default();
+    let text = plan::DEFAULT.split("[budget]").next().unwrap_or_default();
     let text = format!("{text}[budget]\n{budget}");
     Plan::parse("lab.toml", &text, std::path::Path::new(""), &[], &[]).expect("a good plan")
 }

@@ -23,8 +23,7 @@ fn paths_become_urls_where_a_url_can_stand() {
 
 #[test]
 fn the_token_is_added_unless_a_header_is_given_or_it_goes_elsewhere() {
-    let plan =
-        Plan::parse("lab.toml", crate::plan::DEFAULT, std::path::Path::new(""), &[], &[]).expect("a plan");
+    let plan = Plan::parse("lab.toml", plan::DEFAULT, std::path::Path::new(""), &[], &[]).expect("a plan");
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let has_token = |arguments: &[&str]| {
         added(&plan, ip, 8443, "T", &strings(arguments)).contains(&"Authorization: Bearer T".to_owned())

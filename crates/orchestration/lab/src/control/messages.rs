@@ -1,8 +1,7 @@
 //! What a running lab says of itself.
 
 use serde::{Deserialize, Serialize};
-
-use crate::supervise::Status;
+use stack::Status;
 
 /// What `lab status` shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
