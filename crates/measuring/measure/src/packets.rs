@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use journey::{Anomaly, TraceId};
 use serde::{Deserialize, Serialize};
+pub use tap::allowed;
 use tap::compare::{Compared, HopCompared, compare};
 use tap::filter::LabAddresses;
 use tap::reported::ReportedStamps;

@@ -137,7 +137,7 @@ fn status(viewer: &Viewer, since_unix_ns: u64) -> Report {
         since_unix_ns,
         config: viewer.stack.plan().source.clone(),
         build: stack::binaries::PROFILE.to_owned(),
-        warnings: viewer.warnings.to_vec(),
+        warnings: viewer.stack.warnings().to_vec(),
         hops: hops.collect(),
     }
 }

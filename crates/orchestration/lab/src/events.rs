@@ -10,11 +10,10 @@
 mod deduplicator;
 
 use anyhow::Context as _;
+use deduplicator::{Deduplicator, LONGEST};
 use journey::Traceparent;
 use kafka_client::{Reader, Source, StoredRecord};
 use serde::{Deserialize, Serialize};
-
-use deduplicator::{Deduplicator, LONGEST};
 
 /// An event of the shop, and where it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +26,7 @@ pub struct ShopEvent {
     pub kind: String,
     /// Different for each change of a cart.
     pub event_id: String,
-    /// Whose cart.
+    /// The customer, whose cart it is: the key of the record.
     pub cart_id: String,
     /// The cart's line.
     pub item_id: String,

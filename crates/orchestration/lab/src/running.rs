@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use measure::Collector;
@@ -24,7 +24,6 @@ pub struct Lab {
     collector: Collector,
     /// The browser of [`Lab::send`], from the first request on.
     pub(crate) browser: OnceLock<BrowserThread>,
-    warnings: Arc<[String]>,
     /// A test's, which is given back last.
     slot: Option<TestSlot>,
 }
@@ -55,8 +54,7 @@ impl Lab {
         let plan = prepared.plan();
         let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let stack = prepared.start(collector.endpoint()).await?;
-        let warnings = stack::durability::warnings(stack.plan()).await.into();
-        Ok(Lab { stack, collector, browser: OnceLock::new(), warnings, slot: None })
+        Ok(Lab { stack, collector, browser: OnceLock::new(), slot: None })
     }
 
     /// The slot that it runs in, if it is a test's.
@@ -76,7 +74,7 @@ impl Lab {
 
     /// What the user should know about the programs in the slots: each says who, what, and what to do.
     pub fn warnings(&self) -> &[String] {
-        &self.warnings
+        self.stack.warnings()
     }
 
     /// Receives the hops' spans.
@@ -159,11 +157,7 @@ impl Lab {
     }
 
     pub(crate) fn viewer(&self) -> Viewer {
-        Viewer {
-            stack: self.stack.view(),
-            collector: self.collector.clone(),
-            warnings: Arc::clone(&self.warnings),
-        }
+        Viewer { stack: self.stack.view(), collector: self.collector.clone() }
     }
 
     /// Says in `run.json` what runs and where its control server is.

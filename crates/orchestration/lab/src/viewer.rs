@@ -1,7 +1,5 @@
 //! A running lab as its control server sees it.
 
-use std::sync::Arc;
-
 use measure::{Collector, Target};
 use stack::View;
 
@@ -12,7 +10,6 @@ use crate::measurable;
 pub(crate) struct Viewer {
     pub(crate) stack: View,
     pub(crate) collector: Collector,
-    pub(crate) warnings: Arc<[String]>,
 }
 
 impl Viewer {

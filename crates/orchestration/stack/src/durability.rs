@@ -12,7 +12,7 @@ use plan::{Hop, Plan, Role, Runs};
 use settings::{LIMIT, Settings};
 
 /// What the user should know about the programs in the slots: each says who, what, and what to do.
-pub async fn warnings(plan: &Plan) -> Vec<String> {
+pub(crate) async fn warnings(plan: &Plan) -> Vec<String> {
     let mut warnings = Vec::new();
     for (_, hop) in plan.hops().filter(|(_, hop)| hop.runs != Runs::Own) {
         warnings.extend(match hop.role() {

@@ -20,7 +20,7 @@
 
 pub mod binaries;
 pub mod certs;
-pub mod durability;
+mod durability;
 mod endpoints;
 mod foreign;
 mod launches;

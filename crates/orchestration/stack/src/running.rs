@@ -33,6 +33,7 @@ pub struct View {
     watch: Watch,
     /// The command that empties a foreign resolver's cache.
     flush: Arc<[String]>,
+    warnings: Arc<[String]>,
     folder: PathBuf,
     secret: Secret,
 }
@@ -43,6 +44,7 @@ impl Stack {
         certs: Certs,
         folder: RunFolder,
         flush: Vec<String>,
+        warnings: Vec<String>,
         supervisor: Supervisor,
     ) -> Stack {
         let view = View {
@@ -50,6 +52,7 @@ impl Stack {
             certs,
             watch: supervisor.watch(),
             flush: flush.into(),
+            warnings: warnings.into(),
             folder: folder.path().to_owned(),
             secret: folder.secret().clone(),
         };
@@ -66,6 +69,11 @@ impl Stack {
     /// The lab's folder: `logs/`, `data/`, `zones/`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What the user should know about the programs in the slots: each says who, what, and what to do.
+    pub fn warnings(&self) -> &[String] {
+        self.view.warnings()
     }
 
     /// The certificates and keys in use.
@@ -187,6 +195,11 @@ impl View {
     /// The command that empties a foreign resolver's cache; no words when ours runs, or when none is known.
     pub fn flush(&self) -> &[String] {
         &self.flush
+    }
+
+    /// What the user should know about the programs in the slots.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// What admin requests that change something have to know.

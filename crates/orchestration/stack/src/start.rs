@@ -11,7 +11,7 @@ use crate::launches::{flush, launches};
 use crate::running::Stack;
 use crate::state::RunFolder;
 use crate::supervise::Supervisor;
-use crate::{foreign, ports, zones};
+use crate::{durability, foreign, ports, zones};
 
 /// Everything is there for a stack to start: its folder is claimed, its addresses are free, its programs are
 /// built, its certificates are good.
@@ -62,6 +62,7 @@ impl Prepared {
         foreign::await_external(&plan).await?;
         let supervisor = Supervisor::start(launches).await?;
         let flush = flush(&plan, &context);
-        Ok(Stack::new(plan, certs, folder, flush, supervisor))
+        let warnings = durability::warnings(&plan).await;
+        Ok(Stack::new(plan, certs, folder, flush, warnings, supervisor))
     }
 }

@@ -9,7 +9,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("comments", "browser", "not yet"),
     ("comments", "journey", "not yet"),
     ("comments", "kafka-client", "not yet"),
-    ("comments", "lab", "not yet"),
     ("comments", "measure", "not yet"),
     ("comments", "reliability", "not yet"),
     ("comments", "report", "not yet"),

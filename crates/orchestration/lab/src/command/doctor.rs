@@ -182,7 +182,7 @@ fn recipes(plan: &Plan) -> Vec<Finding> {
 
 /// May packets be captured, for `lab measure --tap`?
 fn raw_sockets() -> Finding {
-    match tap::allowed() {
+    match measure::packets::allowed() {
         Ok(()) => ok("tap", "packets on loopback can be captured: `lab measure --tap` works"),
         Err(error) => {
             let text = error.to_string();

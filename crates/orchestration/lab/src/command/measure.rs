@@ -42,7 +42,7 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
         };
     }
     if options.tap.is_some() {
-        tap::allowed()?; // before fifteen programs are started in vain
+        measure::packets::allowed()?; // before fifteen programs are started in vain
     }
     let Some((mut lab, _control)) = start(global, plan, &mut signals).await? else { return Ok(None) };
     let target = lab.target()?;

@@ -36,7 +36,7 @@ pub async fn plan(run: &Run) -> anyhow::Result<Value> {
     serde_json::from_slice(&reply.body).context("understand the running lab's response")
 }
 
-/// As [`measure`]; `progress` hears a few times per second how far it is.
+/// As [`measure()`]; `progress` hears a few times per second how far it is.
 ///
 /// # Errors
 /// As there.

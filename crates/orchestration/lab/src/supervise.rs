@@ -1,3 +1,0 @@
-//! Who runs, who died, who is started again? See the crate [`stack`].
-
-pub use stack::{Death, Event, State, Status};
