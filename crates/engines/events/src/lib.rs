@@ -11,8 +11,8 @@
 //!
 //! This is an engine, not a hop that is read in 15 minutes. The trail through it, three files:
 //!
-//! 1. `partition.rs` (5 minutes): the log: files that are appended to by one thread and read by all
-//! 2. `appender.rs` (8 minutes): group commit: one `fdatasync` for everyone who waits
+//! 1. `partition.rs` (7 minutes): the log: files that are appended to by one thread and read by all
+//! 2. `appender.rs` (7 minutes): group commit: one `fdatasync` for everyone who waits
 //! 3. `partition/recovery.rs` (8 minutes): what is believed of the files at start, and what is not
 //!
 //! All modules:

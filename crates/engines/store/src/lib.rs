@@ -6,7 +6,7 @@
 //! This is an engine, not a hop that is read in 15 minutes. The trail through it, three files:
 //!
 //! 1. `executor.rs` (8 minutes): one thread owns the data, and all writes that wait share one flush
-//! 2. `log.rs` (5 minutes): the append-only file, group by group with checksums
+//! 2. `log.rs` (6 minutes): the append-only file, group by group with checksums
 //! 3. `log/replay.rs` (8 minutes): the way back, and how a torn tail is told from damage
 //!
 //! A command's way through the modules:
