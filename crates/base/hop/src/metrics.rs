@@ -7,7 +7,7 @@
 //!
 //! Each bucket remembers the trace of the last request that fell into it, an *exemplar* (OpenMetrics 1.0,
 //! "Exemplars"): from a slow bucket one click leads to a slow journey. Only the OpenMetrics format has room
-//! for them, so who asks for the older one gets none.
+//! for them, so the older one has none.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -30,7 +30,7 @@ use prometheus_client::registry::Registry;
 /// Bucket bounds in seconds: loopback hops live between 20 µs and some milliseconds.
 const BUCKETS: [f64; 12] =
     [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
-/// So many operations have a histogram of their own; more share one. Clients choose what they ask.
+/// So many operations have a histogram of their own; more share one. Clients choose what they request.
 const OPERATIONS: usize = 32;
 /// OpenTelemetry's word for what has no name of its own.
 const OTHER: &str = "_OTHER";
@@ -79,7 +79,7 @@ fn exemplar(trace: Option<TraceId>) -> Option<Exemplar> {
     trace.map(|trace| Exemplar { trace_id: Hex(trace) })
 }
 
-/// What answering HTTP requests is measured by.
+/// What HTTP requests are measured by.
 struct Http {
     requests: Family<RequestLabels, Counter>,
     duration: Times,
@@ -128,7 +128,7 @@ const DONE: [(&str, &str, &str, &str); 5] = [
     ),
     ("", "", "tcp_proxy_relay_duration_seconds", "From a chunk read to the same chunk passed on"),
 ];
-/// The place of `tcp_proxy_relay_duration_seconds` in [`DONE`]: its span has no attributes.
+/// The index of `tcp_proxy_relay_duration_seconds` in [`DONE`]: its span has no attributes.
 const RELAY: usize = DONE.len() - 1;
 
 impl Metrics {

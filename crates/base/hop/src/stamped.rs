@@ -43,7 +43,7 @@ pub struct Stamped<S = TcpStream> {
     inner: S,
     stamps: Stamps,
     read: Read<S>,
-    /// Does the kernel hold back what was written? Only asked where Nagle's algorithm is on.
+    /// Does the kernel hold back what was written? Looked at only where Nagle's algorithm is on.
     holds: Option<fn(&S) -> bool>,
 }
 

@@ -82,7 +82,7 @@ impl Telemetry {
         }
     }
 
-    /// Is anything recorded at all? Programs that see no header ask this.
+    /// Is anything recorded at all? For programs that see no header.
     pub fn enabled(&self) -> bool {
         self.0.is_some()
     }

@@ -48,7 +48,7 @@ pub struct Settings {
           value_parser = milliseconds(1..=31_536_000_000))]
     pub close_wait_timeout: Duration,
 
-    /// Connections relayed at once; more wait in the kernel's queue. Each takes two file descriptors,
+    /// Connections at once; more wait in the kernel's queue. Each takes two file descriptors,
     /// of which a process commonly has 1024 (ulimit -n)
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 500,
           value_parser = number(1_usize..=1_000_000))]
@@ -71,7 +71,7 @@ By hand, with two pods that say who they are:
   curl 127.0.0.1:20000                            # pod-b, from now on";
 
 impl Settings {
-    /// The choice these settings ask for.
+    /// The choice that these settings mean.
     pub fn balance(&self) -> Balance {
         Balance::new(self.mode, Duration::from_secs(self.affinity_seconds))
     }

@@ -1,7 +1,7 @@
 //! The pods behind the Service, as the control plane last told, and who has how many connections.
 //!
-//! Only *ready* pods are in the list: in Kubernetes the kubelet asks each pod's readiness probe and the
-//! EndpointSlice controller publishes the result; here the lab asks `/readyz` and calls
+//! Only *ready* pods are in the list: in Kubernetes the kubelet runs each pod's readiness probe and the
+//! EndpointSlice controller publishes the result; here the lab requests `/readyz` and calls
 //! `PUT /endpoints`. The Service itself checks nothing and tries nothing: that is not its job.
 
 use std::collections::BTreeMap;

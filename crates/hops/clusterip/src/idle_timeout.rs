@@ -19,7 +19,7 @@ pub struct Timeouts {
     pub close_wait: Duration,
 }
 
-/// Watches the two connections of one relay.
+/// Watches the two connections of one connection through the Service.
 pub(crate) struct IdleTimeout {
     client: Stamps,
     endpoint: Stamps,

@@ -39,7 +39,7 @@ impl Candidate {
 
 /// Chooses an upstream by its index; `None` when none is usable.
 ///
-/// `turn` counts the choices made so far; `draw` is random. With both given, the answer is determined.
+/// `turn` counts the choices made so far; `draw` is random. With both given, the choice is determined.
 pub fn choose(policy: Policy, candidates: &[Candidate], turn: usize, draw: u64) -> Option<usize> {
     match policy {
         Policy::LeastConnections => least_connections(candidates, turn),
@@ -58,8 +58,8 @@ fn nth(candidates: &[Candidate], turn: usize, fit: impl Fn(&Candidate) -> bool) 
     let fitting = || candidates.iter().enumerate().filter(|(_, one)| one.usable && fit(one));
     // Counting only those that fit keeps it fair: walking on from an unusable one would give its
     // neighbour a double share.
-    let place = turn.checked_rem(fitting().count())?;
-    fitting().nth(place).map(|(index, _)| index)
+    let position = turn.checked_rem(fitting().count())?;
+    fitting().nth(position).map(|(index, _)| index)
 }
 
 fn power_of_two(candidates: &[Candidate], draw: u64) -> Option<usize> {

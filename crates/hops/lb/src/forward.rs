@@ -21,7 +21,7 @@ use crate::config::Settings;
 use crate::retry::{self, Budget};
 use crate::upstreams::{Lease, Upstreams};
 
-/// Request bodies up to this many bytes are held until the request is answered, so that they can be
+/// Request bodies up to this many bytes are held until there is a response, so that they can be
 /// sent again. Larger ones stream through; once a byte of them was taken, they are sent once.
 const REPLAYABLE: u64 = 64 << 10;
 
@@ -88,7 +88,7 @@ impl Forwarder {
         // 4. Pass the response back, without what concerned the connection to the upstream.
         let (head, body) = back.response(response, &lease.address().to_string())?.into_parts();
         // The permit is the exchange's with the upstream, not the reader's.
-        let contested = lease.claim.contested();
+        let contested = lease.request.contested();
         Ok(Response::from_parts(head, read_ahead(body, self.min_rate, contested, lease).await))
     }
 
@@ -103,7 +103,7 @@ impl Forwarder {
         let mut avoid = Vec::new();
         let mut lease = self.upstreams.pick(&avoid).ok_or_else(no_upstream)?;
         for resent in 0_u32.. {
-            lease.claim.permit(exchange).await;
+            lease.request.permit(exchange).await;
             let request = Request::from_parts(head.clone(), body.body());
             let begun = clock::monotonic();
             let outcome = self.client.send(lease.address(), request, exchange).await;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hop::clock;
-use hop::http::forward::permits::{Claim, Permits};
+use hop::http::forward::permits::{ActiveRequest, Permits};
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -87,7 +87,7 @@ impl Upstream {
         let known = self.known.lock();
         Candidate {
             usable: known.health.is_up() && !avoid.contains(&self.address),
-            active: self.permits.claims(),
+            active: self.permits.active(),
             latency: known.latency.value(clock::monotonic()),
         }
     }
@@ -133,7 +133,7 @@ impl Upstreams {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let index = choose(self.policy, &candidates, turn, rand::random())?;
         let upstream = Arc::clone(&self.all[index]);
-        Some(Lease { claim: upstream.permits.claim(), upstream })
+        Some(Lease { request: upstream.permits.begin(), upstream })
     }
 
     /// What the admin endpoint shows.
@@ -144,7 +144,7 @@ impl Upstreams {
             json!({
                 "address": upstream.address,
                 "healthy": upstream.is_up(),
-                "active": upstream.permits.claims(),
+                "active": upstream.permits.active(),
                 "latency_ms": (latency / 1e3).round() / 1e3,
             })
         };
@@ -155,7 +155,7 @@ impl Upstreams {
 /// An upstream for one request, among whose requests this one counts until the lease is dropped.
 pub struct Lease {
     upstream: Arc<Upstream>,
-    pub claim: Claim,
+    pub request: ActiveRequest,
 }
 
 impl std::ops::Deref for Lease {

@@ -62,7 +62,7 @@ impl SupportedKxGroup for Hybrid {
         NamedGroup::X25519MLKEM768
     }
 
-    /// Older versions have no place for an answer that differs from the question.
+    /// Older versions have no room for a response that differs from the request.
     fn usable_for_version(&self, version: ProtocolVersion) -> bool {
         version == ProtocolVersion::TLSv1_3
     }
@@ -86,7 +86,7 @@ impl ActiveKeyExchange for Client {
     }
 
     /// The same X25519 key is offered by itself, too: a server that does not speak the hybrid group takes it without
-    /// asking for another ClientHello.
+    /// demanding another ClientHello.
     fn hybrid_component(&self) -> Option<(NamedGroup, &[u8])> {
         Some((self.classical.group(), self.classical.pub_key()))
     }

@@ -75,10 +75,10 @@ impl Secret {
     }
 }
 
-/// Refuses what a web page may have sent, whatever it asks for.
+/// Refuses what a web page may have sent, whatever it is.
 ///
 /// # Errors
-/// The answer: 421 when `Host` is a name (RFC 9110 §15.5.20), 403 when another site's page asks.
+/// The response: 421 when `Host` is a name (RFC 9110 §15.5.20), 403 when another site's page sends it.
 pub fn refuse_pages(headers: &HeaderMap) -> Result<(), Box<Response<Body>>> {
     let refused = |status, why: &str| Err(Box::new(text(status, format!("{why}\n"))));
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
@@ -109,7 +109,7 @@ fn is_an_address(host: &str) -> bool {
 /// Refuses who does not know the secret; without one, nobody does.
 ///
 /// # Errors
-/// The answer: 401 (RFC 6750 §3), or 403 when there is nothing to know.
+/// The response: 401 (RFC 6750 §3), or 403 when there is nothing to know.
 pub(super) fn refuse_strangers(
     secret: Option<&Secret>,
     headers: &HeaderMap,

@@ -48,7 +48,7 @@ impl Client {
     /// records a CLIENT span once the response has been read to its end, or with an `error.type` when
     /// that never happens. Where a connection had to be made, `connect` is recorded too.
     ///
-    /// With `Expect: 100-continue`, the body is not read before the server asks for it, has answered, or
+    /// With `Expect: 100-continue`, the body is not read before the server says `100 Continue`, has responded, or
     /// was silent for a second. Interim responses go to the [`Interim`] in the request's extensions. A response
     /// that comes before the request has ended is returned as any other; when it ends first, too, the rest of the
     /// request is not sent.

@@ -34,7 +34,7 @@ pub struct Via<'a> {
     pub by: &'a str,
 }
 
-/// At the edge of the trusted network: drops what the caller claims about its way (see [`sanitize`]) and says what
+/// At the edge of the trusted network: drops what the caller says about its way (see [`sanitize`]) and says what
 /// is true.
 ///
 /// Sets `Forwarded` (RFC 7239), its older forms `X-Forwarded-For`, `-Proto` and `-Host`, and `Via`
@@ -150,7 +150,7 @@ impl WayBack {
     pub fn response(self, response: Response<Body>, from: &str) -> Result<Response<Body>, Box<Problem>> {
         let (mut head, body) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            let detail = format!("{from} switched protocols without being asked");
+            let detail = format!("{from} switched protocols, which nobody wanted");
             let problem = Problem::new(StatusCode::BAD_GATEWAY, Fault::Upstream, "upstream-switched", detail);
             return Err(Box::new(problem));
         }

@@ -55,7 +55,7 @@ impl Protocol {
 pub struct Server(Dispatcher);
 
 impl Server {
-    /// A server for `hop` that answers with `handler`.
+    /// A server for `hop` whose requests `handler` gets.
     pub fn new<H, R>(hop: &Hop, limits: Limits, handler: H) -> Self
     where
         H: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,

@@ -28,7 +28,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use super::mark::Mark;
 use crate::clock;
 
-/// The most that one read takes: its place is cleared first, because `recvmsg` asks for bytes that were
+/// The most that one read takes: the memory for it is cleared first, because `recvmsg` wants bytes that were
 /// written before.
 const MOST: usize = 16 << 10;
 
@@ -49,7 +49,7 @@ pub(super) fn wanted() -> bool {
 #[repr(align(8))]
 struct Control([u8; 96]);
 
-/// Asks the kernel to stamp what this socket receives, unless nobody [wants](want) it. A listener's connections
+/// Has the kernel stamp what this socket receives, unless nobody [wants](want) it. A listener's connections
 /// inherit it.
 ///
 /// # Errors
@@ -168,7 +168,7 @@ pub async fn recv_from(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usi
     }
 }
 
-/// How long a kernel that was not asked for stamps before may take to begin.
+/// How long a kernel that has made no stamps before may take to begin.
 const BEGINNING: Duration = Duration::from_secs(2);
 
 /// Does this kernel stamp what arrives? Sends itself datagrams until one is stamped, for two seconds at most.
@@ -181,7 +181,7 @@ pub fn works() -> io::Result<bool> {
     receiver.set_read_timeout(Some(BEGINNING))?;
     enable(&receiver)?;
     let begun = clock::monotonic();
-    // It begins when a thread of its own has run after the first socket on the machine asked.
+    // It begins when a thread of its own has run after the first socket on the machine wanted stamps.
     while clock::since(begun) < BEGINNING {
         sender.send_to(b"?", receiver.local_addr()?)?;
         if receive::<SockaddrStorage>(&receiver, &mut [0; 1])?.2.is_some() {

@@ -100,7 +100,7 @@ impl Stamps {
         self.log().written
     }
 
-    /// Has the peer ended the connection, or sent what nobody has read? The kernel is asked, who knows it before
+    /// Has the peer ended the connection, or sent what nobody has read? By the kernel, which knows it before
     /// the program's runtime has looked.
     pub fn is_unusable_for_a_request(&self) -> bool {
         // The lock keeps the socket open meanwhile: it is taken before the socket is closed.

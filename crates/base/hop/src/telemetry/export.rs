@@ -94,7 +94,7 @@ impl Exporter {
     /// # Errors
     /// See [`SendError`]: it may be sent again, or must not be.
     pub async fn send(&mut self, body: Bytes) -> Result<(), SendError> {
-        let late = || anyhow::anyhow!("no answer in {SEND_LIMIT:?}");
+        let late = || anyhow::anyhow!("no response in {SEND_LIMIT:?}");
         let ready = tokio::time::timeout(SEND_LIMIT, self.ready()).await.unwrap_or_else(|_| Err(late()));
         let mut connection = ready.map_err(SendError::Unseen)?;
         let posted = tokio::time::timeout(SEND_LIMIT, self.post(&mut connection, body)).await;

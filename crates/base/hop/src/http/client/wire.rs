@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connection whose failure to be written to is not the last word: the peer may have answered before it closed.
+/// A connection whose failure to be written to is not the last word: the peer may have responded before it closed.
 ///
-/// A server that will not read a large request answers and closes (RFC 9112 §9.6). Its answer lies in the
+/// A server that will not read a large request responds and closes (RFC 9112 §9.6). Its response lies in the
 /// kernel's queue when our next write fails, and hyper ends a connection at the first error of either
 /// direction. So a failed write waits here, and the reading side says how it ends: with the response, with the
 /// end of the stream, or with an error of its own. One of these always comes, because the same reset that fails

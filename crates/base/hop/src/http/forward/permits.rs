@@ -14,35 +14,35 @@ pub struct Permits {
     free: Arc<Semaphore>,
     /// Notified when somebody waits.
     contested: Contested,
-    claims: AtomicUsize,
+    active: AtomicUsize,
 }
 
 impl Permits {
     /// For so many requests at a time.
     pub fn new(count: usize) -> Arc<Self> {
         let free = Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Permits { free, contested: Contested::default(), claims: AtomicUsize::new(0) })
+        Arc::new(Permits { free, contested: Contested::default(), active: AtomicUsize::new(0) })
     }
 
     /// Requests that have chosen this upstream: those that wait, and those that have a permit.
-    pub fn claims(&self) -> usize {
-        self.claims.load(Ordering::Relaxed)
+    pub fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
     }
 
-    /// A request has chosen this upstream; it counts until the claim is dropped.
-    pub fn claim(self: &Arc<Self>) -> Claim {
-        self.claims.fetch_add(1, Ordering::Relaxed);
-        Claim { permits: Arc::clone(self), permit: None }
+    /// A request has chosen this upstream; it counts until what is returned is dropped.
+    pub fn begin(self: &Arc<Self>) -> ActiveRequest {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        ActiveRequest { permits: Arc::clone(self), permit: None }
     }
 }
 
-/// One request's claim to a permit.
-pub struct Claim {
+/// A request that waits for a permit, or has one.
+pub struct ActiveRequest {
     permits: Arc<Permits>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Claim {
+impl ActiveRequest {
     /// Where those who wait call; for [`read_ahead`](super::read_ahead::read_ahead), whose reader then gives way.
     pub fn contested(&self) -> Contested {
         Contested::clone(&self.permits.contested)
@@ -68,8 +68,8 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.permits.claims.fetch_sub(1, Ordering::Relaxed);
+        self.permits.active.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! What a client may claim about its way here, and what an edge therefore takes out.
+//! What a client may say about its way here, and what an edge therefore takes out.
 //!
 //! Programs behind an edge believe certain headers because "the proxy sets them": who the client is, what it
 //! asked for, how it proved who it is. From a stranger, each of them is a lie that works. The rule:

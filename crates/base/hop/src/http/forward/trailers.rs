@@ -1,7 +1,7 @@
 //! Trailers: fields after the body (RFC 9110 §6.5), such as gRPC's `grpc-status`, end to end.
 //!
 //! HTTP/2 has them on any message (RFC 9113 §8.1). HTTP/1.1 has them on chunked bodies only (RFC 9112 §7.1.2), and
-//! who asks says with `TE: trailers` whether it takes any (RFC 9110 §10.1.4). So a proxy asks its next hop for
+//! who sends a request says with `TE: trailers` whether it takes any (RFC 9110 §10.1.4). So a proxy invites its next hop to send
 //! trailers when it can pass them on, and announces only those that may come.
 
 use http_body_util::BodyExt as _;

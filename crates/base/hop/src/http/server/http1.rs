@@ -21,7 +21,7 @@ use crate::accept;
 use crate::stamped::Stamps;
 
 /// How long an idle connection is kept once the hop is to stop. A client that has just sent a request gets its
-/// answer, with `Connection: close` (RFC 9112 §9.6); one that says nothing for so long is hardly about to.
+/// response, with `Connection: close` (RFC 9112 §9.6); one that says nothing for so long is hardly about to.
 const SILENCE: Duration = Duration::from_millis(250);
 /// The same for a connection that has had no request yet: who connects is about to send one.
 const FIRST_SILENCE: Duration = Duration::from_secs(1);

@@ -61,7 +61,7 @@ where
         () = too_long(limits.head_time) => return,
     };
     let (server, activity) = (Arc::new(server), Activity::new(limits));
-    // Dropped with the connection: whatever still runs then has nobody to answer.
+    // Dropped with the connection: whatever still runs then has nobody to respond to.
     let mut streams = JoinSet::new();
     // PING, SETTINGS and WINDOW_UPDATE are no progress: the time without a stream counts, whatever is sent.
     let mut idle = std::pin::pin!(too_long(limits.head_time));

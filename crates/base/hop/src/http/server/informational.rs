@@ -1,4 +1,4 @@
-//! 1xx responses (RFC 9110 §15.2): what a server says before its answer.
+//! 1xx responses (RFC 9110 §15.2): what a server says before its response.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -28,13 +28,13 @@ pub(super) struct Wire<I> {
     /// All that hyper has written is with the socket: here something may be put in between.
     at_boundary: bool,
     /// Requests whose responses had been written entirely at the last flush.
-    answered: u64,
+    responded: u64,
 }
 
 impl<I: AsyncWrite + Unpin> Wire<I> {
     pub(super) fn new(io: I, hop: Arc<str>, activity: Arc<Activity>, informational: Arc<Queue>) -> Self {
         let (ours, at_boundary) = (BytesMut::new(), true);
-        Wire { io, hop, activity, informational, ours, at_boundary, answered: 0 }
+        Wire { io, hop, activity, informational, ours, at_boundary, responded: 0 }
     }
 
     /// Writes what waits to be written before hyper's next bytes.
@@ -55,7 +55,7 @@ impl<I: AsyncWrite + Unpin> Wire<I> {
 
     /// Is hyper answering by itself? Then no request has reached a handler since all was written.
     fn is_own_reply(&self) -> bool {
-        self.at_boundary && !self.activity.is_running() && self.activity.begun() == self.answered
+        self.at_boundary && !self.activity.is_running() && self.activity.begun() == self.responded
     }
 
     /// Replaces a reply that hyper made by one that says more.
@@ -146,7 +146,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         // hyper flushes when it has written everything.
         self.at_boundary = true;
         if !self.activity.is_running() {
-            self.answered = self.activity.begun();
+            self.responded = self.activity.begun();
         }
         ready!(self.poll_ours(context))?;
         Pin::new(&mut self.io).poll_flush(context)
