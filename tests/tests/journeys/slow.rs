@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use hop::http::client::ClientLimits;
 use hop::http::server::{Limits, Protocol, RequestBody, Server};
-use hop::http::{Body, Client, Exchange, empty};
+use hop::http::{Body, Client, empty};
 use hop::{CancellationToken, Hop, Telemetry};
 use http_body_util::BodyExt as _;
 use hyper::{Request, Response};
@@ -99,9 +99,8 @@ fn work(time: Duration) {
 }
 
 async fn pass_on(client: &Client, next: SocketAddr, request: Request<RequestBody>) -> Response<Body> {
-    let exchange = Exchange::current();
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-    client.send(next, request, &exchange).await.unwrap_or_else(|error| error.problem().into_response())
+    client.send(next, request).await.unwrap_or_else(|error| error.problem().into_response())
 }
 
 /// The slow hop's own time is never below the delay, in no journey.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hop::http::client::ClientLimits;
 use hop::http::server::{Limits, Protocol, Server};
-use hop::http::{Body, Client, Exchange, full};
+use hop::http::{Body, Client, full};
 use hop::{CancellationToken, Common, Hop, Stamped, Telemetry};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -124,9 +124,8 @@ async fn pass_on(
     next: SocketAddr,
     request: Request<hop::http::server::RequestBody>,
 ) -> Response<Body> {
-    let exchange = Exchange::current();
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-    client.send(next, request, &exchange).await.unwrap_or_else(|error| error.problem().into_response())
+    client.send(next, request).await.unwrap_or_else(|error| error.problem().into_response())
 }
 
 async fn serve<H, R>(telemetry: Telemetry, handler: H) -> SocketAddr

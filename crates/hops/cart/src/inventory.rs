@@ -105,7 +105,7 @@ impl Inventory {
         let body = if body.is_empty() { empty() } else { full(body) };
         let request =
             request.body(body).map_err(|error| bad(format!("the request cannot be made: {error}")))?;
-        let response = self.client.send(self.address, request, &exchange).await.map_err(|error| {
+        let response = self.client.send(self.address, request).await.map_err(|error| {
             let problem = error.problem();
             let detail = format!("ask the inventory: {}. Nothing was added: try again", problem.detail);
             Problem { detail, ..problem }

@@ -74,8 +74,7 @@ impl Forwarder {
         let back = outgoing(&mut head, &via, Position::Inside);
         let body = trailers::pass(body.map_err(Into::into).boxed_unsync(), true);
         let request = Request::from_parts(head, body);
-        let response =
-            self.client.send(backend.address, request, &exchange).await.map_err(|error| error.problem())?;
+        let response = self.client.send(backend.address, request).await.map_err(|error| error.problem())?;
 
         // 4. Pass the response back: off the Service's connection at once, whenever our client takes it.
         let (head, body) = back.response(response, &backend.service)?.into_parts();

@@ -8,7 +8,7 @@ use hyper::{Request, header};
 use tokio::time::MissedTickBehavior;
 
 use hop::http::client::ClientLimits;
-use hop::http::{Body, Client, Exchange, empty};
+use hop::http::{Body, Client, empty};
 
 use crate::config::HealthSettings;
 use crate::upstreams::Upstream;
@@ -53,7 +53,8 @@ impl Checker {
             .header(header::USER_AGENT, "lb-health-check")
             .body(empty())
             .map_err(|error| error.to_string())?;
-        let sent = self.client.send(to, request, &Exchange::unrecorded()).await;
+        // It belongs to no request, so nobody records it.
+        let sent = self.client.send(to, request).await;
         let (head, body) = sent.map_err(|error| error.problem().detail)?.into_parts();
         // Read to its end, so that the connection can be used again.
         let body: Body = Limited::new(body, 64 << 10).boxed_unsync();

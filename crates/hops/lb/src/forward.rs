@@ -83,7 +83,7 @@ impl Forwarder {
         let body = body.map_err(|error| error.problem())?;
 
         // 3. Send it.
-        let (response, lease) = self.send(head, body, &exchange).await?;
+        let (response, lease) = self.send(head, body).await?;
 
         // 4. Pass the response back, without what concerned the connection to the upstream.
         let (head, body) = back.response(response, &lease.address().to_string())?.into_parts();
@@ -97,19 +97,18 @@ impl Forwarder {
         &self,
         head: request::Parts,
         body: ReplayBody,
-        exchange: &Exchange,
     ) -> Result<(Response<Body>, Lease), Box<Problem>> {
         self.budget.lock().request();
         let mut avoid = Vec::new();
         let mut lease = self.upstreams.pick(&avoid).ok_or_else(no_upstream)?;
         for resent in 0_u32.. {
-            lease.request.permit(exchange).await;
+            lease.request.permit().await;
             let request = Request::from_parts(head.clone(), body.body());
             let begun = clock::monotonic();
-            let outcome = self.client.send(lease.address(), request, exchange).await;
+            let outcome = self.client.send(lease.address(), request).await;
             let took = clock::since(begun);
             if resent > 0 {
-                exchange.attribute(attribute::HTTP_REQUEST_RESEND_COUNT, i64::from(resent));
+                Exchange::current().attribute(attribute::HTTP_REQUEST_RESEND_COUNT, i64::from(resent));
             }
 
             // What does the outcome say about the upstream, and may the request be sent again?

@@ -42,7 +42,7 @@ impl Client {
         Client(Pool::new(limits))
     }
 
-    /// Sends a request and returns the response's head; its body follows as it comes.
+    /// Sends a request for [`Exchange::current`] and returns the response's head; its body follows as it comes.
     ///
     /// Makes it a request in HTTP/1.1's origin form with a `Host` (RFC 9112 §3.2), adds `traceparent`, and
     /// records a CLIENT span once the response has been read to its end, or with an `error.type` when
@@ -60,18 +60,18 @@ impl Client {
         &self,
         to: SocketAddr,
         mut request: Request<Body>,
-        exchange: &Exchange,
     ) -> Result<Response<Body>, ClientError> {
+        let exchange = Exchange::current();
         let span_id = trace::new_span_id();
         exchange.propagate(request.headers_mut(), span_id);
         message::in_origin_form(&mut request, to);
         message::framed(&mut request);
         let (request, upload) = watched(request);
-        let call = Call::begin(exchange, to, span_id, &request);
+        let call = Call::begin(&exchange, to, span_id, &request);
         let waiting = exchange.waiting();
         let limit = self.0.limits.response;
         let sent = {
-            let mut sending = std::pin::pin!(self.send_on_some(to, request, exchange));
+            let mut sending = std::pin::pin!(self.send_on_some(to, request, &exchange));
             loop {
                 match tokio::time::timeout(limit, sending.as_mut()).await {
                     Ok(sent) => break sent,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hop::http::client::ClientLimits;
 use hop::http::server::Limits;
-use hop::http::{Client, Exchange, Problem, full};
+use hop::http::{Client, Problem, full};
 use hop::wait;
 use hyper::{Method, Response};
 use journey::semconv::attribute;
@@ -212,9 +212,7 @@ async fn two_calls_at_once_use_two_connections() {
     let fork = Running::start("fork", Limits::default(), move |_| {
         let client = client.clone();
         async move {
-            let exchange = Exchange::current();
-            let fetch =
-                async || client.send(both, request(Method::GET, "/", full("")), &exchange).await.unwrap();
+            let fetch = async || client.send(both, request(Method::GET, "/", full(""))).await.unwrap();
             tokio::join!(fetch(), fetch());
             Response::new(full(""))
         }

@@ -137,7 +137,7 @@ pub(crate) async fn pass_on(
     let via = Via { client: client_side, scheme: "http", host: Some(&host), version, by: "proxy" };
     let back = forward::outgoing(&mut head, &via, Position::Edge);
     let body = trailers::pass(body.map_err(BoxError::from).boxed_unsync(), true);
-    let response = client.send(next, Request::from_parts(head, body), &exchange).await;
+    let response = client.send(next, Request::from_parts(head, body)).await;
     let response = response.map_err(|error| Box::new(error.problem()));
     let response = response.and_then(|response| back.response(response, "the upstream"));
     response.unwrap_or_else(|problem| problem.at("proxy").into_response())

@@ -50,13 +50,13 @@ impl ActiveRequest {
 
     /// Waits for the permit. The wait is recorded as `queue`, where there was one; how long it may last is the request's own
     /// limit.
-    pub async fn permit(&mut self, exchange: &Exchange) {
+    pub async fn permit(&mut self) {
         let Permits { free, contested, .. } = &*self.permits;
         if let Ok(permit) = Arc::clone(free).try_acquire_owned() {
             self.permit = Some(permit);
             return;
         }
-        let _queued = exchange.wait(journey::semconv::name::QUEUE);
+        let _queued = Exchange::current().wait(journey::semconv::name::QUEUE);
         let mut permit = std::pin::pin!(Arc::clone(free).acquire_owned());
         self.permit = loop {
             // Who holds a permit and does not read its response has to give way.
