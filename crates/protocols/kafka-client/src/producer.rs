@@ -37,7 +37,7 @@ const ATTEMPTS: usize = 3;
 /// Where the first record came to lie in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Which partition.
+    /// The number of the topic's part that the key belongs to.
     pub partition: i32,
     /// The record's offset in it.
     pub offset: i64,

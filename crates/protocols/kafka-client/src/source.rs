@@ -20,7 +20,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 /// What a reader reads.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The topic.
+    /// Which log, and how to find it.
     pub topic: Topic,
     /// Wait for more when all is read, and for Kafka when it is gone.
     pub follow: bool,

@@ -55,7 +55,7 @@ enum State {
 /// A response that can be given again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedResponse {
-    /// The status.
+    /// The HTTP status code.
     pub status: u16,
     /// The header `Location`, if there is one.
     pub location: Option<String>,

@@ -27,7 +27,7 @@ pub(crate) const CLAIM: &str = "outbox.claim";
 pub struct Appended<E> {
     /// Where the message is.
     pub id: StreamId,
-    /// The message.
+    /// What was appended.
     pub message: Message<E>,
     /// The first entries.
     pub head: Vec<Entry<E>>,
