@@ -27,7 +27,7 @@ fn arguments(lab: &Fixture, more: &[&str]) -> anyhow::Result<Vec<String>> {
         "--resolve",
         &format!("{host}:{}:{}", lb.port(), lb.ip()),
         "-H",
-        &format!("Authorization: Bearer {}", target.browser.token),
+        &format!("Authorization: Bearer {}", target.browser.token.as_deref().unwrap_or_default()),
         "-H",
         "Content-Type: application/json",
     ]

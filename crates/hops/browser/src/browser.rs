@@ -1,6 +1,5 @@
 //! The browser: caches, one kept connection, and the journey of each request through both.
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,16 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use journey::semconv::{attribute, name};
 use journey::{Kind, PartKind, Span, Stage};
-use rustls::KeyLog;
+use rustls::{ClientConfig, KeyLog};
 
 use crate::config::Config;
 use crate::connect::{Connection, connect};
 use crate::exchange::{exchange, was_not_processed};
-use crate::key_log::KeyFile;
 use crate::recorder::{BROWSER, Recorder};
 use crate::request::{Request, Response};
 use crate::stub::Stub;
-use crate::tls::Tls;
 
 /// A journey that takes longer has failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -27,7 +24,7 @@ const ATTEMPTS: u32 = 3;
 /// A browser with its caches. A new one is cold.
 pub struct Browser {
     config: Config,
-    tls: Tls,
+    tls: Arc<ClientConfig>,
     stub: Stub,
     connection: Option<Connection>,
     keys: Option<Arc<dyn KeyLog>>,
@@ -39,18 +36,18 @@ impl Browser {
     /// # Errors
     /// The certificate authority cannot be read.
     pub fn new(config: Config) -> anyhow::Result<Self> {
-        let tls = Tls::trusting(&config.ca, None)?;
+        let tls = tls(&config, None)?;
         let stub = Stub::new(config.resolver);
         Ok(Browser { config, tls, stub, connection: None, keys: None })
     }
 
-    /// From the next connection on, writes the TLS sessions' keys to a file, as browsers do for Wireshark. Whoever can
-    /// read it can read what was captured.
+    /// From the next connection on, logs the TLS sessions' keys, as browsers do for Wireshark. Whoever has them can read
+    /// what was captured.
     ///
     /// # Errors
     /// As [`Browser::new`].
-    pub fn write_keys(&mut self, file: File) -> anyhow::Result<()> {
-        self.keys = Some(Arc::new(KeyFile::new(file)));
+    pub fn log_keys(&mut self, keys: Arc<dyn KeyLog>) -> anyhow::Result<()> {
+        self.keys = Some(keys);
         self.forget()
     }
 
@@ -61,7 +58,7 @@ impl Browser {
     pub fn forget(&mut self) -> anyhow::Result<()> {
         self.connection = None;
         self.stub = Stub::new(self.config.resolver);
-        self.tls = Tls::trusting(&self.config.ca, self.keys.clone())?;
+        self.tls = tls(&self.config, self.keys.clone())?;
         Ok(())
     }
 
@@ -138,6 +135,7 @@ impl Browser {
             body: received.body,
             total_ns,
             service_ns,
+            first_byte_ns: nanoseconds(received.first_byte.saturating_duration_since(bracket)),
             turns,
             spans: recorder.spans,
         })
@@ -152,7 +150,9 @@ impl Browser {
             return Ok(());
         }
         let from = hop::clock::now();
-        let cached = self.stub.cached(&self.config.host);
+        // An address needs no name server.
+        let literal = self.config.host.parse().ok();
+        let cached = literal.or_else(|| self.stub.cached(&self.config.host));
         let lookup = recorder.span(Kind::Internal, "stub cache", (from, hop::clock::now()));
         recorder.spans.push(lookup.stage(Stage::Dns));
         let ip = match cached {
@@ -160,10 +160,19 @@ impl Browser {
             None => self.stub.lookup(&self.config.host, recorder).await?,
         };
         let address = SocketAddr::new(ip, self.config.port);
-        let connection = connect(&self.tls, &self.config.host, address, recorder).await;
+        let connection = connect(&self.tls, &self.config, address, recorder).await;
         self.connection = Some(connection.with_context(|| self.config.resolved_to(address))?);
         Ok(())
     }
+}
+
+/// Tickets of sessions that can be resumed are kept in it: a new one has none.
+fn tls(config: &Config, keys: Option<Arc<dyn KeyLog>>) -> anyhow::Result<Arc<ClientConfig>> {
+    let mut tls = tlscrypto::client_config(&config.ca, rustls::DEFAULT_VERSIONS, config.http.alpn())?;
+    if let Some(keys) = keys {
+        tls.key_log = keys;
+    }
+    Ok(Arc::new(tls))
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -3,6 +3,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// A version of HTTP that the browser speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// RFC 9112.
+    Http11,
+    /// RFC 9113.
+    #[default]
+    Http2,
+}
+
 /// Where requests go, and whom the browser believes on the way.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,11 +24,23 @@ pub struct Config {
     pub port: u16,
     /// The certificate authority that is trusted, and no other (a PEM file).
     pub ca: PathBuf,
-    /// The bearer token of every request.
-    pub token: String,
+    /// The bearer token of every request, if there is one.
+    pub token: Option<String>,
+    /// Which version of HTTP is offered in the handshake; there is no falling back to another.
+    pub http: HttpVersion,
     /// Where programs are known to listen, so that an error can name an address that DNS gives and nobody has; empty
     /// where that is not known.
     pub known: Vec<SocketAddr>,
+}
+
+impl HttpVersion {
+    /// Its name in ALPN (RFC 7301 §6).
+    pub(crate) fn alpn(self) -> &'static [u8] {
+        match self {
+            HttpVersion::Http11 => b"http/1.1",
+            HttpVersion::Http2 => b"h2",
+        }
+    }
 }
 
 impl Config {

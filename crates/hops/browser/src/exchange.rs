@@ -15,10 +15,12 @@ use crate::connect::Connection;
 use crate::recorder::Recorder;
 use crate::request::Request;
 
-/// A response, and when its last byte was read: by the monotonic clock, and in nanoseconds since the Unix epoch.
+/// A response, when its head was there, and when its last byte was: by the monotonic clock, and in nanoseconds since
+/// the Unix epoch.
 pub(crate) struct Received {
     pub(crate) head: http::response::Parts,
     pub(crate) body: Bytes,
+    pub(crate) first_byte: Instant,
     pub(crate) closed: Instant,
     pub(crate) end: u64,
 }
@@ -43,7 +45,8 @@ pub(crate) async fn exchange(
             connection.stamps.flow().server,
         )
     };
-    let response = connection.sender.send_request(message).await.with_context(failed)?;
+    let response = connection.sender.send(message).await.with_context(failed)?;
+    let first_byte = hop::clock::monotonic();
     let (head, body) = response.into_parts();
     let body = body.collect().await.with_context(failed)?.to_bytes();
     let (closed, end) = hop::clock::both();
@@ -60,7 +63,7 @@ pub(crate) async fn exchange(
     span.stamps.extend(connection.stamps.read_stamps(read));
     recorder.spans.push(span);
     connection.used = true;
-    Ok(Received { head, body, closed, end })
+    Ok(Received { head, body, first_byte, closed, end })
 }
 
 fn message(
@@ -73,8 +76,10 @@ fn message(
         .method(request.method.clone())
         .uri(format!("https://{}:{}{}", config.host, config.port, request.path))
         .header(header::USER_AGENT, concat!("request-journey-lab/", env!("CARGO_PKG_VERSION")))
-        .header(header::AUTHORIZATION, format!("Bearer {}", config.token))
         .header(hop::trace::TRACEPARENT, context.to_string());
+    if let Some(token) = &config.token {
+        message = message.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
     if !request.body.is_empty() {
         message = message.header(header::CONTENT_TYPE, "application/json");
     }

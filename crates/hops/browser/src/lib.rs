@@ -7,42 +7,36 @@
 //! TLS sessions can be resumed. Every step is a span, so that time between the browser's own spans is nobody's:
 //! *unaccounted*.
 //!
-//! Read first, in 15 minutes:
+//! Read first:
 //!
-//! 1. `stub.rs` (5 minutes): what does a resolver's response mean, and when is it believed?
-//! 2. `connect.rs` (4 minutes): TCP, TLS, HTTP/2, one after the other.
-//! 3. `browser.rs` (6 minutes): which of these steps does this request need, and when is it sent again?
+//! | file | minutes | what it says |
+//! |---|---|---|
+//! | [`stub`] | 5 min | what a resolver's response means, and when it is believed |
+//! | [`connect`] | 4 min | TCP, TLS, HTTP, one after the other |
+//! | [`browser`](mod@browser) | 6 min | which of these steps a request needs, and when it is sent again |
 //!
-//! It is the only hop that others link: whoever sends the request takes its first stamp, so the lab drives this library.
+//! Then `exchange` and `body` (one request and its response, and when its last byte left), `sender` (HTTP/1.1 or
+//! HTTP/2), `recorder` (the spans of a journey that is under way).
 //!
-//! | module | answers |
-//! |---|---|
-//! | `stub` | which address has the name? |
-//! | `connect`, `tls` | how does a connection come to be, and whom does it trust? |
-//! | `exchange`, `body` | one request and its response, and when its last byte left |
-//! | `browser` | what of that is there already? |
-//! | `thread` | a browser that nothing else in the program delays |
-//! | `recorder` | the spans of a journey that is under way |
-//! | `key_log` | the sessions' keys, for Wireshark |
-//! | `config`, `request` | what it is told, what it sends and gets |
+//! As a program (`arguments`, `cli`, `steps`) it is a client that shows its steps: `cargo run -p browser -- --help`.
+//! It is the only hop that others link: whoever sends the request takes its first stamp, so `measure` drives this library.
 
 #![warn(missing_docs)]
 
+pub mod arguments;
 mod body;
 mod browser;
+pub mod cli;
 mod config;
 mod connect;
 mod exchange;
-mod key_log;
 mod recorder;
 mod request;
+mod sender;
+pub mod steps;
 mod stub;
-mod thread;
-mod tls;
 
 pub use browser::Browser;
-pub use config::Config;
+pub use config::{Config, HttpVersion};
 pub use recorder::BROWSER;
 pub use request::{Request, Response};
-pub use thread::BrowserThread;
-pub use tls::Tls;

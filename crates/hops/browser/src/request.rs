@@ -35,6 +35,8 @@ pub struct Response {
     pub total_ns: u64,
     /// Likewise, but without the time for which it was overdue when the browser began.
     pub service_ns: u64,
+    /// The response's head was there; from when the browser began, in nanoseconds.
+    pub first_byte_ns: u64,
     /// How often the browser, having written, had to wait for the peer until the response was complete:
     /// round trips on its connection, those of a handshake included.
     pub turns: u32,

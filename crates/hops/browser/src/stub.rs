@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use dnswire::ExtendedError;
-use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
 use crate::recorder::Recorder;
@@ -73,7 +73,7 @@ impl Stub {
     /// One question: over UDP, and over TCP when the response does not fit (RFC 7766 §5). A server that does not
     /// know EDNS is queried again without (RFC 6891 §7).
     async fn exchange(&self, name: &Name, recorder: &mut Recorder) -> anyhow::Result<Message> {
-        let mut query = query(name);
+        let mut query = dnswire::query(rand::random(), name.clone(), RecordType::A);
         let mut response = exchange::over_udp(self.resolver, &query, recorder).await?;
         if matches!(response.response_code, ResponseCode::FormErr | ResponseCode::NotImp)
             && response.edns.is_none()
@@ -88,17 +88,6 @@ impl Stub {
         }
         Ok(response)
     }
-}
-
-/// The query, with an id that nobody can guess (RFC 5452 §9.2).
-fn query(name: &Name) -> Message {
-    let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
-    message.metadata.recursion_desired = true;
-    message.add_query(Query::query(name.clone(), RecordType::A));
-    let mut edns = Edns::new();
-    edns.set_max_payload(dnswire::LARGEST_DATAGRAM);
-    message.set_edns(edns);
-    message
 }
 
 /// The address that a response gives to `name`, and for how many seconds: at the name itself, or at the end of

@@ -7,7 +7,7 @@
 //! | [`target`] | what is measured? |
 //! | [`collect`] | which spans came in, and which journeys are complete? |
 //! | [`forward`] | the same spans for a collector of the user's own |
-//! | [`traced`] | one request, its response and its journey |
+//! | [`traced`], [`BrowserThread`] | one request, its response and its journey; a browser that nothing else delays |
 //! | [`run()`], [`Options`] | many of them, cold, warm or at a rate |
 //! | `assemble`, `rate` | how are they put together? how is a rate kept? |
 //! | [`Measured`], [`Series`], [`open_loop`], [`overhead`] | what came of it |
@@ -20,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod assemble;
+mod browser_thread;
 pub mod collect;
 pub mod diff;
 mod flush;
@@ -41,6 +42,7 @@ pub mod usage;
 
 /// The browser that sends the requests; nobody else links it.
 pub use browser;
+pub use browser_thread::BrowserThread;
 pub use collect::{Collector, Outside};
 pub use flush::flush_resolver;
 pub use measured::{Measured, SCHEMA};

@@ -1,5 +1,7 @@
 //! Packets on loopback beside what the programs say of the same journeys (`lab measure --tap`).
 
+mod key_log;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use tap::compare::{Compared, HopCompared, compare};
 use tap::filter::LabAddresses;
 use tap::reported::ReportedStamps;
 use tap::{Capture, Lost, Streams};
+
+pub(crate) use key_log::KeyFile;
 
 use crate::collect::Collector;
 use crate::series::Series;

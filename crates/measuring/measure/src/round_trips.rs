@@ -7,10 +7,11 @@ mod handshake;
 mod segments;
 
 use anyhow::Context as _;
-use browser::{BrowserThread, Request};
+use browser::Request;
 use journey::{PartKind, Stage};
 use serde::{Deserialize, Serialize};
 
+use crate::browser_thread::BrowserThread;
 use crate::collect::Collector;
 use crate::flush::flush_resolver;
 use crate::target::Target;

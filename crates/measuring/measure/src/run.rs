@@ -2,6 +2,8 @@
 //!
 //! `rate` sends them at a given rate, `overhead` compares recorded requests with unrecorded ones.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use browser::{Browser, Request};
 
@@ -12,7 +14,7 @@ use crate::job::Job;
 use crate::machine::{MachineWatch, StealTime};
 use crate::measured::{Measured, SCHEMA};
 use crate::options::Options;
-use crate::packets::PacketWatch;
+use crate::packets::{KeyFile, PacketWatch};
 use crate::series::Series;
 use crate::target::Target;
 use crate::{overhead, rate, usage};
@@ -80,7 +82,7 @@ async fn run_here(
     let mut browser = Browser::new(target.browser.clone())?;
     if let Some(keys) = options.tap.as_ref().and_then(|tap| tap.keys.as_deref()) {
         let file = tap::private(keys).with_context(|| format!("write {}", keys.display()))?;
-        browser.write_keys(file)?;
+        browser.log_keys(Arc::new(KeyFile::new(file)))?;
     }
     if options.cold {
         measured.cold = Some(series(&job, &mut browser, true, &mut progress).await?);

@@ -4,9 +4,10 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use browser::{BrowserThread, Request, Response};
+use browser::{Request, Response};
 use journey::Journey;
 
+use crate::browser_thread::BrowserThread;
 use crate::collect::Collector;
 use crate::target::Target;
 

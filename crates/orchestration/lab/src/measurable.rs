@@ -48,7 +48,8 @@ pub(crate) fn target(stack: &View) -> anyhow::Result<Target> {
         host: plan.host.clone(),
         port: lb.listen.port(),
         ca: certs.authority(),
-        token: certs.token(&plan.host, &plan.user, hop::clock::now())?,
+        token: Some(certs.token(&plan.host, &plan.user, hop::clock::now())?),
+        http: browser::HttpVersion::Http2,
         known: hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect(),
     };
     let flush = match resolver.admin.filter(|_| resolver.runs == Runs::Own) {

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::Context as _;
+use measure::BrowserThread;
 use measure::Collector;
 use measure::Target;
-use measure::browser::BrowserThread;
 use plan::Plan;
 use stack::certs::Certs;
 use stack::{Event, Stack, Status};

@@ -23,8 +23,8 @@
 //! ```
 
 use anyhow::Context as _;
-use measure::browser::{BrowserThread, Request};
-use measure::{self, Measured, Series, TracedResponse, traced};
+use measure::browser::Request;
+use measure::{self, BrowserThread, Measured, Series, TracedResponse, traced};
 
 use crate::running::Lab;
 

@@ -23,6 +23,8 @@ mod stream;
 pub use client::QuerySocket;
 pub use extended::ExtendedError;
 pub use framing::{Frames, framed, read_response, write_query};
-pub use message::{LARGEST_DATAGRAM, Received, datagram_limit, name_of, read, reply_to, response_to, write};
+pub use message::{
+    LARGEST_DATAGRAM, Received, datagram_limit, name_of, query, read, reply_to, response_to, write,
+};
 pub use span::{Description, datagram_stamps, describe, server_span};
 pub use stream::{Connections, IDLE, OUTSTANDING, Reply, serve};

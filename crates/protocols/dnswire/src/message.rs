@@ -2,7 +2,8 @@
 
 use std::io;
 
-use hickory_proto::op::{Edns, Message, Metadata, OpCode, ResponseCode};
+use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, Query, ResponseCode};
+use hickory_proto::rr::{Name, RecordType};
 
 /// The largest response over UDP, whatever the client can take: it fits one Ethernet frame, so it is
 /// never fragmented (the agreement of DNS Flag Day 2020; RFC 9715 §3.1).
@@ -85,6 +86,17 @@ fn opt_owner(bytes: &[u8]) -> Option<u8> {
         at = fixed + 10 + usize::from(count(fixed + 8));
     }
     None
+}
+
+/// The query of a client that leaves the way to a resolver, with EDNS. `id` is one that nobody can guess (RFC 5452 §9.2).
+pub fn query(id: u16, name: Name, kind: RecordType) -> Message {
+    let mut query = Message::new(id, MessageType::Query, OpCode::Query);
+    query.metadata.recursion_desired = true;
+    query.add_query(Query::query(name, kind));
+    let mut edns = Edns::new();
+    edns.set_max_payload(LARGEST_DATAGRAM);
+    query.set_edns(edns);
+    query
 }
 
 /// A response without content: the query's id, question and flags, and EDNS if it had EDNS

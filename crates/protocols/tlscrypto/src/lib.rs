@@ -7,7 +7,7 @@
 //! | `acceptor` | when does which part of a server's handshake pass? |
 //! | `certificates` | how is a certificate replaced while connections run? |
 //! | [`pem`] | what is in certificate and key files? |
-//! | `server` | what does an HTTPS server offer? |
+//! | `client`, `server` | what does a browser trust and offer? what does an HTTPS server? |
 //! | [`negotiated`] | what did a handshake agree on? |
 
 #![warn(missing_docs)]
@@ -16,6 +16,7 @@ use rustls::crypto::{CryptoProvider, ring};
 
 mod acceptor;
 mod certificates;
+mod client;
 mod hybrid;
 pub mod negotiated;
 pub mod pem;
@@ -23,6 +24,7 @@ mod server;
 
 pub use acceptor::accept;
 pub use certificates::Certificates;
+pub use client::client_config;
 pub use hybrid::{CLIENT_SHARE, SERVER_SHARE, X25519MLKEM768};
 pub use server::server_config;
 

@@ -1,5 +1,6 @@
 use std::net::Ipv4Addr;
 
+use hickory_proto::op::{Edns, MessageType, OpCode};
 use hickory_proto::rr::Record;
 use hickory_proto::rr::rdata::{A, CNAME, TXT};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -147,8 +148,10 @@ async fn only_records_of_the_name_and_its_aliases_count() {
 
 #[tokio::test]
 async fn a_chain_lives_as_long_as_its_shortest_record() {
-    let mut message =
-        reply(&query(&"shop.test.".parse().unwrap()), vec![alias("shop.test.", "b.test."), a("b.test.", 1)]);
+    let mut message = reply(
+        &dnswire::query(7, "shop.test.".parse().unwrap(), RecordType::A),
+        vec![alias("shop.test.", "b.test."), a("b.test.", 1)],
+    );
     message.answers[0].ttl = 7;
     assert_eq!(address_in(&message, &"shop.test.".parse().unwrap()), Ok((ip(1), 7)));
 }

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
-use browser::Tls;
 use hop::Stamped;
 use rustls::SupportedProtocolVersion;
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
 
 /// How often the client, having written, had to wait for the server until the handshake was done; `None`
 /// when the server refuses this version.
@@ -15,9 +17,11 @@ pub(super) async fn turns(
     address: SocketAddr,
     version: &'static SupportedProtocolVersion,
 ) -> anyhow::Result<Option<u32>> {
+    let config = tlscrypto::client_config(ca, &[version], b"h2")?;
+    let name = ServerName::try_from(host.to_owned())?;
     let stream = Stamped::connect(address).await?;
     let stamps = stream.stamps();
-    match Tls::of_versions(ca, &[version])?.handshake(host, stream).await {
+    match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(_) => Ok(Some(stamps.turns())),
         Err(error) if error.get_ref().is_some_and(is_about_the_version) => Ok(None),
         Err(error) => Err(error.into()),

@@ -1,11 +1,8 @@
 //! A browser on a thread of its own: nothing else that a program does delays it.
 
 use anyhow::Context as _;
+use browser::{Browser, Config, Request, Response};
 use tokio::sync::{mpsc, oneshot};
-
-use crate::browser::Browser;
-use crate::config::Config;
-use crate::request::{Request, Response};
 
 /// What the thread is told to do.
 enum Command {
