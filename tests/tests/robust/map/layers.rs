@@ -13,7 +13,7 @@ const FOLDERS: [(&str, &[&str]); 6] = [
 ];
 
 /// The arrows that are drawn crate by crate.
-const ARROWS: [(&str, &str); 14] = [
+const ARROWS: [(&str, &str); 13] = [
     ("hop", "journey"),
     ("recursion", "dnswire"),
     ("reliability", "redis-client"),
@@ -27,7 +27,6 @@ const ARROWS: [(&str, &str); 14] = [
     ("lab", "plan"),
     ("lab", "report"),
     ("lab", "measure"),
-    ("lab", "tap"),
 ];
 
 /// Wrong although the folders allow it: (who, what, why).
