@@ -17,7 +17,7 @@ use kafka_protocol::protocol::{
 
 use crate::failure::{SYSTEM, refused};
 
-/// The longest response in bytes: a single batch may be as large as its broker allows.
+/// The longest response to a reader in bytes: a single batch may be as large as its broker allows.
 const LONGEST: usize = 64 << 20;
 
 /// The requests that are sent, and the versions that are understood.
@@ -55,7 +55,10 @@ impl Broker {
     /// # Errors
     /// See [`Failure`].
     pub async fn connect(to: SocketAddr, client_id: &str, limit: Duration) -> Result<Self, Failure> {
-        Self::open(to, StrBytes::from_string(client_id.to_owned()), span("ApiVersions"), limit).await
+        let client_id = StrBytes::from_string(client_id.to_owned());
+        let mut broker = Self::open(to, client_id, span("ApiVersions"), limit).await?;
+        broker.connection = broker.connection.with_longest_response(LONGEST);
+        Ok(broker)
     }
 
     /// Where the broker listens.
@@ -84,7 +87,7 @@ impl Broker {
         span: Span,
         limit: Duration,
     ) -> Result<Self, Failure> {
-        let connection = Connection::open(SYSTEM, to, limit).await?.with_longest_response(LONGEST);
+        let connection = Connection::open(SYSTEM, to, limit).await?;
         let mut broker = Broker { connection, client_id, correlation_id: 0, versions: Vec::new() };
         let (response, span) = broker.call(span, limit, &ApiVersionsRequest::default()).await?;
         Exchange::current().emit(span);

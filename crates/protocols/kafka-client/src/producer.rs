@@ -27,7 +27,7 @@ use crate::metadata::{self, Leaders};
 use crate::partitioner;
 use crate::topic::Topic;
 
-/// Metadata older than this is asked for anew, as the Java client does (`metadata.max.age.ms`).
+/// Metadata older than this is requested anew, as the Java client does (`metadata.max.age.ms`).
 const METADATA_AGE: Duration = Duration::from_secs(300);
 /// How long a topic without a leader is left alone before it is looked at again.
 const RETRY_BACKOFF: Duration = Duration::from_millis(10);
@@ -138,7 +138,7 @@ impl Producer {
         self.pool.permit(self.limit).await
     }
 
-    /// What is known of the topic, asked for when nothing is.
+    /// What is known of the topic, requested when nothing is.
     pub(crate) async fn metadata(&self) -> Result<Arc<Metadata>, Failure> {
         let known = self.metadata.lock().clone();
         if let Some(known) = known.filter(|known| clock::since(known.read_at) < METADATA_AGE) {

@@ -43,10 +43,10 @@ impl Broker {
                 let message = result.error_message.unwrap_or_default();
                 return Err(refused(format!("error {} {message}", result.error_code)));
             }
-            let told = |setting: DescribeConfigsResourceResult| {
+            let known = |setting: DescribeConfigsResourceResult| {
                 setting.value.map(|value| (setting.name.to_string(), value.to_string()))
             };
-            settings.extend(result.configs.into_iter().filter_map(told));
+            settings.extend(result.configs.into_iter().filter_map(known));
         }
         Ok(settings)
     }

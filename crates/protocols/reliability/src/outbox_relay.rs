@@ -166,7 +166,7 @@ impl<E: Event, P: Participant<E>> Rounds<E, P> {
         let mut cursor = "0".to_owned();
         loop {
             let (owners, next) = streams::owners(&self.relay.redis, &cursor).await?;
-            // A small hash comes at once, however many were asked for.
+            // A small hash comes at once, however many were requested.
             for some in owners.chunks(BATCH) {
                 self.publish_orphans_of(some).await?;
             }
