@@ -29,7 +29,7 @@ use crate::verdict::CONFIDENCE;
 pub struct PartKey {
     /// The instance, or the role where journeys met different instances.
     pub hop: String,
-    /// The role.
+    /// As in the roster.
     pub role: String,
     /// What the time was spent on.
     pub kind: PartKind,

@@ -190,7 +190,7 @@ pub struct Counts {
 /// One request, put together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Journey {
-    /// Its trace.
+    /// In the collector and in the logs.
     pub trace_id: TraceId,
     /// The request, such as `POST /items`.
     pub name: String,

@@ -26,7 +26,7 @@ pub enum Kind {
 /// An attribute's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Text.
+    /// A string, in UTF-8.
     Text(Cow<'static, str>),
     /// A whole number.
     Int(i64),

@@ -71,7 +71,7 @@ pub struct PartMean {
 /// The mean of journeys whose totals are nearest to a percentile of all: its parts add up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decomposition {
-    /// How many journeys.
+    /// That it is the mean of.
     pub journeys: usize,
     /// Their mean total, in nanoseconds.
     pub total_ns: u64,
@@ -100,7 +100,7 @@ pub struct Decompositions {
 /// Counts that some journeys have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountsShared {
-    /// How many journeys.
+    /// That have them in common.
     pub journeys: usize,
     /// The counts; bytes are those of the first of them, because header compression makes them vary.
     #[serde(flatten)]
@@ -110,7 +110,7 @@ pub struct CountsShared {
 /// A journey that is in no figure, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flagged {
-    /// Its trace.
+    /// In the collector and in the logs.
     pub trace_id: TraceId,
     /// What is wrong with it.
     pub what: Vec<String>,

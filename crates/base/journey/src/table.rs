@@ -9,7 +9,7 @@ use crate::part::{Journey, PartKind, Stage};
 pub struct Line {
     /// The instance if it was the same in all journeys, else the role.
     pub hop: String,
-    /// The role.
+    /// As in the roster.
     pub role: String,
     /// What the time was spent on.
     pub kind: PartKind,

@@ -62,7 +62,7 @@ hex_id!(SpanId, 8);
 /// (W3C Trace Context §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traceparent {
-    /// The trace.
+    /// Made by whoever began the trace.
     pub trace_id: TraceId,
     /// The caller's span.
     pub parent: SpanId,

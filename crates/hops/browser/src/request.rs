@@ -8,7 +8,7 @@ use journey::{Span, TraceId};
 /// A request; who answers it is in the browser's [`Config`](crate::Config).
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method.
+    /// Such as `GET`.
     pub method: Method,
     /// The path, with its query.
     pub path: String,
@@ -25,11 +25,11 @@ pub struct Request {
 pub struct Response {
     /// The journey's name in the collector.
     pub trace_id: TraceId,
-    /// The status.
+    /// What the last hop to answer says; an error status is a response, too.
     pub status: StatusCode,
-    /// The headers.
+    /// `Server-Timing` among them, in which every hop says how long it took.
     pub headers: HeaderMap,
-    /// The body.
+    /// Complete; the connection is free for the next request.
     pub body: Bytes,
     /// From nothing (or from when it was due) to the last byte, by the monotonic clock, in nanoseconds.
     pub total_ns: u64,

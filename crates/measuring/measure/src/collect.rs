@@ -25,7 +25,7 @@ const CONNECTIONS: usize = 1024;
 const BODY_LIMIT: usize = 32 << 20;
 /// With more spans than this, those older than [`KEEP`] are forgotten.
 const MANY: usize = 400_000;
-/// So many requests from outside are remembered until somebody asks for them.
+/// So many requests from outside are remembered until somebody takes them.
 const OUTSIDE: usize = 100_000;
 /// How long spans are kept at least, in nanoseconds.
 const KEEP: u64 = 30_000_000_000;
@@ -55,7 +55,7 @@ struct Store {
     index: Index,
     /// Traces that the lab's own browser began.
     ours: HashSet<TraceId>,
-    /// Requests from outside, in the order in which their first hop reported them; the newest, if nobody asks.
+    /// Requests from outside, in the order in which their first hop reported them; the newest, if nobody takes them.
     outside: VecDeque<Outside>,
     next_sweep: usize,
     /// What was reported of each journey that was put together, while it is compared with packets.

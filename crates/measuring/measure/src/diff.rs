@@ -43,7 +43,7 @@ pub struct KindDiff {
     pub before_journeys: usize,
     /// And of the second.
     pub after_journeys: usize,
-    /// The total.
+    /// Of whole journeys, from the first byte sent to the last byte read.
     pub total: Comparison,
     /// The confidence of each part's interval, so strict that all of them together have [`CONFIDENCE`].
     pub part_confidence: f64,
@@ -54,7 +54,7 @@ pub struct KindDiff {
 /// One row of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartDiff {
-    /// Which.
+    /// The stage, role, kind and name that its parts share.
     #[serde(flatten)]
     pub row: Row,
     /// What was measured, and the verdict. A journey without this part counts with 0.

@@ -37,7 +37,7 @@ impl From<&Histogram> for Percentiles {
 /// How a rate was kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpenLoop {
-    /// Requests per second that were asked for.
+    /// Requests per second that were wanted: those of the schedule.
     pub wanted_per_second: f64,
     /// Requests per second that were answered as hoped, from the first one's time to the last one's answer
     /// (or to the end of the schedule, if that is later).

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::packets;
 
-/// So many journeys of each kind `lab measure` keeps in full, unless asked otherwise: 25 MB in a file.
+/// So many journeys of each kind `lab measure` keeps in full, unless told otherwise: 25 MB in a file.
 pub const KEEP: usize = 1000;
 
 /// What to measure.
@@ -19,7 +19,7 @@ pub struct Options {
     pub warm: bool,
     /// Which product is put into the cart.
     pub product: String,
-    /// How many of it.
+    /// How many pieces of the product.
     pub quantity: u32,
     /// How many journeys of each kind are kept in full; the figures are those of all.
     pub keep: usize,

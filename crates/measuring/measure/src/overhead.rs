@@ -31,9 +31,9 @@ pub struct Cost {
     pub without_ns: u64,
     /// The median of what recording adds, in nanoseconds per request.
     pub added_ns: i64,
-    /// That median's interval of 95 %: from …
+    /// The lower end of that median's interval of 95 %.
     pub low_ns: i64,
-    /// … to.
+    /// The upper end.
     pub high_ns: i64,
 }
 
@@ -165,23 +165,4 @@ fn cost(without: &[Stretch], with: &[Stretch], of: fn(&Stretch) -> f64) -> Optio
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stretches(totals: impl IntoIterator<Item = f64>) -> Vec<Stretch> {
-        totals.into_iter().map(|total| Stretch { total, cpu: total, lab_cpu: total }).collect()
-    }
-
-    #[test]
-    fn what_changes_slowly_is_not_taken_for_a_cost() {
-        // The machine gets slower all the time; recording always adds 100 to 119.
-        let without = stretches((0..20).map(|pair| 1_000.0 + 500.0 * f64::from(pair)));
-        let with = stretches((0..20).map(|pair| 1_100.0 + 501.0 * f64::from(pair)));
-        let cost = super::cost(&without, &with, |stretch| stretch.total).expect("an interval");
-        assert_eq!((cost.added_ns, cost.low_ns, cost.high_ns), (110, 105, 114));
-        // What is cheaper with recording is noise, and shown as what it is.
-        let cost = super::cost(&with, &without, |stretch| stretch.total).expect("an interval");
-        assert!(cost.added_ns < 0 && cost.high_ns < 0, "{cost:?}");
-        assert_eq!(super::cost(&without[..5], &with[..5], |stretch| stretch.total), None);
-    }
-}
+mod tests;

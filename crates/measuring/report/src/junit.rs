@@ -29,7 +29,7 @@ pub struct Case {
     pub name: String,
     /// What was measured, in seconds.
     pub seconds: f64,
-    /// How it ended.
+    /// With the sentence that says why.
     pub ended: Ended,
 }
 

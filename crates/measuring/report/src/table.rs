@@ -127,11 +127,11 @@ fn disappeared(out: &mut String, cold: &Series, warm: &Series) {
         }
     }
     let opened = i64::from(cold.counts.connections_opened) - i64::from(warm.counts.connections_opened);
-    let asked = i64::from(cold.counts.dns_queries) - i64::from(warm.counts.dns_queries);
+    let queries = i64::from(cold.counts.dns_queries) - i64::from(warm.counts.dns_queries);
     let shaken = i64::from(cold.counts.tls_handshakes) - i64::from(warm.counts.tls_handshakes);
     let _ = writeln!(
         out,
-        "  {opened} connections that need not be opened, {shaken} TLS handshake, {asked} DNS questions."
+        "  {opened} connections that need not be opened, {shaken} TLS handshake, {queries} DNS questions."
     );
 }
 

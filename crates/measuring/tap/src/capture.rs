@@ -34,7 +34,7 @@ pub enum CaptureError {
     /// The file cannot be written.
     #[error("write {}: {error}", .path.display())]
     File {
-        /// Its path.
+        /// As it was given.
         path: PathBuf,
         /// What the kernel said.
         error: io::Error,

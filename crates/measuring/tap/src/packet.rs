@@ -11,7 +11,7 @@ pub struct Packet {
     pub from: SocketAddr,
     /// The receiving socket.
     pub to: SocketAddr,
-    /// What it carries.
+    /// A TCP segment or a UDP datagram.
     pub carries: Carries,
     /// Was it on its way out of the sender? Else it came in at the receiver.
     pub out: bool,
@@ -41,7 +41,7 @@ pub enum Carries {
 }
 
 impl Carries {
-    /// Which transport that is.
+    /// TCP for a segment, UDP for a datagram.
     pub fn transport(self) -> Transport {
         match self {
             Carries::Segment { .. } => Transport::Tcp,

@@ -74,7 +74,7 @@ impl Ring {
         };
         set(&socket, libc::SOL_PACKET, libc::PACKET_RX_RING, &request)?;
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
-        // SAFETY: asks for a new mapping at an address of the kernel's choice; the length is the ring's.
+        // SAFETY: requests a new mapping at an address of the kernel's choice; the length is the ring's.
         let map = unsafe {
             libc::mmap(std::ptr::null_mut(), BLOCK * BLOCKS, protection, flags, socket.as_raw_fd(), 0)
         };
@@ -150,7 +150,7 @@ impl Ring {
         let mut counts = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
         let mut length = size_of_val(&counts) as libc::socklen_t;
         // SAFETY: the kernel writes at most `length` bytes into a value of that size.
-        let asked = unsafe {
+        let result = unsafe {
             libc::getsockopt(
                 self.socket.as_raw_fd(),
                 libc::SOL_PACKET,
@@ -159,7 +159,7 @@ impl Ring {
                 &raw mut length,
             )
         };
-        if asked != 0 {
+        if result != 0 {
             return Err(io::Error::last_os_error());
         }
         Ok((u64::from(counts.tp_packets), u64::from(counts.tp_drops)))
@@ -239,25 +239,4 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// The kernel writes the ring, and nobody else; but if it were not so, nothing bad would happen.
-        #[test]
-        fn no_block_makes_the_walk_panic(
-            mut block in proptest::collection::vec(any::<u8>(), 0..600),
-            first in 0_u32..600,
-            number in 0_u32..20,
-        ) {
-            for (at, value) in [(NUMBER, number), (FIRST, first)] {
-                if let Some(field) = block.get_mut(at..at + 4) {
-                    field.copy_from_slice(&value.to_ne_bytes());
-                }
-            }
-            frames(&block, &mut |frame| assert!(frame.bytes.len() <= 600));
-        }
-    }
-}
+mod tests;

@@ -4,16 +4,5 @@
 pub(super) const TWIN: &str = "twin";
 
 /// (rule, crate or file, why)
-pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    (TWIN, "no such crate", "the check must tell that nobody needs this"),
-    ("comments", "browser", "not yet"),
-    ("comments", "journey", "not yet"),
-    ("comments", "measure", "not yet"),
-    ("comments", "report", "not yet"),
-    ("comments", "tap", "not yet"),
-    ("layout", "measure", "not yet"),
-    ("layout", "tap", "not yet"),
-    ("words", "journey", "not yet"),
-    ("words", "report", "not yet"),
-    ("words", "tap", "not yet"),
-];
+pub(super) const EXCEPTIONS: &[(&str, &str, &str)] =
+    &[(TWIN, "no such crate", "the check must tell that nobody needs this")];

@@ -119,7 +119,7 @@ impl Times {
         let at_the_browser = |part: &journey::Part| part.stage == Stage::Response && part.hop == "browser";
         let receive = journey.sum(at_the_browser);
         let times = Times {
-            // What the browser does before it can ask, and what nobody accounts for: the format has
+            // What the browser does before it can send, and what nobody accounts for: the format has
             // no other place for it.
             blocked: spent(Stage::Browser) + u64::try_from(journey.unaccounted_ns).unwrap_or_default(),
             dns: step(Stage::Dns),

@@ -78,7 +78,7 @@ fn opaque(
         .filter_map(|flow| Some((flow, roster.at(flow.server)?)))
         .collect();
     let answered: HashSet<Flow> = reported.stamps.iter().map(|entry| entry.stamp.flow).collect();
-    let may_ask = |hop: &Hop, other: &Hop, flow: &Flow| {
+    let may_call = |hop: &Hop, other: &Hop, flow: &Flow| {
         let unknown = hop.onward.is_empty();
         let passed_on = hop.onward.contains(&other.name) && (!other.reports || answered.contains(flow));
         hop.name != other.name && (unknown || passed_on)
@@ -98,7 +98,7 @@ fn opaque(
             continue;
         }
         let mut inner: Vec<(&Hop, (u64, u64), Exchange)> = Vec::new();
-        for (flow, other) in silent.iter().filter(|(flow, other)| may_ask(hop, other, flow)) {
+        for (flow, other) in silent.iter().filter(|(flow, other)| may_call(hop, other, flow)) {
             for exchange in streams.exchanges(flow, (from, to)) {
                 let times = exchange.request.out.zip(exchange.response.arrived);
                 inner.extend(times.filter(|(_, end)| *end <= to).map(|times| (*other, times, exchange)));

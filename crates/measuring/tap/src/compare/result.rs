@@ -20,7 +20,7 @@ pub struct LegCompared {
     pub from: String,
     /// The receiver's role.
     pub to: String,
-    /// How many messages.
+    /// Messages that both saw, of all journeys together.
     pub messages: usize,
     /// By the programs: from before the write to the receiving socket's queue or, where `woken`, to the
     /// end of the read. Absent when one of the two reports nothing.
@@ -48,7 +48,7 @@ pub struct LegCompared {
 pub struct HopCompared {
     /// The instance.
     pub hop: String,
-    /// Its role.
+    /// What it plays in the plan.
     pub role: String,
     /// Does it report nothing?
     pub opaque: bool,

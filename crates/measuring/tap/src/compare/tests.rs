@@ -233,9 +233,9 @@ fn two_in_a_row_that_report_nothing_are_told_apart_by_packets_alone() {
     check.client = socket("127.0.0.1:50000");
     for n in 1..=10 {
         let (start, sequence) = (n * EVERY, 10 * n as u32);
-        let asked = (us(start + 150), us(start + 153));
+        let sent = (us(start + 150), us(start + 153));
         let answered = (us(start + 200), us(start + 203));
-        world.packets.extend(data(check, Direction::Request, (sequence, 10), asked));
+        world.packets.extend(data(check, Direction::Request, (sequence, 10), sent));
         world.packets.extend(data(check, Direction::Response, (sequence, 10), answered));
     }
     let own: LabAddresses = [socket(INGRESS), socket(POD)].into_iter().collect();

@@ -140,7 +140,7 @@ fn datagrams_are_joined_by_their_id() {
     let question = |id, out, at| packet(flow, REQUEST, Carries::Datagram { id }, out, at);
     let packets =
         [question(7, true, 10), question(7, false, 11), question(8, true, 20), question(8, false, 21)];
-    // Asked again much later, with the same id.
+    // Sent again much later, with the same id.
     let again = [question(7, true, 90), question(7, false, 91)];
     let streams = streams(packets.into_iter().chain(again));
     let passed = |id, at| streams.passed(&stamp(flow, REQUEST, id, Event::Tx, at)).out;

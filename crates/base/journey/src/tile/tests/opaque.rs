@@ -46,10 +46,10 @@ fn nobody_behind_an_opaque_load_balancer_is_missed_in_its_handshake() {
         [flow(2).server],
     );
     let journey = |stage: Option<Stage>| {
-        let asked = client("browser", 2, 1, flow(1), (10, 300));
-        let asked = stage.into_iter().fold(asked, Span::stage);
+        let call = client("browser", 2, 1, flow(1), (10, 300));
+        let call = stage.into_iter().fold(call, Span::stage);
         let root = span("browser", 1, None, Kind::Internal, "journey", (0, 1000));
-        assembled(vec![root, asked], &roster)
+        assembled(vec![root, call], &roster)
     };
     assert!(journey(Some(Stage::Tls)).sealed());
     assert_eq!(journey(Some(Stage::Tls)).own("lb"), 290);

@@ -15,12 +15,12 @@ fn any_spans() -> impl Strategy<Value = Vec<Span>> {
             let kind = [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer][usize::from(kind)];
             let mut span = span(hop, n, Some(parent % n), kind, "x", (start, end.max(start)));
             if stamped {
-                let (asks, answers) =
+                let (first, last) =
                     if kind == Kind::Server { (Event::Wake, Event::Tx) } else { (Event::Tx, Event::Wake) };
-                span.stamps.push(stamp(flow(to), Direction::Request, offset, asks, start));
+                span.stamps.push(stamp(flow(to), Direction::Request, offset, first, start));
                 let back = if kind == Kind::Internal { flow(to + 1) } else { flow(to) };
                 let direction = if kind == Kind::Internal { Direction::Request } else { Direction::Response };
-                span.stamps.push(stamp(back, direction, offset, answers, end));
+                span.stamps.push(stamp(back, direction, offset, last, end));
             }
             spans.push(span);
         }
@@ -37,13 +37,13 @@ fn any_chain() -> impl Strategy<Value = (Vec<Span>, Vec<u64>)> {
         let (mut from, mut to, mut parent) = (0, total, 1);
         let mut own = Vec::new();
         for (n, (leg_in, work_in, work_out, leg_out)) in gaps.iter().enumerate() {
-            let (asks, answers) = (2 * n as u64 + 2, 2 * n as u64 + 3);
-            let asker = if n == 0 { "browser" } else { HOPS[n - 1] };
-            spans.push(client(asker, asks, parent, flow(n as u16), (from, to)));
+            let (client_id, server_id) = (2 * n as u64 + 2, 2 * n as u64 + 3);
+            let caller = if n == 0 { "browser" } else { HOPS[n - 1] };
+            spans.push(client(caller, client_id, parent, flow(n as u16), (from, to)));
             (from, to) = (from + leg_in, to - leg_out);
-            spans.push(server(HOPS[n], answers, Some(asks), flow(n as u16), (from, to)));
+            spans.push(server(HOPS[n], server_id, Some(client_id), flow(n as u16), (from, to)));
             (from, to) = (from + work_in, to - work_out);
-            parent = answers;
+            parent = server_id;
             own.push(work_in + work_out);
         }
         if let Some(last) = own.last_mut() {

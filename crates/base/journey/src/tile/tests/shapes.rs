@@ -121,7 +121,7 @@ fn a_layer_4_proxy_in_front_of_the_edge_is_on_the_way_to_it() {
     assert_eq!(told[8..], ["front leg response", "front self response", "browser leg response"]);
 }
 
-/// A content delivery network asks a region and, as that one fails, another; each has a load balancer of its own.
+/// A content delivery network tries a region and, as that one fails, another; each has a load balancer of its own.
 #[test]
 fn a_second_region_is_an_application_again() {
     let mut spans = vec![

@@ -158,12 +158,12 @@ impl World {
         self.spans.push(span);
     }
 
-    /// `hop` asks someone, somehow, and reads the answer.
+    /// `hop` calls someone, somehow, and reads the response.
     fn call(&mut self, hop: &str, parent: u64, depth: u16) {
         let begun = self.now;
         let time = self.tape.time();
         self.pass(hop, PartKind::Own, "", time);
-        let (asked_at, offsets) = (self.now, (self.tape.time(), self.tape.time()));
+        let (sent_at, offsets) = (self.now, (self.tape.time(), self.tape.time()));
         let udp = self.tape.next(4) == 3;
         let opaque = !udp && self.tape.next(4) == 3;
         let transport = if udp { Transport::Udp } else { Transport::Tcp };
@@ -171,9 +171,9 @@ impl World {
         let n = self.number();
         let first = if opaque { format!("opaque-{n}") } else { format!("hop-{n}") };
         let sent = self.flow(transport, &first, !opaque);
-        let mut asked = self.span(hop, Some(parent), Kind::Client, "GET /", (begun, begun));
-        let cause = u64::from_be_bytes(asked.span_id.0);
-        asked.stamps.push(stamp(sent, Direction::Request, offsets.0, Event::Tx, asked_at));
+        let mut call = self.span(hop, Some(parent), Kind::Client, "GET /", (begun, begun));
+        let cause = u64::from_be_bytes(call.span_id.0);
+        call.stamps.push(stamp(sent, Direction::Request, offsets.0, Event::Tx, sent_at));
 
         let (forth, back) = (format!("{first} (request)"), format!("{first} (response)"));
         let mut from: (String, Option<&str>) = (hop.to_owned(), None);
@@ -217,11 +217,11 @@ impl World {
         }
         let (stamps, _) =
             self.arrival((&from.0, from.1), hop, (sent, Direction::Response, offsets.1), (false, false));
-        asked.stamps.extend(stamps);
+        call.stamps.extend(stamps);
         let time = self.tape.time();
         self.pass(hop, PartKind::Own, "", time);
-        asked.end = self.now;
-        self.report(asked, true);
+        call.end = self.now;
+        self.report(call, true);
     }
 
     /// A program answers; returns the flow on which it did.
