@@ -1,4 +1,4 @@
-//! The second witness: the same journeys from the packets on loopback, beside what the programs say.
+//! The same journeys from the packets on loopback, beside what the programs say.
 //!
 //! It needs CAP_NET_RAW. Without it these tests say that they did not run; under CI they fail then.
 

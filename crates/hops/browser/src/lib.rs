@@ -11,9 +11,9 @@
 //!
 //! | file | minutes | what it says |
 //! |---|---|---|
-//! | [`stub`] | 5 min | what a resolver's response means, and when it is believed |
-//! | [`connect`] | 4 min | TCP, TLS, HTTP, one after the other |
-//! | [`browser`](mod@browser) | 6 min | which of these steps a request needs, and when it is sent again |
+//! | `stub.rs` | 5 min | what a resolver's response means, and when it is believed |
+//! | `connect.rs` | 4 min | TCP, TLS, HTTP, one after the other |
+//! | `browser.rs` | 6 min | which of these steps a request needs, and when it is sent again |
 //!
 //! Then `exchange` and `body` (one request and its response, and when its last byte left), `sender` (HTTP/1.1 or
 //! HTTP/2), `recorder` (the spans of a journey that is under way).

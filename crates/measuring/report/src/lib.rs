@@ -9,7 +9,7 @@
 //! | [`budget`] | which rows of the chapter's table can be true together? |
 //! | [`export`] | HAR, Perfetto, a page |
 //! | [`junit`] | the verdicts of a budget, for a CI system |
-//! | [`utc`], [`time`], [`counts`] | dates, times and counts as they are written everywhere |
+//! | [`utc`], [`time()`], [`counts()`] | dates, times and counts as they are written everywhere |
 
 #![warn(missing_docs)]
 

@@ -14,7 +14,7 @@ pub fn table(tap: &Tap) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "Second witness: {} packets on loopback, {} lost, {} flows{}; medians, in µs",
+        "Packets on loopback: {} seen, {} lost, {} flows{}; medians, in µs",
         tap.packets,
         tap.lost,
         tap.flows,

@@ -1,4 +1,4 @@
-//! Both witnesses side by side: what the programs say, and what the packets say of the same bytes.
+//! Both observation points side by side: what the programs say, and what the packets say of the same bytes.
 
 mod ends;
 mod figures;

@@ -1,4 +1,4 @@
-//! The second witness: what passed between the programs, seen by the kernel and not by them.
+//! A second observation point: what passed between the programs, seen by the kernel and not by them.
 //!
 //! What it teaches:
 //! * how a packet capture works: an `AF_PACKET` socket sees every packet of an interface, a classic BPF
@@ -6,7 +6,7 @@
 //!   blocks, so that nobody is woken for each packet ([`Capture`]);
 //! * what a packet says ([`packet`]), and how TCP's sequence numbers name the bytes of a stream, with
 //!   retransmission, reordering and wrap-around ([`Streams`]);
-//! * how two witnesses are compared who agree on *which byte* but not on *when* ([`compare`]): a program
+//! * how two observers are compared who agree on *which byte* but not on *when* ([`compare`]): a program
 //!   cannot have read a byte before it arrived, nor have begun to send it after it left.
 //!
 //! On loopback each packet is seen twice, with a kernel stamp (CLOCK_REALTIME) each time: *out* when the

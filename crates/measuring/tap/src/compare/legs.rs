@@ -13,7 +13,7 @@ use crate::streams::{Passed, Streams};
 /// Every message between two roles.
 pub(super) type Legs = BTreeMap<(String, String), Messages>;
 
-/// What both witnesses say of all messages on one leg, in nanoseconds.
+/// What both observers say of all messages on one leg, in nanoseconds.
 #[derive(Default)]
 pub(super) struct Messages {
     count: usize,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Many journeys of one kind, by both witnesses.
+/// Many journeys of one kind, by stamps and by packets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// Journeys compared.
@@ -35,7 +35,7 @@ pub struct LegCompared {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement_ns: Option<i64>,
     /// From the sender's stamp before the write to the packet's leaving: what lies between the two
-    /// witnesses where the sender is.
+    /// observers where the sender is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_ns: Option<i64>,
     /// From the packet's arrival to the end of the read: the wake-up, as the tap sees it.

@@ -1,4 +1,4 @@
-//! A world of three programs, browser → ingress → pod, in which both witnesses are made up.
+//! A world of three programs, browser → ingress → pod, in which both observers are made up.
 
 use journey::semconv::attribute;
 use journey::{Direction, Event, Kind, Quality, Span, SpanId, Stamp, TraceId, Transport};

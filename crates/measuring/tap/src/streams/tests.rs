@@ -97,7 +97,7 @@ fn midway() -> Streams {
 fn a_stream_without_a_beginning_is_anchored_by_what_programs_count() {
     let mut streams = midway();
     assert_eq!(at(&streams, 5_100), (None, None), "nobody knows which byte that is");
-    // The third message ends where both witnesses see an end, whatever the time.
+    // The third message ends where both observers see an end, whatever the time.
     let said = [(5_200, 1), (5_350, 2), (5_100, 3)];
     let said = said.map(|(offset, at)| stamp(flow(), REQUEST, offset, Event::Tx, at));
     streams.anchor(&said);

@@ -58,7 +58,7 @@ pub(crate) struct MeasureArguments {
 }
 
 impl MeasureArguments {
-    /// What the second witness shall do; paths become absolute, for a lab that runs elsewhere.
+    /// What the packet capture shall do; paths become absolute, for a lab that runs elsewhere.
     pub(crate) fn tap(&self) -> std::io::Result<Option<measure::packets::Options>> {
         let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
         let (pcap, keys) = (absolute(&self.pcap)?, absolute(&self.keys)?);

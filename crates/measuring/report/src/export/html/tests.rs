@@ -41,7 +41,7 @@ fn what_the_packets_say_is_shown_where_they_were_captured() {
     let mut measured = sample::measured();
     assert!(!write(&measured).contains("What the packets say"));
     measured.tap = Some(measure::packets::Tap { packets: 123, ..Default::default() });
-    assert!(write(&measured).contains("Second witness: 123 packets"));
+    assert!(write(&measured).contains("Packets on loopback: 123 seen"));
 }
 
 #[test]
