@@ -1,7 +1,18 @@
 //! Many journeys of one kind, and statistical budgets over them.
 //!
 //! ```
+//! use std::time::Duration;
+//! use measure::Series;
 //!
+//! # let journeys = (0..40).map(|at| journey::example(100 + at)).collect();
+//! # let series = Series::of(journeys);
+//! // let series = lab.measure_warm(200).await?;
+//! let verdict = series.p50(|j| j.hop("cart").own()).within(Duration::from_millis(2));
+//! assert!(verdict.is_within(), "{verdict}");
+//! // A tail needs many journeys: 40 cannot tell a p99, and the verdict says so.
+//! let verdict = series.p99(|j| j.total()).within(Duration::from_secs(1));
+//! assert_eq!(verdict.conclusion, journey::Conclusion::Inconclusive, "{verdict}");
+//! ```
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What was measured, in forms that other programs open: pure functions of [`Measured`].
+//! What was measured, in forms that other programs open: pure functions of [`Measured`](measure::Measured).
 //!
 //! | module | the form | opened by |
 //! |---|---|---|

@@ -12,7 +12,7 @@
 //! | [`certs`] | authority, certificates, the token's key |
 //! | `zones`, `launches` | which files does each program read, and with what is it started? |
 //! | `supervise` | who runs, who died, who is started again? |
-//! | [`durability`] | does a foreign engine keep what it acknowledges? |
+//! | `durability` | does a foreign engine keep what it acknowledges? |
 //! | `endpoints` | which pods are ready, and who must know? |
 //! | `running` | the stack once it runs, and its view for others |
 
