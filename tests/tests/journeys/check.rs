@@ -182,7 +182,7 @@ pub(crate) fn deeds<'a>(journey: &'a Journey, role: &str) -> Vec<&'a str> {
 
 /// A journey as a person reads it, for a failing test.
 pub(crate) fn shown(journey: &Journey) -> String {
-    lab::report::journey(journey, "this")
+    lab::report::journey(journey, "this", lab::report::Style::parts())
 }
 
 fn name(part: &Part) -> String {

@@ -37,7 +37,7 @@ async fn every_export_is_read_by_a_program_of_somebody_elses() -> anyhow::Result
     trace(&readers, &export(&saved, "perfetto").await?, &measured).await.context("the Perfetto trace")?;
     page(&readers, &export(&saved, "html").await?, &measured).await.context("the page")?;
     let table = std::fs::read_to_string(export(&saved, "table").await?)?;
-    ensure!(table.trim_end() == report::table(&measured).trim_end(), "{table}");
+    ensure!(table.trim_end() == report::table(&measured, report::Style::default()).trim_end(), "{table}");
     metrics(&readers, &folder, &lab, &measured).await.context("the metrics")?;
 
     let forward = lab.collector().forward().context("spans are passed on")?;

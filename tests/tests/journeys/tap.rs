@@ -165,7 +165,7 @@ async fn a_hop_that_lies_is_called_out_by_name() -> anyhow::Result<()> {
                 ensure!(other.impossible == 0 && other.misreports.is_none(), "{other:?}");
             }
         }
-        let table = lab::report::table(&measured);
+        let table = lab::report::table(&measured, lab::report::Style::parts());
         ensure!(table.contains(&format!("! {hop} misreports: ")), "{table}");
         lab.finish().await;
     }

@@ -19,6 +19,7 @@ pub mod export;
 mod format;
 pub mod junit;
 pub mod packets;
+mod style;
 mod table;
 pub mod utc;
 
@@ -26,4 +27,5 @@ pub mod utc;
 mod sample;
 
 pub use format::{counts, time};
+pub use style::Style;
 pub use table::{headline, journey, table};

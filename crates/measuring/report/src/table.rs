@@ -1,5 +1,6 @@
 //! What a person reads of a measurement: the table of one journey, or of many, and what stands below it.
 
+mod chapter;
 mod one;
 mod series;
 
@@ -10,41 +11,95 @@ use measure::machine::Machine;
 use measure::overhead::Overhead;
 use measure::{Measured, Series};
 
-use crate::format::time;
+use crate::format::{counts, fit, time};
 use crate::packets;
-use one::remarks;
+use crate::style::Style;
+use chapter::Column;
+use one::{remarks, strange};
 
-pub use one::{headline, journey};
+pub use one::headline;
 
-/// The measurement as tables: cold, warm, and what the second no longer has.
-pub fn table(measured: &Measured) -> String {
-    let mut out = String::new();
-    for (kind, series) in [("cold", &measured.cold), ("warm", &measured.warm)] {
-        if let Some(series) = series {
-            series_table(&mut out, kind, series);
-            out.push('\n');
-        }
-    }
-    if let (Some(cold), Some(warm)) = (&measured.cold, &measured.warm) {
-        disappeared(&mut out, cold, warm);
+/// The measurement: the chapter's ten rows for cold and warm beside each other, with a verdict, 80 columns wide; with
+/// their parts, as wide as they are, also what the warm journey no longer has, and what the machine did meanwhile.
+pub fn table(measured: &Measured, style: Style) -> String {
+    let mut out = rows(measured, style);
+    if style.parts {
+        out.push('\n');
+        parts(&mut out, measured);
     }
     if let Some(tap) = &measured.tap {
         out.push_str(&packets::table(tap));
     }
-    let _ = writeln!(
-        out,
-        "Measured on {} (no wire: the chapter's network is 15 ms away), {} programs on this machine's cores,\n\
-         {} build, {:.1} MiB of memory together.",
+    let mut below = format!(
+        "Measured on {} (no wire: the chapter's network is 15 ms away), {} programs on this machine's cores, {} build, \
+         {:.1} MiB of memory together.\n",
         measured.network,
         measured.hops.len(),
         measured.build,
         measured.memory_bytes as f64 / f64::from(1 << 20),
     );
-    let _ = writeln!(out, "{}", machine(&measured.machine));
+    match style.parts {
+        true => _ = writeln!(below, "{}", machine(&measured.machine)),
+        false => below.push_str("Every row opens into its parts with --parts.\n"),
+    }
     if let Some(overhead) = &measured.overhead {
-        self::overhead(&mut out, overhead);
+        self::overhead(&mut below, overhead);
+    }
+    out + &fit(&below)
+}
+
+/// One journey: the ten rows and a verdict; with their parts, too, if that is the style.
+pub fn journey(journey: &Journey, kind: &str, style: Style) -> String {
+    let mut out = String::new();
+    chapter::table(&mut out, &[Column::of_journey(kind, journey)], style);
+    if style.parts {
+        out.push('\n');
+        one::journey(&mut out, journey, kind);
+    } else {
+        below(&mut out, kind, journey);
     }
     out
+}
+
+/// The chapter's table, and what else must be known of the journeys in it.
+fn rows(measured: &Measured, style: Style) -> String {
+    let kinds = [("cold", &measured.cold), ("warm", &measured.warm)];
+    let kinds: Vec<_> = kinds.into_iter().filter_map(|(kind, of)| Some((kind, of.as_ref()?))).collect();
+    let columns: Vec<_> = kinds.iter().filter_map(|(kind, series)| Column::of_series(kind, series)).collect();
+    let mut out = String::new();
+    chapter::table(&mut out, &columns, style);
+    for (kind, series) in kinds.iter().filter(|_| !style.parts) {
+        match series.journeys.first() {
+            Some(first) if is_one(series) => below(&mut out, kind, first),
+            Some(_) => series::below(&mut out, kind, series),
+            None => {}
+        }
+    }
+    out
+}
+
+/// Is it a table of one journey, which says more than percentiles of one?
+fn is_one(series: &Series) -> bool {
+    series.journeys.len() == 1 && series.open_loop.is_none()
+}
+
+/// What stands below the rows of one journey.
+fn below(out: &mut String, kind: &str, journey: &Journey) {
+    let mut text = format!("{kind}: trace {} · {}\n", journey.trace_id, counts(&journey.counts));
+    strange(&mut text, journey);
+    out.push_str(&fit(&text));
+}
+
+fn parts(out: &mut String, measured: &Measured) {
+    for (kind, series) in [("cold", &measured.cold), ("warm", &measured.warm)] {
+        if let Some(series) = series {
+            series_table(out, kind, series);
+            out.push('\n');
+        }
+    }
+    if let (Some(cold), Some(warm)) = (&measured.cold, &measured.warm) {
+        disappeared(out, cold, warm);
+    }
 }
 
 /// What the machine did meanwhile, in one sentence.
@@ -102,7 +157,7 @@ fn overhead(out: &mut String, overhead: &Overhead) {
 fn series_table(out: &mut String, kind: &str, series: &Series) {
     let [first, ..] = series.journeys.as_slice() else { return };
     if series.journeys.len() == 1 && series.open_loop.is_none() {
-        out.push_str(&journey(first, kind));
+        one::journey(out, first, kind);
         return;
     }
     match &series.summary {

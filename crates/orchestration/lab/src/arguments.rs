@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use plan::Config;
+use report::Style;
 
 use crate::options::Options;
+use crate::print;
 
 mod check;
 mod diff;
@@ -25,7 +27,8 @@ const LONG_ABOUT: &str = "\
 Follows one web request through every layer of a modern stack: real programs, real protocols, measured.
 
 Without a command: starts everything, measures one cold and one warm journey of POST /cart/items,
-prints both, and stays up; whatever you then request with curl or a browser is printed, too.";
+prints both (--parts opens every row), and stays up; whatever you then request with curl or a browser is
+printed, too.";
 
 const AFTER: &str = "\
 Examples:
@@ -70,6 +73,9 @@ pub(crate) struct Global {
     /// Print results as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Open the rows of tables into their parts: programs at work, bytes under way, waits
+    #[arg(long)]
+    pub(crate) parts: bool,
     /// Do not build the hops first
     #[arg(long)]
     pub(crate) no_build: bool,
@@ -82,8 +88,14 @@ impl Global {
         self.set.extend(later.set.iter().cloned());
         self.swap.extend(later.swap.iter().cloned());
         self.json |= later.json;
+        self.parts |= later.parts;
         self.no_build |= later.no_build;
         self
+    }
+
+    /// How tables are written to standard output.
+    pub(crate) fn style(&self) -> Style {
+        Style { parts: self.parts, colour: print::is_coloured() }
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -104,7 +116,7 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Examples:
   lab measure                         one cold journey, one warm
-  lab measure -n 500 --warm           500 warm ones: percentiles, and who takes how much at p50
+  lab measure -n 500 --warm --parts   500 warm ones: percentiles of every part, and who takes how much at p50
   lab measure -n 1000 --warm --format json --out before.json       then: lab diff before.json after.json
   lab measure --rate 200 --duration 10        200 requests per second for 10 s, whatever the answers do
   lab measure -n 500 --warm --overhead        what measuring itself costs, too
@@ -133,6 +145,8 @@ Examples:
   lab export journey.json --format perfetto --out journey.trace.json      ui.perfetto.dev: Open trace file
   lab measure --json | lab export - --format table")]
     Export {
+        #[command(flatten)]
+        global: Global,
         /// What `lab measure --json` wrote; - reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -207,13 +221,14 @@ would be if it were right. (The [budget] of lab.toml is another one: `lab check`
         after_help = "\
 Examples:
   lab curl -i /cart
-  lab curl -d '{\"productId\":\"PROD-123\",\"quantity\":1}' -H 'content-type: application/json' /cart/items
+  lab curl -s /cart/items -d '{\"productId\":\"PROD-123\",\"quantity\":1}' -H 'content-type: application/json'
   lab curl -v https://api.myshop.com:8443/cart -H 'Authorization:'      without the token
 
 All arguments are curl's; the lab's own stand before: lab --set lab.name=two curl /cart
 Added before them: --cacert with the lab's CA, --resolve with the address that
 the lab's resolver answers, and an Authorization header unless you give one (an empty one sends none).
-A first or last argument that begins with / becomes https://api.myshop.com:8443/…"
+An argument that begins with / becomes https://api.myshop.com:8443/… wherever it stands, unless its first folder is
+one of this machine (-o /tmp/x, -o /dev/null); another value that begins with / is attached to its option: -d/x"
     )]
     Curl {
         /// Whatever curl understands
@@ -273,6 +288,7 @@ impl Cli {
         let later = match &self.command {
             Some(
                 Command::Measure { global, .. }
+                | Command::Export { global, .. }
                 | Command::Check { global, .. }
                 | Command::Diff { global, .. }
                 | Command::Budget { global }
@@ -283,8 +299,8 @@ impl Cli {
                 | Command::Recipes { global }
                 | Command::Doctor { global },
             ) => global,
-            // Everything behind `curl` is curl's; an export needs no plan.
-            Some(Command::Curl { .. } | Command::Export { .. }) | None => return self.global.clone(),
+            // Everything behind `curl` is curl's.
+            Some(Command::Curl { .. }) | None => return self.global.clone(),
         };
         self.global.clone().and(later)
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use plan::PlanError;
 use stack::state::AlreadyRuns;
 
@@ -11,11 +11,12 @@ use crate::command::{
     budget, certs, check, curl, diff, doctor, events, export, measure, recipes, run, status,
 };
 use crate::outcome::{Misuse, Outcome};
-use crate::print;
+use crate::{hint, print};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = hint::help(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     hop::log::init("warn");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {
@@ -44,7 +45,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
         None => run::run(global, cli.once).await,
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
-        Some(Command::Export { file, format, out }) => export::run(&file, format, out.as_deref()),
+        Some(Command::Export { file, format, out, .. }) => export::run(global, &file, format, out.as_deref()),
         Some(Command::Check { check, .. }) => check::run(global, &check).await,
         Some(Command::Diff { diff, .. }) => diff::run(global, &diff),
         Some(Command::Budget { .. }) => budget::run(global).await,

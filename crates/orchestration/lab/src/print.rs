@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use hop::clock;
 
+use crate::hint;
+
 /// Writes a result to stdout. A reader that has gone away (`lab status | head -1`) is no error.
 pub(crate) fn result(text: &str) -> std::io::Result<()> {
     line(text).map(drop)
@@ -21,9 +23,55 @@ pub(crate) fn line(text: &str) -> std::io::Result<bool> {
     }
 }
 
-/// Writes a line about what is going on to stderr.
+/// May standard output show colours? It is a terminal, and neither NO_COLOR nor CLICOLOR=0 is set; CLICOLOR_FORCE
+/// colours anything.
+pub(crate) fn is_coloured() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+}
+
+/// Writes a line about what is going on to stderr; hints in it can be pasted.
 pub(crate) fn note(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", hint::typed(&text.to_string()));
+}
+
+/// Shows what is going on and for how long, in one line that ends with `going`; on a terminal only.
+pub(crate) async fn live<T>(what: &str, going: impl Future<Output = T>) -> T {
+    if !Progress::is_seen() {
+        return going.await;
+    }
+    let begun = clock::monotonic();
+    let mut line = Line { shown: false };
+    let mut ticks = tokio::time::interval(STEP);
+    let mut going = std::pin::pin!(going);
+    loop {
+        tokio::select! {
+            done = &mut going => return done,
+            _ = ticks.tick() => line.show(&format!("{what} … {:.1} s", clock::since(begun).as_secs_f64())),
+        }
+    }
+}
+
+/// A line of a terminal that is written again and again, and is empty at its end.
+#[derive(Debug)]
+struct Line {
+    shown: bool,
+}
+
+impl Line {
+    fn show(&mut self, text: &str) {
+        self.shown = true;
+        let mut out = std::io::stderr().lock();
+        let _ = write!(out, "\r{text}\x1b[K").and_then(|()| out.flush());
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.shown {
+            let mut out = std::io::stderr().lock();
+            let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+        }
+    }
 }
 
 /// A count that goes up, with its rate and the time that is left; on a terminal only (logs need no
@@ -34,6 +82,7 @@ pub(crate) struct Progress {
     shown: Option<Instant>,
     /// Where the count was when it was first seen above 0, and when.
     first: Option<(usize, Instant)>,
+    line: Line,
 }
 
 /// What is done sooner needs no bar.
@@ -45,7 +94,7 @@ const BAR: usize = 30;
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Progress { begun: clock::monotonic(), shown: None, first: None }
+        Progress { begun: clock::monotonic(), shown: None, first: None, line: Line { shown: false } }
     }
 
     /// Can anybody see it?
@@ -69,18 +118,7 @@ impl Progress {
                 let seconds = now.saturating_duration_since(since).as_secs_f64();
                 (done > first).then(|| (done - first) as f64 / seconds.max(1e-9))
             });
-            let mut out = std::io::stderr().lock();
-            let _ = write!(out, "\r{}\x1b[K", bar(done, of, per_second)).and_then(|()| out.flush());
-        }
-    }
-}
-
-impl Drop for Progress {
-    /// The line is left empty, however it ended.
-    fn drop(&mut self) {
-        if self.shown.is_some() {
-            let mut out = std::io::stderr().lock();
-            let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+            self.line.show(&bar(done, of, per_second));
         }
     }
 }

@@ -10,7 +10,7 @@ use measure::Collector;
 use measure::Target;
 use plan::Plan;
 use stack::certs::Certs;
-use stack::{Event, Stack, Status};
+use stack::{Event, Prepared, Stack, Status};
 use tokio_util::sync::CancellationToken;
 
 use crate::measurable;
@@ -50,7 +50,14 @@ impl Lab {
     /// # Errors
     /// As [`Lab::start`].
     pub async fn start_plan(plan: Plan, build: bool) -> anyhow::Result<Lab> {
-        let prepared = Stack::prepare(plan, build).await?;
+        Self::start_prepared(Stack::prepare(plan, build).await?).await
+    }
+
+    /// Starts what is prepared.
+    ///
+    /// # Errors
+    /// As [`Lab::start`].
+    pub async fn start_prepared(prepared: Prepared) -> anyhow::Result<Lab> {
         let plan = prepared.plan();
         let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let stack = prepared.start(collector.endpoint()).await?;

@@ -69,7 +69,7 @@ impl std::fmt::Display for AlreadyRuns {
             self.pid.map_or_else(|| "a process that is just starting".to_owned(), |pid| format!("pid {pid}"));
         write!(f, "the lab \"{}\" runs already ({pid})\n  what to do: ", self.name)?;
         f.write_str("`lab stop` ends it; or run a second one beside it: ")?;
-        f.write_str("lab --set lab.name=two --set network.port_offset=100")
+        f.write_str("`lab --set lab.name=two --set network.port_offset=100`")
     }
 }
 

@@ -19,7 +19,11 @@ pub fn init(filter: &str) {
         .with_writer(|| BestEffort { to: io::stderr().lock(), lost: &LOST })
         // Else an event that can't be formatted is told by `eprintln!`, which panics where it can't write.
         .log_internal_errors(false)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        // A file gets no colours, nor does who wants none (https://no-color.org).
+        .with_ansi(
+            io::IsTerminal::is_terminal(&io::stderr())
+                && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+        )
         .map_event_format(super::Format::new)
         .try_init();
 }

@@ -11,14 +11,12 @@ const BAR: usize = 20;
 /// The width of the column that says where the time went.
 const WHERE: usize = 56;
 
-/// The table of one journey.
-pub fn journey(journey: &Journey, kind: &str) -> String {
-    let mut out = String::new();
+/// The table of one journey, part by part.
+pub(super) fn journey(out: &mut String, journey: &Journey, kind: &str) {
     let (rows, _) = lines(&[journey]);
     let _ = writeln!(out, "{}", headline(journey, kind));
-    rows_table(&mut out, &rows, journey.total_ns, journey.unaccounted_ns);
-    remarks(&mut out, journey);
-    out
+    rows_table(out, &rows, journey.total_ns, journey.unaccounted_ns);
+    remarks(out, journey);
 }
 
 /// One line: which request, how it went, how long it took.
@@ -29,6 +27,11 @@ pub fn headline(journey: &Journey, kind: &str) -> String {
 
 pub(super) fn remarks(out: &mut String, journey: &Journey) {
     let _ = writeln!(out, "  {}", counts(&journey.counts));
+    strange(out, journey);
+}
+
+/// What was strange about a journey, and what is not seen of it.
+pub(super) fn strange(out: &mut String, journey: &Journey) {
     for hop in &journey.silent {
         let _ = writeln!(out, "  ! {hop} should have reported and did not: its time is inferred");
     }

@@ -7,7 +7,7 @@ use journey::{CountsShared, PartSummary, Stage, Summary};
 use measure::Series;
 use measure::open_loop::{OpenLoop, Percentiles};
 
-use crate::format::{WHERE, counts, row_label, time};
+use crate::format::{WHERE, counts, fit, row_label, time};
 
 /// So many flagged journeys are named, and so many different counts.
 const NAMED: usize = 5;
@@ -33,6 +33,39 @@ pub(super) fn table(out: &mut String, kind: &str, series: &Series, summary: &Sum
     rows(out, summary);
     shared(out, &summary.counts);
     flagged(out, series, summary.flagged);
+}
+
+/// What stands below the chapter's rows of many journeys.
+pub(super) fn below(out: &mut String, kind: &str, series: &Series) {
+    let mut text = String::new();
+    match &series.summary {
+        Some(summary) => {
+            totals(&mut text, kind, summary);
+            if let Some(open_loop) = &series.open_loop {
+                self::open_loop(&mut text, open_loop);
+            }
+            shared(&mut text, &summary.counts);
+            flagged(&mut text, series, summary.flagged);
+        }
+        None => {
+            let _ = writeln!(text, "none of {} {kind} journeys could be used", series.journeys.len());
+            flagged(&mut text, series, series.flagged.len());
+        }
+    }
+    out.push_str(&fit(&text));
+}
+
+fn totals(out: &mut String, kind: &str, summary: &Summary) {
+    let _ = writeln!(
+        out,
+        "{kind}, {} journeys: min {} · p50 {} · p90 {} · p99 {} · max {}",
+        summary.journeys,
+        time(summary.min_ns),
+        time(summary.p50_ns),
+        time(summary.p90_ns),
+        time(summary.p99_ns),
+        time(summary.max_ns),
+    );
 }
 
 /// Journeys that are in no figure.

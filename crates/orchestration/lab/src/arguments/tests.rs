@@ -23,3 +23,20 @@ fn curl_gets_its_own_flags() {
     let Some(Command::Curl { arguments }) = cli.command else { panic!("curl") };
     assert_eq!(arguments, ["--json", "{}", "-h", "/cart"]);
 }
+
+#[test]
+fn every_command_takes_every_global_option() {
+    for command in Cli::command().get_subcommands() {
+        // Everything behind `curl` is curl's.
+        if command.get_name() == "curl" {
+            continue;
+        }
+        for option in ["config", "set", "swap", "json", "parts", "no_build"] {
+            let has = command.get_arguments().any(|argument| argument.get_id() == option);
+            assert!(has, "{} does not take --{option}", command.get_name());
+        }
+    }
+    let typed = ["lab", "export", "x.json", "--parts", "--set", "a=1"];
+    let global = Cli::try_parse_from(typed).expect("it parses").global();
+    assert!(global.parts && global.set == ["a=1"]);
+}

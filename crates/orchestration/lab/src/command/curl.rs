@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -18,31 +19,12 @@ use crate::outcome::Outcome;
 /// How long the resolver may take, and how often it is queried.
 const LIMIT: Duration = Duration::from_secs(2);
 const TRIES: usize = 3;
-/// curl's short options that take the next argument.
-const TAKES_VALUE: &str = "AbcCdDeEFHhKmoPQrtTuUwxXyYz";
-/// Some of curl's long options that do not.
-const FLAGS: [&str; 14] = [
-    "--include",
-    "--verbose",
-    "--silent",
-    "--head",
-    "--http1.1",
-    "--http2",
-    "--compressed",
-    "--fail",
-    "--location",
-    "--show-error",
-    "--get",
-    "--tlsv1.2",
-    "--tlsv1.3",
-    "--no-progress-meter",
-];
 
 /// Becomes curl; only returns when that fails.
 pub(crate) async fn run(global: &Global, arguments: Vec<String>) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     if planned::running(&plan).is_none() {
-        bail!("the lab \"{}\" does not run\n  what to do: start it in another terminal: lab", plan.name);
+        bail!("the lab \"{}\" does not run\n  what to do: start it in another terminal: `lab`", plan.name);
     }
     let resolver = plan.first(Role::Resolver).context("a plan has a resolver")?.listen;
     let lb = plan.first(Role::Lb).context("a plan has an lb")?.listen;
@@ -53,7 +35,7 @@ pub(crate) async fn run(global: &Global, arguments: Vec<String>) -> anyhow::Resu
     let mut command = std::process::Command::new("curl");
     command.arg("--cacert").arg(certs.authority());
     command.args(added(&plan, ip, lb.port(), &token, &arguments));
-    command.args(rewritten(arguments, &format!("https://{}:{}", plan.host, lb.port())));
+    command.args(rewritten(arguments, &format!("https://{}:{}", plan.host, lb.port()), Path::exists));
     let error = command.exec();
     Err(error).context("run curl: is it installed? (`lab doctor`)")
 }
@@ -77,32 +59,17 @@ fn added(plan: &Plan, ip: IpAddr, port: u16, token: &str, arguments: &[String]) 
     added
 }
 
-/// Turns a path in the first or last place into a URL.
-fn rewritten(mut arguments: Vec<String>, origin: &str) -> Vec<String> {
-    let last = arguments.len().saturating_sub(1);
-    let mut candidates = vec![0];
-    let previous = last.checked_sub(1).map(|index| arguments[index].as_str());
-    if last > 0 && !previous.is_some_and(takes_value) {
-        candidates.push(last);
-    }
-    for candidate in candidates {
-        if let Some(argument) = arguments.get_mut(candidate).filter(|argument| argument.starts_with('/')) {
-            *argument = format!("{origin}{argument}");
-        }
-    }
-    arguments
-}
-
-/// Does this option take the next argument?
-fn takes_value(option: &str) -> bool {
-    match option.strip_prefix("--") {
-        Some(_) => !option.contains('=') && !FLAGS.contains(&option),
-        // -sSo takes one as -o does; -ofile has it already, but begins with the letter.
-        None => option.strip_prefix('-').is_some_and(|letters| {
-            let first = letters.find(|letter| TAKES_VALUE.contains(letter));
-            first.is_some_and(|index| index + 1 == letters.len())
-        }),
-    }
+/// Turns the shop's paths into URLs, wherever they stand: what begins with `/`, unless this machine has what its first
+/// word names, as in `-o /tmp/x`. Which of its options take a value is curl's business and changes with its version; what
+/// lies at the root of a file system does not.
+fn rewritten(arguments: Vec<String>, origin: &str, exists: impl Fn(&Path) -> bool) -> Vec<String> {
+    let of_the_shop = |argument: &str| {
+        let first = argument.strip_prefix('/').map(|path| path.split(['/', '?', '#']).next().unwrap_or(""));
+        first.is_some_and(|first| first.is_empty() || !exists(&Path::new("/").join(first)))
+    };
+    let url =
+        |argument: String| if of_the_shop(&argument) { format!("{origin}{argument}") } else { argument };
+    arguments.into_iter().map(url).collect()
 }
 
 /// Queries the lab's resolver, as the user's machine would.

@@ -5,14 +5,19 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use measure::{Measured, SCHEMA};
-use report::export;
+use report::{Style, export};
 
-use crate::arguments::Format;
+use crate::arguments::{Format, Global};
 use crate::outcome::{Misuse, Outcome};
 use crate::print;
 
-pub(crate) fn run(file: &Path, format: Format, out: Option<&Path>) -> anyhow::Result<Outcome> {
-    put(&read(file)?, format, out)?;
+pub(crate) fn run(
+    global: &Global,
+    file: &Path,
+    format: Format,
+    out: Option<&Path>,
+) -> anyhow::Result<Outcome> {
+    put(&read(file)?, format, out, global)?;
     Ok(Outcome::Good)
 }
 
@@ -40,9 +45,17 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Measured> {
 }
 
 /// Writes a measurement to a file, or to standard output.
-pub(super) fn put(measured: &Measured, format: Format, out: Option<&Path>) -> anyhow::Result<()> {
+pub(super) fn put(
+    measured: &Measured,
+    format: Format,
+    out: Option<&Path>,
+    global: &Global,
+) -> anyhow::Result<()> {
     let text = match format {
-        Format::Table => report::table(measured),
+        Format::Table => report::table(
+            measured,
+            Style { colour: out.is_none() && global.style().colour, ..global.style() },
+        ),
         Format::Json => serde_json::to_string_pretty(measured)?,
         Format::Html => export::html::write(measured),
         Format::Har => serde_json::to_string_pretty(&export::har::write(measured))?,

@@ -15,7 +15,7 @@ pub(crate) async fn run(global: &Global, wanted: &MeasureArguments) -> anyhow::R
     let options = Options { tap: wanted.tap()?, ..wanted.options()? };
     let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     let format = if global.json { Format::Json } else { wanted.format };
-    super::export::put(&measured, format, wanted.out.as_deref())?;
+    super::export::put(&measured, format, wanted.out.as_deref(), global)?;
     Ok(Outcome::Good)
 }
 

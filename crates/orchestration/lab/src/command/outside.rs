@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use hop::clock;
 use journey::{Histogram, Roster, TraceId};
 use measure::Collector;
+use report::Style;
 
 use crate::print;
 
@@ -24,6 +25,7 @@ pub(super) struct Outside {
     collector: Collector,
     roster: Roster,
     json: bool,
+    style: Style,
     /// The request that is waited for; kept here, so that [`Outside::show`] may be dropped at any time.
     pending: Option<TraceId>,
     period: Period,
@@ -58,8 +60,8 @@ impl Period {
 }
 
 impl Outside {
-    pub(super) fn new(collector: Collector, roster: Roster, json: bool) -> Self {
-        Outside { collector, roster, json, pending: None, period: Period::new() }
+    pub(super) fn new(collector: Collector, roster: Roster, json: bool, style: Style) -> Self {
+        Outside { collector, roster, json, style, pending: None, period: Period::new() }
     }
 
     /// Waits for the next request and shows or counts it.
@@ -90,7 +92,7 @@ impl Outside {
         let Some(journey) = journey else { return Ok(()) };
         let text = match (self.json, self.period.shown) {
             (true, _) => serde_json::to_string(&journey)?,
-            (false, 0) => report::journey(&journey, "from outside"),
+            (false, 0) => report::journey(&journey, "outside", self.style),
             (false, _) => report::headline(&journey, "from outside"),
         };
         self.period.shown += 1;

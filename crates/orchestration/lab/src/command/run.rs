@@ -32,7 +32,7 @@ pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> 
         measured = first => {
             let shown = match measured {
                 Ok(measured) if global.json => print::result(&serde_json::to_string(&measured)?),
-                Ok(measured) => print::result(&report::table(&measured)),
+                Ok(measured) => print::result(&report::table(&measured, global.style())),
                 Err(error) => {
                     let error = with_deaths(&mut lab, error);
                     stop(lab, &mut signals).await;
@@ -61,7 +61,7 @@ async fn stay(
     signals: &mut Signals,
 ) -> anyhow::Result<Outcome> {
     print::note("waiting for requests: `lab curl -i /cart` in another terminal; Ctrl-C stops everything");
-    let mut outside = Outside::new(lab.collector().clone(), target.roster(), global.json);
+    let mut outside = Outside::new(lab.collector().clone(), target.roster(), global.json, global.style());
     loop {
         tokio::select! {
             signal = signals.next() => {

@@ -2,7 +2,7 @@
 
 use hop::clock;
 use plan::Plan;
-use stack::Event;
+use stack::{Event, Stack};
 
 use super::signals::Signals;
 use crate::arguments::Global;
@@ -18,7 +18,7 @@ pub(super) async fn start(
 ) -> anyhow::Result<Option<(Lab, Control)>> {
     let since = clock::now();
     let lab = tokio::select! {
-        lab = Lab::start_plan(plan, !global.no_build) => lab?,
+        lab = begun(plan, !global.no_build) => lab?,
         signal = signals.next() => {
             print::note(format_args!("{signal}: stopped before everything was up"));
             return Ok(None);
@@ -30,6 +30,14 @@ pub(super) async fn start(
     let control = control::serve(lab.viewer(), since)?;
     lab.announce(control.address, since)?;
     Ok(Some((lab, control)))
+}
+
+/// Builds, and starts; whoever looks on sees what it waits for.
+async fn begun(plan: Plan, build: bool) -> anyhow::Result<Lab> {
+    // While it builds, cargo shows how far it is.
+    let prepared = Stack::prepare(plan, build).await?;
+    let count = prepared.plan().hops().count();
+    print::live(&format!("starting {count} programs"), Lab::start_prepared(prepared)).await
 }
 
 /// Stops everything; a second signal means now.

@@ -36,7 +36,11 @@ async fn measure_whole_journeys(lab: &Lab) {
     let (target, options) = (lab.target().expect("a target"), measure::Options::default());
     let measured = measure::run(&target, lab.collector(), &options, |_, _| {}).await.expect("it measures");
     for journey in measured.journeys() {
-        assert!(journey.sealed() && journey.status == Some(201), "{}", lab::report::journey(journey, ""));
+        assert!(
+            journey.sealed() && journey.status == Some(201),
+            "{}",
+            lab::report::journey(journey, "", lab::report::Style::parts())
+        );
     }
 }
 
