@@ -130,29 +130,51 @@ fn unindented(code: &str) -> String {
     code.trim().lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
+/// The crates that the code names in its `use` lines.
+fn used(code: &str) -> Vec<&str> {
+    let roots = code.lines().filter_map(|line| line.trim().strip_prefix("use ")?.split(':').next());
+    roots.filter(|root| !["std", "core", "super", "crate"].contains(root)).collect()
+}
+
+/// A block is a whole file of the suite, imports included, or a part of one. What has a test's attribute is meant to be
+/// pasted, so it is whole, and needs no crate that the document does not tell to depend on.
 #[test]
 fn quoted_code_is_code_that_runs() {
     let root = tests::program::root().expect("the workspace");
-    let example = std::fs::read_to_string(root.join("crates/orchestration/lab/tests/suite/example.rs"))
-        .expect("the example");
-    let example = unindented(&example);
-    let mut quoted = 0;
+    let file = |name| std::fs::read_to_string(root.join("crates/orchestration/lab/tests/suite").join(name));
+    let (example, whole) =
+        (file("example.rs").expect("the example"), file("whole.rs").expect("a whole file"));
+    let (example, whole) = (unindented(&example), unindented(&whole));
+    let (mut quoted, mut files) = (0, 0);
     for document in documents() {
         let text = std::fs::read_to_string(&document).expect("a document");
+        let shown = lab::workspace::shown(&document);
         for block in rust(&text) {
-            let shown = lab::workspace::shown(&document);
-            assert!(
-                example.contains(&block),
-                "{shown} quotes what crates/orchestration/lab/tests/suite/example.rs has not:\n{block}"
-            );
             quoted += 1;
+            if block.contains("::test]") {
+                files += 1;
+                assert!(
+                    block == whole,
+                    "{shown} has a test that is not lab/tests/suite/whole.rs as it is:\n{block}"
+                );
+                for name in used(&block) {
+                    let told = text.lines().any(|line| line.starts_with(&format!("{name} = ")));
+                    assert!(told, "{shown} does not tell to depend on {name}");
+                }
+            } else {
+                assert!(
+                    example.contains(&block),
+                    "{shown} quotes what lab/tests/suite/example.rs has not:\n{block}"
+                );
+            }
         }
     }
-    assert!(quoted >= 5, "only {quoted} blocks were found");
+    assert!(quoted >= 5 && files >= 1, "only {quoted} blocks were found, {files} of them whole");
 }
 
 #[test]
 fn the_checks_see_what_is_wrong() {
+    assert_eq!(used("use std::a;\nuse lab::{B, C};\n\nuse anyhow::D;"), ["lab", "anyhow"]);
     assert_eq!(rust("a\n```rust\n  let a = 1;\n    b();\n```\n```sh\nc\n```"), ["let a = 1;\nb();"]);
     assert_eq!(links("see [a](b.md#c \"d\"), `[x](y)`\n```\n[n](o)\n```\n[e](f)"), ["b.md#c", "y", "f"]);
     assert_eq!(

@@ -179,6 +179,9 @@ pub struct Counts {
     pub tls_handshakes: u32,
     /// DNS questions sent, the browser's included.
     pub dns_queries: u32,
+    /// Requests and DNS queries that were sent again because the first try came to nothing.
+    #[serde(default)]
+    pub retries: u32,
     /// Bytes of the request on the browser's connection, TLS included.
     pub request_bytes: u64,
     /// Bytes of the response likewise.

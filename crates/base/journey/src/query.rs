@@ -8,6 +8,7 @@
 //! assert_eq!(j.order(), ["browser", "lb", "ingress", "cart-pod-abc12"]);
 //! // counts: exact, and the same on every machine
 //! assert_eq!((j.counts.tls_handshakes, j.counts.connections_reused), (0, 2));
+//! assert_eq!((j.calls("ingress", "cart"), j.calls("lb", "redis"), j.counts.retries), (1, 0, 0));
 //! // lower bounds: a program that waits 3 ms cannot take less
 //! assert!(j.hop("ingress").wait() >= Duration::from_millis(3));
 //! // relations: of parts of one journey, or of two journeys
@@ -84,6 +85,19 @@ impl Journey {
             }
         }
         (!found.is_empty()).then_some(View { parts: found })
+    }
+
+    /// How many requests went straight from the one to the other, each with its way back, such as round trips to Redis:
+    /// 0 when the one never asked the other. Between two that a proxy stands between there are none.
+    ///
+    /// Where a hop retried, [`Counts::retries`](crate::Counts) says how often.
+    pub fn calls(&self, from: &str, to: &str) -> usize {
+        let is = |hop: &str, name: &str| hop == name || self.role_of(hop) == Some(name);
+        let legs = self.parts.iter().filter(|part| part.kind == PartKind::Leg);
+        legs.filter(|leg| {
+            leg.name.split_once(" → ").is_some_and(|(sender, to_hop)| is(sender, from) && is(to_hop, to))
+        })
+        .count()
     }
 
     /// The hops in the order in which the journey met them first, instances by name.

@@ -59,6 +59,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         silent: Vec::new(),
         anomalies: Vec::new(),
     };
+    tiler.counts.retries = index.with_trace(trace_id).map(retries).sum();
     tiler.counts.spans += 1;
     if from_client {
         tiler.root(root)
@@ -91,6 +92,20 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         silent: tiler.silent,
         anomalies: tiler.anomalies,
     })
+}
+
+/// How often an HTTP request was sent again. A server that forwards says how often it did in all; a client's span is one
+/// try, and says which (OpenTelemetry's `http.request.resend_count`).
+fn retries(span: &Span) -> u32 {
+    let resent = resent(span, attribute::HTTP_REQUEST_RESEND_COUNT);
+    if span.kind == Kind::Client { resent.min(1) } else { resent }
+}
+
+fn resent(span: &Span, key: &str) -> u32 {
+    match span.attribute(key) {
+        Some(Value::Int(count)) => u32::try_from(*count).unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// The response's status, by the root or by one of its children.
@@ -241,7 +256,11 @@ impl<'a> Tiler<'a> {
                 let opened = [name::CONNECT, name::TCP_HANDSHAKE].contains(&&*span.name);
                 self.counts.connections_opened += u32::from(opened);
             }
-            Kind::Client if span.is_datagram() => self.counts.dns_queries += 1,
+            Kind::Client if span.is_datagram() => {
+                self.counts.dns_queries += 1;
+                // A resolver's queries need not be of the journey's trace: they are joined by flow.
+                self.counts.retries += resent(span, attribute::DNS_RESEND_COUNT);
+            }
             Kind::Client => {
                 self.counts.tls_handshakes += u32::from(span.name == name::TLS_HANDSHAKE);
                 let reused = span.attribute(attribute::CONNECTION_REUSED) == Some(&Value::Bool(true));

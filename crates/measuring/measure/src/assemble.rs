@@ -8,7 +8,7 @@ use journey::{Anomaly, Journey, Tally, TraceId};
 use crate::collect::Collector;
 use crate::machine::StealTime;
 use crate::open_loop::OpenLoop;
-use crate::series::Series;
+use crate::series::{Failures, Series};
 use crate::target::Target;
 
 /// How long the hops may take to report a finished journey.
@@ -27,11 +27,6 @@ pub(crate) struct Assembly {
 impl Assembly {
     pub(crate) fn new(of: usize, keep: usize) -> Self {
         Assembly { tally: Tally::default(), kept: Vec::new(), added: 0, of, keep }
-    }
-
-    /// How many journeys were added.
-    pub(crate) fn added(&self) -> usize {
-        self.added
     }
 
     /// Puts journeys together.
@@ -69,6 +64,7 @@ impl Assembly {
             summary: self.tally.summary(&self.kept),
             flagged: self.tally.flagged().to_vec(),
             open_loop,
+            failures: Failures::default(),
             journeys: self.kept,
         }
     }

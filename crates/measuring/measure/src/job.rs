@@ -1,4 +1,4 @@
-//! What every request of a measurement needs, and what it has to come to: anything but 201 ends the measurement.
+//! What every request of a measurement needs, and what it has to come to: anything but 201 is a failure.
 
 use browser::{Browser, Request, Response};
 use journey::TraceId;

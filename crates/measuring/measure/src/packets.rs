@@ -140,8 +140,8 @@ fn mark(series: &mut Series, lost: &[Lost]) {
             journey.anomalies.push(Anomaly { hop: TAP.to_owned(), what, by_ns: 0 });
         }
     }
-    let open_loop = series.open_loop.take();
-    *series = Series { open_loop, ..Series::of(std::mem::take(&mut series.journeys)) };
+    let (open_loop, failures) = (series.open_loop.take(), std::mem::take(&mut series.failures));
+    *series = Series { open_loop, failures, ..Series::of(std::mem::take(&mut series.journeys)) };
 }
 
 #[cfg(test)]

@@ -15,9 +15,12 @@ use crate::machine::{MachineWatch, StealTime};
 use crate::measured::{Measured, SCHEMA};
 use crate::options::Options;
 use crate::packets::{KeyFile, PacketWatch};
-use crate::series::Series;
+use crate::series::{Failures, Series};
 use crate::target::Target;
 use crate::{overhead, rate, usage};
+
+/// A stack that fails so many requests in a row is not measured any further.
+const FAILURES: usize = 10;
 
 /// Journeys are put together after this many, so that spans need not be kept for all of them.
 const CHUNK: usize = 250;
@@ -28,7 +31,7 @@ const CHUNK: usize = 250;
 /// The browser runs on a thread of its own: nothing else the lab does delays it.
 ///
 /// # Errors
-/// The first request that gets no response, or a response other than 201.
+/// Every request failed, or ten in a row: no response, or another than 201. Fewer are counted ([`Series::failures`]).
 pub async fn run(
     target: &Target,
     collector: &Collector,
@@ -121,18 +124,38 @@ async fn series(
     let options = job.options;
     let mut assembly = Assembly::new(options.count, options.kept());
     let mut steal_time = StealTime::watch();
-    while assembly.added() < options.count {
+    let mut failures = Failures::default();
+    let (mut sent, mut in_a_row) = (0, 0);
+    while sent < options.count {
         let mut traces = Vec::new();
-        while traces.len() < CHUNK.min(options.count - assembly.added()) {
+        for _ in 0..CHUNK.min(options.count - sent) {
             if cold {
                 browser.forget()?;
                 flush_resolver(job.target).await?;
             }
-            traces.push(job.send(browser).await?);
+            sent += 1;
+            match job.send(browser).await {
+                Ok(trace_id) => {
+                    traces.push(trace_id);
+                    in_a_row = 0;
+                }
+                Err(error) => {
+                    failures.add(&error);
+                    in_a_row += 1;
+                    // Nothing was measured, or nothing more will be.
+                    if in_a_row == FAILURES || failures.count == options.count {
+                        let of = format!(
+                            "{} of {sent} requests failed, the last {in_a_row} in a row",
+                            failures.count
+                        );
+                        return Err(if sent == 1 { error } else { error.context(of) });
+                    }
+                }
+            }
             steal_time.look();
             progress(1);
         }
         assembly.add(job.target, job.collector, &traces, &steal_time).await;
     }
-    Ok(assembly.series(None))
+    Ok(Series { failures, ..assembly.series(None) })
 }

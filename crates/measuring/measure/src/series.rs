@@ -21,6 +21,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::open_loop::OpenLoop;
 
+/// Requests that came to nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// So many.
+    pub count: usize,
+    /// What was wrong with the first of them.
+    pub first: Option<String>,
+}
+
+impl Failures {
+    /// Did every request get what it asked for?
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(crate) fn add(&mut self, error: &anyhow::Error) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| format!("{error:#}"));
+    }
+}
+
 /// Journeys of one kind.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Series {
@@ -31,6 +52,9 @@ pub struct Series {
     /// With a rate: how it was kept, and what all requests took, recorded or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_loop: Option<OpenLoop>,
+    /// Requests that got no response, or another than 201: they are in no figure.
+    #[serde(default, skip_serializing_if = "Failures::is_none")]
+    pub failures: Failures,
     /// In the order in which they were made: each of them, or as many as were to be kept, evenly spread.
     pub journeys: Vec<Journey>,
 }
@@ -41,7 +65,7 @@ impl Series {
         let mut tally = Tally::default();
         journeys.iter().for_each(|journey| tally.add(journey));
         let (summary, flagged) = (tally.summary(&journeys), tally.flagged().to_vec());
-        Series { summary, flagged, open_loop: None, journeys }
+        Series { summary, flagged, journeys, ..Series::default() }
     }
 
     /// The journeys that count: sealed, and nothing about them was strange.

@@ -80,7 +80,7 @@ fn rows(measured: &Measured, style: Style) -> String {
 
 /// Is it a table of one journey, which says more than percentiles of one?
 fn is_one(series: &Series) -> bool {
-    series.journeys.len() == 1 && series.open_loop.is_none()
+    series.journeys.len() == 1 && series.open_loop.is_none() && series.failures.is_none()
 }
 
 /// What stands below the rows of one journey.

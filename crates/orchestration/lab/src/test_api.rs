@@ -73,7 +73,7 @@ impl Lab {
     /// Measures many journeys of the chapter's request.
     ///
     /// # Errors
-    /// The first request that gets no response, or another than 201.
+    /// Every request failed, or ten in a row: no response, or another than 201.
     pub async fn measure(&self, options: &measure::Options) -> anyhow::Result<Measured> {
         measure::run(&self.target()?, self.collector(), options, |_, _| {}).await
     }

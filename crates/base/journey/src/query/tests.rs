@@ -62,3 +62,13 @@ fn stages_make_the_whole() {
     assert_eq!(journey.order(), ["browser", "lb", "ingress", "cart-pod-abc12"]);
     assert_eq!(journey.roles(), ["browser", "lb", "ingress", "cart"]);
 }
+
+#[test]
+fn calls_are_counted_in_one_direction_by_name_and_by_role() {
+    let mut journey = example(500);
+    assert_eq!((journey.calls("ingress", "cart"), journey.calls("ingress", "cart-pod-abc12")), (1, 1));
+    assert_eq!((journey.calls("lb", "cart"), journey.calls("browser", "resolver")), (0, 0));
+    let again: Vec<_> = journey.parts.iter().filter(|part| part.name == "lb → ingress").cloned().collect();
+    journey.parts.extend(again);
+    assert_eq!((journey.calls("lb", "ingress"), journey.calls("ingress", "lb")), (2, 1));
+}

@@ -215,6 +215,19 @@ fn a_proxy_that_must_connect_first_says_so() {
 }
 
 #[test]
+fn retries_are_counted_however_they_are_told() {
+    let count = |spans| assembled(spans, &Roster::default()).counts.retries;
+    assert_eq!(count(three_hops()), 0);
+    // A forwarding server says how often in all; each CLIENT span says which try it is.
+    for (told, resent, retries) in [(Kind::Server, 2_i64, 2), (Kind::Client, 2, 1)] {
+        let mut spans = three_hops();
+        let at = spans.iter().position(|span| span.kind == told).expect("there is one");
+        spans[at] = spans[at].clone().with(attribute::HTTP_REQUEST_RESEND_COUNT, resent);
+        assert_eq!(count(spans), retries, "{told:?}");
+    }
+}
+
+#[test]
 fn an_impossible_stamp_is_shown_and_makes_no_negative_part() {
     let mut spans = three_hops();
     spans[2].stamps[0].at = 2; // the lb claims to have read before the browser wrote

@@ -108,8 +108,7 @@ pub(super) fn table(out: &mut String, columns: &[Column<'_>], style: Style) {
     line(out, "unaccounted", &rest, None, style);
     let totals: Vec<_> = columns.iter().map(|column| signed(column, column.total_ns)).collect();
     line(out, "total", &totals, Some((judged.total_ns, judged.chapter(), "~")), style);
-    out.push_str(&style.title(&fit(&judged.verdict())));
-    out.push('\n');
+    let _ = writeln!(out, "{}\n", style.title(fit(&judged.verdict()).trim_end()));
 }
 
 fn signed(column: &Column<'_>, nanoseconds: u64) -> (i64, u64) {

@@ -68,8 +68,11 @@ fn totals(out: &mut String, kind: &str, summary: &Summary) {
     );
 }
 
-/// Journeys that are in no figure.
+/// Journeys, and requests, that are in no figure.
 pub(super) fn flagged(out: &mut String, series: &Series, all: usize) {
+    if let Some(first) = &series.failures.first {
+        let _ = writeln!(out, "  ! {} more requests failed; the first: {first}", series.failures.count);
+    }
     for flagged in series.flagged.iter().take(NAMED) {
         let _ = writeln!(out, "  ! left out: trace {}: {}", flagged.trace_id, flagged.what.join("; "));
     }

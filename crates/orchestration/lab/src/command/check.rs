@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use journey::{CONFIDENCE, Conclusion, Journey, Quantile};
+use journey::{CONFIDENCE, Conclusion, Journey, Part, Quantile};
 use measure::{Measured, Options};
 use plan::{BUDGET_PHASES, Plan};
 use report::junit::{self, Case, Ended};
@@ -26,6 +26,8 @@ struct Line {
     high_ms: Option<f64>,
     verdict: Conclusion,
     over: bool,
+    /// Did any journey meet it? What nobody meets is within every limit, and says nothing.
+    met: bool,
     #[serde(skip)]
     statement: String,
 }
@@ -75,7 +77,8 @@ async fn checked(global: &Global, wanted: &CheckArguments) -> anyhow::Result<Out
     let lines = compare(&plan, &clean);
     let of = |answer| names(&lines, answer);
     let (over, untold) = (of(Conclusion::Over), of(Conclusion::Inconclusive));
-    let good = over.is_empty() && (untold.is_empty() || !wanted.strict);
+    let missed: Vec<String> = lines.iter().filter(|line| !line.met).map(|line| line.name.clone()).collect();
+    let good = missed.is_empty() && over.is_empty() && (untold.is_empty() || !wanted.strict);
     if let Some(path) = &wanted.junit {
         write(path, &cases(&lines, wanted.strict), &properties(&measured, clean.len()))?;
     }
@@ -85,6 +88,15 @@ async fn checked(global: &Global, wanted: &CheckArguments) -> anyhow::Result<Out
             over.join(", "),
             wanted.number
         ));
+    }
+    if !missed.is_empty() {
+        print::note(format_args!(
+            "never met: {}; take it out of [budget], or see with `lab measure --cold --parts` which way requests go",
+            missed.join(", ")
+        ));
+    }
+    if !series.failures.is_none() {
+        print::note(format_args!("! {} requests failed and are in no figure", series.failures.count));
     }
     if !untold.is_empty() {
         let names = untold.join(", ");
@@ -119,6 +131,7 @@ fn compare(plan: &Plan, journeys: &[&Journey]) -> Vec<Line> {
             low_ms: median.least.map(milliseconds),
             high_ms: median.most.map(milliseconds),
             over: verdict.is_over(),
+            met: journeys.iter().any(|journey| meets(plan, journey, name)),
             verdict: verdict.conclusion,
             statement: verdict.statement,
         }
@@ -135,16 +148,30 @@ fn spent(plan: &Plan, journey: &Journey, name: &str) -> u64 {
         if BUDGET_PHASES.contains(&name) {
             return part.stage.as_str() == name;
         }
-        let role = plan.find(&part.hop).map(|hop| hop.role().as_str());
-        part.kind.is_own() && (part.hop == name || role == Some(name))
+        part.kind.is_own() && is_of(plan, part, name)
     })
+}
+
+/// Is the part one of this hop, or of a hop of this role?
+fn is_of(plan: &Plan, part: &Part, name: &str) -> bool {
+    part.hop == name || plan.find(&part.hop).is_some_and(|hop| hop.role().as_str() == name)
+}
+
+/// Did the journey come to this hop or role? A phase that a journey has not is an answer: 0.
+fn meets(plan: &Plan, journey: &Journey, name: &str) -> bool {
+    let phase = name == "total" || BUDGET_PHASES.contains(&name);
+    phase || journey.parts.iter().any(|part| is_of(plan, part, name))
 }
 
 fn table(lines: &[Line], journeys: usize, flagged: usize) -> String {
     let mut out = format!("median of {journeys} cold journeys and its 95 % interval, in ms\n");
     let _ = writeln!(out, "  {:<24} {:>10} {:>21} {:>10}", "", "measured", "interval", "budget");
     for line in lines {
-        let verdict = if line.verdict == Conclusion::Within { "" } else { line.verdict.as_str() };
+        let verdict = match line.verdict {
+            _ if !line.met => "never met",
+            Conclusion::Within => "",
+            other => other.as_str(),
+        };
         let bound = |bound: Option<f64>| bound.map_or_else(|| "?".to_owned(), |bound| format!("{bound:.3}"));
         let interval = format!("{} to {}", bound(line.low_ms), bound(line.high_ms));
         let row = format!(
@@ -163,6 +190,7 @@ fn cases(lines: &[Line], strict: bool) -> Vec<Case> {
     let case = |line: &Line| {
         let why = line.statement.clone();
         let ended = match line.verdict {
+            _ if !line.met => Ended::Failed("no journey met it".to_owned()),
             Conclusion::Within => Ended::Passed(why),
             Conclusion::Inconclusive if !strict => Ended::Skipped(format!("inconclusive: {why}")),
             Conclusion::Over | Conclusion::Inconclusive => {

@@ -16,6 +16,22 @@ pub(crate) async fn run(global: &Global, wanted: &MeasureArguments) -> anyhow::R
     let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     let format = if global.json { Format::Json } else { wanted.format };
     super::export::put(&measured, format, wanted.out.as_deref(), global)?;
+    for (kind, series) in [("cold", &measured.cold), ("warm", &measured.warm)] {
+        let Some(series) = series else { continue };
+        if let Some(first) = &series.failures.first {
+            print::note(format_args!(
+                "! {} {kind} requests failed; the first: {first}",
+                series.failures.count
+            ));
+        }
+        // A script that goes on would take figures from nothing.
+        anyhow::ensure!(
+            series.summary.is_some(),
+            "none of {} {kind} journeys can be used: {}",
+            series.journeys.len(),
+            series.flagged.first().map_or("none was put together".to_owned(), |first| first.what.join("; "))
+        );
+    }
     Ok(Outcome::Good)
 }
 

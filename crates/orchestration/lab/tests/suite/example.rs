@@ -1,35 +1,10 @@
-//! Tests of a shop as a user of the lab writes them. README.md and docs/testing.md quote this file, and
+//! Tests of a shop as a user of the lab writes them. docs/testing.md quotes this file, and
 //! a test of the workspace sees to it that they quote it as it is.
 
 use std::time::Duration;
 
 use lab::journey::{Attribution, Conclusion};
 use lab::{Lab, Options, SlowLink, TestSlot};
-
-// What the README shows.
-
-#[tokio::test]
-async fn adding_an_item() -> anyhow::Result<()> {
-    let lab = Lab::start(Options::for_test("adding-an-item")).await?;
-
-    let cold = lab.post_cart_item("PROD-123", 1).await?;
-    assert_eq!(cold.status, Some(201));
-    assert_eq!((cold.counts.dns_queries, cold.counts.tls_handshakes), (4, 1));
-
-    let warm = lab.post_cart_item("PROD-123", 1).await?;
-    assert_eq!((warm.counts.dns_queries, warm.counts.tls_handshakes), (0, 0));
-    assert!(warm.hop("ingress").own() + warm.hop("cart").own() < warm.total());
-    assert_eq!(warm.order()[..4], ["browser", "lb", "ingress", "cart-service"]);
-
-    let many = lab.measure_warm(30).await?;
-    let verdict = many.p50(|j| j.hop("ingress").own()).within(Duration::from_millis(50));
-    assert!(!verdict.is_over(), "{verdict}");
-
-    lab.stop().await;
-    Ok(())
-}
-
-// What the page on testing shows.
 
 #[tokio::test]
 async fn a_slow_wire_is_where_the_time_goes() -> anyhow::Result<()> {
@@ -76,6 +51,11 @@ async fn one_journey_after_the_other() -> anyhow::Result<()> {
     assert!(j.between("lb", "ingress").leg() > Duration::ZERO);
     assert!(!j.hop("redis").named("fsync").is_empty(), "the item is on disk before the response");
 
+    // Round trips: two to Redis and one to Kafka, nothing was sent again, and whoever knows the name asks nobody.
+    let again = lab.post_cart_item("PROD-123", 1).await?;
+    assert_eq!((again.calls("cart", "redis"), again.calls("cart", "kafka")), (2, 1));
+    assert_eq!((again.counts.retries, again.calls("browser", "resolver")), (0, 0));
+
     // Counts, cold again: a new browser, but the hops have their connections.
     lab.forget().await?;
     let cold = lab.post_cart_item("PROD-123", 1).await?;
@@ -83,7 +63,7 @@ async fn one_journey_after_the_other() -> anyhow::Result<()> {
 
     // Whatever else there is to send, and the response.
     let cart = lab.get_cart().await?;
-    assert_eq!(cart.json()?["items"][0]["quantity"], 2 + 1);
+    assert_eq!(cart.json()?["items"][0]["quantity"], 2 + 1 + 1);
     assert!(cart.try_hop("kafka").is_none(), "looking tells nobody");
     let refused = lab.post_cart_item("no such product", 1).await?;
     assert!(refused.response.status.is_client_error() && refused.try_hop("redis").is_none());

@@ -88,3 +88,17 @@ fn the_fewest_are_just_enough() {
     assert!(Quantile::of(times(FEWEST as u64), 50.0).most.is_some());
     assert!(Quantile::of(times(FEWEST as u64 - 1), 50.0).most.is_none());
 }
+
+#[test]
+fn what_nobody_meets_is_no_success() {
+    let lines = lines("dns = 2.0\ntls = 1.0\nredis = 5.0\ncart-pod-def34 = 5.0\ncart = 9.5\n");
+    let missed: Vec<&str> = lines.iter().filter(|line| !line.met).map(|line| line.name.as_str()).collect();
+    // A phase that no journey has takes no time, and that is an answer.
+    assert_eq!(missed, ["redis", "cart-pod-def34"]);
+    assert!(table(&lines, 9, 0).contains("never met"));
+    assert!(
+        cases(&lines, false)
+            .iter()
+            .any(|case| matches!(&case.ended, Ended::Failed(why) if why.contains("met")))
+    );
+}
