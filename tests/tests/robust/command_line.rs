@@ -98,6 +98,12 @@ async fn a_running_lab_answers_scripts() {
     let cart = lab(&["curl", "-sS", "-i", "/cart"]).await.code(0);
     assert!(cart.stdout.starts_with("HTTP/2 200") && cart.stdout.contains("cartId"), "{}", cart.stdout);
 
+    // The path stands where it likes; a file of this machine stays one.
+    let add =
+        ["curl", "-sS", "/cart/items", "-d", r#"{"productId":"PROD-123","quantity":1}"#, "-o", "/dev/null"];
+    let more = ["-H", "content-type: application/json", "-w", "%{http_code}"];
+    assert_eq!(lab(&[&add[..], &more[..]].concat()).await.code(0).stdout, "201");
+
     let told = lab(&["events", "--json"]).await.code(0);
     let event = |line: &str| serde_json::from_str::<Value>(line).expect("a line is an event");
     let events: Vec<Value> = told.stdout.lines().map(event).collect();
@@ -147,6 +153,26 @@ async fn a_running_lab_answers_scripts() {
     assert_eq!(json(&status), Value::Null);
     program::lab(spot.arguments(["curl", "/cart"])).await.code(3).says(&["does not run", "what to do"]);
     program::lab(spot.arguments(["events"])).await.code(3).says(&["does not run", "what to do"]);
+    // Whoever has no `lab` to type is told what to type.
+    let mut by_cargo = program::command(spot.arguments(["curl", "/cart"])).await;
+    program::end({
+        by_cargo.env("CARGO", "cargo");
+        by_cargo
+    })
+    .await
+    .code(3)
+    .says(&["`cargo run -p lab`"]);
+    spot.leave();
+}
+
+#[tokio::test]
+async fn a_lab_whose_folder_is_deleted_says_so_and_stops() {
+    let Up { spot, lab, .. } = Up::start("deleted-folder").await;
+    // What remains of a folder that is written to meanwhile does not matter.
+    let _ = std::fs::remove_dir_all(spot.run_folder());
+    let _ = std::fs::remove_dir_all(spot.run_folder());
+    lab.ended().await.code(3).says(&["was deleted while the lab ran", "what to do"]);
+    assert_eq!(taken(&spot.plan()), Vec::<String>::new());
     spot.leave();
 }
 
@@ -180,6 +206,16 @@ async fn check_ends_with_1_when_over_budget_and_3_when_it_cannot_tell() {
     let cases = format!("tests=\"{}\" failures=\"1\" errors=\"0\"", lines.len());
     assert!(junit().contains(&cases) && junit().contains("name=\"cart\""), "{}", junit());
     lab(&["check", "-n", "5"]).await.code(2).says(&["at least 6"]);
+
+    // A hop that no journey meets is within any limit, and proves nothing.
+    let other = ["check", "-n", "6", "--set", "budget.api=1000.0", "--set", r#"hop.api.role="ingress""#];
+    let rest = [
+        "--set",
+        r#"hop.api.listen="127.0.1.101:8080""#,
+        "--set",
+        r#"hop.api.rules=[{ path = "/", service = "cart-service" }]"#,
+    ];
+    lab(&[&other[..], &rest[..]].concat()).await.code(1).says(&["never met: api"]);
 
     // The request finds no route: there is an answer, but nothing to compare.
     let rules =

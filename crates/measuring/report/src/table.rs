@@ -24,7 +24,6 @@ pub use one::headline;
 pub fn table(measured: &Measured, style: Style) -> String {
     let mut out = rows(measured, style);
     if style.parts {
-        out.push('\n');
         parts(&mut out, measured);
     }
     if let Some(tap) = &measured.tap {
@@ -53,7 +52,6 @@ pub fn journey(journey: &Journey, kind: &str, style: Style) -> String {
     let mut out = String::new();
     chapter::table(&mut out, &[Column::of_journey(kind, journey)], style);
     if style.parts {
-        out.push('\n');
         one::journey(&mut out, journey, kind);
     } else {
         below(&mut out, kind, journey);

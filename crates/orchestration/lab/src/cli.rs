@@ -1,5 +1,6 @@
 //! The command line of this process: parsed, handed to its command, ended with an exit code.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -34,6 +35,9 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) => {
             print::note(format_args!("error: {error:#}"));
+            if let Some(remedy) = remedy(&error) {
+                print::note(format_args!("  what to do: {remedy}"));
+            }
             ExitCode::from(exit_code(&error))
         }
     }
@@ -60,8 +64,25 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     }
 }
 
+/// What to do about what the operating system says, whichever file it was.
+fn remedy(error: &anyhow::Error) -> Option<&'static str> {
+    let kind = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>())?.kind();
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some("make room on that disk, or put the lab's folder on another: `lab --set lab.state=FOLDER`")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Some(
+            "put the lab's folders where you may write: `lab --set lab.state=FOLDER --set lab.certs=FOLDER`",
+        ),
+        _ => None,
+    }
+}
+
 /// 2 for what the user can mend in what was typed or in lab.toml, 3 for everything else.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let usage = error.is::<PlanError>() || error.is::<AlreadyRuns>() || error.is::<Misuse>();
     if usage { 2 } else { 3 }
 }
+
+#[cfg(test)]
+mod tests;

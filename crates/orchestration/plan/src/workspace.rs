@@ -61,6 +61,12 @@ pub fn ports() -> PathBuf {
     home("XDG_STATE_HOME", ".local/state").join("request-journey-lab/ports")
 }
 
+/// Where the lab keeps its things for want of a home: neither a workspace nor HOME nor XDG_STATE_HOME says where.
+pub fn homeless() -> Option<PathBuf> {
+    let set = |variable| std::env::var_os(variable).is_some_and(|path| Path::new(&path).is_absolute());
+    (root().is_none() && !set("HOME") && !set("XDG_STATE_HOME")).then(states)
+}
+
 fn home(variable: &str, usual: &str) -> PathBuf {
     let given = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     given.unwrap_or_else(|| {

@@ -7,6 +7,7 @@
 mod files;
 mod issue;
 mod leaves;
+mod ownership;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -35,7 +36,7 @@ impl Certs {
     /// Two labs at once wait for each other.
     ///
     /// # Errors
-    /// The folder cannot be written.
+    /// The folder cannot be written, or holds what the lab did not make: nothing is overwritten then.
     pub fn ensure(
         folder: &Path,
         plan: &Plan,
@@ -47,10 +48,13 @@ impl Certs {
         let lock = folder.join(".lock");
         let lock = File::create(&lock).with_context(|| format!("create {}", lock.display()))?;
         lock.lock().context("wait for the lock on the certificates")?;
+        let leaves = leaves(plan);
+        let pairs: Vec<&str> = std::iter::once("ca").chain(leaves.iter().map(|leaf| leaf.file)).collect();
+        ownership::check(&folder, &pairs)?;
         let now = now / 1_000_000_000;
         let domain = domain(&plan.host);
         let (authority, mut shown) = issue::authority(&folder, &domain, now, renew)?;
-        for leaf in leaves(plan) {
+        for leaf in leaves {
             shown.push(issue::leaf(&folder, &authority, &leaf, now, renew || shown[0].renewed)?);
         }
         token::ensure(&folder, renew)?;

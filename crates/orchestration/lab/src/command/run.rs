@@ -1,5 +1,6 @@
 //! `lab`: start everything, show two journeys, stay up.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,6 +18,9 @@ use crate::control::Control;
 use crate::outcome::Outcome;
 use crate::print;
 use crate::running::Lab;
+
+/// Between two looks whether the lab's folder is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
@@ -40,7 +44,17 @@ pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> 
                 }
             };
             shown.context("write to stdout")?;
-            if once { Outcome::Good } else { stay(global, &mut lab, &control, &target, &mut signals).await? }
+            if once {
+                Outcome::Good
+            } else {
+                match stay(global, &mut lab, &control, &target, &mut signals).await {
+                    Ok(outcome) => outcome,
+                    Err(error) => {
+                        stop(lab, &mut signals).await;
+                        return Err(error);
+                    }
+                }
+            }
         }
         signal = signals.next() => {
             print::note(format_args!("{signal}"));
@@ -62,8 +76,10 @@ async fn stay(
 ) -> anyhow::Result<Outcome> {
     print::note("waiting for requests: `lab curl -i /cart` in another terminal; Ctrl-C stops everything");
     let mut outside = Outside::new(lab.collector().clone(), target.roster(), global.json, global.style());
+    let mut looks = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
+            _ = looks.tick() => still_there(lab.folder())?,
             signal = signals.next() => {
                 print::note(format_args!("{signal}"));
                 return Ok(Outcome::Good);
@@ -76,6 +92,16 @@ async fn stay(
             shown = outside.show() => shown?,
         }
     }
+}
+
+/// A lab whose folder is gone can be found by no other command, and its ports are taken all the same.
+fn still_there(folder: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        folder.join("run.json").exists(),
+        "{} was deleted while the lab ran\n  what to do: start it again; `lab stop` before folders are deleted",
+        plan::workspace::shown(folder)
+    );
+    Ok(())
 }
 
 fn banner(lab: &Lab) {

@@ -24,6 +24,8 @@ const AUTHORITY_SECONDS: u64 = 365 * DAY;
 /// How long a leaf is valid, in seconds.
 const LEAF_SECONDS: u64 = 30 * DAY;
 pub(super) const DAY: u64 = 86_400;
+/// Who issues, in every certificate.
+pub(super) const ORGANISATION: &str = "request-journey lab";
 
 /// A certificate as `lab certs` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -79,8 +81,7 @@ pub(super) fn authority(
     limit(&mut params, now, AUTHORITY_SECONDS);
     let certificate = params.self_signed(&key).context("sign the authority's certificate")?;
     let validity = Validity::of(certificate.der()).context("read back the authority's validity")?;
-    write(&key_file, &key.serialize_pem(), Access::Secret)?;
-    write(&file, &certificate.pem(), Access::Public)?;
+    write_pair(&file, &certificate.pem(), &key_file, &key.serialize_pem())?;
     let der = certificate.der().clone();
     Ok((Authority { issuer: Issuer::new(params, key), certificate: der }, shown(validity, true)))
 }
@@ -89,7 +90,7 @@ pub(super) fn authority(
 fn authority_params(domain: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = Default::default();
-    params.distinguished_name.push(DnType::OrganizationName, "request-journey lab");
+    params.distinguished_name.push(DnType::OrganizationName, ORGANISATION);
     params.distinguished_name.push(DnType::CommonName, "request-journey lab CA, for this machine only");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -134,10 +135,15 @@ pub(super) fn leaf(
     }
     let (certificate, key) = sign(authority, leaf, now)?;
     let validity = Validity::of(certificate.der()).context("read back the validity")?;
-    // The key first: a certificate without its key is noticed, the reverse as well, next time.
-    write(&key_file, &key.serialize_pem(), Access::Secret)?;
-    write(&file, &certificate.pem(), Access::Public)?;
+    write_pair(&file, &certificate.pem(), &key_file, &key.serialize_pem())?;
     Ok(shown(validity, true))
+}
+
+/// A certificate without its key is noticed next time; one beside another's key would look like somebody else's.
+fn write_pair(file: &Path, certificate: &str, key_file: &Path, key: &str) -> anyhow::Result<()> {
+    let _ = std::fs::remove_file(key_file);
+    write(file, certificate, Access::Public)?;
+    write(key_file, key, Access::Secret)
 }
 
 fn sign(authority: &Authority, leaf: &Leaf, now: u64) -> anyhow::Result<(rcgen::Certificate, KeyPair)> {
@@ -145,7 +151,7 @@ fn sign(authority: &Authority, leaf: &Leaf, now: u64) -> anyhow::Result<(rcgen::
     let mut params = CertificateParams::new(leaf.names.clone()).context("name the certificate")?;
     params.subject_alt_names.extend(leaf.addresses.iter().map(|ip| SanType::IpAddress(*ip)));
     params.distinguished_name = Default::default();
-    params.distinguished_name.push(DnType::OrganizationName, "request-journey lab");
+    params.distinguished_name.push(DnType::OrganizationName, ORGANISATION);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;

@@ -115,3 +115,39 @@ fn tokens_verify_with_the_public_key() {
     assert_eq!(claims.claims["sub"], "789");
     assert_eq!(claims.claims["exp"].as_u64(), claims.claims["iat"].as_u64().map(|iat| iat + 3600));
 }
+
+#[test]
+fn what_the_lab_did_not_make_is_never_overwritten() {
+    let refused = |folder: &Path, renew: bool, file: &str| {
+        let before = std::fs::read(folder.join(file)).expect("it is there");
+        let error = Certs::ensure(folder, &plan(&[]), NOW, renew).expect_err("it is refused").to_string();
+        assert!(error.contains(file) && error.contains("what to do"), "{error}");
+        assert_eq!(std::fs::read(folder.join(file)).expect("it is still there"), before);
+    };
+    // Somebody's own folder, whatever is in the file.
+    for file in ["ca.pem", "ca.key", "lb.pem", "resolver.key", "jwt.key"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(file), "somebody's").expect("it is writable");
+        std::fs::write(folder.path().join("notes.txt"), "somebody's").expect("it is writable");
+        refused(folder.path(), false, file);
+        refused(folder.path(), true, file);
+        assert!(std::fs::read_dir(folder.path()).expect("a folder").count() <= 3, "nothing else was made");
+    }
+    // Somebody's own certificate, or key, among the lab's.
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = rcgen::CertificateParams::new(vec!["api.myshop.com".to_owned()]).expect("a name");
+    let certificate = certificate.self_signed(&key).expect("it signs");
+    for (file, content) in
+        [("lb.pem", certificate.pem()), ("ca.pem", certificate.pem()), ("lb.key", key.serialize_pem())]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        ensure(folder.path(), NOW, false);
+        std::fs::write(folder.path().join(file), content).expect("it is writable");
+        refused(folder.path(), false, file);
+        refused(folder.path(), true, file);
+    }
+    // Other files are nobody's business.
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("README.md"), "text").expect("it is writable");
+    assert_eq!(ensure(folder.path(), NOW, false), [true, true, true]);
+}
