@@ -14,7 +14,7 @@ use measure::{Measured, Series};
 use crate::format::{counts, fit, time};
 use crate::packets;
 use crate::style::Style;
-use chapter::Column;
+use chapter::{Column, is_one};
 use one::{remarks, strange};
 
 pub use one::headline;
@@ -74,11 +74,6 @@ fn rows(measured: &Measured, style: Style) -> String {
         }
     }
     out
-}
-
-/// Is it a table of one journey, which says more than percentiles of one?
-fn is_one(series: &Series) -> bool {
-    series.journeys.len() == 1 && series.open_loop.is_none() && series.failures.is_none()
 }
 
 /// What stands below the rows of one journey.
@@ -154,7 +149,7 @@ fn overhead(out: &mut String, overhead: &Overhead) {
 
 fn series_table(out: &mut String, kind: &str, series: &Series) {
     let [first, ..] = series.journeys.as_slice() else { return };
-    if series.journeys.len() == 1 && series.open_loop.is_none() {
+    if is_one(series) {
         one::journey(out, first, kind);
         return;
     }

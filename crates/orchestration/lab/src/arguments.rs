@@ -2,22 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use plan::Config;
-use report::Style;
-
-use crate::options::Options;
-use crate::print;
+use clap::{Parser, Subcommand};
 
 mod check;
 mod diff;
 mod format;
+mod global;
 mod measure;
 mod values;
 
 pub(crate) use check::{CheckArguments, FEWEST};
 pub(crate) use diff::DiffArguments;
 pub(crate) use format::Format;
+pub(crate) use global::Global;
 pub(crate) use measure::MeasureArguments;
 
 const ABOUT: &str = "\
@@ -53,60 +50,6 @@ pub(crate) struct Cli {
     global: Global,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-}
-
-/// Options of every command.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Every command")]
-pub(crate) struct Global {
-    /// The plan [default: ./lab.toml, else the workspace's, else the one built in]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Change a key of the plan, such as hop.lb.balance=round-robin; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-    /// Start another program in the place of a hop, or of all hops of a role: a recipe (`lab recipes`), or a
-    /// command of your own, in which {LISTEN}, {IP}, {PORT}, {DATA_DIR} and every variable of its environment
-    /// are filled in; may be repeated
-    #[arg(long, value_name = "NAME_OR_ROLE=RECIPE_OR_COMMAND")]
-    pub(crate) swap: Vec<String>,
-    /// Print results as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Open the rows of tables into their parts: programs at work, bytes under way, waits
-    #[arg(long)]
-    pub(crate) parts: bool,
-    /// Do not build the hops first
-    #[arg(long)]
-    pub(crate) no_build: bool,
-}
-
-impl Global {
-    /// Options may stand before the command and behind it; what is behind it comes later.
-    fn and(mut self, later: &Global) -> Self {
-        self.config = later.config.clone().or(self.config);
-        self.set.extend(later.set.iter().cloned());
-        self.swap.extend(later.swap.iter().cloned());
-        self.json |= later.json;
-        self.parts |= later.parts;
-        self.no_build |= later.no_build;
-        self
-    }
-
-    /// How tables are written to standard output.
-    pub(crate) fn style(&self) -> Style {
-        Style { parts: self.parts, colour: print::is_coloured() }
-    }
-
-    pub(crate) fn options(&self) -> Options {
-        Options {
-            config: self.config.clone().map_or(Config::Found, Config::File),
-            sets: self.set.clone(),
-            swaps: self.swap.clone(),
-            build: !self.no_build,
-            ..Options::default()
-        }
-    }
 }
 
 /// What can be done besides starting everything.

@@ -39,7 +39,7 @@ impl<'a> Column<'a> {
     /// `None` when no journey of the series can be used.
     pub(super) fn of_series(kind: &'a str, series: &Series) -> Option<Self> {
         let first = series.journeys.first()?;
-        if super::is_one(series) {
+        if is_one(series) {
             return Some(Self::of_journey(kind, first));
         }
         let near = &series.summary.as_ref()?.decomposition.p50;
@@ -88,6 +88,11 @@ impl<'a> Column<'a> {
         }
         text + "."
     }
+}
+
+/// Is it a table of one journey, which says more than percentiles of one?
+pub(super) fn is_one(series: &Series) -> bool {
+    series.journeys.len() == 1 && series.open_loop.is_none() && series.failures.is_none()
 }
 
 /// Two columns at most beside each other; the chapter's table is one of a first request, so the first is judged.
