@@ -1,6 +1,6 @@
 //! Connections, handshakes and questions: exact, and the same on every machine.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use journey::{Counts, Journey, Roster, Stage};
 use lab::browser::{Browser, Request};
 use std::time::Duration;
@@ -102,4 +102,29 @@ async fn made(
     let journey = journey.ok_or_else(|| anyhow::anyhow!("nothing is known of {}", answer.trace_id))?;
     sound(&journey)?;
     Ok(journey)
+}
+
+/// There are five of them: one warms the connections, four are measured, and whoever comes later is refused.
+#[tokio::test]
+async fn failed_requests_are_counted_and_the_others_measured() -> anyhow::Result<()> {
+    let lab = Fixture::start("failures").await?;
+    let options = lab::measure::Options {
+        product: "PROD-125".to_owned(),
+        count: 8,
+        cold: false,
+        ..lab::measure::Options::default()
+    };
+    let series = lab.measure(&options).await?.warm.context("warm journeys are measured")?;
+    ensure!(series.journeys.len() == 4 && series.failures.count == 4, "{:?}", series.failures);
+    ensure!(
+        series.failures.first.as_ref().is_some_and(|first| first.contains("409")),
+        "{:?}",
+        series.failures
+    );
+    // Nothing but failures is no measurement.
+    let options = lab::measure::Options { cold: true, warm: false, ..options };
+    let error = lab.measure(&options).await.err().context("nothing can be measured")?;
+    ensure!(format!("{error:#}").contains("8 of 8 requests failed"), "{error:#}");
+    lab.finish().await;
+    Ok(())
 }
