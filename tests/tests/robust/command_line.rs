@@ -177,6 +177,21 @@ async fn a_lab_whose_folder_is_deleted_says_so_and_stops() {
 }
 
 #[tokio::test]
+async fn without_a_home_it_is_said_where_things_are_kept() {
+    // Outside its workspace.
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("lab");
+    std::fs::copy(tests::program::path().await.expect("build the lab"), &program).expect("copy the lab");
+    let status = async |home: Option<&str>| {
+        let mut command = tokio::process::Command::new(&program);
+        command.arg("status").env_clear().envs(home.map(|home| ("HOME", home))).current_dir(folder.path());
+        program::end(command).await.code(1)
+    };
+    status(None).await.says(&["HOME is not set", "/.local/state", "what to do"]);
+    assert!(!status(folder.path().to_str()).await.stderr.contains("HOME"));
+}
+
+#[tokio::test]
 async fn stdout_holds_results_and_nothing_else() {
     let spot = Spot::take("only-results").await;
     let once = program::lab(spot.arguments(["--once", "--json"])).await.code(0);
@@ -186,6 +201,27 @@ async fn stdout_holds_results_and_nothing_else() {
         assert!(!table.stdout.contains(word), "{word:?} is no result:\n{}", table.stdout);
     }
     assert!(table.stdout.contains("unaccounted") && !table.stdout.contains('\x1b'), "{}", table.stdout);
+    // One screen of the smallest terminal.
+    assert!(table.stdout.lines().all(|line| line.chars().count() <= 80), "{}", table.stdout);
+    assert!(table.stdout.lines().count() <= 24, "{}", table.stdout);
+    // Colours only where they are wanted; a file gets none, whatever is wanted.
+    let saved = spot.folder().join("once.json");
+    std::fs::write(&saved, &once.stdout).expect("write a file");
+    let saved = saved.to_str().expect("a plain path");
+    for (variables, coloured) in
+        [(&[("CLICOLOR_FORCE", "1")][..], true), (&[("NO_COLOR", "1")], false), (&[("CLICOLOR", "0")], false)]
+    {
+        let mut export = program::command(["export", saved, "--format", "table"]).await;
+        export.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").envs(variables.iter().copied());
+        let shown = program::end(export).await.code(0);
+        assert_eq!(shown.stdout.contains('\x1b'), coloured, "{variables:?}: {}", shown.stdout);
+    }
+    let to = spot.folder().join("table.txt");
+    let to = to.to_str().expect("a plain path");
+    let mut export = program::command(["export", saved, "--format", "table", "--out", to]).await;
+    export.env("CLICOLOR_FORCE", "1");
+    program::end(export).await.code(0);
+    assert!(!std::fs::read_to_string(to).expect("it was written").contains('\x1b'));
     assert_eq!(taken(&spot.plan()), Vec::<String>::new());
     spot.leave();
 }

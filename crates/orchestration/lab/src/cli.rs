@@ -46,6 +46,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let global = &cli.global();
     hop::start::ignore_file_size_signal();
+    tell_homeless();
     match cli.command {
         None => run::run(global, cli.once).await,
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
@@ -61,6 +62,17 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Some(Command::Certs { renew, .. }) => certs::run(global, renew),
         Some(Command::Recipes { .. }) => recipes::run(global),
         Some(Command::Doctor { .. }) => doctor::run(global),
+    }
+}
+
+/// Says where things are kept when nothing says where they should be.
+fn tell_homeless() {
+    if let Some(folder) = plan::workspace::homeless() {
+        print::note(format_args!(
+            "! HOME is not set: what is kept goes to {}, which may be emptied at any time\n  what to do: set HOME, or \
+             XDG_STATE_HOME to a folder of yours",
+            folder.display()
+        ));
     }
 }
 

@@ -12,7 +12,7 @@ use stack::ports;
 use super::planned;
 use crate::arguments::Global;
 use crate::outcome::Outcome;
-use crate::print;
+use crate::{hint, print};
 
 /// What was found out about one thing.
 #[derive(Debug, Serialize)]
@@ -52,7 +52,7 @@ pub(crate) fn run(global: &Global) -> anyhow::Result<Outcome> {
     findings.extend(recipes(&plan));
     findings.extend([raw_sockets(), namespaces()]);
     let text = if global.json { serde_json::to_string_pretty(&findings)? } else { table(&findings) };
-    print::result(&text)?;
+    print::result(&if global.json { text } else { hint::typed(&text) })?;
     let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
     Ok(if failed { Outcome::CheckFailed } else { Outcome::Good })
 }

@@ -15,13 +15,6 @@ pub(super) fn plan(global: &Global) -> anyhow::Result<Plan> {
         changes => format!(", with {changes} changes"),
     };
     print::note(format_args!("plan: {}{changes}", plan.source));
-    if let Some(folder) = plan::workspace::homeless() {
-        print::note(format_args!(
-            "! HOME is not set: what is kept goes to {}, which may be emptied at any time\n  what to do: set HOME, or \
-             XDG_STATE_HOME to a folder of yours",
-            folder.display()
-        ));
-    }
     Ok(plan)
 }
 
