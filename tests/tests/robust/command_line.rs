@@ -1,11 +1,12 @@
 //! What scripts rely on: which commands and options there are, how they end, and what they write where.
 
+use lab::plan::Role;
 use serde_json::Value;
 
 use super::orphans::Up;
 use super::process::taken;
 use super::program::{self, Ended};
-use super::spot::Spot;
+use super::spot::{Spot, shell};
 
 /// Options that every command has.
 const EVERYWHERE: [&str; 4] = ["--config", "--set", "--swap", "--json"];
@@ -222,6 +223,21 @@ async fn stdout_holds_results_and_nothing_else() {
     export.env("CLICOLOR_FORCE", "1");
     program::end(export).await.code(0);
     assert!(!std::fs::read_to_string(to).expect("it was written").contains('\x1b'));
+    assert_eq!(taken(&spot.plan()), Vec::<String>::new());
+    spot.leave();
+}
+
+#[tokio::test]
+async fn a_measurement_without_a_usable_journey_ends_with_3() {
+    let spot = Spot::take("unusable").await;
+    // It should report, and nobody tells it where to.
+    let ingress = tests::program::hops().await.expect("build the hops").path(Role::Ingress);
+    let command = format!("env -u OTEL_EXPORTER_OTLP_ENDPOINT {}", ingress.display());
+    let command = format!("hop.ingress.command={}", Value::from(shell(&format!("exec {command}"))));
+    let silent = ["measure", "-n", "2", "--warm", "--set", &command, "--set", "hop.ingress.reports=true"];
+    let ended = program::lab(spot.arguments(silent)).await.code(3);
+    assert!(ended.stdout.contains("none of 2 warm journeys could be used"), "{}", ended.stdout);
+    ended.says(&["can be used", "ingress did not report"]);
     assert_eq!(taken(&spot.plan()), Vec::<String>::new());
     spot.leave();
 }
