@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use hop::http::content_type;
 use http_body_util::BodyExt as _;
 use hyper::{header, http};
 use journey::semconv::attribute;
@@ -81,7 +82,7 @@ fn message(
         message = message.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
     if !request.body.is_empty() {
-        message = message.header(header::CONTENT_TYPE, "application/json");
+        message = message.header(header::CONTENT_TYPE, content_type::JSON);
     }
     let mut message = message.body(body).context("build the request")?;
     for (name, value) in &request.headers {

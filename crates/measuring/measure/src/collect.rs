@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hop::http::plain;
+use hop::http::{content_type, plain};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -23,12 +23,12 @@ use crate::forward::Forward;
 const CONNECTIONS: usize = 1024;
 /// A batch of spans is never larger.
 const BODY_LIMIT: usize = 32 << 20;
-/// With more spans than this, those older than [`KEEP`] are forgotten.
-const MANY: usize = 400_000;
+/// With more spans than this, those older than [`MIN_AGE_NS`] are forgotten.
+const MAX_SPANS: usize = 400_000;
 /// So many requests from outside are remembered until somebody takes them.
 const OUTSIDE: usize = 100_000;
 /// How long spans are kept at least, in nanoseconds.
-const KEEP: u64 = 30_000_000_000;
+const MIN_AGE_NS: u64 = 30_000_000_000;
 
 /// Receives spans on a thread of its own, so that measuring and collecting disturb each other least.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ struct Shared {
 /// A request that the lab did not send.
 #[derive(Clone, Copy, Debug)]
 pub struct Outside {
-    /// Its journey.
+    /// The trace that it began.
     pub trace_id: TraceId,
     /// How long its first hop took to answer it, in nanoseconds.
     pub took_ns: u64,
@@ -75,7 +75,7 @@ impl Collector {
         let address = listener.local_addr()?;
         anyhow::ensure!(forward != Some(address), "telemetry.forward is {address}, the lab's own collector");
         let forward = forward.map(Forward::start).transpose()?;
-        let store = Mutex::new(Store { next_sweep: MANY, ..Store::default() });
+        let store = Mutex::new(Store { next_sweep: MAX_SPANS, ..Store::default() });
         let collector = Collector(Arc::new(Shared { address, forward, store, arrived: Notify::new() }));
         let served = collector.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -125,8 +125,8 @@ impl Collector {
             store.index.insert(span);
         }
         if store.index.len() >= store.next_sweep {
-            store.index.forget_before(hop::clock::now().saturating_sub(KEEP));
-            store.next_sweep = store.index.len() + MANY;
+            store.index.forget_before(hop::clock::now().saturating_sub(MIN_AGE_NS));
+            store.next_sweep = store.index.len() + MAX_SPANS;
         }
         drop(store);
         self.0.arrived.notify_waiters();
@@ -202,20 +202,19 @@ impl Collector {
 
     async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if let Err(refusal) = hop::admin::refuse_pages(request.headers()) {
-            return say(refusal.status(), "programs report here, web pages do not");
+            return reply(refusal.status(), "programs report here, web pages do not");
         }
         if request.method() != Method::POST || request.uri().path() != hop::otlp::TRACES_PATH {
-            return say(StatusCode::NOT_FOUND, "this is the lab's collector: POST /v1/traces");
+            return reply(StatusCode::NOT_FOUND, "this is the lab's collector: POST /v1/traces");
         }
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if kind != Some(hop::otlp::CONTENT_TYPE) {
-            return say(
+        if !content_type::is(request.headers(), hop::otlp::CONTENT_TYPE) {
+            return reply(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "only binary protobuf: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
             );
         }
         let Ok(body) = Limited::new(request.into_body(), BODY_LIMIT).collect().await else {
-            return say(StatusCode::PAYLOAD_TOO_LARGE, "more than 32 MiB in one batch");
+            return reply(StatusCode::PAYLOAD_TOO_LARGE, "more than 32 MiB in one batch");
         };
         let body = body.to_bytes();
         match hop::otlp::decode(&body) {
@@ -224,14 +223,16 @@ impl Collector {
                     forward.message(body, spans.len());
                 }
                 self.add(spans);
-                say(StatusCode::OK, "")
+                reply(StatusCode::OK, "")
             }
-            Err(error) => say(StatusCode::BAD_REQUEST, &format!("not an ExportTraceServiceRequest: {error}")),
+            Err(error) => {
+                reply(StatusCode::BAD_REQUEST, &format!("not an ExportTraceServiceRequest: {error}"))
+            }
         }
     }
 }
 
-fn say(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+fn reply(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
     *response.status_mut() = status;
     // An empty protobuf message is a valid (and complete) ExportTraceServiceResponse.

@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use hop::clock;
-use hop::http::{Body, Exchange, Fault, Problem, full};
+use hop::http::{Body, Exchange, Fault, Problem, content_type, response};
 use hop::upstream::Failure;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -66,10 +66,9 @@ pub struct SavedResponse {
 impl SavedResponse {
     /// What the client gets, the first time and each time after it.
     pub fn response(&self) -> Response<Body> {
-        let mut response = Response::new(full(self.body.clone()));
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
-        let json = if self.status < 400 { "application/json" } else { "application/problem+json" };
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(json));
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        let media_type = if self.status < 400 { content_type::JSON } else { content_type::PROBLEM_JSON };
+        let mut response = response::of_type(media_type, status, self.body.clone());
         if let Some(Ok(location)) = self.location.as_deref().map(HeaderValue::from_str) {
             response.headers_mut().insert(header::LOCATION, location);
         }
@@ -89,9 +88,9 @@ pub struct Claim {
 /// What is to be done about a request with a key.
 #[derive(Debug, PartialEq)]
 pub enum Claimed {
-    /// Do it.
+    /// Nobody else has it: it is to be handled now.
     Ours(Claim),
-    /// It has been done.
+    /// It was handled before, with this response.
     Done(SavedResponse),
 }
 

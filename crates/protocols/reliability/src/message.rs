@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
+use hop::http::content_type;
 use journey::Traceparent;
 use kafka_client::Record;
 use redis_client::StreamId;
@@ -54,7 +55,7 @@ impl<E: Event> Message<E> {
     pub fn record(&self) -> Record {
         Record::new(self.event.key().to_owned(), self.json.clone(), self.event.time())
             .header("type", self.event.kind().to_owned())
-            .header("content-type", "application/json")
+            .header("content-type", content_type::JSON)
             .header("traceparent", self.traceparent.clone())
     }
 

@@ -7,6 +7,8 @@ use super::problem::{Fault, Problem};
 
 /// The media type of JSON (RFC 8259 §11).
 pub const JSON: &str = "application/json";
+/// The media type of problem details (RFC 9457 §3).
+pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The type and subtype, without parameters such as `charset`; empty where there is none.
 fn essence(headers: &HeaderMap) -> &str {

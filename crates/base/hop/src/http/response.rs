@@ -1,10 +1,12 @@
 //! Responses that a program makes itself: text, JSON, and whatever a handler returns.
 
+use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::body::{Body, full};
+use super::content_type;
 use super::problem::Problem;
 
 /// A response in plain text.
@@ -17,13 +19,13 @@ pub fn text(status: StatusCode, body: impl Into<String>) -> Response<Body> {
 /// A response in JSON (RFC 8259); 500 when the value has no JSON.
 pub fn json(status: StatusCode, value: &(impl Serialize + ?Sized)) -> Response<Body> {
     match serde_json::to_vec(value) {
-        Ok(document) => of_type("application/json", status, document),
+        Ok(document) => of_type(content_type::JSON, status, document),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("encode the response: {error}\n")),
     }
 }
 
 /// A response whose content has this media type.
-fn of_type(media_type: &'static str, status: StatusCode, content: Vec<u8>) -> Response<Body> {
+pub fn of_type(media_type: &'static str, status: StatusCode, content: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(full(content));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -36,7 +38,7 @@ impl Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = std::mem::take(&mut self.headers);
         let document = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = of_type("application/problem+json", status, document);
+        let mut response = of_type(content_type::PROBLEM_JSON, status, document);
         response.headers_mut().extend(headers);
         response
     }

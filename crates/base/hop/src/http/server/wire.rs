@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::activity::Activity;
 use super::informational::Queue;
 use crate::clock;
-use crate::http::{Fault, Problem};
+use crate::http::{Fault, Problem, content_type};
 
 pub(super) struct Wire<I> {
     io: I,
@@ -74,8 +74,9 @@ impl<I: AsyncWrite + Unpin> Wire<I> {
         let body = serde_json::to_vec(&response).unwrap_or_default();
         self.ours.extend_from_slice(
             format!(
-                "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\
+                "HTTP/1.1 {status}\r\ncontent-type: {}\r\ncontent-length: {}\r\n\
              connection: close\r\ndate: {}\r\nserver-timing: {};dur=0.000\r\n\r\n",
+                content_type::PROBLEM_JSON,
                 body.len(),
                 clock::http_date(),
                 self.hop,
