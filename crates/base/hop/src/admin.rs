@@ -149,7 +149,7 @@ impl Admin {
         response
     }
 
-    /// In the format that the `Accept` header asks for: Prometheus itself names OpenMetrics there.
+    /// In the format that the `Accept` header prefers: Prometheus itself names OpenMetrics there.
     fn show_metrics(&self, headers: &HeaderMap) -> Response<Body> {
         let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let open = accepted.any(|value| value.contains("application/openmetrics-text"));

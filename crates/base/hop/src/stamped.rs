@@ -109,7 +109,7 @@ fn plain<S: AsyncRead>(
 }
 
 impl<S> Stamped<S> {
-    /// The readable side.
+    /// What this socket remembers, for others to read.
     pub fn stamps(&self) -> Stamps {
         self.stamps.clone()
     }

@@ -160,9 +160,9 @@ pub struct Part {
 /// Something that cannot be, as it was measured. Shown, never corrected in silence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
-    /// The hop concerned.
+    /// Whose span or stamp it is.
     pub hop: String,
-    /// What was seen.
+    /// What contradicts what, in one sentence.
     pub what: String,
     /// By how much, in nanoseconds, where that has a meaning.
     pub by_ns: u64,
@@ -212,7 +212,7 @@ pub struct Journey {
     pub counts: Counts,
     /// Hops that should have reported and did not: the journey is sealed when this is empty.
     pub silent: Vec<String>,
-    /// What was strange.
+    /// What cannot be, as it was measured; empty for most.
     pub anomalies: Vec<Anomaly>,
 }
 

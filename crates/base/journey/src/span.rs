@@ -84,7 +84,7 @@ pub struct Span {
     /// The request it belongs to. Programs that see no header (layer 4, DNS, RESP, Kafka) make one
     /// up: their spans are joined by flow and offset.
     pub trace_id: TraceId,
-    /// Its own name.
+    /// Unique within its trace.
     pub span_id: SpanId,
     /// The span that caused it, if known.
     pub parent: Option<SpanId>,
@@ -128,7 +128,7 @@ impl Span {
         }
     }
 
-    /// Adds a fact.
+    /// Adds an attribute.
     pub fn with(mut self, key: &'static str, value: impl Into<Value>) -> Self {
         self.attributes.push((Cow::Borrowed(key), value.into()));
         self

@@ -45,8 +45,8 @@ pub struct Settings {
 
     /// The address that clients are told to use [default: what LISTEN says]
     ///
-    /// A Kafka client connects to any broker it knows, asks it where the brokers are, and connects
-    /// to what it is told. Behind a proxy (a ClusterIP, say) that must be the proxy's address.
+    /// A Kafka client connects to any broker it knows, requests the list of brokers from it, and connects
+    /// to the addresses there. Behind a proxy (a ClusterIP, say) that must be the proxy's address.
     #[arg(long, env = "ADVERTISED", value_name = "HOST:PORT")]
     pub advertised: Option<Advertised>,
 

@@ -15,7 +15,7 @@ use crate::journal::Journal;
 use crate::ordered::Ordered;
 use crate::reply::{Failure, WRONG_TYPE};
 use crate::stream::Stream;
-use crate::tombstones::{GONE, Tombstones};
+use crate::tombstones::{DELETED, Tombstones};
 
 pub(crate) use value::{Slot, Value};
 
@@ -57,7 +57,7 @@ impl Database {
     /// expired, which is the same whether it was removed yet or not.
     pub(crate) fn version(&self, key: &[u8]) -> u64 {
         match self.keys.get(key) {
-            Some(slot) if self.expired(slot) => slot.version | GONE,
+            Some(slot) if self.expired(slot) => slot.version | DELETED,
             Some(slot) => slot.version,
             None => self.tombstones.version(key),
         }
@@ -235,7 +235,7 @@ impl Database {
         if !self.journal.muted {
             for (key, slot) in keys.iter() {
                 let version = if self.expired(slot) { slot.version } else { self.version };
-                self.tombstones.add(key, version | GONE);
+                self.tombstones.add(key, version | DELETED);
             }
         }
         self.expiries.clear();
@@ -271,7 +271,7 @@ impl Database {
         let Some(slot) = self.keys.remove(key) else { return false };
         self.memory -= KEY_COST + key.len() + slot.value.memory();
         if !self.journal.muted {
-            self.tombstones.add(key, slot.version | GONE); // nobody watches while a log is replayed
+            self.tombstones.add(key, slot.version | DELETED); // nobody watches while a log is replayed
         }
         if let Some(at) = slot.expires {
             self.expiries.remove(&(at, key.clone()));

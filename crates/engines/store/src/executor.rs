@@ -47,8 +47,8 @@ mod tests;
 
 /// The most requests of one group.
 const GROUP_LIMIT: usize = 1024;
-/// How often a group that grows looks for more before it starts.
-const LOOKS: usize = 4;
+/// How often a group that grows polls for more before it starts.
+const POLLS: usize = 4;
 /// The most expired keys that one group removes before it starts.
 const SWEEP_LIMIT: usize = 1000;
 /// Replies of one request are sent once they are so many bytes; its other commands come back for another turn.
@@ -102,7 +102,7 @@ impl Executor {
         while !ending && let Some(first) = jobs.recv().await {
             let (mut group, mut tick) = (Vec::new(), false);
             let mut next = Some(first);
-            for look in 1..=LOOKS {
+            for poll in 1..=POLLS {
                 let before = group.len();
                 while let Some(job) = next {
                     match job {
@@ -112,7 +112,7 @@ impl Executor {
                     }
                     next = if group.len() < GROUP_LIMIT { jobs.try_recv().ok() } else { None };
                 }
-                if group.len() == before || group.len() >= GROUP_LIMIT || look == LOOKS {
+                if group.len() == before || group.len() >= GROUP_LIMIT || poll == POLLS {
                     break;
                 }
                 // Who became ready meanwhile joins: to look costs a microsecond, a flush of their own a hundred.

@@ -11,7 +11,7 @@ pub(crate) type Field<'a> = (&'a [u8], &'a [u8]);
 
 /// The most fields of a list, and its longest word; a hash that outgrew it stays a map. Redis's limits.
 const SMALL: usize = 128;
-const SHORT: usize = 64;
+const LONGEST_WORD: usize = 64;
 /// What a list costs in memory besides its words, and what a field of a map does: handles and allocations.
 const LIST_COST: usize = 16;
 const MAP_FIELD_COST: usize = 320;
@@ -73,7 +73,7 @@ impl Hash {
     /// sharing costs more than such short words.
     pub(crate) fn insert(&mut self, name: &[u8], value: &[u8]) -> bool {
         if let Self::List(list) = self {
-            if name.len() <= SHORT && value.len() <= SHORT {
+            if name.len() <= LONGEST_WORD && value.len() <= LONGEST_WORD {
                 if let Some((_, at)) = field(list, name) {
                     list.replace(at, value);
                     return false;

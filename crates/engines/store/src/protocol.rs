@@ -15,7 +15,7 @@ pub(crate) type Command = Vec<Bytes>;
 /// The longest line: an inline command or a length. Redis's own limit.
 const LINE_LIMIT: usize = 64 << 10;
 /// A buffer of this size, in bytes, is kept when it is empty.
-const KEEP: usize = 64 << 10;
+const KEPT_BUFFER: usize = 64 << 10;
 /// The longest single argument, in bytes.
 const ARGUMENT_LIMIT: usize = 16 << 20;
 /// The most arguments of one command.
@@ -75,7 +75,7 @@ impl Parser {
     pub(crate) fn spare(&mut self, size: usize) -> &mut Vec<u8> {
         self.buffer.drain(..self.start);
         self.start = 0;
-        if self.buffer.is_empty() && self.buffer.capacity() > KEEP {
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BUFFER {
             self.buffer = Vec::new(); // one large request does not keep its memory for ever
         }
         self.buffer.reserve(size);

@@ -8,13 +8,13 @@ use bytes::Bytes;
 
 use crate::text::decimal;
 
-/// The largest reply to one command, in bytes. A request of a few bytes can ask for the same large value
+/// The largest reply to one command, in bytes. A request of a few bytes can name the same large value
 /// a million times (`MGET k k k ...`), so the reply needs a bound of its own.
 pub(crate) const REPLY_LIMIT: usize = 64 << 20;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
-    /// `+OK`
+    /// A simple string, such as `+OK`.
     Status(&'static str),
     /// `-ERR ...`, complete with its code.
     Error(Cow<'static, str>),

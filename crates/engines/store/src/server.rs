@@ -134,7 +134,7 @@ impl Connection {
     /// replies is not read from either, and its pipeline waits in its own socket buffer.
     async fn serve(mut self, stop: CancellationToken) -> io::Result<()> {
         let mut parser = Parser::default();
-        // Asked anew for each request they would cost more than the request's own commands.
+        // Made anew for each request it would cost more than the request's own commands.
         let mut stopped = pin!(hop::accept::idle_after(stop.clone(), hop::accept::SILENCE));
         loop {
             let (batch, input_error) = take_batch(&mut parser);

@@ -166,7 +166,7 @@ impl Stream {
         &self,
         ids: RangeInclusive<StreamId>,
     ) -> impl DoubleEndedIterator<Item = (&StreamId, &Listpack)> {
-        // BTreeMap::range panics when the start lies after the end; clients may well ask for that.
+        // BTreeMap::range panics when the start lies after the end; clients may well send that.
         (!ids.is_empty()).then(|| self.entries.range(ids)).into_iter().flatten()
     }
 }

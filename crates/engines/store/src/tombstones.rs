@@ -1,17 +1,17 @@
-//! Which keys went away lately. Whoever watches a key that is not there must learn that it came and went again
-//! meanwhile: what is there now looks just like before.
+//! Tombstones of keys that were deleted lately. Whoever watches a key that does not exist must learn that it was
+//! set and deleted meanwhile: the state now is the same as before.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-/// So many are remembered, some 1 MiB. A WATCH during which more keys go away fails, though nothing it watches
+/// So many are remembered, some 1 MiB. A WATCH during which more keys are deleted fails, though nothing it watches
 /// changed: its client tries again.
 const REMEMBERED: usize = 10_000;
 
-/// Marks the version of a key that is no more.
-pub(crate) const GONE: u64 = 1 << 63;
+/// The bit that marks the version of a deleted key.
+pub(crate) const DELETED: u64 = 1 << 63;
 
 /// Keys with the version of their end.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ impl Tombstones {
         if self.order.len() > REMEMBERED
             && let Some((key, version)) = self.order.pop_front()
         {
-            self.forgotten = self.forgotten.max(version & !GONE);
+            self.forgotten = self.forgotten.max(version & !DELETED);
             if self.version(&key) == version {
                 self.versions.remove(&key);
             }

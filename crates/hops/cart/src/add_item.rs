@@ -58,7 +58,7 @@ async fn add(
 ) -> Result<Response<Body>, Box<Problem>> {
     let AddItem { product, quantity } = wanted;
 
-    // Check inventory (over HTTP), and take the units in the same breath: from here on nobody else gets them.
+    // Check inventory (over HTTP), and take the units in the same request: from here on nobody else gets them.
     let reservation = format!("{:032x}", rand::random::<u128>());
     shop.inventory.reserve(product, *quantity, &reservation).await?;
 
@@ -119,7 +119,7 @@ async fn give_up(shop: &Shop, product: &ProductId, reservation: &str) {
     }
 }
 
-/// This request took so long that others took it for dead.
+/// This request took so long that another pod has ended its reservation or taken over its claim.
 fn lost() -> Problem {
     let detail = "the request took so long that others took it for dead. Nothing was added by it: try again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "too-slow", detail).retry_after(1)

@@ -31,7 +31,7 @@ struct AllHeld {
     held: Vec<Held>,
 }
 
-/// The client.
+/// The HTTP client of the inventory service.
 pub struct Inventory {
     address: SocketAddr,
     limit: Duration,
@@ -107,7 +107,7 @@ impl Inventory {
             request.body(body).map_err(|error| bad(format!("the request cannot be made: {error}")))?;
         let response = self.client.send(self.address, request).await.map_err(|error| {
             let problem = error.problem();
-            let detail = format!("ask the inventory: {}. Nothing was added: try again", problem.detail);
+            let detail = format!("call the inventory: {}. Nothing was added: try again", problem.detail);
             Problem { detail, ..problem }
         })?;
         let status = response.status();
@@ -116,19 +116,20 @@ impl Inventory {
         let body = tokio::time::timeout(self.limit, collect(response.into_body(), LONGEST)).await;
         exchange.waited(clock::now().saturating_sub(begun));
         let body = body.map_err(|_| self.late())?;
-        Ok((status, body.map_err(|error| bad(format!("its answer broke off: {error}")))?))
+        Ok((status, body.map_err(|error| bad(format!("its response broke off: {error}")))?))
     }
 
     fn unexpected(&self, status: StatusCode) -> Box<Problem> {
         match status {
             StatusCode::GATEWAY_TIMEOUT => self.late(),
-            status => bad(format!("it answered {status}")),
+            status => bad(format!("it responded with {status}")),
         }
     }
 
     fn late(&self) -> Box<Problem> {
         let limit = self.limit;
-        let detail = format!("ask the inventory: no answer within {limit:?}. Nothing was added: try again");
+        let detail =
+            format!("call the inventory: no response within {limit:?}. Nothing was added: try again");
         Problem::new(StatusCode::GATEWAY_TIMEOUT, Fault::Upstream, "inventory-timeout", detail).into()
     }
 }
@@ -140,7 +141,7 @@ impl Participant<Event> for Inventory {
         match self.send(Method::GET, &path, String::new()).await? {
             (StatusCode::OK, body) => serde_json::from_slice::<AllHeld>(&body)
                 .map(|all| all.held)
-                .map_err(|error| bad(format!("its answer makes no sense: {error}"))),
+                .map_err(|error| bad(format!("its response makes no sense: {error}"))),
             (status, _) => Err(self.unexpected(status)),
         }
     }
@@ -178,12 +179,12 @@ impl Participant<Event> for Inventory {
     }
 }
 
-/// The inventory's own words, or others.
+/// The detail of the inventory's problem, or another text.
 fn detail_of(problem: &[u8], others: impl FnOnce() -> String) -> String {
     serde_json::from_slice::<Refused>(problem).map_or_else(|_| others(), |refused| refused.detail)
 }
 
 fn bad(what: String) -> Box<Problem> {
-    let detail = format!("ask the inventory: {what}. Nothing was added: try again");
+    let detail = format!("call the inventory: {what}. Nothing was added: try again");
     Problem::new(StatusCode::BAD_GATEWAY, Fault::Upstream, "inventory-unavailable", detail).into()
 }

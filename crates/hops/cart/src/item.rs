@@ -47,7 +47,7 @@ impl fmt::Display for ProductId {
     }
 }
 
-/// What the body of `POST /cart/items` asks for.
+/// The body of `POST /cart/items`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddItem {
     pub product: ProductId,

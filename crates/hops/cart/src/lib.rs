@@ -1,7 +1,7 @@
 //! The cart service: the program all the other hops exist for.
 //!
 //! What this hop teaches: **a `201 Created` is a promise**. The handler in [`add_item`] reads from top to bottom like the
-//! controller in the book: validate, ask the inventory, write to Redis, publish to Kafka, and only then respond. When
+//! controller in the book: validate, check the inventory, write to Redis, publish to Kafka, and only then respond. When
 //! the response leaves, the item and its event are on disk. It also teaches what an application spends its time on:
 //! waiting for others. Every wait has a name here, also the one for a free worker or a free connection, which most
 //! programs hide.

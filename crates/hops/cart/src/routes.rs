@@ -23,8 +23,8 @@ enum Wanted {
     RemoveItem(String),
 }
 
-/// First where it leads and who sends it, then the body, then a worker: who sends slowly holds none, and a stranger does
-/// not even have the body read.
+/// First where it leads and who sends it, then the body, then a worker: who sends slowly holds none, and of
+/// who is not authenticated not even the body is read.
 ///
 /// # Errors
 /// A [`Problem`] for whatever stands in the way, in this order.

@@ -19,19 +19,19 @@ use crate::inventory::Inventory;
 pub struct Shop {
     /// Proves whose cart it is.
     pub verifier: Verifier,
-    /// How many are there?
+    /// Reserves units, and returns them.
     pub inventory: Inventory,
     pub carts: Carts,
-    /// Who else must know.
+    /// Publishes events.
     pub kafka: Producer,
-    /// What they are still to be told.
+    /// Events that are stored and not yet published.
     pub outbox: Arc<Outbox<Event>>,
-    /// Which units went into carts.
+    /// Those whose units went into carts, to be confirmed.
     pub reservations: Arc<Reservations>,
     /// Units on their way back to the stock.
     pub returns: Arc<Returns<Event>>,
     pub workers: Workers,
-    /// This pod's name.
+    /// The pod's, such as `cart-pod-abc12`.
     pub name: Arc<str>,
 }
 

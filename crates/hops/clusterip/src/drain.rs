@@ -7,8 +7,8 @@ use hop::{CancellationToken, Stamps, clock};
 /// A connection that was quiet for so long is idle: at first, and when half of the time has passed.
 const FIRST_QUIET: Duration = Duration::from_millis(50);
 const LAST_QUIET: Duration = Duration::from_millis(2);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(1);
+/// Between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Waits for `finish`, and then for a moment when the connection is idle: the last bytes came from the
 /// endpoint, so no request is on its way, and there was silence since.
@@ -19,9 +19,9 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(crate) async fn idle(finish: CancellationToken, limit: Duration, client: Stamps, endpoint: Stamps) {
     finish.cancelled().await;
     let begun = clock::monotonic();
-    let mut looks = tokio::time::interval(LOOK);
+    let mut ticks = tokio::time::interval(CHECK_INTERVAL);
     loop {
-        looks.tick().await;
+        ticks.tick().await;
         let (request, response) = (client.last_read().at, endpoint.last_read().at);
         let silent = Duration::from_nanos(clock::now().saturating_sub(response.max(client.opened())));
         if request <= response && silent >= enough(clock::since(begun), limit) {

@@ -115,11 +115,11 @@ struct Direction<'a> {
 }
 
 enum State {
-    /// Bytes may come.
+    /// The sender may send more.
     Open,
-    /// The sender has said everything; the receiver does not know it yet.
+    /// FIN received from the sender, not yet sent to the receiver.
     Ending,
-    /// The receiver knows.
+    /// FIN sent to the receiver.
     Ended,
 }
 

@@ -1,5 +1,5 @@
-//! An authoritative name server: it knows its own zones by heart, and for whatever it has given
-//! away it says who knows more. Three of these make the lab's DNS: the root, `com.` and `myshop.com.`
+//! An authoritative name server: it answers for its own zones, and for what it has delegated it refers
+//! to the servers that know more. Three of these make the lab's DNS: the root, `com.` and `myshop.com.`
 //!
 //! What this hop teaches: why nobody has to know every name. A server answers, or *refers* one step
 //! down the tree; the resolver goes there. Read first, 15 minutes in all:

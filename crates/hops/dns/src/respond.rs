@@ -7,16 +7,16 @@ use crate::answer::answer;
 use crate::zone::Zones;
 use dnswire::Received;
 
-/// A response, and what is told about it.
+/// A response, and what its span says of it.
 #[derive(Debug)]
 pub struct Response {
-    /// What to send.
+    /// The response on the wire.
     pub bytes: Vec<u8>,
     /// The message id, the same in query and response.
     pub id: u16,
     /// The question, if one could be read.
     pub question: Option<Query>,
-    /// How it went.
+    /// The response code (RFC 1035 §4.1.1).
     pub code: ResponseCode,
 }
 

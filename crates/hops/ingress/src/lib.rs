@@ -1,4 +1,4 @@
-//! A Kubernetes Ingress controller: one door to the cluster, and a table of rules that says which
+//! A Kubernetes Ingress controller: one way into the cluster, and a table of rules that says which
 //! Service each request belongs to.
 //!
 //! What this hop teaches: routing on layer 7. The load balancer before it chooses among *equal*

@@ -116,7 +116,7 @@ pub struct Rule {
     pub backend: Backend,
 }
 
-/// The table.
+/// The rules of all Ingresses, in the order in which they are tried.
 #[derive(Clone, Debug)]
 pub struct Routes {
     /// Most specific first.

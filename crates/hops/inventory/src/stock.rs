@@ -5,7 +5,7 @@
 //!
 //! # Why a number is not enough
 //!
-//! "Are there 3 left?" from two carts at once gets two times yes. So a cart does not ask, it **takes**:
+//! "Are there 3 left?" from two carts at once gets two times yes. So a cart does not query a number, it **takes**:
 //! a reservation is the stock made smaller, in one transaction with a row that says who has it. The caller
 //! chooses the row's id, so taking again under the same id (a retry, a response that was lost) takes nothing
 //! more. A row has one of four states:

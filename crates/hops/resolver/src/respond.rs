@@ -28,15 +28,15 @@ pub struct Responder {
     telemetry: Telemetry,
 }
 
-/// A response, and what is told about it.
+/// A response, and what its span says of it.
 pub struct Response {
-    /// What to send.
+    /// The response on the wire.
     pub bytes: Vec<u8>,
     /// The message id, the same in query and response.
     pub id: u16,
     /// The question, if one could be read.
     pub question: Option<Query>,
-    /// How it went.
+    /// The response code (RFC 1035 §4.1.1).
     pub code: ResponseCode,
     /// For how many seconds the answer may still be kept.
     pub ttl: Option<u32>,

@@ -29,7 +29,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// How long a receiver that could not be reached is left alone.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// How long the end of the lab waits for what is left.
-const LAST: Duration = Duration::from_secs(3);
+const FLUSH_LIMIT: Duration = Duration::from_secs(3);
 
 /// The way to the user's collector. Cheap to clone.
 #[derive(Clone)]
@@ -145,7 +145,7 @@ impl Forward {
                 }
             }
         };
-        let _late = tokio::time::timeout(LAST, everything).await;
+        let _late = tokio::time::timeout(FLUSH_LIMIT, everything).await;
         let left = self.queue().spans as u64;
         if self.lost() + left > 0 {
             let (to, sent, lost) = (self.0.to, self.sent(), self.lost() + left);
@@ -209,7 +209,7 @@ impl Forward {
         }
     }
 
-    /// The next message's items; they stay counted until their fate is known.
+    /// The next message's items; they stay counted until they are sent or dropped.
     fn take(&self) -> Option<(Vec<Item>, usize)> {
         let mut queue = self.queue();
         let (mut items, mut spans) = (Vec::new(), 0);

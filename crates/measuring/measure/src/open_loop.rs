@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Below this share of the rate that was wanted, the report says that the stack does not keep up.
 const KEPT_UP: f64 = 0.95;
 
-/// Percentiles, in nanoseconds.
+/// Percentiles of response times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// Half of all are at most this.
@@ -17,7 +17,7 @@ pub struct Percentiles {
     pub p99_ns: u64,
     /// Nine hundred and ninety-nine in a thousand.
     pub p999_ns: u64,
-    /// All.
+    /// The slowest.
     pub max_ns: u64,
 }
 

@@ -25,8 +25,8 @@ const FAILURES: usize = 10;
 /// Journeys are put together after this many, so that spans need not be kept for all of them.
 const CHUNK: usize = 250;
 
-/// Measures on a running stack, one journey after the other; `progress` hears how many are done, and
-/// of how many.
+/// Measures on a running stack, one journey after the other; `progress` is called with how many are done, and of
+/// how many.
 ///
 /// The browser runs on a thread of its own: nothing else the lab does delays it.
 ///

@@ -35,7 +35,7 @@ pub fn groups() -> HashMap<u32, Usage> {
 /// there.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Scheduled {
-    /// On a core.
+    /// Running on a core.
     pub(crate) ran_ns: u64,
     /// Ready to run, and no core was free.
     pub(crate) waited_ns: u64,

@@ -15,7 +15,7 @@ use crate::raw::{Block, Ring, socket};
 
 /// How long the thread waits for a block before it looks whether it shall end. Longer than the kernel
 /// keeps a block back, so that a wait without a block means that nothing is left.
-const LOOK_MS: i32 = 200;
+const POLL_MS: i32 = 200;
 
 /// Why there is no capture.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +161,7 @@ fn run(
     loop {
         let ending = stop.load(Ordering::Relaxed);
         let before = last;
-        let block = ring.block(LOOK_MS, |frame| {
+        let block = ring.block(POLL_MS, |frame| {
             last = frame.at;
             // The kernel's filter looks at ports only where addresses are long.
             let Some(packet) = parse(frame.bytes, frame.out, frame.at).filter(|packet| own.owns(packet))

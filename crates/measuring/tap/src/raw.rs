@@ -173,7 +173,7 @@ impl Drop for Ring {
     }
 }
 
-/// A packet socket that hears nothing yet: its protocol comes with `bind`, after the filter.
+/// A packet socket that receives nothing yet: its protocol comes with `bind`, after the filter.
 pub(crate) fn socket() -> io::Result<OwnedFd> {
     // SAFETY: takes integers only.
     let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };

@@ -8,16 +8,16 @@ use journey::{Direction, Event, Kind, Span, SpanId, Stamp, TraceId};
 /// One stamp and who took it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportedStamp {
-    /// The instance.
+    /// Who took it: the instance's name, `service.name`.
     pub hop: String,
-    /// What it says.
+    /// Which byte, where and when.
     pub stamp: Stamp,
 }
 
 /// A program had a request: from the arrival of its last byte to the leaving of the response's last byte.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Handling {
-    /// The instance.
+    /// The instance's name, `service.name`.
     pub hop: String,
     /// The request's last byte: in the socket's queue if that is known, else read.
     pub received: Stamp,
@@ -30,11 +30,11 @@ pub struct Handling {
 /// All that was reported of one journey.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportedStamps {
-    /// Which journey.
+    /// The journey's trace.
     pub trace_id: TraceId,
     /// From when to when, by the browser: nanoseconds since the Unix epoch.
     pub span: (u64, u64),
-    /// Every stamp.
+    /// In the order of the spans that carry them.
     pub stamps: Vec<ReportedStamp>,
     /// Who had the request when.
     pub handlings: Vec<Handling>,

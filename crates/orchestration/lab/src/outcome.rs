@@ -3,7 +3,7 @@
 /// How a command ended, when nothing went wrong with running it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All is well.
+    /// Exit code 0.
     Good,
     /// What was checked does not hold.
     CheckFailed,

@@ -41,7 +41,7 @@ pub(crate) async fn live<T>(what: &str, going: impl Future<Output = T>) -> T {
     }
     let begun = clock::monotonic();
     let mut line = Line { shown: false };
-    let mut ticks = tokio::time::interval(STEP);
+    let mut ticks = tokio::time::interval(REDRAW_INTERVAL);
     let mut going = std::pin::pin!(going);
     loop {
         tokio::select! {
@@ -85,12 +85,12 @@ pub(crate) struct Progress {
     line: Line,
 }
 
-/// What is done sooner needs no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Between two pictures.
-const STEP: Duration = Duration::from_millis(100);
-/// The bar's width.
-const BAR: usize = 30;
+/// A measurement that ends sooner shows no bar.
+const BAR_AFTER: Duration = Duration::from_secs(1);
+/// Between two redraws of the bar.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
+/// In characters.
+const BAR_WIDTH: usize = 30;
 
 impl Progress {
     pub(crate) fn new() -> Self {
@@ -109,8 +109,8 @@ impl Progress {
             self.first.get_or_insert((done, now));
         }
         let due = match self.shown {
-            None => now.saturating_duration_since(self.begun) >= PATIENCE && done < of,
-            Some(last) => now.saturating_duration_since(last) >= STEP || done == of,
+            None => now.saturating_duration_since(self.begun) >= BAR_AFTER && done < of,
+            Some(last) => now.saturating_duration_since(last) >= REDRAW_INTERVAL || done == of,
         };
         if due && Self::is_seen() {
             self.shown = Some(now);
@@ -124,9 +124,12 @@ impl Progress {
 }
 
 fn bar(done: usize, of: usize, per_second: Option<f64>) -> String {
-    let full = (done.min(of) * BAR).checked_div(of).unwrap_or(0);
-    let mut line =
-        format!("[{}{}] {done} of {of} journeys", "█".repeat(full), " ".repeat(BAR.saturating_sub(full)));
+    let full = (done.min(of) * BAR_WIDTH).checked_div(of).unwrap_or(0);
+    let mut line = format!(
+        "[{}{}] {done} of {of} journeys",
+        "█".repeat(full),
+        " ".repeat(BAR_WIDTH.saturating_sub(full))
+    );
     if let Some(rate) = per_second {
         let left = of.saturating_sub(done) as f64 / rate;
         line += &format!(", {rate:.0} per second, {left:.0} s left");

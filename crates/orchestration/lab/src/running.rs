@@ -148,7 +148,7 @@ impl Lab {
         self.stack.impatience()
     }
 
-    /// Stops everything, the front door first, and gives running requests time to finish.
+    /// Stops everything, the load balancer first, and gives running requests time to finish.
     pub async fn stop(mut self) {
         self.browser.take();
         self.stack.stop().await;

@@ -74,7 +74,7 @@ impl TestSlot {
         Ok(TestSlot { name: name.to_owned(), offset, folder, released: false, _turn: turn, _ports: ports })
     }
 
-    /// The lab's.
+    /// The name of the lab that runs in it.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

@@ -12,7 +12,7 @@ pub struct PlanError {
     pub key: String,
     /// What is wrong and what was expected.
     pub problem: String,
-    /// What to do.
+    /// The change that helps, as a line to write where there is one.
     pub remedy: String,
 }
 

@@ -19,7 +19,7 @@ pub struct Hop {
     pub listen: SocketAddr,
     /// Where it serves `/livez`, `/readyz` and `/metrics`; an external program does not.
     pub admin: Option<SocketAddr>,
-    /// Who plays it.
+    /// Our own program, a foreign command, or nothing because it runs already.
     pub runs: Runs,
     /// Does it send spans? If not, its time is inferred from its neighbours'.
     pub reports: bool,

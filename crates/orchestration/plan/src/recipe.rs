@@ -45,7 +45,7 @@ const FILES: [(&str, &str); 19] = files![
 /// A real program that can play a role.
 #[derive(Debug, PartialEq)]
 pub struct Recipe {
-    /// What it plays.
+    /// The slot that it is for.
     pub role: Role,
     /// As `--swap` and `recipe =` take it.
     pub name: &'static str,

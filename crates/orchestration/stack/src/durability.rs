@@ -19,7 +19,7 @@ pub(crate) async fn warnings(plan: &Plan) -> Vec<String> {
             Role::Store => checked(hop, STORE, redis::settings(hop), redis::verdict).await,
             Role::Events => checked(hop, EVENTS, kafka::settings(hop), kafka::verdict).await,
             Role::Resolver if hop.flush.is_none() => Some(format!(
-                "{}: its cache cannot be emptied, so of cold journeys only the first asks the name servers\n  what to do: hop.{}.flush = \"…\", the command that empties it",
+                "{}: its cache cannot be emptied, so of cold journeys only the first queries the name servers\n  what to do: hop.{}.flush = \"…\", the command that empties it",
                 hop.name, hop.name
             )),
             _ => None,

@@ -136,7 +136,7 @@ impl Stack {
         self.supervisor.impatience()
     }
 
-    /// Stops everything, the front door first, and gives running requests time to finish.
+    /// Stops everything, the load balancer first, and gives running requests time to finish.
     pub async fn stop(&mut self) {
         self.control_plane.abort();
         self.supervisor.stop().await;

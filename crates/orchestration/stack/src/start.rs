@@ -42,7 +42,7 @@ impl Stack {
 }
 
 impl Prepared {
-    /// What will run.
+    /// The plan that [`Prepared::start`] runs.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }

@@ -24,7 +24,7 @@ pub struct Run {
     pub secret: Secret,
     /// Where its plan came from.
     pub config: String,
-    /// `debug` or `release`.
+    /// The cargo profile: `debug` or `release`.
     pub build: String,
     /// The programs and their addresses.
     pub hops: Vec<RunHop>,
@@ -33,7 +33,7 @@ pub struct Run {
 /// A program in `run.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunHop {
-    /// The hop.
+    /// The hop's, such as `cart-pod-def34`.
     pub name: String,
     /// As lab.toml spells it.
     pub role: String,
@@ -57,9 +57,9 @@ pub struct RunFolder {
 /// Somebody else runs a lab of this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlreadyRuns {
-    /// The lab's name.
+    /// `lab.name` of lab.toml.
     pub name: String,
-    /// Its process, if it has said so already.
+    /// The running lab's process, once it has written it down.
     pub pid: Option<u32>,
 }
 

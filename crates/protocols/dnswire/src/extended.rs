@@ -48,7 +48,7 @@ impl ExtendedError {
         let errors = options.filter_map(|(code, option)| match option {
             EdnsOption::Unknown(_, data) if u16::from(*code) == OPTION => {
                 let (code, text) = data.split_first_chunk::<2>()?;
-                // The text may end in a zero byte (RFC 8914 §2), and comes from a stranger.
+                // The text may end in a zero byte (RFC 8914 §2), and is not to be trusted.
                 let text = String::from_utf8_lossy(text);
                 let text = text.trim_end_matches('\0').chars().filter(|c| !c.is_control()).collect();
                 Some(ExtendedError { code: u16::from_be_bytes(*code), text })

@@ -1,8 +1,8 @@
 //! A producer that sends records and waits until the log has them (`acks=all`).
 //!
-//! A topic has partitions, and each has one broker that leads it: only that one takes records. So the producer asks any
-//! broker for the *metadata*, chooses the partition by the records' key, and sends to its leader. It remembers who
-//! leads, and asks anew when a broker says that it no longer does.
+//! A topic has partitions, and each has one broker that leads it: only that one takes records. So the producer requests
+//! the *metadata* of any broker, chooses the partition by the records' key, and sends to its leader. It remembers who
+//! leads, and requests it anew when a broker says that it no longer does.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -161,7 +161,7 @@ impl Producer {
         Ok(metadata)
     }
 
-    /// The next one asks anew, unless someone already did.
+    /// The next one requests the metadata anew, unless someone already did.
     pub(crate) fn forget(&self, old: &Arc<Metadata>) {
         let mut known = self.metadata.lock();
         if known.as_ref().is_some_and(|known| Arc::ptr_eq(known, old)) {

@@ -159,7 +159,7 @@ fn referral(zone: &Name, name: &Name, response: &Message) -> Option<Classified> 
     for record in records.into_iter().take(MAX_SERVERS) {
         let RData::NS(server) = record.data else { continue };
         let mut glue = Vec::new();
-        // Glue for names outside the zone is hearsay.
+        // Glue for names outside the zone is not believed: anybody could say it.
         if zone.zone_of(&server.0) {
             for kind in [RecordType::A, RecordType::AAAA] {
                 let addresses = rrset(&response.additionals, &server.0, kind);

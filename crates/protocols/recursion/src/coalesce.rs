@@ -17,9 +17,9 @@ pub struct Coalesce<K, V> {
     running: Mutex<HashMap<K, watch::Receiver<Option<V>>>>,
 }
 
-/// What joined or started work came to.
+/// The outcome of work that was started or joined.
 pub struct Done<V> {
-    /// Its result.
+    /// The same for all who waited.
     pub value: V,
     /// Somebody else had already started it.
     pub joined: bool,

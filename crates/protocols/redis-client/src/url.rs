@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// `redis://[[user]:password@]IP:PORT[/database]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
-    /// The server.
+    /// An IP address: no name is resolved.
     pub address: SocketAddr,
     /// For `AUTH`; Redis before 6 knows no users.
     pub user: Option<String>,

@@ -45,15 +45,15 @@ const STUCK: u64 = 60_000;
 /// The relay of one process, with connections of its own: those of requests are opened by requests alone, so that a cold
 /// journey shows what they cost.
 pub struct OutboxRelay<E, P> {
-    /// What requests of this process published.
+    /// Events of this process's requests that are published and not yet removed from Redis.
     pub outbox: Arc<Outbox<E>>,
-    /// What they kept.
+    /// Reservations that they kept, to be confirmed.
     pub reservations: Arc<Reservations>,
-    /// What they removed.
+    /// Units that they removed from carts, to be returned.
     pub returns: Arc<Returns<E>>,
-    /// Where all notes are.
+    /// Where outboxes, claims and reservations are recorded.
     pub redis: Client,
-    /// Where messages go.
+    /// Publishes the messages.
     pub kafka: Producer,
     /// Who holds reservations and takes returns.
     pub participant: P,

@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub struct Held {
     /// The name under which it was made.
     pub reservation_id: String,
-    /// What is reserved.
+    /// Whose units are reserved.
     pub product_id: String,
 }
 
@@ -20,10 +20,10 @@ pub trait Participant<E>: Send + Sync + 'static {
     /// What has been held for so long; perhaps not all of it.
     fn held(&self, time: Duration) -> impl Future<Output = Result<Vec<Held>, Box<Problem>>> + Send;
 
-    /// These were kept.
+    /// Confirms reservations: their units were kept.
     fn confirm(&self, reservations: &[String]) -> impl Future<Output = Result<(), Box<Problem>>> + Send;
 
-    /// This one was not kept.
+    /// Releases a reservation: its units were not kept.
     fn release(&self, held: &Held) -> impl Future<Output = Result<(), Box<Problem>>> + Send;
 
     /// Takes back what a removal freed. A problem with status 422 says that this can never be taken back.

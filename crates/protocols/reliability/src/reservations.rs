@@ -18,7 +18,7 @@ const DROPPED_LIFETIME: &str = "3600000";
 /// The reservations of which the participant is being told that they were kept.
 const CONFIRMING: &str = "reservations.confirming";
 /// How many kept reservations may wait for the participant to be told; what is more is settled as held.
-const KEPT: usize = 10_000;
+const MAX_CONFIRMING: usize = 10_000;
 /// How many reservations are handled in one request.
 const BATCH: usize = 200;
 
@@ -39,7 +39,7 @@ pub struct Reservations {
 
 impl Default for Reservations {
     fn default() -> Self {
-        Reservations { kept: Pending::new(KEPT) }
+        Reservations { kept: Pending::new(MAX_CONFIRMING) }
     }
 }
 

@@ -35,7 +35,7 @@ const X25519: usize = 32;
 struct Hybrid;
 
 impl SupportedKxGroup for Hybrid {
-    /// The client's part, before it has heard anything.
+    /// The client's key share, sent with the ClientHello.
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
         let classical = kx_group::X25519.start()?;
         let (key, encapsulation_key) = MlKem768::generate_keypair_from_rng(&mut rand::rng());

@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
-/// With fewer connections than this there is nothing worth the walk through the heap.
-const MANY: usize = 16;
-/// At most one walk in this time.
-const EVERY: Duration = Duration::from_secs(1);
+/// With fewer connections than this trimming the heap is not worth its time.
+const MIN_PEAK: usize = 16;
+/// At most one trim in this time.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most connections since memory was last given back, and whether some have ended.
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Memory {
     /// glibc returns freed memory by itself only from the top of its heap (mallopt(3), M_TRIM_THRESHOLD). One
     /// small block that lives long, such as that of a connection still open, keeps everything below it.
     pub(super) async fn give_back(self: Arc<Self>, tasks: TaskTracker) {
-        let mut ticks = tokio::time::interval(EVERY);
+        let mut ticks = tokio::time::interval(MIN_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.ended.notified().await;
@@ -44,7 +44,7 @@ impl Memory {
             ticks.reset();
             ticks.tick().await;
             let (open, peak) = (tasks.len(), self.peak.load(Ordering::Relaxed));
-            if peak >= MANY && open <= peak / 2 {
+            if peak >= MIN_PEAK && open <= peak / 2 {
                 self.peak.store(open, Ordering::Relaxed);
                 trim();
             }

@@ -140,7 +140,7 @@ impl Client {
     }
 }
 
-/// Hears what comes before the response, and knows how far the request's body is, if it has one.
+/// Receives what comes before the response, and knows how far the request's body is, if it has one.
 fn watched(request: Request<Body>) -> (Request<Body>, Option<Upload>) {
     let (mut head, body) = request.into_parts();
     let interim = head.extensions.remove::<Interim>();

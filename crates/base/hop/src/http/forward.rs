@@ -94,7 +94,7 @@ pub fn ends_here(head: &mut request::Parts) -> bool {
 /// Where a proxy stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// Its clients are strangers: see [`at_the_edge`].
+    /// Its clients are not trusted: see [`at_the_edge`].
     Edge,
     /// Its clients are our own proxies: see [`inside`].
     Inside,

@@ -18,7 +18,7 @@ impl Interim {
         Interim(Arc::new(send))
     }
 
-    /// Sends one, unless the response has begun, or the client went away: then nobody is there to hear it.
+    /// Sends one, unless the response has begun, or the client went away: then nobody is there to receive it.
     ///
     /// `101` is no interim response but the last one of its protocol, and never sent.
     pub fn send(&self, status: StatusCode, headers: &HeaderMap) {

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 /// Events that could not be written.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Begins to log what `RUST_LOG` asks for; without it, what `filter` says.
+/// Begins to log what `RUST_LOG` selects; without it, what `filter` says.
 pub fn init(filter: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
     let _ = tracing_subscriber::fmt()

@@ -140,7 +140,7 @@ impl Connection {
             }
             match decode(&mut self.input).map_err(refused)? {
                 Some(_) if !self.input.is_empty() => {
-                    return Err(refused("more bytes than were asked for".to_owned()));
+                    return Err(refused("more bytes than one response has".to_owned()));
                 }
                 Some(response) => return Ok(response),
                 None if self.input.len() > self.longest => {

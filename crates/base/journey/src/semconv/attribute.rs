@@ -23,7 +23,7 @@ names! {
     ERROR_MESSAGE = "error.message";
     /// Who made the request: the token's subject.
     ENDUSER_ID = "enduser.id";
-    /// `1.2` or `1.3`.
+    /// The negotiated version: `1.2` or `1.3`.
     TLS_PROTOCOL_VERSION = "tls.protocol.version";
     /// The cipher suite's name in the IANA registry.
     TLS_CIPHER = "tls.cipher";
@@ -38,7 +38,7 @@ names! {
 
     // HTTP (OpenTelemetry: "HTTP spans", "URL").
 
-    /// The method.
+    /// The request method, such as `GET`.
     HTTP_REQUEST_METHOD = "http.request.method";
     /// Bytes of the request on the connection, TLS included.
     HTTP_REQUEST_SIZE = "http.request.size";
@@ -46,7 +46,7 @@ names! {
     HTTP_REQUEST_RESEND_COUNT = "http.request.resend_count";
     /// Bytes of the response on the connection, TLS included.
     HTTP_RESPONSE_SIZE = "http.response.size";
-    /// The status.
+    /// The status code, a number.
     HTTP_RESPONSE_STATUS_CODE = "http.response.status_code";
     /// The template that the path matched.
     HTTP_ROUTE = "http.route";
@@ -59,7 +59,7 @@ names! {
 
     /// Which database: one of OpenTelemetry's well-known values.
     DB_SYSTEM_NAME = "db.system.name";
-    /// The command.
+    /// The command, such as `HGETALL`.
     DB_OPERATION_NAME = "db.operation.name";
     /// How many commands were sent at once; absent for one.
     DB_OPERATION_BATCH_SIZE = "db.operation.batch.size";
@@ -69,9 +69,9 @@ names! {
     MESSAGING_OPERATION_NAME = "messaging.operation.name";
     /// OpenTelemetry's word for it: `send`, `receive`.
     MESSAGING_OPERATION_TYPE = "messaging.operation.type";
-    /// The topic.
+    /// The topic's name.
     MESSAGING_DESTINATION_NAME = "messaging.destination.name";
-    /// The partition.
+    /// The partition's number, as text.
     MESSAGING_DESTINATION_PARTITION_ID = "messaging.destination.partition.id";
     /// The record's offset in its partition.
     MESSAGING_KAFKA_OFFSET = "messaging.kafka.offset";
@@ -84,7 +84,7 @@ names! {
     DNS_QUESTION_TYPE = "journey.dns.question.type";
     /// The response code's mnemonic (IANA registry "DNS RCODEs").
     DNS_RESPONSE_CODE = "journey.dns.response_code";
-    /// The message id.
+    /// The id in the message's header (RFC 1035 §4.1.1).
     DNS_ID = "journey.dns.id";
     /// The smallest TTL of the response, in seconds.
     DNS_ANSWER_TTL = "journey.dns.answer.ttl";
@@ -114,7 +114,7 @@ names! {
     FLOW_OUT = "journey.flow.out";
     /// The endpoint that a layer-4 proxy chose.
     ENDPOINT = "journey.endpoint";
-    /// How it chose.
+    /// The policy by which a proxy chose the endpoint.
     POLICY = "journey.policy";
     /// The Service that a layer-7 proxy's rule names.
     SERVICE = "journey.service";

@@ -1,8 +1,8 @@
 //! A look at a request's bytes before they are decoded.
 //!
 //! The decoder of `kafka-protocol` 0.18 believes the length in front of a list and allocates for that
-//! many entries before it reads the first: twelve hostile bytes ask for 200 GB, and a failed
-//! allocation ends the process. It also reads the first four bytes of a frame without asking whether
+//! many entries before it reads the first: twelve hostile bytes allocate 200 GB, and a failed
+//! allocation ends the process. It also reads the first four bytes of a frame without checking that
 //! they are there. So every request is walked first, by the shapes below, without allocating: a list
 //! may not promise more entries than the bytes that are left could hold, nor a request more than
 //! [`MAX_ITEMS`] in all.
@@ -32,7 +32,8 @@ use Shape::{Blob, Fixed, List, Plain, Text};
 
 /// A field and the versions that have it, from and to.
 type Field = (i16, i16, Shape);
-const EVER: i16 = i16::MAX;
+/// The last version, whichever it is.
+const LAST: i16 = i16::MAX;
 
 /// A request's fields and the first version with compact lengths and tagged fields (KIP-482).
 struct Message {
@@ -43,50 +44,50 @@ struct Message {
 const PRODUCE: Message = Message {
     flexible: 9,
     fields: &[
-        (3, EVER, Text),     // transactional id
-        (0, EVER, Fixed(6)), // acks, timeout
-        (0, EVER, List(&[(0, EVER, Text), (0, EVER, List(&[(0, EVER, Fixed(4)), (0, EVER, Blob)]))])),
+        (3, LAST, Text),     // transactional id
+        (0, LAST, Fixed(6)), // acks, timeout
+        (0, LAST, List(&[(0, LAST, Text), (0, LAST, List(&[(0, LAST, Fixed(4)), (0, LAST, Blob)]))])),
     ],
 };
 const FETCH: Message = Message {
     flexible: 12,
     fields: &[
-        (0, EVER, Fixed(17)), // replica, longest wait, fewest bytes, most bytes, isolation
-        (7, EVER, Fixed(8)),  // session and its epoch
+        (0, LAST, Fixed(17)), // replica, longest wait, fewest bytes, most bytes, isolation
+        (7, LAST, Fixed(8)),  // session and its epoch
         (
             0,
-            EVER,
+            LAST,
             List(&[
-                (0, EVER, Text),
+                (0, LAST, Text),
                 (
                     0,
-                    EVER,
+                    LAST,
                     List(&[
-                        (0, EVER, Fixed(4)),  // partition
-                        (9, EVER, Fixed(4)),  // leader epoch
-                        (0, EVER, Fixed(8)),  // offset
-                        (12, EVER, Fixed(4)), // last fetched epoch
-                        (5, EVER, Fixed(8)),  // log start
-                        (0, EVER, Fixed(4)),  // most bytes
+                        (0, LAST, Fixed(4)),  // partition
+                        (9, LAST, Fixed(4)),  // leader epoch
+                        (0, LAST, Fixed(8)),  // offset
+                        (12, LAST, Fixed(4)), // last fetched epoch
+                        (5, LAST, Fixed(8)),  // log start
+                        (0, LAST, Fixed(4)),  // most bytes
                     ]),
                 ),
             ]),
         ),
-        (7, EVER, List(&[(0, EVER, Text), (0, EVER, Plain(&[(0, EVER, Fixed(4))]))])), // forgotten topics
-        (11, EVER, Text),                                                              // rack
+        (7, LAST, List(&[(0, LAST, Text), (0, LAST, Plain(&[(0, LAST, Fixed(4))]))])), // forgotten topics
+        (11, LAST, Text),                                                              // rack
     ],
 };
 const LIST_OFFSETS: Message = Message {
     flexible: 6,
     fields: &[
-        (0, EVER, Fixed(4)), // replica
-        (2, EVER, Fixed(1)), // isolation
+        (0, LAST, Fixed(4)), // replica
+        (2, LAST, Fixed(1)), // isolation
         (
             0,
-            EVER,
+            LAST,
             List(&[
-                (0, EVER, Text),
-                (0, EVER, List(&[(0, EVER, Fixed(4)), (4, EVER, Fixed(4)), (0, EVER, Fixed(8))])),
+                (0, LAST, Text),
+                (0, LAST, List(&[(0, LAST, Fixed(4)), (4, LAST, Fixed(4)), (0, LAST, Fixed(8))])),
             ]),
         ),
     ],
@@ -94,34 +95,34 @@ const LIST_OFFSETS: Message = Message {
 const METADATA: Message = Message {
     flexible: 9,
     fields: &[
-        (0, EVER, List(&[(10, EVER, Fixed(16)), (0, EVER, Text)])),
-        (4, EVER, Fixed(1)), // may topics be created?
+        (0, LAST, List(&[(10, LAST, Fixed(16)), (0, LAST, Text)])),
+        (4, LAST, Fixed(1)), // may topics be created?
         (8, 10, Fixed(1)),   // permissions on the cluster
-        (8, EVER, Fixed(1)), // permissions on topics
+        (8, LAST, Fixed(1)), // permissions on topics
     ],
 };
-const API_VERSIONS: Message = Message { flexible: 3, fields: &[(3, EVER, Text), (3, EVER, Text)] };
+const API_VERSIONS: Message = Message { flexible: 3, fields: &[(3, LAST, Text), (3, LAST, Text)] };
 const CREATE_TOPICS: Message = Message {
     flexible: 5,
     fields: &[
         (
             0,
-            EVER,
+            LAST,
             List(&[
-                (0, EVER, Text),
-                (0, EVER, Fixed(6)), // partitions, replicas
-                (0, EVER, List(&[(0, EVER, Fixed(4)), (0, EVER, Plain(&[(0, EVER, Fixed(4))]))])),
-                (0, EVER, List(&[(0, EVER, Text), (0, EVER, Text)])),
+                (0, LAST, Text),
+                (0, LAST, Fixed(6)), // partitions, replicas
+                (0, LAST, List(&[(0, LAST, Fixed(4)), (0, LAST, Plain(&[(0, LAST, Fixed(4))]))])),
+                (0, LAST, List(&[(0, LAST, Text), (0, LAST, Text)])),
             ]),
         ),
-        (0, EVER, Fixed(5)), // timeout, only look
+        (0, LAST, Fixed(5)), // timeout, only look
     ],
 };
 const INIT_PRODUCER_ID: Message =
-    Message { flexible: 2, fields: &[(0, EVER, Text), (0, EVER, Fixed(4)), (3, EVER, Fixed(10))] };
+    Message { flexible: 2, fields: &[(0, LAST, Text), (0, LAST, Fixed(4)), (3, LAST, Fixed(10))] };
 const FIND_COORDINATOR: Message = Message {
     flexible: 3,
-    fields: &[(0, 3, Text), (1, EVER, Fixed(1)), (4, EVER, Plain(&[(0, EVER, Text)]))],
+    fields: &[(0, 3, Text), (1, LAST, Fixed(1)), (4, LAST, Plain(&[(0, LAST, Text)]))],
 };
 
 /// Why a request must not be decoded.

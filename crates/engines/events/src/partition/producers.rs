@@ -37,13 +37,13 @@ pub(super) enum Verdict {
     Duplicate(i64),
     /// Records before it are missing.
     OutOfOrder,
-    /// Its producer has a later life: this one must not write any more.
+    /// Its producer has a newer epoch: this one must not write any more.
     Fenced,
 }
 
 /// The producers of one partition.
 ///
-/// Changes count from [`note`](Producers::note) on, so that the second batch of a group is judged
+/// Changes count from [`note`](Producers::note) on, so that the second batch of a group is checked
 /// with the first one known; [`rollback`](Producers::rollback) undoes them when the disk fails.
 #[derive(Debug, Default)]
 pub(super) struct Producers {
@@ -53,7 +53,7 @@ pub(super) struct Producers {
 }
 
 impl Producers {
-    pub(super) fn judge(&self, header: &BatchHeader) -> Verdict {
+    pub(super) fn check(&self, header: &BatchHeader) -> Verdict {
         if header.producer_id < 0 {
             return Verdict::Next;
         }
@@ -79,7 +79,7 @@ impl Producers {
         }
     }
 
-    /// Takes note of a batch that was judged [`Verdict::Next`] and given its offset.
+    /// Takes note of a batch that was found to be [`Verdict::Next`] and given its offset.
     pub(super) fn note(&mut self, header: &BatchHeader) {
         if header.producer_id < 0 {
             return;

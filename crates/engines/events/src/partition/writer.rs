@@ -65,7 +65,7 @@ impl Writer {
     ///
     /// Returns the offset of its first record: the old one if the batch is a repetition.
     pub(super) fn stage(&mut self, batch: &Batch) -> Result<i64, Rejected> {
-        match self.producers.judge(&batch.header) {
+        match self.producers.check(&batch.header) {
             Verdict::Next => {}
             Verdict::Duplicate(base_offset) => return Ok(base_offset),
             Verdict::OutOfOrder => return Err(Rejected::OutOfOrder),

@@ -13,7 +13,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("quit", -1, NO_KEYS, quit),
 ];
 
-/// The version of Redis whose replies these are. Clients read it to decide what they may ask for.
+/// The version of Redis whose replies these are. Clients read it to decide which commands they may send.
 pub(super) const COMPATIBLE_WITH: &str = "7.0.0";
 
 fn ping(call: &mut Call<'_>) -> CommandResult {
@@ -60,7 +60,7 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
     call.session.resp3 = resp3;
     let text = |text: &'static str| Reply::bulk(text);
     Ok(Reply::Map(vec![
-        // Its own name, not Redis's: who asks who is there gets the truth.
+        // Its own name, not Redis's: compatible, and no Redis.
         (text("server"), text("store")),
         (text("version"), text(COMPATIBLE_WITH)),
         (text("proto"), Reply::Integer(if resp3 { 3 } else { 2 })),

@@ -1,4 +1,4 @@
-//! What the log asks of a file, small enough for a test to fail on purpose.
+//! What the log needs of a file, small enough for a test to fail on purpose.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -21,7 +21,7 @@ pub(crate) trait Disk: Send {
     fn probe(&mut self) -> io::Result<()>;
 }
 
-/// The real one.
+/// A file of the file system.
 pub(crate) struct LogFile {
     file: File,
     probe: PathBuf,

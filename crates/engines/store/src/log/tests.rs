@@ -162,7 +162,7 @@ fn a_death_before_the_cut_changes_nothing_and_copies_are_bounded() {
     assert_eq!(torn_tail::save(&path, 10).expect("the same"), first);
     assert!(!kept.exists());
     assert_eq!(put_aside(folder), whole[10..whole.len() - 3]);
-    for number in 0..2 * torn_tail::KEPT {
+    for number in 0..2 * torn_tail::KEPT_FILES {
         std::fs::write(&path, [&whole[..], &[b'*'; 3][..], number.to_string().as_bytes()].concat())
             .expect("write");
         drop(Log::open(folder, &facts()).expect("a torn tail"));
@@ -171,7 +171,7 @@ fn a_death_before_the_cut_changes_nothing_and_copies_are_bounded() {
     let copies = files.filter(|entry| {
         entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().contains(".unfinished-"))
     });
-    assert_eq!(copies.count(), torn_tail::KEPT);
+    assert_eq!(copies.count(), torn_tail::KEPT_FILES);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// So many are kept; the oldest goes.
-pub(super) const KEPT: usize = 16;
+pub(super) const KEPT_FILES: usize = 16;
 const KIND: &str = ".unfinished-";
 
 /// Copies what lies in `log` from byte `from` on, and returns when the copy is on the disk. Until the log is cut,
@@ -62,8 +62,8 @@ fn remove_oldest(folder: &Path) -> io::Result<()> {
         }
     }
     found.sort();
-    for (_, path) in found.iter().take(found.len().saturating_sub(KEPT)) {
-        tracing::warn!(file = %path.display(), "removed: {KEPT} younger files with unfinished writes lie beside it");
+    for (_, path) in found.iter().take(found.len().saturating_sub(KEPT_FILES)) {
+        tracing::warn!(file = %path.display(), "removed: {KEPT_FILES} younger files with unfinished writes lie beside it");
         fs::remove_file(path)?;
     }
     Ok(())

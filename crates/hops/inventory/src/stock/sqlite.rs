@@ -171,7 +171,7 @@ fn release(
         add(transaction, product, quantity)?;
         return Ok(Released::Done);
     }
-    // Not taken yet, perhaps never: a request that is still on its way must find the door closed.
+    // Not taken yet, perhaps never: a request that is still on its way must then take nothing.
     let nothing = Reservation { reservation_id: id.clone(), product_id: product.clone(), quantity: 0 };
     if remember(transaction, &nothing, "released", now)? {
         return Ok(Released::Done);

@@ -42,36 +42,36 @@ impl Verdict {
 /// A row of the table under one reading of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// The chapter's words.
+    /// The row as the chapter names it.
     pub step: &'static str,
     /// How the row is read.
     pub case: &'static str,
-    /// The chapter's figure.
+    /// What the chapter says that it takes.
     pub chapter_ms: f64,
     /// Round trips between the user and somebody else; a half is one way.
     pub round_trips: Option<f64>,
-    /// What these take.
+    /// What so many round trips take.
     pub needs_ms: Option<f64>,
     /// How long a round trip would be if this row were right.
     pub implied_round_trip_ms: Option<f64>,
-    /// Can it be?
+    /// Whether the row is possible.
     pub verdict: Verdict,
-    /// In one sentence.
+    /// The reason, in one sentence.
     pub why: String,
 }
 
-/// The whole table.
+/// The chapter's table, row by row, beside what its round trips allow.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Audit {
-    /// As the row of the TCP handshake has it.
+    /// The round trip that the row of the TCP handshake implies.
     pub round_trip_ms: f64,
-    /// Row by row.
+    /// In the chapter's order; a row with several readings has one for each.
     pub rows: Vec<Row>,
     /// What the chapter's rows add up to.
     pub chapter_ms: f64,
     /// The same table with this round trip: with TLS 1.2, with TLS 1.3, and warm.
     pub consistent_tls12_ms: Option<f64>,
-    /// With TLS 1.3.
+    /// The same with TLS 1.3.
     pub consistent_tls13_ms: Option<f64>,
     /// When name and connection are there already.
     pub consistent_warm_ms: f64,

@@ -1,7 +1,7 @@
 //! HTTP Archive 1.2: what the browser saw of every journey, for the network panel of developer tools.
 //!
 //! One entry per journey, one page for the cold ones and one for the warm ones. What the lab does not
-//! record (headers, bodies) is empty or -1, as the format asks. What the format has no place for has a name
+//! record (headers, bodies) is empty or -1, as the format demands. What the format has no place for has a name
 //! that begins with `_`: the journey's parts, its counts and its trace.
 //!
 //! Source of the rules: HTTP Archive 1.2, W3C Web Performance Working Group, "entries" and "timings".

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 /// Many journeys of one kind, by stamps and by packets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// Journeys compared.
+    /// How many.
     pub journeys: usize,
     /// Bytes between two programs, by their roles.
     pub legs: Vec<LegCompared>,
-    /// Each program.
+    /// What each program had.
     pub hops: Vec<HopCompared>,
 }
 
@@ -46,7 +46,7 @@ pub struct LegCompared {
 /// What one program had of each journey in which it took part; medians, in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HopCompared {
-    /// The instance.
+    /// The instance's name, `service.name`.
     pub hop: String,
     /// What it plays in the plan.
     pub role: String,

@@ -20,11 +20,11 @@ use crate::streams::Streams;
 /// Two readings of one clock on two processors may differ by this much, in nanoseconds, and more.
 const TOLERANCE: i64 = 5_000;
 /// A program whose stamps all lie further from their packets than this, in nanoseconds…
-const FAR: i64 = 200_000;
+const FAR_NS: i64 = 200_000;
 /// … and this many times further than the median of everyone's, reports too little time…
 const FURTHER: i64 = 5;
 /// … when there are so many of them.
-const ENOUGH: usize = 8;
+const MIN_STAMPS: usize = 8;
 
 /// What is known of one program's stamps.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ pub(super) struct Verdict {
     pub(super) why: Option<String>,
 }
 
-/// All stamps that were heard: by how much each lies on the possible side of its packet, in nanoseconds.
+/// All reported stamps: by how much each lies on the possible side of its packet, in nanoseconds.
 #[derive(Default)]
 pub(super) struct Margins {
     unseen: BTreeMap<String, usize>,
@@ -78,7 +78,7 @@ impl Margins {
             let impossible = margins.iter().filter(|margin| **margin < -TOLERANCE).count();
             verdict.impossible += impossible;
             let nearest = margins.iter().copied().min().unwrap_or(0);
-            let far = nearest > FAR.max(usual[&event].saturating_mul(FURTHER));
+            let far = nearest > FAR_NS.max(usual[&event].saturating_mul(FURTHER));
             let finding = if impossible > 0 {
                 Some(format!(
                     "{impossible} of {} {}, by up to {}",
@@ -91,7 +91,7 @@ impl Margins {
                     micros(-nearest)
                 ))
             } else {
-                (far && margins.len() >= ENOUGH).then(|| {
+                (far && margins.len() >= MIN_STAMPS).then(|| {
                     format!(
                         "all {} {} by {} or more",
                         margins.len(),

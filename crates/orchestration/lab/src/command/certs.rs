@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, renew: bool) -> anyhow::Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-/// A bearer token for the shop, for whoever does not ask through `lab curl`.
+/// A bearer token for the shop, for whoever sends requests without `lab curl`.
 pub(crate) fn token(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
     let now = hop::clock::now();

@@ -19,7 +19,7 @@ use crate::{hint, print};
 struct Finding {
     what: &'static str,
     verdict: Verdict,
-    /// What is so.
+    /// What was observed.
     seen: String,
     /// What to do; empty when there is nothing to do.
     remedy: String,
@@ -47,7 +47,7 @@ pub(crate) fn run(global: &Global) -> anyhow::Result<Outcome> {
             "install Rust from https://rustup.rs, or use built programs with --no-build",
         ),
         program("curl", "`lab curl`", "install it: apt install curl"),
-        program("dig", "asking the name servers by hand", "install it: apt install bind9-dnsutils"),
+        program("dig", "querying the name servers by hand", "install it: apt install bind9-dnsutils"),
     ]);
     findings.extend(recipes(&plan));
     findings.extend([raw_sockets(), namespaces()]);

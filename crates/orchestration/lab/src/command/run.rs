@@ -66,7 +66,7 @@ pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> 
     Ok(outcome)
 }
 
-/// Prints what happens until someone asks to stop.
+/// Prints what happens until a signal or a request stops the lab.
 async fn stay(
     global: &Global,
     lab: &mut Lab,

@@ -1,4 +1,4 @@
-//! The signals that ask the lab to end.
+//! The signals that end the lab.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -15,8 +15,8 @@ use super::messages::{Progress, Report};
 /// A measurement may take this long.
 const MEASURE_LIMIT: Duration = Duration::from_secs(7200);
 
-/// Between two looks at how far a measurement is.
-const LOOK: Duration = Duration::from_millis(250);
+/// Between two polls of a measurement's progress.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A running lab's status.
 ///
@@ -36,7 +36,7 @@ pub async fn plan(run: &Run) -> anyhow::Result<Value> {
     serde_json::from_slice(&reply.body).context("understand the running lab's response")
 }
 
-/// As [`measure()`]; `progress` hears a few times per second how far it is.
+/// As [`measure()`]; `progress` is called a few times per second with how far it is.
 ///
 /// # Errors
 /// As there.
@@ -51,9 +51,9 @@ pub async fn measure_showing(
     }
 }
 
-/// Looks how far the measurement is, now and then: that disturbs less than a stream would.
+/// Polls the measurement's progress: that disturbs it less than a stream would.
 async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::convert::Infallible {
-    let mut ticks = tokio::time::interval(LOOK);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     loop {
         ticks.tick().await;
         let reply = client::get(run.control, "/measure").await;
@@ -67,7 +67,7 @@ async fn follow(run: &Run, mut progress: impl FnMut(usize, usize)) -> std::conve
 /// Lets a running lab measure.
 ///
 /// # Errors
-/// It could not.
+/// The lab cannot be reached, or says why it could not measure.
 pub async fn measure(run: &Run, options: &measure::Options) -> anyhow::Result<measure::Measured> {
     let body = serde_json::to_vec(options)?;
     let reply =
@@ -80,7 +80,7 @@ pub async fn measure(run: &Run, options: &measure::Options) -> anyhow::Result<me
 /// Lets a running lab count round trips.
 ///
 /// # Errors
-/// It could not.
+/// The lab cannot be reached, or says why it could not count.
 pub async fn budget(run: &Run) -> anyhow::Result<Counted> {
     let reply =
         client::request(run.control, Method::POST, "/budget", Bytes::new(), Some(&run.secret), MEASURE_LIMIT);

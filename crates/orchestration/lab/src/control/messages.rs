@@ -6,24 +6,24 @@ use stack::Status;
 /// What `lab status` shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// The lab's name.
+    /// `lab.name` of lab.toml.
     pub name: String,
-    /// Its process.
+    /// The lab's own process.
     pub pid: u32,
     /// When it began, in nanoseconds since the Unix epoch.
     pub since_unix_ns: u64,
     /// Where its plan came from.
     pub config: String,
-    /// `debug` or `release`.
+    /// The cargo profile: `debug` or `release`.
     pub build: String,
     /// What the user should know about the programs in the slots.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// Its programs.
+    /// In the order of the plan.
     pub hops: Vec<HopReport>,
 }
 
-/// One program.
+/// A program of the lab, and what it uses.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HopReport {
     /// Who, where, since when.

@@ -30,7 +30,7 @@ impl Check<'_> {
         };
         let one = |value: &Option<Spanned<String>>, last: &str, roles: &[Role]| match value {
             Some(value) => self.reference(value, &key(last), roles),
-            None => Err(missing(last, "add the name of the hop it asks")),
+            None => Err(missing(last, "add the name of the hop it sends requests to")),
         };
         let many = |value: &Option<Spanned<Vec<Spanned<String>>>>, last: &str, roles: &[Role]| {
             let value = value.as_ref().ok_or_else(|| missing(last, "add an array of hop names"))?;

@@ -10,9 +10,9 @@ use anyhow::Context as _;
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Everybody.
+    /// Mode 0644.
     Public,
-    /// The owner alone, from the first byte on.
+    /// Mode 0600, from the first byte on.
     Secret,
 }
 

@@ -169,7 +169,7 @@ fn limit(params: &mut CertificateParams, now: u64, life: u64) {
 
 /// Would a client that trusts the authority accept this certificate for every name it is for?
 ///
-/// Asked of the code that clients use, so chain, names and constraints are judged as they judge.
+/// Verified with the code that clients use, so that chain, names and constraints count as they do there.
 fn fits(authority: &Authority, certificate: &CertificateDer<'_>, leaf: &Leaf, now: u64) -> bool {
     let mut roots = RootCertStore::empty();
     if roots.add(authority.certificate.clone()).is_err() {

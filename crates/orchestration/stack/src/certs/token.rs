@@ -10,7 +10,7 @@ use super::files::{Access, read, write};
 use super::leaves::domain;
 
 /// How long a token is good, in seconds.
-const LIFE: u64 = 3600;
+const LIFETIME: u64 = 3600;
 const FILE: &str = "jwt.key";
 const PUBLIC_FILE: &str = "jwt.pub";
 
@@ -49,7 +49,7 @@ pub(super) fn mint(folder: &Path, host: &str, subject: &str, now: u64) -> anyhow
         aud: host,
         sub: subject,
         iat: now,
-        exp: now + LIFE,
+        exp: now + LIFETIME,
     };
     jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key).context("sign the token")
 }

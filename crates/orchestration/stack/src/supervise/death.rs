@@ -15,15 +15,15 @@ const TAIL: u64 = 16 << 10;
 /// A program that did not start, did not become ready, or ended by itself.
 #[derive(Clone, Debug)]
 pub struct Death {
-    /// The hop.
+    /// The hop's, such as `cart-pod-def34`.
     pub name: String,
     /// What happened, such as `exit status: 1 after 0.2 s`.
     pub what: String,
-    /// Its last lines.
+    /// The end of its log.
     pub lines: Vec<String>,
-    /// Where the rest is.
+    /// The file with all of it.
     pub log: PathBuf,
-    /// What to read.
+    /// The page of the documentation that helps.
     pub page: &'static str,
 }
 

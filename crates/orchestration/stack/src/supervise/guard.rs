@@ -40,15 +40,15 @@ impl Guard {
 
     /// From now on this group dies with this process.
     pub(super) fn watch(&self, group: u32) {
-        self.say("add", group);
+        self.write("add", group);
     }
 
     /// The group is gone: its number may soon be somebody else's.
     pub(super) fn forget(&self, group: u32) {
-        self.say("del", group);
+        self.write("del", group);
     }
 
-    fn say(&self, verb: &str, group: u32) {
+    fn write(&self, verb: &str, group: u32) {
         let _ = self.0.lock().write_all(format!("{verb} {group}\n").as_bytes());
     }
 }

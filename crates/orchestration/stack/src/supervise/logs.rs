@@ -13,8 +13,8 @@ use std::time::Duration;
 
 /// A log that is longer than this is cut, in bytes; as much of it is kept beside it, as `HOP.log.1`.
 pub(super) const LIMIT: u64 = 4 << 20;
-/// Between two looks: what a program writes in this time comes on top.
-const LOOK: Duration = Duration::from_secs(1);
+/// Between two checks: what a program writes in this time comes on top.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Opens a program's log, for its owner alone: it may hold what customers sent.
 pub(super) fn open(log: &Path) -> io::Result<File> {
@@ -23,10 +23,10 @@ pub(super) fn open(log: &Path) -> io::Result<File> {
 
 /// Cuts these logs whenever they have grown too long, for ever.
 pub(super) async fn keep_short(logs: Vec<PathBuf>) {
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = tokio::time::interval(CHECK_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        looks.tick().await;
+        ticks.tick().await;
         for log in &logs {
             if std::fs::metadata(log).is_ok_and(|log| log.len() > LIMIT) {
                 let log = log.clone();

@@ -44,7 +44,7 @@ enum End {
 pub(super) type FirstStart = oneshot::Sender<Result<(), Death>>;
 
 impl Program {
-    /// A program that does not run yet: `stop` asks it to end, `now` kills it.
+    /// A program that does not run yet: `stop` ends it with SIGTERM, `now` with SIGKILL.
     pub(super) fn new(
         launch: Launch,
         events: mpsc::UnboundedSender<Event>,

@@ -8,8 +8,8 @@ use hyper::{Method, StatusCode};
 use plan::{Hop, Runs};
 use tokio::net::{TcpStream, UdpSocket};
 
-/// How long one look may take.
-const LOOK: Duration = Duration::from_millis(500);
+/// How long one probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How a program's readiness is probed.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Readiness {
         Readiness { admin: hop.admin, listen: hop.listen, dns: hop.role().speaks_dns(), own }
     }
 
-    /// Looks once.
+    /// Probes once.
     ///
     /// Our own programs say so themselves. A foreign one that answers `/readyz` is believed, too; one
     /// that does not is ready when it accepts a connection, and answers a query if it speaks DNS.
@@ -55,13 +55,14 @@ impl Readiness {
 
     async fn readyz(&self) -> Option<StatusCode> {
         let reply =
-            client::request(self.admin?, Method::GET, "/readyz", Default::default(), None, LOOK).await;
+            client::request(self.admin?, Method::GET, "/readyz", Default::default(), None, PROBE_TIMEOUT)
+                .await;
         reply.ok().map(|reply| reply.status)
     }
 }
 
 async fn connects(address: SocketAddr) -> bool {
-    matches!(tokio::time::timeout(LOOK, TcpStream::connect(address)).await, Ok(Ok(_)))
+    matches!(tokio::time::timeout(PROBE_TIMEOUT, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
 /// Any response to "who serves the root?" will do, also a refusal.
@@ -76,5 +77,5 @@ async fn answers_dns(server: SocketAddr) -> bool {
         let length = socket.recv(&mut response).await?;
         std::io::Result::Ok(length >= 12 && response[..2] == QUERY[..2])
     };
-    matches!(tokio::time::timeout(LOOK, exchange).await, Ok(Ok(true)))
+    matches!(tokio::time::timeout(PROBE_TIMEOUT, exchange).await, Ok(Ok(true)))
 }

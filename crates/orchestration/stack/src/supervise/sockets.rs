@@ -23,7 +23,6 @@ const BECOME: &str = r#"export LISTEN_PID=$$; exec "$0" "$@""#;
 pub(crate) struct Socket {
     /// The key in lab.toml that says where.
     pub(crate) name: &'static str,
-    /// Where.
     pub(crate) address: SocketAddr,
     /// Datagrams instead of connections.
     pub(crate) udp: bool,
@@ -46,7 +45,7 @@ impl Sockets {
     /// The command that starts `program` with these sockets; it needs [`Self::variables`] as well.
     ///
     /// # Errors
-    /// No more descriptors.
+    /// The process has no descriptors left (EMFILE).
     pub(super) fn command(&self, program: &std::path::Path) -> anyhow::Result<Command> {
         if self.0.is_empty() {
             return Ok(Command::new(program));

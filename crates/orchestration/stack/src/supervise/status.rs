@@ -18,7 +18,7 @@ pub enum State {
     Ready,
     /// It died and is started again after a pause.
     Restarting,
-    /// It was stopped.
+    /// The lab has ended it.
     Stopped,
     /// Somebody else runs it.
     External,
@@ -27,7 +27,7 @@ pub enum State {
 /// A program as `lab status` shows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
-    /// The hop.
+    /// The hop's, such as `cart-pod-def34`.
     pub name: String,
     /// As lab.toml spells it.
     pub role: String,
@@ -37,7 +37,7 @@ pub struct Status {
     pub admin: Option<SocketAddr>,
     /// What it is doing.
     pub state: State,
-    /// Its process.
+    /// Absent while no process runs, and for an external program.
     pub pid: Option<u32>,
     /// When that process was started, in nanoseconds since the Unix epoch.
     pub since_unix_ns: Option<u64>,
@@ -45,7 +45,7 @@ pub struct Status {
     pub restarts: u32,
     /// How it ended the last time.
     pub last_death: Option<String>,
-    /// What it writes.
+    /// The file that its output goes to.
     pub log: PathBuf,
 }
 

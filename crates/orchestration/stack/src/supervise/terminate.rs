@@ -1,4 +1,4 @@
-//! The end of a program: asked to finish, given time, then killed with all that it started.
+//! The end of a program: SIGTERM, time to drain, then SIGKILL to all that it started.
 
 use std::time::Duration;
 

@@ -15,9 +15,9 @@ use crate::message::{Entry, Event, Malformed, Message};
 /// Who publishes the orphans of an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Orphans {
-    /// This process did.
+    /// This process has published them.
     Ours,
-    /// Another one does.
+    /// Another process is publishing them.
     Anothers,
 }
 

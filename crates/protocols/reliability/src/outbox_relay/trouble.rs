@@ -3,7 +3,7 @@
 /// How many owners in trouble are named in one line.
 const NAMED: usize = 5;
 /// The same trouble is said again after so many rounds.
-const SAY_AGAIN: u32 = 60;
+const REPEAT_AFTER: u32 = 60;
 /// So many rounds in a row may fail in silence.
 const PATIENCE: u32 = 3;
 
@@ -26,22 +26,22 @@ impl Trouble {
 
     /// A round is over. One that failed may be the last of an engine that starts again; several in a row are trouble.
     pub(super) fn round(&mut self, outcome: Result<(), String>) {
-        self.say();
+        self.log();
         let Err(text) = outcome else {
             self.unfinished = 0;
             return;
         };
         self.unfinished += 1;
-        if self.unfinished % SAY_AGAIN == PATIENCE {
+        if self.unfinished % REPEAT_AFTER == PATIENCE {
             tracing::warn!(rounds = self.unfinished, "what was left behind is not finished: {text}");
         }
     }
 
     /// Once a round; what was said before is not said again soon.
-    fn say(&mut self) {
+    fn log(&mut self) {
         let now = std::mem::take(&mut self.now);
         self.rounds += 1;
-        if now == self.said && self.rounds < SAY_AGAIN {
+        if now == self.said && self.rounds < REPEAT_AFTER {
             return;
         }
         if !now.is_empty() {

@@ -32,7 +32,7 @@ pub enum ClientError {
     Timeout {
         /// The upstream.
         to: SocketAddr,
-        /// [`super::ClientLimits::response`].
+        /// As [`super::ClientLimits::response`] says.
         limit: Duration,
     },
 }

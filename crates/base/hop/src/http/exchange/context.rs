@@ -12,9 +12,9 @@ pub(super) struct Context {
     /// What the caller sent, if it did.
     pub(super) caller: Option<Traceparent>,
     pub(super) trace_id: TraceId,
-    /// The SERVER span's.
+    /// Of the SERVER span, which everything that this exchange sends has for its parent.
     pub(super) span_id: SpanId,
-    /// Is it recorded?
+    /// Are its spans recorded?
     pub(super) sampled: bool,
 }
 

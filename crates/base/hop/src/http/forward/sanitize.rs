@@ -1,11 +1,11 @@
 //! What a client may say about its way here, and what an edge therefore takes out.
 //!
 //! Programs behind an edge believe certain headers because "the proxy sets them": who the client is, what it
-//! asked for, how it proved who it is. From a stranger, each of them is a lie that works. The rule:
+//! requested, how it proved who it is. From an untrusted client, each of them is a lie that works. The rule:
 //!
 //! * what says *who the client is or by which way it came* (`Forwarded`, `X-Forwarded-*`, `X-Real-IP` and what
 //!   the large delivery networks call it);
-//! * what says *what was asked for instead of the target* (`X-Original-URL`, `X-Rewrite-URL`): a rule that was
+//! * what says *what was requested instead of the target* (`X-Original-URL`, `X-Rewrite-URL`): a rule that was
 //!   checked for the one would be broken by the other;
 //! * what says *what TLS has proved* (`Client-Cert` of RFC 9440, whose §2.4 demands this, and its older forms);
 //! * what *steers a proxy* (`X-Envoy-*`), and `Proxy`, which CGI turns into the variable `HTTP_PROXY`

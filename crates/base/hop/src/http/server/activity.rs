@@ -102,7 +102,7 @@ impl Watchdog {
         activity: Arc<Activity>,
         idle_timeout: Arc<IdleTimeout>,
     ) -> Self {
-        let every = IdleTimeout::look(limits.head_time.min(limits.min_rate.stall));
+        let every = IdleTimeout::check_interval(limits.head_time.min(limits.min_rate.stall));
         let mut ticks = tokio::time::interval(every);
         ticks.reset();
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -10,9 +10,9 @@ use crate::clock;
 
 /// How long a connection may be without a request when more than half of the connections are taken: enough for a
 /// request on its way, too little for holding what others wait for.
-const SHORT: Duration = Duration::from_secs(1);
-/// Between two looks.
-const LOOK: Duration = Duration::from_secs(1);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest time between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The time that a connection of a server may be without a request, shared by all of them.
 #[derive(Debug)]
@@ -35,19 +35,19 @@ impl IdleTimeout {
     /// `usual`, or less when more than half of the connections are taken.
     pub(super) fn time(&self, usual: Duration) -> Duration {
         let crowded = self.open.load(Ordering::Relaxed) > self.limit / 2;
-        if crowded { usual.min(SHORT) } else { usual }
+        if crowded { usual.min(SHORT_TIMEOUT) } else { usual }
     }
 
     /// How often to look whether the time has passed.
-    pub(super) fn look(usual: Duration) -> Duration {
-        (usual / 4).clamp(Duration::from_millis(1), LOOK)
+    pub(super) fn check_interval(usual: Duration) -> Duration {
+        (usual / 4).clamp(Duration::from_millis(1), CHECK_INTERVAL)
     }
 
     /// Waits until there was nothing for too long since `since`.
     pub(super) async fn passed(self: Arc<Self>, usual: Duration, since: Instant) {
-        let mut looks = tokio::time::interval(Self::look(usual));
+        let mut ticks = tokio::time::interval(Self::check_interval(usual));
         while clock::since(since) < self.time(usual) {
-            looks.tick().await;
+            ticks.tick().await;
         }
     }
 }

@@ -6,18 +6,18 @@ fn the_same_trouble_is_said_once_a_minute() {
     let mut said = 0;
     for _ in 0..120 {
         trouble.of("CART-alice".to_owned(), "WRONGTYPE".to_owned());
-        trouble.say();
+        trouble.log();
         said += u32::from(trouble.rounds == 0);
     }
     assert_eq!(said, 2);
-    trouble.say();
+    trouble.log();
     assert!(trouble.said.is_empty(), "it is over");
 }
 
 #[test]
 fn a_round_that_fails_again_and_again_is_said() {
     let mut trouble = Trouble::default();
-    let said = |trouble: &Trouble| trouble.unfinished % SAY_AGAIN == PATIENCE;
+    let said = |trouble: &Trouble| trouble.unfinished % REPEAT_AFTER == PATIENCE;
     let mut times = 0;
     for _ in 0..120 {
         trouble.round(Err("WRONGTYPE".to_owned()));
