@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Many journeys of one kind, by stamps and by packets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// How many.
+    /// How many were compared.
     pub journeys: usize,
     /// Bytes between two programs, by their roles.
     pub legs: Vec<LegCompared>,
