@@ -43,6 +43,7 @@ pub fn example(cart_us: u64) -> Journey {
         parts,
         counts: Counts { connections_reused: 2, spans: 7, ..Counts::default() },
         silent: Vec::new(),
+        awaited: Vec::new(),
         anomalies: Vec::new(),
     }
 }

@@ -2,7 +2,8 @@
 
 mod joined;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
 
 use crate::semconv::attribute;
 use crate::span::{Kind, Span};
@@ -125,7 +126,10 @@ impl Index {
     pub fn root(&self, trace_id: TraceId) -> Option<&Span> {
         let spans = self.by_trace.get(&trace_id)?.iter().map(|&at| &self.spans[at]);
         spans
-            .filter(|span| span.parent.is_none_or(|parent| !self.by_id.contains_key(&parent)))
+            .filter(|span| {
+                let known = |parent| parent != span.span_id && self.by_id.contains_key(&parent);
+                !span.parent.is_some_and(known)
+            })
             .min_by_key(|span| (span.start, std::cmp::Reverse(span.end)))
     }
 
@@ -139,9 +143,51 @@ impl Index {
         self.children.get(&parent).into_iter().flatten().map(|&at| &self.spans[at])
     }
 
+    /// The spans that a span caused, those of INTERNAL ones among them included.
+    pub(crate) fn descendants(&self, ancestor: &Span) -> Vec<&Span> {
+        let mut found: Vec<&Span> = Vec::new();
+        let mut parents = vec![ancestor.span_id];
+        let mut seen = HashSet::from([ancestor.span_id]);
+        while let Some(parent) = parents.pop() {
+            for child in self.children(parent).filter(|child| child.kind != Kind::Consumer) {
+                if seen.insert(child.span_id) {
+                    found.push(child);
+                    parents.extend((child.kind == Kind::Internal).then_some(child.span_id));
+                }
+            }
+        }
+        found
+    }
+
+    /// The span of this name.
+    pub(crate) fn span(&self, id: SpanId) -> Option<&Span> {
+        self.by_id.get(&id).map(|&at| &self.spans[at])
+    }
+
     /// The server that read the byte of a request stamp.
     pub(crate) fn server_of(&self, sent: &Stamp) -> Option<&Span> {
         self.servers.get(&sent.flow)?.after(sent).map(|at| &self.spans[at])
+    }
+
+    /// The servers, at addresses that `listens` picks, that read and wrote as many bytes of a TCP stream as were sent
+    /// and received, in between.
+    pub(crate) fn servers_that_passed(
+        &self,
+        sent: &Stamp,
+        received: &Stamp,
+        listens: impl Fn(SocketAddr) -> bool,
+    ) -> impl Iterator<Item = &Span> {
+        let flows = self.servers.iter().filter(move |(flow, _)| {
+            sent.flow.transport == Transport::Tcp && flow.transport == Transport::Tcp && listens(flow.server)
+        });
+        let passages =
+            flows.flat_map(|(_, passages)| passages.0.range((sent.at, 0)..=(received.at, usize::MAX)));
+        let spans =
+            passages.filter(|(_, offset)| **offset == sent.offset).map(|((_, at), _)| &self.spans[*at]);
+        spans.filter(|span| {
+            let wrote = span.stamp(Direction::Response, Event::Tx);
+            wrote.is_some_and(|wrote| wrote.offset == received.offset && wrote.at <= received.at)
+        })
     }
 
     /// The layer-4 chunk in which the byte of a stamp was read.

@@ -212,6 +212,10 @@ pub struct Journey {
     pub counts: Counts,
     /// Hops that should have reported and did not: the journey is sealed when this is empty.
     pub silent: Vec<String>,
+    /// Hops behind a program that reports nothing, of which nobody can tell whether it called them: they may still
+    /// report, or never.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaited: Vec<String>,
     /// What cannot be, as it was measured; empty for most.
     pub anomalies: Vec<Anomaly>,
 }
@@ -220,6 +224,11 @@ impl Journey {
     /// Have all hops reported that should?
     pub fn sealed(&self) -> bool {
         self.silent.is_empty()
+    }
+
+    /// Sealed, and nobody is left who may still report.
+    pub fn complete(&self) -> bool {
+        self.sealed() && self.awaited.is_empty()
     }
 
     /// What makes this journey unfit for statistics; empty for most.

@@ -57,14 +57,15 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         parts: Vec::new(),
         counts: Counts::default(),
         silent: Vec::new(),
+        awaited: Vec::new(),
         anomalies: Vec::new(),
     };
     tiler.counts.retries = index.with_trace(trace_id).map(retries).sum();
-    tiler.counts.spans += 1;
+    tiler.visited(root);
     if from_client {
         tiler.root(root)
     } else {
-        tiler.server(root, root.end)
+        tiler.server(root, &[], root.end)
     }
     let spanned = root.end.saturating_sub(root.start);
     let total = match root.attribute(attribute::TOTAL_NS) {
@@ -90,6 +91,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         parts: tiler.parts,
         counts: tiler.counts,
         silent: tiler.silent,
+        awaited: tiler.awaited,
         anomalies: tiler.anomalies,
     })
 }
@@ -129,10 +131,11 @@ struct Tiler<'a> {
     parts: Vec<Part>,
     counts: Counts,
     silent: Vec<String>,
+    awaited: Vec<String>,
     anomalies: Vec<Anomaly>,
 }
 
-/// Owner time passes.
+/// Whose the time is that passes, and what for.
 #[derive(Clone, Copy)]
 struct Owner<'a> {
     hop: &'a str,
@@ -200,7 +203,7 @@ impl<'a> Tiler<'a> {
 
     /// The client names what it does, and what lies in between is unaccounted.
     fn root(&mut self, root: &'a Span) {
-        for child in Nested::children(self.index, root) {
+        for child in Nested::descendants(self.index, root, &[]) {
             self.skip(child.span.start.min(root.end));
             self.stage = self.stage_of_step(child.span);
             self.child(&child, &root.hop, root.end);
@@ -209,16 +212,17 @@ impl<'a> Tiler<'a> {
     }
 
     /// A program answers: from the request's last byte read to the response's last byte written.
-    fn server(&mut self, span: &'a Span, limit: u64) {
+    ///
+    /// `others` name the same parent: what it called when it passes its own parent on.
+    fn server(&mut self, span: &'a Span, others: &[&'a Span], limit: u64) {
         let before = self.stage;
         self.begin_stage(&span.hop);
         let begun = self.stage;
         let end = span.stamp(Direction::Response, Event::Tx).map_or(span.end, |stamp| stamp.at).min(limit);
-        for child in Nested::children(self.index, span) {
+        for child in Nested::descendants(self.index, span, others) {
             // Work on a streamed body begins before its last byte is here; that time was the leg's.
             if child.span.end > self.cursor {
-                let start = child.span.start.max(self.cursor).min(end);
-                self.until(start, Owner::own(&span.hop, ""));
+                self.until(child.begins().max(self.cursor).min(end), Owner::own(&span.hop, ""));
                 self.child(&child, &span.hop, end);
             } else {
                 self.count(child.span);
@@ -230,13 +234,16 @@ impl<'a> Tiler<'a> {
 
     /// Something a program did or requested, with what lies inside it.
     fn child(&mut self, child: &Nested<'a>, hop: &str, limit: u64) {
+        if child.span.kind == Kind::Server {
+            return self.called(hop, child.span, limit);
+        }
         self.count(child.span);
         if child.span.kind == Kind::Internal {
             let name = &*child.span.name;
             let kind = child.span.text(attribute::PART).and_then(PartKind::named).unwrap_or(PartKind::Own);
             let owner = Owner { hop, kind, name, quality: Quality::User };
             for inner in &child.inside {
-                let start = inner.span.start.clamp(self.cursor, limit.max(self.cursor));
+                let start = inner.begins().clamp(self.cursor, limit.max(self.cursor));
                 // Steps that follow one another leave nothing in between.
                 if start > self.cursor {
                     self.until(start, owner);
@@ -249,8 +256,30 @@ impl<'a> Tiler<'a> {
         }
     }
 
-    fn count(&mut self, span: &Span) {
+    /// A span belongs to the journey. What it says of itself may be impossible.
+    fn visited(&mut self, span: &Span) {
         self.counts.spans += 1;
+        let mut strange = |what: &str, by_ns: u64| {
+            let what = format!("{} {what}", span.name);
+            self.anomalies.push(Anomaly { hop: span.hop.to_string(), what, by_ns });
+        };
+        if span.end < span.start {
+            strange("ends before it begins", span.start - span.end);
+        }
+        if span.parent == Some(span.span_id) {
+            strange("is its own parent", span.end.saturating_sub(span.start));
+        }
+        let parent = span.parent.and_then(|parent| self.index.span(parent));
+        if let Some(parent) = parent.filter(|parent| span.kind == Kind::Internal && parent.hop == span.hop) {
+            let outside = parent.start.saturating_sub(span.start) + span.end.saturating_sub(parent.end);
+            if outside > 0 {
+                strange("lasts longer than its parent", outside);
+            }
+        }
+    }
+
+    fn count(&mut self, span: &Span) {
+        self.visited(span);
         match span.kind {
             Kind::Internal => {
                 let opened = [name::CONNECT, name::TCP_HANDSHAKE].contains(&&*span.name);

@@ -100,6 +100,7 @@ fn journey(trace: u8, unaccounted_ns: i64, brief: &[Brief]) -> Journey {
         parts,
         counts: Counts::default(),
         silent: Vec::new(),
+        awaited: Vec::new(),
         anomalies: Vec::new(),
     }
 }

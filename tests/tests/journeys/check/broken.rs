@@ -29,6 +29,7 @@ fn good() -> Journey {
         ],
         counts: Counts::default(),
         silent: Vec::new(),
+        awaited: Vec::new(),
         anomalies: Vec::new(),
     }
 }

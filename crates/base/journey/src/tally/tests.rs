@@ -37,6 +37,7 @@ fn journey(n: u64) -> Journey {
             ..Counts::default()
         },
         silent: Vec::new(),
+        awaited: Vec::new(),
         anomalies: Vec::new(),
     }
 }

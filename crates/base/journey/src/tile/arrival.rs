@@ -4,7 +4,7 @@ use super::{Owner, Tiler};
 use crate::part::PartKind;
 use crate::semconv::{attribute, name};
 use crate::span::{Span, Value};
-use crate::stamp::{Direction, Event, Stamp};
+use crate::stamp::{Direction, Event, Quality, Stamp};
 
 /// A message as its receiver saw it come.
 #[derive(Clone, Copy)]
@@ -32,6 +32,11 @@ impl<'a> Arrival<'a> {
 
     fn stamp(&self, event: Event) -> Option<&'a Stamp> {
         self.stamps.iter().find(|stamp| stamp.direction == self.direction && stamp.event == event)
+    }
+
+    /// When it had been read.
+    pub(super) fn read(&self) -> u64 {
+        self.read
     }
 
     /// When the kernel had it, where that is known.
@@ -69,7 +74,8 @@ impl<'a> Tiler<'a> {
             }
             return self.until(read, owner);
         };
-        let quality = if owner.kind == PartKind::Leg { queued.quality } else { owner.quality };
+        let stamped = owner.kind == PartKind::Leg && owner.quality != Quality::Inferred;
+        let quality = if stamped { queued.quality } else { owner.quality };
         self.until(queued.at.min(back), Owner { quality, ..owner });
         if let Some(accepted) = into.stamp(Event::Accept) {
             self.until(accepted.at.min(back), wait(name::ACCEPT_QUEUE));

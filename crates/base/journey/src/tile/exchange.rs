@@ -1,11 +1,23 @@
-//! What happens between a request's write and its response's read: legs, layer-4 proxies, the server, and the way
-//! back.
+//! What happens between a request's write and its response's read: legs, layer-4 proxies, servers, and the way back.
 
 use super::arrival::Arrival;
 use super::{MAX_DEPTH, MAX_SPANS, Nested, Owner, Tiler};
 use crate::index::Relayed;
+use crate::part::PartKind;
 use crate::span::{Kind, Span};
-use crate::stamp::{Direction, Event, Stamp};
+use crate::stamp::{Direction, Event, Quality, Stamp};
+
+/// A request and its response as their client has them. A client without stamps (a plain OpenTelemetry SDK) says
+/// only when its span began and ended.
+pub(super) struct Call<'a, 'h> {
+    pub(super) client: &'a Span,
+    /// Whose request it is.
+    pub(super) hop: &'h str,
+    pub(super) sent: Option<&'a Stamp>,
+    pub(super) received: Option<&'a Stamp>,
+    /// When the client had the response.
+    pub(super) back: u64,
+}
 
 impl<'a> Tiler<'a> {
     /// A program sends a request: its own preparation, then whatever happens until the response is read.
@@ -13,111 +25,232 @@ impl<'a> Tiler<'a> {
         let client = child.span;
         let sent = client.stamp(Direction::Request, Event::Tx);
         let received = client.stamp(Direction::Response, Event::Wake);
-        let (Some(sent), Some(received)) = (sent, received) else {
-            let owner = Owner::opaque(hop, &client.name);
-            self.until(client.end.min(limit).max(self.cursor), owner);
-            return;
-        };
-        for inner in child.inside.iter().filter(|inner| inner.span.start < sent.at) {
+        let sent_at = sent.map_or(client.start, |stamp| stamp.at);
+        for inner in child.inside.iter().filter(|inner| inner.span.start < sent_at) {
             self.until(inner.span.start.clamp(self.cursor, limit.max(self.cursor)), Owner::own(hop, ""));
             self.child(inner, hop, limit);
         }
-        self.until(sent.at.min(limit).max(self.cursor), Owner::own(hop, ""));
-        let back = received.at.min(limit).max(self.cursor);
-        if self.depth < MAX_DEPTH && self.counts.spans < MAX_SPANS {
-            self.depth += 1;
-            self.beyond(client, sent, received, hop, back);
+        self.until(sent_at.min(limit).max(self.cursor), Owner::own(hop, ""));
+        let back = received.map_or(client.end, |stamp| stamp.at).min(limit).max(self.cursor);
+        if self.enter() {
+            self.beyond(&Call { client, hop, sent, received, back });
             self.depth -= 1;
         }
         self.skip(back);
         self.until(client.end.min(limit).max(self.cursor), Owner::own(hop, ""));
     }
 
-    /// Beyond the sender's socket: layer-4 proxies, the server or an opaque hop, and the way back.
-    fn beyond(&mut self, client: &'a Span, sent: &Stamp, received: &Stamp, hop: &str, back: u64) {
-        let by_cause = self.index.children(client.span_id).find(|span| span.kind == Kind::Server);
-        let (forth, last_sent) = self.relays_forth(sent);
-        self.sent_by(client);
-        let server = by_cause.or_else(|| self.index.server_of(&last_sent));
-        let mut from = hop.to_owned();
-        let mut through = Vec::new();
-        for relayed in &forth {
-            from = self.relay(&from, relayed, back);
-            through.push(from.clone());
-        }
-        let Some(server) = server else {
-            return self.unreported(&last_sent, client, back);
-        };
-        let read = server.stamp(Direction::Request, Event::Wake);
-        self.approach(&server.hop, &last_sent, read);
-        if let Some(read) = read
-            && read.flow != last_sent.flow
-        {
-            from = self.opaque_between(&last_sent, read, server, &mut through, back);
-        }
-        let name = format!("{from} → {}", server.hop);
-        let read = read.map_or(server.start, |stamp| stamp.at);
-        self.arrive(Owner::leg(&server.hop, &name), &Arrival::of(server, Direction::Request, read), back);
-        self.counts.spans += 1;
-        let written = server.stamp(Direction::Response, Event::Tx);
-        self.server(server, back);
-        self.sent_by(server);
-        self.way_back(server, written, (client, received), &mut through, hop, back);
-        // What passed the request on passed the response, too; it has just not said so yet.
-        for name in through {
-            if !self.silent.contains(&name) {
-                self.silent.push(name);
-            }
-        }
+    /// One call deeper, if the walk may go on.
+    pub(super) fn enter(&mut self) -> bool {
+        let may = self.depth < MAX_DEPTH && self.counts.spans < MAX_SPANS;
+        self.depth += u16::from(may);
+        may
     }
 
-    /// The response's way from a server through relays (and perhaps an opaque hop) to the client.
+    /// Beyond the client's socket: layer-4 proxies, the server or a silent program, and the way back.
+    fn beyond(&mut self, call: &Call<'a, '_>) {
+        let (forth, last) = self.relays_forth(call.sent);
+        self.sent_by(call.client);
+        let servers = self.servers(call, last.as_ref());
+        let mut from = call.hop.to_owned();
+        // Who passed the request on and has to pass the response.
+        let mut through = Vec::new();
+        for relayed in &forth {
+            from = self.relay(&from, relayed, call.back);
+            through.push(from.clone());
+        }
+        let Some(&server) = servers.first() else {
+            return self.unreported(call, last.as_ref(), &through);
+        };
+        let read = server.stamp(Direction::Request, Event::Wake);
+        let between = last.filter(|last| match read {
+            Some(read) => read.flow != last.flow,
+            None => self.roster.at(last.flow.server).is_some_and(|known| known.name != server.hop),
+        });
+        if let Some(last) = between {
+            return self.silent_between(call, &last, &servers, &mut through);
+        }
+        let first = server;
+        let mut answered = None;
+        for (at, &server) in servers.iter().enumerate() {
+            // Who began while another was answering was called by that one, or is not on the way of the time.
+            if answered.is_some() && server.end <= self.cursor {
+                continue;
+            }
+            if let Some(before) = answered.replace(server) {
+                let written: Option<&Stamp> = Span::stamp(before, Direction::Response, Event::Tx);
+                from = self.relays_back(before, written, call.received, call.back, &mut through).0;
+            }
+            let seen = last.is_some() && at == 0;
+            let read = server.stamp(Direction::Request, Event::Wake).filter(|_| !seen);
+            let relays = self.relays_before(read);
+            let to = relays.first().map_or(&*server.hop, |first| &first.span.hop);
+            let name = format!("{from} → {to}");
+            let leg = Owner::leg(to, &name);
+            let leg = if seen { leg } else { leg.inferred() };
+            self.visit(leg, &relays, server, &servers[at + 1..], call.back, &mut through);
+        }
+        self.way_back(answered.unwrap_or(first), call, &mut through);
+        self.missed(through);
+    }
+
+    /// A server that names a span of `caller` as its cause, which is no CLIENT span: until it (or a layer-4 proxy in
+    /// front of it) had the request, and from its response on, the time is the caller's own.
+    pub(super) fn called(&mut self, caller: &str, server: &'a Span, limit: u64) {
+        let back = limit.max(self.cursor);
+        if server.end <= self.cursor || !self.enter() {
+            return self.visited(server);
+        }
+        let mut through = Vec::new();
+        let relays = self.relays_before(server.stamp(Direction::Request, Event::Wake));
+        self.visit(Owner::own(caller, "").inferred(), &relays, server, &[], back, &mut through);
+        self.relays_back(server, server.stamp(Direction::Response, Event::Tx), None, back, &mut through);
+        self.missed(through);
+        self.depth -= 1;
+    }
+
+    /// The servers that a request was for, in the order of time: those that name its span as their parent, or else
+    /// the one that read its bytes.
+    fn servers(&self, call: &Call<'a, '_>, last: Option<&Stamp>) -> Vec<&'a Span> {
+        let children = self.index.children(call.client.span_id);
+        let mut servers: Vec<_> = children
+            .filter(|span| span.kind == Kind::Server && span.span_id != call.client.span_id)
+            .collect();
+        servers.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
+        if servers.is_empty() {
+            let by_bytes = last.and_then(|last| {
+                let behind = || self.behind_silent_layer_4(last, call.received?);
+                self.index.server_of(last).or_else(behind)
+            });
+            servers.extend(by_bytes);
+        }
+        servers
+    }
+
+    /// A request reaches a server through the layer-4 proxies right in front of it, and is answered.
     ///
-    /// Removes the hops that it passes from `through`.
-    fn way_back(
+    /// The time until the first of these has it is `owner`'s. `others` are servers that name the same parent.
+    pub(super) fn visit(
+        &mut self,
+        owner: Owner<'_>,
+        relays: &[Relayed<'a>],
+        server: &'a Span,
+        others: &[&'a Span],
+        back: u64,
+        through: &mut Vec<String>,
+    ) {
+        through.extend(relays.iter().map(|relayed| relayed.span.hop.to_string()));
+        let read = server.stamp(Direction::Request, Event::Wake).map_or(server.start, |stamp| stamp.at);
+        self.across(owner, relays, &Arrival::of(server, Direction::Request, read), back);
+        self.visited(server);
+        self.server(server, others, back);
+        self.sent_by(server);
+    }
+
+    /// Until the first of some layer-4 proxies has the bytes, or their receiver when there is none, the time is
+    /// `owner`'s; then they pass the proxies and arrive.
+    pub(super) fn across(&mut self, owner: Owner<'_>, relays: &[Relayed<'_>], into: &Arrival<'_>, back: u64) {
+        let is_leg = owner.kind == PartKind::Leg;
+        if !is_leg {
+            self.held = None;
+        }
+        let mut from = owner.hop.to_owned();
+        if let Some((first, rest)) = relays.split_first() {
+            let hop = &*first.span.hop;
+            self.counts.spans += 1;
+            let arrival = Arrival::of(first.span, first.read.direction, first.read.at);
+            self.arrive(owner, &arrival, back);
+            if first.read.direction == Direction::Request {
+                self.begin_stage(hop);
+            }
+            self.until(first.written.at.min(back), Owner::own(hop, ""));
+            from = hop.to_owned();
+            for relayed in rest {
+                from = self.relay(&from, relayed, back);
+            }
+        } else if is_leg {
+            return self.arrive(owner, into, back);
+        } else {
+            // What a silent program wrote, and when, nobody saw: its time ends where the receiver's kernel had it.
+            self.until(into.queued().map_or(into.read(), |stamp| stamp.at).min(back).max(self.cursor), owner);
+        }
+        let name = format!("{from} → {}", into.hop);
+        self.arrive(Owner::leg(into.hop, &name), into, back);
+    }
+
+    /// The response's way from a server to the client.
+    fn way_back(&mut self, server: &'a Span, call: &Call<'a, '_>, through: &mut Vec<String>) {
+        let written = server.stamp(Direction::Response, Event::Tx);
+        let (from, at) = self.relays_back(server, written, call.received, call.back, through);
+        let back = call.back.max(self.cursor);
+        let into = Arrival::of(call.client, Direction::Response, back);
+        let name = format!("{from} → {}", call.hop);
+        if let (Some(at), Some(received)) = (at, call.received)
+            && at.flow == received.flow
+        {
+            return self.arrive(Owner::leg(call.hop, &name), &into, back);
+        }
+        let relays = self.relays_before(call.received);
+        through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
+        if let (Some(_), Some(received)) = (at, call.received) {
+            // Who had to pass it on has not said so, or reports nothing.
+            let wrote = relays.first().map_or(received, |first| &first.read);
+            self.expect(wrote);
+            let hop = self.opaque_name(wrote);
+            let name = format!("{} (response)", self.opaque_names(wrote, &from));
+            return self.across(Owner::opaque(&hop, &name), &relays, &into, back);
+        }
+        let to = relays.first().map_or(call.hop, |first| &first.span.hop);
+        let name = format!("{from} → {to}");
+        self.across(Owner::leg(to, &name).inferred(), &relays, &into, back);
+    }
+
+    /// Follows a response through the layer-4 proxies that reported it, as far as they did: who has it then, and
+    /// where it was written last.
+    pub(super) fn relays_back(
         &mut self,
         server: &'a Span,
         written: Option<&Stamp>,
-        (client, received): (&Span, &Stamp),
-        through: &mut Vec<String>,
-        hop: &str,
+        received: Option<&Stamp>,
         back: u64,
-    ) {
+        through: &mut Vec<String>,
+    ) -> (String, Option<Stamp>) {
         let mut from = server.hop.to_string();
         let mut at = written.copied();
-        while let Some(stamp) = at.filter(|stamp| stamp.flow != received.flow) {
+        while let Some(stamp) = at.filter(|stamp| received.is_none_or(|it| it.flow != stamp.flow)) {
             let Some(relayed) = self.index.relay_from(&stamp) else { break };
             from = self.relay(&from, &relayed, back);
             through.retain(|name| *name != from);
             at = Some(relayed.written);
         }
-        let direct = at.is_none_or(|stamp| stamp.flow == received.flow);
-        if !direct {
-            self.expect(received);
-            let between = self.opaque_name(received);
-            let name = format!("{} (response)", self.opaque_names(received, &from));
-            let owner = Owner::opaque(&between, &name);
-            self.held = None;
-            // What an opaque program wrote, and when, nobody saw: its time ends where the kernel had it.
-            let queued = Arrival::of(client, Direction::Response, back).queued();
-            self.until(queued.map_or(back, |stamp| stamp.at.min(back)), owner);
-            from = between;
-        }
-        let name = format!("{from} → {hop}");
-        let back = back.max(self.cursor);
-        self.arrive(Owner::leg(hop, &name), &Arrival::of(client, Direction::Response, back), back);
+        (from, at)
     }
 
-    /// Follows a request through layer-4 proxies that reported it.
-    fn relays_forth(&self, sent: &Stamp) -> (Vec<Relayed<'a>>, Stamp) {
+    /// Follows a request through layer-4 proxies that reported it, to where it was written last.
+    fn relays_forth(&self, sent: Option<&Stamp>) -> (Vec<Relayed<'a>>, Option<Stamp>) {
         let mut found = Vec::new();
-        let mut at = *sent;
-        while let Some(relayed) = self.index.relay_from(&at).filter(|_| found.len() < usize::from(MAX_DEPTH))
+        let mut at = sent.copied();
+        while let Some(relayed) =
+            at.and_then(|at| self.index.relay_from(&at)).filter(|_| found.len() < usize::from(MAX_DEPTH))
         {
-            at = relayed.written;
+            at = Some(relayed.written);
             found.push(relayed);
         }
         (found, at)
+    }
+
+    /// The layer-4 proxies that reported a message right before it arrived, in the order in which it passed them.
+    pub(super) fn relays_before(&self, read: Option<&Stamp>) -> Vec<Relayed<'a>> {
+        let mut found = Vec::new();
+        let mut at = read.copied();
+        while let Some(relayed) =
+            at.and_then(|at| self.index.relay_to(&at)).filter(|_| found.len() < usize::from(MAX_DEPTH))
+        {
+            at = Some(relayed.read);
+            found.push(relayed);
+        }
+        found.reverse();
+        found
     }
 
     /// A leg into a layer-4 proxy and the proxy's own time; returns the proxy's name.
@@ -140,5 +273,12 @@ impl<'a> Tiler<'a> {
         }
         self.until(relayed.written.at.min(back), Owner::own(&hop, ""));
         hop
+    }
+}
+
+impl Owner<'_> {
+    /// Nobody stamped where it begins.
+    pub(super) fn inferred(self) -> Self {
+        Owner { quality: Quality::Inferred, ..self }
     }
 }

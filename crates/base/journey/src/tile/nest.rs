@@ -10,16 +10,23 @@ pub(super) struct Nested<'a> {
 }
 
 impl<'a> Nested<'a> {
-    /// A span's children in the order of time. Other programs' spans are none: they are joined by their messages.
-    pub(super) fn children(index: &'a Index, parent: &Span) -> Vec<Self> {
-        let mut children: Vec<&'a Span> = index
-            .children(parent.span_id)
-            .filter(|span| span.kind != Kind::Server && span.kind != Kind::Consumer)
-            .collect();
-        children.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
+    /// What happened while a span lasted, in the order of time: what its program did, and the servers that name one
+    /// of these spans as their parent, without a CLIENT span in between. `others` name the span's own parent: those
+    /// among them that lie within it are such servers, too, of a program that passes on what it got.
+    pub(super) fn descendants(index: &'a Index, parent: &Span, others: &[&'a Span]) -> Vec<Self> {
+        let within = |it: &&&Span| it.start >= parent.start && it.end <= parent.end;
+        let mut found = index.descendants(parent);
+        found.extend(others.iter().filter(within).copied());
+        found.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
         let mut nested = Vec::new();
-        children.into_iter().for_each(|span| place(&mut nested, span));
+        found.into_iter().for_each(|span| place(&mut nested, span));
         nested
+    }
+
+    /// When its program began with it; 0 for another program's span: what happened before that arrived is told by
+    /// its stamps.
+    pub(super) fn begins(&self) -> u64 {
+        if self.span.kind == Kind::Server { 0 } else { self.span.start }
     }
 }
 

@@ -1,72 +1,102 @@
 //! Programs that report nothing: what they had is concluded from their neighbours, and who else should have reported.
 
 use super::arrival::Arrival;
-use super::{MAX_DEPTH, Owner, Tiler};
+use super::exchange::Call;
+use super::{Owner, Tiler};
 use crate::part::Stage;
 use crate::roster::Hop;
 use crate::span::Span;
-use crate::stamp::{Direction, Stamp};
+use crate::stamp::{Direction, Event, Stamp};
 
-impl Tiler<'_> {
-    /// A program that reports nothing stands between a sender and a server that knows its cause: it had the request
-    /// from the sender's write to the first layer-4 proxy (or server) behind it.
-    ///
-    /// Adds the layer-4 proxies that it finds behind to `through`.
-    pub(super) fn opaque_between(
+impl<'a> Tiler<'a> {
+    /// A silent program (or several in a row) got the request at `last`, and called `servers`, which know the cause,
+    /// one after the other. It has the time in which none of the programs that report has the request.
+    pub(super) fn silent_between(
         &mut self,
-        sent: &Stamp,
-        read: &Stamp,
-        server: &Span,
+        call: &Call<'a, '_>,
+        last: &Stamp,
+        servers: &[&'a Span],
         through: &mut Vec<String>,
-        back: u64,
-    ) -> String {
-        self.expect(sent);
-        let mut behind = Vec::new();
-        let mut at = *read;
-        while let Some(relayed) = self.index.relay_to(&at).filter(|_| behind.len() < usize::from(MAX_DEPTH)) {
-            at = relayed.read;
-            behind.push(relayed);
-        }
-        through.extend(behind.iter().rev().map(|relayed| relayed.span.hop.to_string()));
-        let first = behind.last().map_or(&*server.hop, |relayed| &relayed.span.hop);
-        let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
-        let reporters = opaque.map(|known| self.roster.reporters_behind(known)).unwrap_or_default();
-        if let Some(skipped) = reporters.into_iter().find(|known| self.roster.leads(known, first)) {
-            self.miss(skipped);
-        }
-        let hop = self.opaque_name(sent);
-        let name = format!("{} (request)", self.opaque_names(sent, first));
-        let owner = Owner::opaque(&hop, &name);
-        if let Some(first) = behind.last() {
-            self.arrive(owner, &Arrival::of(first.span, first.read.direction, first.read.at), back);
-            self.until(first.written.at.min(back), Owner::own(&first.span.hop, ""));
-            let mut from = first.span.hop.to_string();
-            for relayed in behind.iter().rev().skip(1) {
-                from = self.relay(&from, relayed, back);
+    ) {
+        self.expect(last);
+        let before = self.stage;
+        self.pass_edge();
+        let silent = self.opaque_name(last);
+        let mut when = "request";
+        let mut first = String::new();
+        for server in servers {
+            // One that began while another was answering is not on the way of the time.
+            if server.end <= self.cursor {
+                self.visited(server);
+                continue;
             }
-            from
-        } else {
-            self.held = None;
-            // Who reads it is told by `arrive`, which comes next: here the opaque program's time ends.
-            let queued = Arrival::of(server, Direction::Request, read.at).queued();
-            self.until(queued.map_or(read.at, |stamp| stamp.at).min(back), owner);
-            hop
+            let relays = self.relays_before(server.stamp(Direction::Request, Event::Wake));
+            let to = relays.first().map_or(&*server.hop, |first| &first.span.hop).to_owned();
+            let stamped = !relays.is_empty() || server.stamp(Direction::Request, Event::Wake).is_some();
+            self.between(last, &to, stamped);
+            let names = self.opaque_names(last, &to);
+            let name = format!("{names} ({when})");
+            self.visit(Owner::opaque(&silent, &name), &relays, server, &[], call.back, through);
+            let written = server.stamp(Direction::Response, Event::Tx);
+            self.relays_back(server, written, call.received, call.back, through);
+            when = "between";
+            first = to;
         }
+        let begun = self.stage;
+        self.end_stage(before, begun);
+        let back = call.back.max(self.cursor);
+        let relays = self.relays_before(call.received);
+        through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
+        let name = format!("{} (response)", self.opaque_names(last, &first));
+        let into = Arrival::of(call.client, Direction::Response, back);
+        self.across(Owner::opaque(&silent, &name), &relays, &into, back);
+        self.missed(std::mem::take(through));
     }
 
-    /// Nobody reported these bytes: an opaque program had them, or one that should have reported.
-    pub(super) fn unreported(&mut self, sent: &Stamp, client: &Span, back: u64) {
-        self.expect(sent);
-        let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports);
+    /// Nobody reported these bytes: a silent program had them, or one that should have reported.
+    pub(super) fn unreported(&mut self, call: &Call<'a, '_>, last: Option<&Stamp>, through: &[String]) {
+        let back = call.back.max(self.cursor);
+        let into = Arrival::of(call.client, Direction::Response, back);
+        let Some(last) = last else {
+            // Without a stamp it is not even known whom the client called.
+            let owner = Owner::opaque(call.hop, &call.client.name);
+            return self.until(back, owner);
+        };
+        self.expect(last);
+        let silent = self.roster.at(last.flow.server).filter(|known| !known.reports);
         // A handshake is never passed on: nobody behind has anything to say about it.
-        let passed_on = opaque.filter(|_| self.stage != Stage::Tls);
-        if let Some(behind) = passed_on.and_then(|known| self.roster.reporters_behind(known).first().copied())
-        {
-            self.miss(behind);
+        if let Some(silent) = silent.filter(|_| self.stage != Stage::Tls) {
+            for behind in self.roster.reporters_behind(silent) {
+                self.may_report(&behind.name);
+            }
         }
-        let hop = self.opaque_name(sent);
+        let hop = self.opaque_name(last);
+        let before = self.stage;
+        self.begin_stage(&hop);
+        let begun = self.stage;
+        let relays = self.relays_before(call.received);
+        let mut through = through.to_vec();
+        through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
         let owner = Owner::opaque(&hop, "");
-        self.arrive(owner, &Arrival::of(client, Direction::Response, back), back);
+        if relays.is_empty() {
+            self.arrive(owner, &into, back);
+            self.end_stage(before, begun);
+        } else {
+            self.end_stage(before, begun);
+            self.across(owner, &relays, &into, back);
+        }
+        self.missed(through);
+    }
+
+    /// The server behind a silent layer-4 program: such a program changes no byte, so it is the one that read and
+    /// wrote as many bytes on its connection, within the time of the exchange. `None` when there are several.
+    pub(super) fn behind_silent_layer_4(&self, sent: &Stamp, received: &Stamp) -> Option<&'a Span> {
+        let silent = self.roster.at(sent.flow.server).filter(|known| !known.reports)?;
+        let is_behind =
+            |server| self.roster.at(server).is_some_and(|known| self.roster.leads(silent, &known.name));
+        let mut found = self.index.servers_that_passed(sent, received, is_behind);
+        let server = found.next()?;
+        found.next().is_none().then_some(server)
     }
 
     /// The hop that listens where these bytes went.
@@ -75,24 +105,59 @@ impl Tiler<'_> {
         self.roster.at(server).map_or_else(|| server.to_string(), |known| known.name.clone())
     }
 
-    /// Everyone who had the request between an opaque hop and the next one that reports.
+    /// Everyone who had the request between a silent hop and the next one that reports.
     pub(super) fn opaque_names(&self, stamp: &Stamp, to: &str) -> String {
-        let opaque = self.roster.at(stamp.flow.server).filter(|known| !known.reports);
-        opaque
+        let silent = self.roster.at(stamp.flow.server).filter(|known| !known.reports);
+        silent
             .map_or_else(|| self.opaque_name(stamp), |known| self.roster.opaque_chain(known, to).join(" + "))
     }
 
     /// A hop that should have reported these bytes has not, or not yet.
     pub(super) fn expect(&mut self, sent: &Stamp) {
         if let Some(known) = self.roster.at(sent.flow.server).filter(|known| known.reports) {
-            self.miss(known);
+            self.miss(&known.name);
+        }
+    }
+
+    /// These passed a request on and have not said that they passed the response.
+    pub(super) fn missed(&mut self, through: Vec<String>) {
+        through.iter().for_each(|name| self.miss(name));
+    }
+
+    /// Between a silent program at `last` and `first`, the first one behind it that reported, others may lie. Only
+    /// stamps of `first` would tell that one of them is missing.
+    fn between(&mut self, last: &Stamp, first: &str, stamped: bool) {
+        let Some(silent) = self.roster.at(last.flow.server).filter(|known| !known.reports) else { return };
+        let mut names: Vec<String> = Vec::new();
+        for name in self.roster.opaque_chain(silent, first) {
+            self.begin_stage(name);
+        }
+        for skipped in self.roster.reporters_behind(silent) {
+            if skipped.name != first && self.roster.leads(skipped, first) {
+                names.push(skipped.name.clone());
+            }
+        }
+        for name in names {
+            let next_to_it = self.roster.named(&name).is_some_and(|it| passes_to(it, first));
+            if next_to_it && stamped { self.miss(&name) } else { self.may_report(&name) }
         }
     }
 
     /// The journey is not sealed before this hop has reported.
-    fn miss(&mut self, known: &Hop) {
-        if !self.silent.contains(&known.name) {
-            self.silent.push(known.name.clone());
+    fn miss(&mut self, name: &str) {
+        if !self.silent.iter().any(|it| it == name) {
+            self.silent.push(name.to_owned());
         }
     }
+
+    /// Nobody saw whether this hop was called at all.
+    fn may_report(&mut self, name: &str) {
+        if !self.awaited.iter().any(|it| it == name) {
+            self.awaited.push(name.to_owned());
+        }
+    }
+}
+
+fn passes_to(hop: &Hop, name: &str) -> bool {
+    hop.onward.iter().any(|onward| onward == name)
 }

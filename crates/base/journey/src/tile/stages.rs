@@ -4,7 +4,6 @@ use super::Tiler;
 use crate::part::Stage;
 use crate::semconv::attribute;
 use crate::span::{Kind, Span};
-use crate::stamp::Stamp;
 
 impl Tiler<'_> {
     /// The stage of one of the client's own steps: what its span says, else what its kind tells.
@@ -18,14 +17,10 @@ impl Tiler<'_> {
         })
     }
 
-    /// The request that was written at `sent` is about to arrive at a hop, which read it at `read`. If that is not
-    /// the hop that the sender wrote to, an opaque one lies in between: then the edge is passed already.
-    pub(super) fn approach(&mut self, hop: &str, sent: &Stamp, read: Option<&Stamp>) {
-        let direct = match read {
-            Some(read) => read.flow == sent.flow,
-            None => self.roster.at(sent.flow.server).is_none_or(|known| known.name == hop),
-        };
-        if self.stage == Stage::ToLoadBalancer && !direct {
+    /// A silent program has the request that the client sent: if the plan does not say where the stages begin, the
+    /// edge is passed with it.
+    pub(super) fn pass_edge(&mut self) {
+        if self.stage == Stage::ToLoadBalancer {
             self.stage = Stage::ToPod;
         }
     }

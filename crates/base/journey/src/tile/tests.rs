@@ -3,6 +3,7 @@
 mod opaque;
 mod random;
 mod shapes;
+mod slots;
 mod topologies;
 mod world;
 
@@ -254,4 +255,26 @@ fn a_trace_that_calls_itself_ends() {
     let mut index = Index::default();
     spans.into_iter().for_each(|span| index.insert(span));
     tiles(&assemble(&index, &Roster::default(), TRACE).unwrap());
+}
+
+#[test]
+fn what_a_span_says_and_cannot_be_is_shown_with_its_size() {
+    let with = |change: fn(&mut Vec<Span>)| {
+        let mut spans = three_hops();
+        change(&mut spans);
+        let journey = assembled(spans, &Roster::default());
+        tiles(&journey);
+        journey.anomalies.into_iter().map(|it| (it.hop, it.what, it.by_ns)).collect::<Vec<_>>()
+    };
+    assert!(with(|_| ()).is_empty());
+    let of = |hop: &str, what: &str, by_ns| vec![(hop.to_owned(), what.to_owned(), by_ns)];
+    let longer = with(|spans| (spans[6].start, spans[6].end) = (240, 720));
+    assert_eq!(longer, of("pod", "validate lasts longer than its parent", 30));
+    let backwards = with(|spans| (spans[3].start, spans[3].end) = (850, 840));
+    assert!(
+        backwards.contains(&("lb".to_owned(), "GET / ends before it begins".to_owned(), 10)),
+        "{backwards:?}"
+    );
+    let circle = with(|spans| spans[0].parent = Some(spans[0].span_id));
+    assert_eq!(circle, of("browser", "journey is its own parent", 1000));
 }

@@ -25,6 +25,7 @@ fn journey(lb: u64, pod: u64) -> Journey {
         parts: vec![part("lb", Stage::ToPod, lb * 1_000), part("cart", Stage::Application, pod * 1_000)],
         counts: Counts::default(),
         silent: Vec::new(),
+        awaited: Vec::new(),
         anomalies: Vec::new(),
     }
 }

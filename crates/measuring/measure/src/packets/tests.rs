@@ -13,6 +13,7 @@ fn journey(start: u64) -> Journey {
         parts: Vec::new(),
         counts: Counts::default(),
         silent: Vec::new(),
+        awaited: Vec::new(),
         anomalies: Vec::new(),
     }
 }

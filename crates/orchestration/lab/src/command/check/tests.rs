@@ -30,6 +30,7 @@ fn journey(cart: u64) -> Journey {
         ],
         counts: Counts::default(),
         silent: Vec::new(),
+        awaited: Vec::new(),
         anomalies: Vec::new(),
     }
 }
