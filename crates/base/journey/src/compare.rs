@@ -10,6 +10,7 @@
 //!   off its own order statistics ([`compare`]).
 
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use crate::order_statistics::{chances, cut};
 
@@ -73,7 +74,8 @@ pub fn median_interval(samples: &[u64], confidence: f64) -> Option<(u64, u64)> {
 /// The second is *faster* or *slower* when the whole interval of the difference lies beyond `least_ns`
 /// on that side. Samples stand in the order in which they were taken: where neighbours resemble each
 /// other (a machine that is busy for a while), the interval becomes wider.
-/// What changed between the two measurements and was the same within each, nothing here can see.
+/// What one start of the programs decided, and was the same for all of its samples, nothing here can see: for
+/// that, see [`compare_runs`](crate::compare_runs).
 pub fn compare(before: &[u64], after: &[u64], confidence: f64, least_ns: u64) -> Option<Comparison> {
     let (one, other) = (Median::of(before)?, Median::of(after)?);
     let difference = other.at - one.at;
@@ -81,22 +83,29 @@ pub fn compare(before: &[u64], after: &[u64], confidence: f64, least_ns: u64) ->
     let enough = [before, after].iter().all(|samples| cut(samples.len(), 0.5, miss / 2.0).is_some());
     let half =
         one.error.zip(other.error).filter(|_| enough).map(|(one, other)| z(miss / 2.0) * one.hypot(other));
-    let (low, high) = (half.map(|half| difference - half), half.map(|half| difference + half));
-    let least = least_ns as f64;
-    let verdict = match (low, high) {
-        (Some(low), _) if low > least => Change::Slower,
-        (_, Some(high)) if high < -least => Change::Faster,
-        _ => Change::Inconclusive,
-    };
-    Some(Comparison {
-        before_ns: one.at.round() as u64,
-        after_ns: other.at.round() as u64,
-        difference_ns: difference.round() as i64,
-        low_ns: low.map(|low| low.floor() as i64),
-        high_ns: high.map(|high| high.ceil() as i64),
-        ratio: (one.at > 0.0).then(|| other.at / one.at),
-        verdict,
-    })
+    Some(Comparison::of((one.at, other.at), difference, half, least_ns))
+}
+
+impl Comparison {
+    /// Two medians (nanoseconds), their difference, and half the width of its interval, if there is one.
+    pub(crate) fn of((before, after): (f64, f64), difference: f64, half: Option<f64>, least_ns: u64) -> Self {
+        let (low, high) = (half.map(|half| difference - half), half.map(|half| difference + half));
+        let least = least_ns as f64;
+        let verdict = match (low, high) {
+            (Some(low), _) if low > least => Change::Slower,
+            (_, Some(high)) if high < -least => Change::Faster,
+            _ => Change::Inconclusive,
+        };
+        Comparison {
+            before_ns: before.round() as u64,
+            after_ns: after.round() as u64,
+            difference_ns: difference.round() as i64,
+            low_ns: low.map(|low| low.floor() as i64),
+            high_ns: high.map(|high| high.ceil() as i64),
+            ratio: (before > 0.0).then(|| after / before),
+            verdict,
+        }
+    }
 }
 
 /// A median and its standard error.
@@ -153,13 +162,8 @@ fn chance_below(n: usize, c: usize) -> f64 {
 }
 
 /// The standard normal value that is exceeded with this chance (below one half).
-///
-/// Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.2.23: wrong by less than 0.00045.
 fn z(chance: f64) -> f64 {
-    let t = (-2.0 * chance.clamp(1e-300, 0.5).ln()).sqrt();
-    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
-    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
-    (t - above / below).max(0.001)
+    (-Normal::standard().inverse_cdf(chance.clamp(1e-300, 0.5))).max(0.001)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod part;
 mod percentile;
 mod query;
 mod roster;
+mod runs;
 pub mod semconv;
 mod span;
 mod stamp;
@@ -39,6 +40,7 @@ pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 pub use percentile::near;
 pub use query::View;
 pub use roster::{Hop, Roster};
+pub use runs::{Design, compare_runs};
 pub use span::{Kind, Span, Value};
 pub use stamp::{Direction, Event, Flow, ParseFlowError, Quality, Stamp, Transport};
 pub use summary::{

@@ -1,0 +1,102 @@
+use super::*;
+use crate::compare::Change;
+
+/// A seeded sequence of numbers from 0 to 1 (splitmix64, Steele and others 2014).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// `count` runs of 50 journeys: 1 ms and a long tail, and each run as a whole up to `spread` ns slower.
+    fn runs(&mut self, count: usize, spread: f64, shift: f64) -> Vec<Vec<u64>> {
+        let run = |numbers: &mut Numbers| {
+            let start = spread * numbers.next();
+            (0..50).map(|_| (1e6 + shift + start - numbers.next().max(1e-12).ln() * 1e5) as u64).collect()
+        };
+        (0..count).map(|_| run(self)).collect()
+    }
+}
+
+fn verdicts(cases: u64, design: Design, count: usize, shift: f64, wanted: Change) -> u64 {
+    let ends = |case| {
+        let mut numbers = Numbers(case);
+        let (before, after) = (numbers.runs(count, 2e5, 0.0), numbers.runs(count, 2e5, shift));
+        compare_runs(&before, &after, design, 0.95, 0).expect("runs").verdict == wanted
+    };
+    (0..cases).map(|case| u64::from(ends(case))).sum()
+}
+
+#[test]
+fn runs_of_the_same_programs_differ_in_no_more_cases_than_is_claimed() {
+    for design in [Design::Paired, Design::Unpaired] {
+        for count in [2, 5, 12] {
+            let same = verdicts(2_000, design, count, 0.0, Change::Inconclusive);
+            // 95 % of 2000, less three standard deviations of that count.
+            assert!(same >= 1_870, "{same} of 2000, {count} runs, {design:?}");
+        }
+    }
+}
+
+/// The twin: who takes journeys for independent samples, as a comparison of one run with another one must, is wrong
+/// far more often.
+#[test]
+fn journeys_of_one_start_are_no_independent_samples() {
+    let wrong = (0..500).filter(|case| {
+        let mut numbers = Numbers(*case);
+        let (before, after) = (numbers.runs(1, 2e5, 0.0), numbers.runs(1, 2e5, 0.0));
+        let compared = crate::compare(&before[0], &after[0], 0.95, 0).expect("samples");
+        compared.verdict != Change::Inconclusive
+    });
+    assert!(wrong.count() > 150);
+}
+
+#[test]
+fn a_change_that_is_larger_than_the_spread_is_found() {
+    for design in [Design::Paired, Design::Unpaired] {
+        assert!(verdicts(300, design, 8, 2e5, Change::Slower) >= 295);
+        assert_eq!(verdicts(300, design, 8, 2e5, Change::Faster), 0);
+    }
+}
+
+#[test]
+fn one_run_a_side_says_nothing() {
+    let mut numbers = Numbers(1);
+    let compared =
+        compare_runs(&numbers.runs(1, 0.0, 0.0), &numbers.runs(1, 0.0, 9e6), Design::Unpaired, 0.95, 0);
+    let compared = compared.expect("runs");
+    assert_eq!((compared.verdict, compared.low_ns), (Change::Inconclusive, None));
+    assert!(compared.difference_ns > 8_000_000);
+    assert_eq!(compare_runs(&[], &numbers.runs(1, 0.0, 0.0), Design::Paired, 0.95, 0), None);
+    assert_eq!(compare_runs(&[vec![]], &numbers.runs(1, 0.0, 0.0), Design::Paired, 0.95, 0), None);
+}
+
+#[test]
+fn the_interval_is_the_one_in_the_tables() {
+    // Medians 1, 2, 3 beside 11, 12, 13: differences of 10 without any scatter; t with 4 degrees is 2.776.
+    let runs = |first: u64| (first..first + 3).map(|time| vec![time * 1_000]).collect::<Vec<_>>();
+    let of = |design| compare_runs(&runs(1), &runs(11), design, 0.95, 0).expect("runs");
+    let paired = of(Design::Paired);
+    assert_eq!((paired.low_ns, paired.high_ns), (Some(10_000), Some(10_000)));
+    let half = 2.776_445 * (1e6_f64 * 2.0 / 3.0).sqrt();
+    let welch = of(Design::Unpaired);
+    assert_eq!(welch.high_ns, Some((10_000.0 + half).ceil() as i64));
+    assert_eq!(welch.verdict, Change::Slower);
+}
+
+/// What the machine does for a while, it does to both of a pair.
+#[test]
+fn pairs_see_through_what_drifts() {
+    let mut numbers = Numbers(7);
+    let drifting = |numbers: &mut Numbers, shift: f64| -> Vec<Vec<u64>> {
+        (0..10).flat_map(|at| numbers.runs(1, 2e4, shift + 1e5 * f64::from(at))).collect()
+    };
+    let (before, after) = (drifting(&mut numbers, 0.0), drifting(&mut numbers, 5e4));
+    let of = |design| compare_runs(&before, &after, design, 0.95, 0).expect("runs").verdict;
+    assert_eq!((of(Design::Paired), of(Design::Unpaired)), (Change::Slower, Change::Inconclusive));
+}
