@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::SocketAddr;
 
 use crate::part::{PartKind, Stage};
 use crate::semconv::attribute;
@@ -160,6 +161,16 @@ impl Span {
     /// The stamp of one kind and direction, if the program took it.
     pub fn stamp(&self, direction: Direction, event: Event) -> Option<&Stamp> {
         self.stamps.iter().find(|stamp| stamp.direction == direction && stamp.event == event)
+    }
+
+    /// The address at the other end, where its attributes say it (as those of stock SDKs do).
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        let address = |ip: &str, port: &str| {
+            let Some(Value::Int(port)) = self.attribute(port) else { return None };
+            Some(SocketAddr::new(self.text(ip)?.parse().ok()?, u16::try_from(*port).ok()?))
+        };
+        address(attribute::NETWORK_PEER_ADDRESS, attribute::NETWORK_PEER_PORT)
+            .or_else(|| address(attribute::SERVER_ADDRESS, attribute::SERVER_PORT))
     }
 
     /// Did its message go as a datagram?

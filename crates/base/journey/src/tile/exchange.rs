@@ -88,7 +88,8 @@ impl<'a> Tiler<'a> {
             let name = format!("{from} → {to}");
             let leg = Owner::leg(to, &name);
             let leg = if seen { leg } else { leg.inferred() };
-            self.visit(leg, &relays, server, &servers[at + 1..], call.back, &mut through);
+            let back = self.responded(server, call);
+            self.visit(leg, &relays, server, &servers[at + 1..], back, &mut through);
         }
         self.way_back(answered.unwrap_or(first), call, &mut through);
         self.missed(through);
@@ -176,6 +177,19 @@ impl<'a> Tiler<'a> {
         }
         let name = format!("{from} → {}", into.hop);
         self.arrive(Owner::leg(into.hop, &name), into, back);
+    }
+
+    /// By when a server's response was written. One without stamps ends its span a while after that, and whoever reads
+    /// the response next may have it by then.
+    pub(super) fn responded(&self, server: &'a Span, call: &Call<'a, '_>) -> u64 {
+        if server.stamp(Direction::Response, Event::Tx).is_some() {
+            return call.back;
+        }
+        let into = match self.relays_before(call.received).first() {
+            Some(first) => Arrival::of(first.span, first.read.direction, first.read.at),
+            None => Arrival::of(call.client, Direction::Response, call.back),
+        };
+        into.queued().map_or(into.read(), |stamp| stamp.at).min(call.back).max(self.cursor)
     }
 
     /// The response's way from a server to the client.

@@ -36,7 +36,8 @@ impl<'a> Tiler<'a> {
             self.between(last, &to, stamped);
             let names = self.opaque_names(last, &to);
             let name = format!("{names} ({when})");
-            self.visit(Owner::opaque(&silent, &name), &relays, server, &[], call.back, through);
+            let back = self.responded(server, call);
+            self.visit(Owner::opaque(&silent, &name), &relays, server, &[], back, through);
             let written = server.stamp(Direction::Response, Event::Tx);
             self.relays_back(server, written, call.received, call.back, through);
             when = "between";
@@ -58,8 +59,9 @@ impl<'a> Tiler<'a> {
         let back = call.back.max(self.cursor);
         let into = Arrival::of(call.client, Direction::Response, back);
         let Some(last) = last else {
-            // Without a stamp it is not even known whom the client called.
-            let owner = Owner::opaque(call.hop, &call.client.name);
+            // Without a stamp, only what the client says of its peer tells whom it called.
+            let peer = call.client.peer().and_then(|peer| self.roster.at(peer));
+            let owner = Owner::opaque(peer.map_or(call.hop, |peer| &peer.name), &call.client.name);
             return self.until(back, owner);
         };
         self.expect(last);

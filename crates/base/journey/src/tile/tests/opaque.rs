@@ -103,3 +103,38 @@ fn opaque_programs_in_a_row_share_a_part_that_names_them_all() {
     );
     assert_eq!(journey.own("ingress"), (250 - 150) + (850 - 700));
 }
+
+/// A stock SDK's SERVER span ends a while after the response has left; the next hop may have passed it on by then.
+#[test]
+fn a_server_without_stamps_ends_when_the_next_hop_has_its_response() {
+    let mut spans = three_hops();
+    for span in spans.iter_mut().filter(|span| span.hop == "pod" && span.kind == Kind::Server) {
+        span.stamps.clear();
+        span.end += 10_000;
+    }
+    let journey = assembled(spans, &roster("cart-service", flow(2), true));
+    tiles(&journey);
+    assert!(journey.anomalies.is_empty() && journey.sealed(), "{journey:#?}");
+    let untouched = assembled(three_hops(), &roster("cart-service", flow(2), true));
+    for hop in ["browser", "lb", "cart-service"] {
+        assert_eq!(journey.own(hop), untouched.own(hop), "{hop}");
+    }
+}
+
+/// Without stamps nobody knows which of the store's work this was; whose it was, the client says.
+#[test]
+fn a_client_without_stamps_names_its_peer() {
+    let store = flow(2).server;
+    let root = span("pod", 1, None, Kind::Server, "GET /", (0, 1000));
+    let mut call = span("pod", 2, Some(1), Kind::Client, "HGETALL", (100, 300));
+    let roster = roster("redis", flow(2), true);
+    let journey = assembled(vec![root.clone(), call.clone()], &roster);
+    assert_eq!((journey.own("pod"), journey.own("redis")), (1000, 0), "a call to whom it may concern");
+    call = call.with(attribute::SERVER_ADDRESS, "redis.example").with(attribute::SERVER_PORT, 80_u16);
+    call = call.with(attribute::NETWORK_PEER_ADDRESS, store.ip().to_string());
+    call = call.with(attribute::NETWORK_PEER_PORT, store.port());
+    let journey = assembled(vec![root, call], &roster);
+    tiles(&journey);
+    assert_eq!((journey.own("pod"), journey.own("redis")), (800, 200));
+    assert!(journey.sealed() && journey.anomalies.is_empty(), "{journey:#?}");
+}
