@@ -11,7 +11,12 @@ use tokio::process::Command;
 /// No program takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Which package of Debian and Ubuntu has which program, where the two have different names.
-const PACKAGES: [(&str, &str); 2] = [("dig", "bind9-dnsutils"), ("redis-cli", "redis-tools")];
+const PACKAGES: [(&str, &str); 4] = [
+    ("dig", "bind9-dnsutils"),
+    ("redis-cli", "redis-tools"),
+    ("javac", "default-jdk-headless"),
+    ("mvn", "maven"),
+];
 
 /// What a program said and how it ended.
 #[derive(Clone, Debug)]

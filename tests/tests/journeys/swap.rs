@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use journey::{Journey, PartKind, Quality};
@@ -348,6 +349,52 @@ async fn apache_kafka_is_the_event_log() -> anyhow::Result<()> {
     };
     ensure!(sorted(kept) == sorted(before), "what was acknowledged is kept");
     measure(&lab, 1, Kind::Warm).await?;
+    lab.finish().await;
+    Ok(())
+}
+
+/// A JVM pod with OpenTelemetry's own agent: its spans have no stamps, and everything around it is exact all the same.
+#[tokio::test]
+async fn spring_boot_is_a_pod_of_the_cart() -> anyhow::Result<()> {
+    const POD: &str = "cart-pod-abc12";
+    for program in ["javac", "mvn"] {
+        programs::find(program)?;
+    }
+    let slot = TestSlot::take("swap-spring").await?;
+    // It gets every request; the other two pods finish what it leaves.
+    let options = slot.options().swap(POD, "spring-boot");
+    let lab = slot.start(options.set("hop.cart-service.endpoints", format!("[\"{POD}\"]"))).await?;
+    // A JVM's first request loads its classes: on a busy machine the load balancer may give it up.
+    let first =
+        async || lab.post_cart_item("PROD-123", 1).await.is_ok_and(|it| it.status == Some(201)).then_some(());
+    hop::wait::until("the JVM's first 201", Duration::from_secs(120), first).await?;
+
+    let measured = measure(&lab, EACH, Kind::Both).await?;
+    for journey in measured.journeys() {
+        sound(journey)?;
+        let controller = |part: &journey::Part| part.hop == POD && part.name == "CartController.addItem";
+        ensure!(journey.parts.iter().any(controller), "no controller\n{}", shown(journey));
+        ensure!(journey.own("cart") > 0, "the pod took no time\n{}", shown(journey));
+        // Whom it called without a stamp, it says; when they worked, it can't.
+        inferred(journey, "redis")?;
+        for hop in ["lb", "ingress", "cart-service", "inventory-service", "inventory"] {
+            let own = |part: &&journey::Part| part.hop == hop || part.role == hop;
+            for part in journey.parts.iter().filter(own).filter(|part| part.kind != PartKind::Leg) {
+                let exact = part.kind != PartKind::Opaque && part.quality != Quality::Inferred;
+                ensure!(exact, "{hop} is {:?} {:?}\n{}", part.kind, part.quality, shown(journey));
+            }
+            ensure!(journey.own(hop) > 0, "{hop} took no time\n{}", shown(journey));
+        }
+    }
+    let broker = lab.listen("kafka").to_string();
+    let arguments = ["-q", "-b", &broker, "-t", "cart-events", "-C", "-e", "-f", "%k %h\n"];
+    let log = programs::output("kcat", arguments).await?;
+    for journey in measured.journeys() {
+        let trace = format!("traceparent=00-{}-", journey.trace_id);
+        let event = log.lines().find(|line| line.contains(&trace)).context("no event of this trace")?;
+        let headers = ["CART-789 ", "type=item-added", "content-type=application/json"];
+        ensure!(headers.iter().all(|words| event.contains(words)), "{event}");
+    }
     lab.finish().await;
     Ok(())
 }

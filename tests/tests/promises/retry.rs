@@ -21,7 +21,22 @@ enum Moment {
 }
 
 pub(crate) async fn a_retry_on_another_pod_lands_once(set: Engines) -> anyhow::Result<()> {
-    let Some(mut stage) = Stage::open(set, "retry", RestartedBy::Lab).await? else { return Ok(()) };
+    let Some(stage) = Stage::open(set, "retry", RestartedBy::Lab).await? else { return Ok(()) };
+    lands_once_whenever_the_first_pod_dies(stage).await
+}
+
+/// A pod of another kind keeps its notes where ours find them: what it had in hand when it died, ours finish.
+#[tokio::test]
+async fn what_a_jvm_pod_left_is_finished_by_ours() -> anyhow::Result<()> {
+    for program in ["javac", "mvn"] {
+        tests::programs::find(program)?;
+    }
+    let (set, swaps) = (Engines::Defaults, [(PODS[0], "spring-boot")]);
+    let Some(stage) = Stage::open_with(set, "jvm", RestartedBy::Lab, &swaps).await? else { return Ok(()) };
+    lands_once_whenever_the_first_pod_dies(stage).await
+}
+
+async fn lands_once_whenever_the_first_pod_dies(mut stage: Stage) -> anyhow::Result<()> {
     for (number, moment) in [Moment::Responded, Moment::Stored, Moment::Begun].into_iter().enumerate() {
         let product = format!("PROD-R{number}");
         stage.stock(&product, STOCK).await?;

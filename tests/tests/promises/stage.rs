@@ -65,6 +65,16 @@ impl Stage {
         name: &str,
         restarted_by: RestartedBy,
     ) -> anyhow::Result<Option<Stage>> {
+        Self::open_with(set, name, restarted_by, &[]).await
+    }
+
+    /// As [`Stage::open`], with other programs in some slots: hop and recipe.
+    pub(crate) async fn open_with(
+        set: Engines,
+        name: &str,
+        restarted_by: RestartedBy,
+        swaps: &[(&str, &str)],
+    ) -> anyhow::Result<Option<Stage>> {
         let label = match set {
             Engines::Defaults => "defaults",
             Engines::RedisAndPostgres => "redis",
@@ -92,6 +102,9 @@ impl Stage {
         }
         for pod in PODS {
             options = options.set(&format!("hop.{pod}.env"), ENV);
+        }
+        for (hop, recipe) in swaps {
+            options = options.swap(hop, recipe);
         }
         let stage = Stage { lab: slot.start(options).await?, engines };
         // A topic's first event waits for the topic; and a Kafka that listens is not yet one that serves.

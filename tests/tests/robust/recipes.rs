@@ -47,7 +47,7 @@ async fn a_wrong_recipe_is_explained() {
         ("ingress=ngnix", &["there is no recipe `ngnix`", "did you mean `nginx`?", "haproxy, nginx"][..]),
         ("store=redis", &["did you mean `redis-server`?"]),
         ("store=nginx", &["`nginx` plays lb, ingress", "this hop has role store", "redis-server"]),
-        ("cart=nginx", &["this hop has role cart", "recipes for cart: none"]),
+        ("cart=nginx", &["this hop has role cart", "recipes for cart: spring-boot"]),
         ("store", &["expected NAME_OR_ROLE=RECIPE_OR_COMMAND", "lab recipes"]),
     ] {
         program::lab(["--no-build", "--once", "--swap", swap]).await.code(2).says(says).says(&["--swap"]);

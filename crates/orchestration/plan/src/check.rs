@@ -131,6 +131,7 @@ impl Check<'_> {
             let problem = "a config file is for hops with a command";
             return Err(self.sources.error(&config.span(), key("config"), problem, remedy));
         }
+        let reports = own || recipe.is_some_and(|recipe| recipe.reports);
         let env = raw.env.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().to_string()));
         Ok(Hop {
             flush: self.flush(raw, &runs, recipe, &key)?,
@@ -139,7 +140,7 @@ impl Check<'_> {
             admin,
             runs,
             recipe,
-            reports: raw.reports.as_ref().map_or(own, |reports| *reports.get_ref()),
+            reports: raw.reports.as_ref().map_or(reports, |reports| *reports.get_ref()),
             config: path(&raw.config),
             env: env.collect(),
             settings: self.settings(role, raw, span, &key)?,

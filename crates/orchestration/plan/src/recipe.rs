@@ -20,7 +20,24 @@ macro_rules! files {
         [$(($file, include_str!(concat!("../../../../recipes/", $file)))),*]
     };
 }
-const FILES: [(&str, &str); 19] = files![
+const FILES: [(&str, &str); 36] = files![
+    "cart/spring-boot/Background.java",
+    "cart/spring-boot/CartApplication.java",
+    "cart/spring-boot/CartController.java",
+    "cart/spring-boot/Carts.java",
+    "cart/spring-boot/Event.java",
+    "cart/spring-boot/Events.java",
+    "cart/spring-boot/Idempotency.java",
+    "cart/spring-boot/Inventory.java",
+    "cart/spring-boot/Problem.java",
+    "cart/spring-boot/Problems.java",
+    "cart/spring-boot/ServerTiming.java",
+    "cart/spring-boot/Tokens.java",
+    "cart/spring-boot/TraceContext.java",
+    "cart/spring-boot/application.properties",
+    "cart/spring-boot/pom.xml",
+    "cart/spring-boot/recipe.toml",
+    "cart/spring-boot/run",
     "clusterip/haproxy/haproxy.cfg",
     "clusterip/haproxy/recipe.toml",
     "dns/nsd/nsd.conf",
@@ -61,6 +78,8 @@ pub struct Recipe {
     pub(crate) command: Vec<String>,
     /// Written into its data folder, filled in; the first is `{CONFIG}`.
     pub files: Vec<(String, &'static str)>,
+    /// Does it send spans, so that the lab waits for them?
+    pub(crate) reports: bool,
     /// How a resolver's cache is emptied.
     pub(crate) flush: Option<Vec<String>>,
     /// How long it may take until it is ready, where the plan's own limit is too short.
@@ -88,6 +107,8 @@ struct Raw {
     command: String,
     #[serde(default)]
     files: Vec<String>,
+    #[serde(default)]
+    reports: bool,
     flush: Option<String>,
     #[serde(default)]
     ready_seconds: u64,
@@ -154,6 +175,7 @@ fn read(folder: &'static str, text: &str) -> Result<Recipe, String> {
         package: raw.package,
         command: words::split(&raw.command)?,
         files: raw.files.into_iter().map(file).collect::<Result<_, _>>()?,
+        reports: raw.reports,
         flush: raw.flush.as_deref().map(words::split).transpose()?,
         ready: Duration::from_secs(raw.ready_seconds),
         drain: Duration::from_secs(raw.drain_seconds),
