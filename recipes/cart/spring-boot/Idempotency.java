@@ -45,12 +45,10 @@ class Idempotency {
     }
 
     /** A request that is ours to do, as long as the key holds this very record. */
-    record Claim(String key, String fingerprint, String record, Function<Map<String, Object>, String> writer) {
+    record Claim(String key, String fingerprint, String record, Function<Object, String> writer) {
         /** The record of the response that a retry is given. */
         String answered(CartController.CartItem item) {
-            String body = writer.apply(Map.of(
-                    "cartId", item.cartId(), "itemId", item.itemId(), "productId", item.productId()));
-            return answered(HttpStatus.CREATED.value(), item.location().toString(), body);
+            return answered(HttpStatus.CREATED.value(), item.location().toString(), writer.apply(item));
         }
 
         String answered(int status, String location, String body) {
@@ -131,8 +129,8 @@ class Idempotency {
     /** A refusal that blames the caller is kept; when we are to blame, the next attempt starts afresh. */
     private void refuse(Claim claim, Problem problem) {
         boolean kept = problem.fault() == Problem.Fault.CLIENT;
-        String body = kept ? write(problems.of(problem)) : null;
-        String record = kept ? claim.answered(problem.getStatusCode().value(), null, body) : null;
+        int status = problem.getStatusCode().value();
+        String record = kept ? claim.answered(status, null, write(problems.of(problem, "/cart/items"))) : null;
         try {
             carts.compareAndSet(claim.key(), claim.record(), record, LIFETIME);
         } catch (RuntimeException unreachable) {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.exc.InputCoercionException;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import com.fasterxml.jackson.databind.JsonMappingException;
+import java.net.URI;
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.core.NestedExceptionUtils;
 import org.springframework.dao.DataAccessException;
@@ -27,8 +28,9 @@ class Problems extends ResponseEntityExceptionHandler {
         this.pod = pod;
     }
 
-    /** The document of a problem. */
-    ProblemDetail of(Problem problem) {
+    /** The document of a problem, as the client gets it who asked for this path. */
+    ProblemDetail of(Problem problem, String path) {
+        problem.getBody().setInstance(URI.create(path));
         problem.getBody().setProperty("hop", pod);
         return problem.getBody();
     }
