@@ -9,7 +9,7 @@ use crate::hop::{Hop, HopId, Runs, Settings};
 use crate::{programs, workspace};
 
 mod routes;
-mod template;
+pub(crate) mod template;
 
 use routes::routes;
 

@@ -247,6 +247,11 @@ fn swaps_replace_by_name_before_role() {
     assert_eq!(command("cart-pod-ghi56"), words(&["./my", "cart"]));
     assert_eq!(command("cart-service"), Some(Runs::Own));
     assert!(!plan.find("redis").is_some_and(|hop| hop.reports), "a swapped program reports nothing");
+    // … unless its recipe says that it does, and the plan does not say that it does not.
+    let pods = ["cart-pod-abc12=spring-boot", "cart-pod-def34=spring-boot"];
+    let plan = parse(&["hop.cart-pod-def34.reports=false"], &pods).expect("recipes");
+    let reports = |name: &str| plan.find(name).map(|hop| hop.reports);
+    assert_eq!((reports("cart-pod-abc12"), reports("cart-pod-def34")), (Some(true), Some(false)));
 
     let error = parse(&[], &["ingres=nginx"]).expect_err("an unknown name");
     assert!(error.remedy.contains("`ingress`") && error.location == "--swap ingres=nginx", "{error}");

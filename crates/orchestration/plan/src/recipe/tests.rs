@@ -38,6 +38,18 @@ fn every_recipe_is_read_and_uses_all_its_files() {
     assert!(of(Role::Resolver).all(|recipe| recipe.flush.is_some()), "cold journeys must be cold");
 }
 
+/// Programs have braces of their own: what is no configuration file is written as it is.
+#[test]
+fn sources_and_scripts_have_no_names_to_fill_in() {
+    for recipe in all() {
+        let kept = |name: &str| name == "run" || [".java", ".xml"].iter().any(|end| name.ends_with(end));
+        for (name, text) in recipe.files.iter().filter(|(name, _)| kept(name)) {
+            let filled = crate::environment::template::expand(text, |name| Some(format!("value of {name}")));
+            assert_eq!(filled.as_deref(), Ok(*text), "{}'s {name}", recipe.name);
+        }
+    }
+}
+
 #[test]
 fn a_word_is_a_recipe_when_nothing_else_can_be_meant() {
     assert!(is_meant(Role::Ingress, "nginx"));
