@@ -18,7 +18,7 @@ import org.springframework.web.bind.annotation.RequestHeader;
 import org.springframework.web.bind.annotation.RequestMapping;
 import org.springframework.web.bind.annotation.RestController;
 
-/** What happens when someone clicks "Add to Cart". Each request has a thread of Tomcat's, which waits for everything. */
+/** What happens when someone clicks "Add to Cart". Each request has a thread of Tomcat's, which waits for all of it. */
 @RestController
 @RequestMapping("/cart")
 class CartController {

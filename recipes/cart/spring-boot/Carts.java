@@ -45,8 +45,8 @@ class Carts {
     }
 
     /**
-     * Adds the event's units to a cart's line, and returns where the event is in the outbox; {@code null} if nothing was
-     * changed, because others took the request for dead and ended the reservation, or took the request over.
+     * Adds the event's units to a cart's line, and returns where the event is in the outbox; {@code null} if nothing
+     * was changed, because others took the request for dead and ended the reservation, or took the request over.
      *
      * @param claim the request's Idempotency-Key, or {@code null}
      */
@@ -103,7 +103,7 @@ class Carts {
         });
     }
 
-    /** Writes {@code value} (nothing when {@code null}) if the key still holds {@code expected}; says whether it did. */
+    /** Writes a value ({@code null}: nothing) if the key still holds the expected one; says whether it did. */
     boolean compareAndSet(String key, String expected, String value, Duration lifetime) {
         return onOneConnection(() -> {
             redis.watch(key);

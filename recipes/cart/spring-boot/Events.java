@@ -44,8 +44,8 @@ class Events {
             kafka.send(record).get();
         } catch (ExecutionException | KafkaException failure) {
             throw Problem.upstream("kafka-unavailable", "publish the event: " + failure.getMessage()
-                    + ". The cart is changed, and its event is published as soon as Kafka is back: look (GET /cart) before "
-                    + "you try again without the same Idempotency-Key");
+                    + ". The cart is changed, and its event is published as soon as Kafka is back: look (GET /cart) "
+                    + "before you try again without the same Idempotency-Key");
         } catch (InterruptedException stopped) {
             Thread.currentThread().interrupt();
             throw Problem.ours("stopping", "the pod stops; the event is published by another");
