@@ -38,6 +38,14 @@ impl Readers {
         Ok(Some(readers))
     }
 
+    /// Where one of the installed programs is.
+    ///
+    /// # Errors
+    /// Its path is no text.
+    pub fn program(&self, name: &str) -> anyhow::Result<String> {
+        text(&self.installed.join(name)).map(str::to_owned)
+    }
+
     /// What a Python script of `tests/readers` found in a file, with the arguments that stand before it.
     ///
     /// # Errors

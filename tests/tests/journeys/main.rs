@@ -15,6 +15,7 @@ mod parts;
 mod rate;
 mod relations;
 mod shape;
+mod slots;
 mod slow;
 mod spread;
 mod swap;

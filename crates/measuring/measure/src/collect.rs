@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hop::clock;
 use hop::http::{content_type, plain};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -27,6 +28,9 @@ const BODY_LIMIT: usize = 32 << 20;
 const MAX_SPANS: usize = 400_000;
 /// So many requests from outside are remembered until somebody takes them.
 const OUTSIDE: usize = 100_000;
+/// How long after a journey's end those may still report of whom nobody can tell whether they were called: some
+/// times as long as a program keeps its spans (`telemetry.delay_ms`).
+const AWAIT_LIMIT: Duration = Duration::from_secs(1);
 /// How long spans are kept at least, in nanoseconds.
 const MIN_AGE_NS: u64 = 30_000_000_000;
 
@@ -162,20 +166,26 @@ impl Collector {
         assemble(&self.store().index, roster, trace_id)
     }
 
-    /// Waits until a journey is sealed, at most `limit`; then as far as it is known.
+    /// Waits until a journey is sealed, at most `limit`; then as far as it is known. Whoever a program that reports
+    /// nothing may have called has [`AWAIT_LIMIT`] from the journey's end on.
     pub async fn journey(&self, trace_id: TraceId, roster: &Roster, limit: Duration) -> Option<Journey> {
-        let sealed = async {
-            loop {
-                let arrived = self.0.arrived.notified();
-                if let Some(journey) = self.look(trace_id, roster).filter(Journey::sealed) {
-                    return journey;
+        let begun = clock::monotonic();
+        loop {
+            let arrived = self.0.arrived.notified();
+            let journey = self.look(trace_id, roster);
+            let left = match &journey {
+                Some(journey) if journey.complete() => Duration::ZERO,
+                Some(journey) if journey.sealed() => {
+                    let ended = journey.start_unix_ns + journey.total_ns;
+                    AWAIT_LIMIT.saturating_sub(Duration::from_nanos(clock::now().saturating_sub(ended)))
                 }
-                arrived.await;
+                _ => limit,
+            };
+            let left = left.min(limit.saturating_sub(clock::since(begun)));
+            if left.is_zero() {
+                return journey;
             }
-        };
-        match tokio::time::timeout(limit, sealed).await {
-            Ok(journey) => Some(journey),
-            Err(_) => self.look(trace_id, roster),
+            let _ = tokio::time::timeout(left, arrived).await;
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) fn target(stack: &View) -> anyhow::Result<Target> {
                 rules.iter().map(|rule| rule.service).chain(*default).collect()
             }
             Settings::Clusterip { endpoints, .. } => endpoints.clone(),
+            // Its store and its broker get no trace context: nobody waits for their spans.
+            Settings::Cart { inventory, .. } => vec![*inventory],
             _ => Vec::new(),
         };
         let onward = onward.into_iter().map(|id| plan.hop(id).name.clone()).collect();
