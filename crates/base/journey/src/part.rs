@@ -214,7 +214,7 @@ pub struct Journey {
     pub silent: Vec<String>,
     /// Hops behind a program that reports nothing, of which nobody can tell whether it called them: they may still
     /// report, or never.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub awaited: Vec<String>,
     /// What cannot be, as it was measured; empty for most.
     pub anomalies: Vec<Anomaly>,

@@ -47,7 +47,7 @@ impl<'a> Tiler<'a> {
         may
     }
 
-    /// Beyond the client's socket: layer-4 proxies, the server or a silent program, and the way back.
+    /// Beyond the client's socket: layer-4 proxies, the server or an opaque program, and the way back.
     fn beyond(&mut self, call: &Call<'a, '_>) {
         let (forth, last) = self.relays_forth(call.sent);
         self.sent_by(call.client);
@@ -68,7 +68,7 @@ impl<'a> Tiler<'a> {
             None => self.roster.at(last.flow.server).is_some_and(|known| known.name != server.hop),
         });
         if let Some(last) = between {
-            return self.silent_between(call, &last, &servers, &mut through);
+            return self.opaque_between(call, &last, &servers, &mut through);
         }
         let first = server;
         let mut answered = None;
@@ -120,7 +120,7 @@ impl<'a> Tiler<'a> {
         servers.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
         if servers.is_empty() {
             let by_bytes = last.and_then(|last| {
-                let behind = || self.behind_silent_layer_4(last, call.received?);
+                let behind = || self.behind_opaque_layer_4(last, call.received?);
                 self.index.server_of(last).or_else(behind)
             });
             servers.extend(by_bytes);
@@ -172,7 +172,7 @@ impl<'a> Tiler<'a> {
         } else if is_leg {
             return self.arrive(owner, into, back);
         } else {
-            // What a silent program wrote, and when, nobody saw: its time ends where the receiver's kernel had it.
+            // What an opaque program wrote, and when, nobody saw: its time ends where the receiver's kernel had it.
             self.until(into.queued().map_or(into.read(), |stamp| stamp.at).min(back).max(self.cursor), owner);
         }
         let name = format!("{from} → {}", into.hop);

@@ -9,9 +9,9 @@ use crate::span::Span;
 use crate::stamp::{Direction, Event, Stamp};
 
 impl<'a> Tiler<'a> {
-    /// A silent program (or several in a row) got the request at `last`, and called `servers`, which know the cause,
+    /// An opaque program (or several in a row) got the request at `last`, and called `servers`, which know the cause,
     /// one after the other. It has the time in which none of the programs that report has the request.
-    pub(super) fn silent_between(
+    pub(super) fn opaque_between(
         &mut self,
         call: &Call<'a, '_>,
         last: &Stamp,
@@ -21,7 +21,7 @@ impl<'a> Tiler<'a> {
         self.expect(last);
         let before = self.stage;
         self.pass_edge();
-        let silent = self.opaque_name(last);
+        let opaque = self.opaque_name(last);
         let mut when = "request";
         let mut first = String::new();
         for server in servers {
@@ -37,7 +37,7 @@ impl<'a> Tiler<'a> {
             let names = self.opaque_names(last, &to);
             let name = format!("{names} ({when})");
             let back = self.responded(server, call);
-            self.visit(Owner::opaque(&silent, &name), &relays, server, &[], back, through);
+            self.visit(Owner::opaque(&opaque, &name), &relays, server, &[], back, through);
             let written = server.stamp(Direction::Response, Event::Tx);
             self.relays_back(server, written, call.received, call.back, through);
             when = "between";
@@ -50,11 +50,11 @@ impl<'a> Tiler<'a> {
         through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
         let name = format!("{} (response)", self.opaque_names(last, &first));
         let into = Arrival::of(call.client, Direction::Response, back);
-        self.across(Owner::opaque(&silent, &name), &relays, &into, back);
+        self.across(Owner::opaque(&opaque, &name), &relays, &into, back);
         self.missed(std::mem::take(through));
     }
 
-    /// Nobody reported these bytes: a silent program had them, or one that should have reported.
+    /// Nobody reported these bytes: an opaque program had them, or one that should have reported.
     pub(super) fn unreported(&mut self, call: &Call<'a, '_>, last: Option<&Stamp>, through: &[String]) {
         let back = call.back.max(self.cursor);
         let into = Arrival::of(call.client, Direction::Response, back);
@@ -65,10 +65,10 @@ impl<'a> Tiler<'a> {
             return self.until(back, owner);
         };
         self.expect(last);
-        let silent = self.roster.at(last.flow.server).filter(|known| !known.reports);
+        let opaque = self.roster.at(last.flow.server).filter(|known| !known.reports);
         // A handshake is never passed on: nobody behind has anything to say about it.
-        if let Some(silent) = silent.filter(|_| self.stage != Stage::Tls) {
-            for behind in self.roster.reporters_behind(silent) {
+        if let Some(opaque) = opaque.filter(|_| self.stage != Stage::Tls) {
+            for behind in self.roster.reporters_behind(opaque) {
                 self.may_report(&behind.name);
             }
         }
@@ -90,12 +90,12 @@ impl<'a> Tiler<'a> {
         self.missed(through);
     }
 
-    /// The server behind a silent layer-4 program: such a program changes no byte, so it is the one that read and
+    /// The server behind an opaque layer-4 program: such a program changes no byte, so it is the one that read and
     /// wrote as many bytes on its connection, within the time of the exchange. `None` when there are several.
-    pub(super) fn behind_silent_layer_4(&self, sent: &Stamp, received: &Stamp) -> Option<&'a Span> {
-        let silent = self.roster.at(sent.flow.server).filter(|known| !known.reports)?;
+    pub(super) fn behind_opaque_layer_4(&self, sent: &Stamp, received: &Stamp) -> Option<&'a Span> {
+        let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports)?;
         let is_behind =
-            |server| self.roster.at(server).is_some_and(|known| self.roster.leads(silent, &known.name));
+            |server| self.roster.at(server).is_some_and(|known| self.roster.leads(opaque, &known.name));
         let mut found = self.index.servers_that_passed(sent, received, is_behind);
         let server = found.next()?;
         found.next().is_none().then_some(server)
@@ -107,10 +107,10 @@ impl<'a> Tiler<'a> {
         self.roster.at(server).map_or_else(|| server.to_string(), |known| known.name.clone())
     }
 
-    /// Everyone who had the request between a silent hop and the next one that reports.
+    /// Everyone who had the request between an opaque hop and the next one that reports.
     pub(super) fn opaque_names(&self, stamp: &Stamp, to: &str) -> String {
-        let silent = self.roster.at(stamp.flow.server).filter(|known| !known.reports);
-        silent
+        let opaque = self.roster.at(stamp.flow.server).filter(|known| !known.reports);
+        opaque
             .map_or_else(|| self.opaque_name(stamp), |known| self.roster.opaque_chain(known, to).join(" + "))
     }
 
@@ -126,15 +126,15 @@ impl<'a> Tiler<'a> {
         through.iter().for_each(|name| self.miss(name));
     }
 
-    /// Between a silent program at `last` and `first`, the first one behind it that reported, others may lie. Only
+    /// Between an opaque program at `last` and `first`, the first one behind it that reported, others may lie. Only
     /// stamps of `first` would tell that one of them is missing.
     fn between(&mut self, last: &Stamp, first: &str, stamped: bool) {
-        let Some(silent) = self.roster.at(last.flow.server).filter(|known| !known.reports) else { return };
+        let Some(opaque) = self.roster.at(last.flow.server).filter(|known| !known.reports) else { return };
         let mut names: Vec<String> = Vec::new();
-        for name in self.roster.opaque_chain(silent, first) {
+        for name in self.roster.opaque_chain(opaque, first) {
             self.begin_stage(name);
         }
-        for skipped in self.roster.reporters_behind(silent) {
+        for skipped in self.roster.reporters_behind(opaque) {
             if skipped.name != first && self.roster.leads(skipped, first) {
                 names.push(skipped.name.clone());
             }

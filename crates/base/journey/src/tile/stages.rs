@@ -17,7 +17,7 @@ impl Tiler<'_> {
         })
     }
 
-    /// A silent program has the request that the client sent: if the plan does not say where the stages begin, the
+    /// An opaque program has the request that the client sent: if the plan does not say where the stages begin, the
     /// edge is passed with it.
     pub(super) fn pass_edge(&mut self) {
         if self.stage == Stage::ToLoadBalancer {

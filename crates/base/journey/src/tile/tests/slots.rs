@@ -55,8 +55,8 @@ fn programs() -> impl Strategy<Value = Program> {
 enum Until {
     /// Its sender's last byte was stamped: a leg to who gets it.
     Leg,
-    /// This silent program got it.
-    Silent(String),
+    /// This opaque program got it.
+    Opaque(String),
     /// Of its sender only a CLIENT span is known: a leg if a server is found, else the client's own affair.
     Client,
     /// Not even that.
@@ -94,10 +94,10 @@ impl Way {
         let front = (0..at).rev().find(|at| self.visible[*at]);
         match (front, &caller.until) {
             (None, Until::Client) => Until::Leg,
-            (None, until @ (Until::Own(_) | Until::Silent(_))) => until.clone(),
+            (None, until @ (Until::Own(_) | Until::Opaque(_))) => until.clone(),
             (front, _) => {
                 let next = front.map_or(0, |front| front + 1);
-                if next < at { Until::Silent(self.names[next].clone()) } else { Until::Leg }
+                if next < at { Until::Opaque(self.names[next].clone()) } else { Until::Leg }
             }
         }
     }
@@ -147,7 +147,7 @@ impl Stack {
     fn seen_by(&mut self, hop: &str, until: &Until) {
         match until {
             Until::Leg | Until::Client => self.owned(hop, PartKind::Leg),
-            Until::Silent(name) => self.owned(name, PartKind::Opaque),
+            Until::Opaque(name) => self.owned(name, PartKind::Opaque),
             Until::Own(name) => self.owned(name, PartKind::Own),
         }
     }
@@ -159,7 +159,7 @@ impl Stack {
         until: &Until,
         (flow, direction, offset): (Flow, Direction, u64),
     ) -> Vec<Stamp> {
-        let kernel = self.time() % 2 == 0;
+        let kernel = self.time().is_multiple_of(2);
         let mut stamps = Vec::new();
         self.wait();
         if kernel {
@@ -244,7 +244,7 @@ impl Stack {
         let mut until = caller.until.clone();
         for at in 0..=last {
             if let (Until::Leg, false) = (&until, way.visible[at]) {
-                until = Until::Silent(way.names[at].clone());
+                until = Until::Opaque(way.names[at].clone());
             }
             if at < last {
                 self.relay(&way, at, program.proxies[at], &until, Direction::Request);
@@ -311,7 +311,7 @@ impl Stack {
             self.wait();
             // A step of its own in between, as frameworks report it, changes nothing.
             let step = self.span(name, id, Kind::Internal);
-            let stepped = self.time() % 2 == 0 && reports != Reports::Nothing;
+            let stepped = self.time().is_multiple_of(2) && reports != Reports::Nothing;
             let id = if stepped { u64::from_be_bytes(step.span_id.0) } else { id };
             let mut client = self.span(name, id, Kind::Client);
             let of_client = u64::from_be_bytes(client.span_id.0);
@@ -383,7 +383,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn whoever_is_silent_all_others_have_exactly_their_own_time(
+    fn whoever_is_opaque_all_others_have_exactly_their_own_time(
         program in programs(),
         times in prop::collection::vec(prop::num::u16::ANY, 0..300),
     ) {
@@ -398,7 +398,7 @@ proptest! {
     }
 }
 
-/// The twin: stacks in which nobody is silent, or nobody is seen behind a silent one, would prove nothing.
+/// The twin: stacks in which nobody is opaque, or nobody is seen behind an opaque one, would prove nothing.
 #[test]
 fn the_stacks_have_every_mixture() {
     use proptest::strategy::ValueTree as _;
@@ -415,16 +415,16 @@ fn the_stacks_have_every_mixture() {
             |kind| journey.parts.iter().any(|part| part.kind == kind && part.quality == Quality::Inferred);
         for (what, there) in [
             (
-                "a silent program that answers",
+                "an opaque program that answers",
                 journey.parts.iter().any(|part| part.kind == PartKind::Opaque && part.name.is_empty()),
             ),
-            ("a silent program that calls one", opaque("(request)") && !opaque("(between)")),
-            ("a silent program that calls several", opaque("(between)")),
-            ("several silent programs in a row", journey.parts.iter().any(|part| part.name.contains(" + "))),
+            ("an opaque program that calls one", opaque("(request)") && !opaque("(between)")),
+            ("an opaque program that calls several", opaque("(between)")),
+            ("several opaque programs in a row", journey.parts.iter().any(|part| part.name.contains(" + "))),
             ("legs of programs without stamps", inferred(PartKind::Leg)),
             ("a program with a SERVER span alone that calls others", inferred(PartKind::Own)),
             (
-                "a store behind a silent proxy",
+                "a store behind an opaque proxy",
                 program
                     .calls
                     .iter()
