@@ -6,7 +6,7 @@ mod broken;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use journey::{Journey, Part, PartKind};
+use journey::{Journey, Part, PartKind, Quality};
 use lab::plan::{Plan, Role, Settings};
 
 /// By how much the clock of the parts and the clock of the total may disagree over `total` nanoseconds:
@@ -103,7 +103,9 @@ pub(crate) fn handed_on(journey: &Journey) -> anyhow::Result<Vec<String>> {
                 holder
             }
         };
-        after_opaque = part.kind == PartKind::Opaque;
+        // Nor does who reports a SERVER span alone.
+        let alone = part.kind == PartKind::Own && part.quality == Quality::Inferred;
+        after_opaque = part.kind == PartKind::Opaque || alone;
         // Each call is one deeper than its caller, and ends before its caller goes on.
         callers.retain(|depth| *depth <= part.depth);
         match callers.last() {

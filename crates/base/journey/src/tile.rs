@@ -180,7 +180,11 @@ impl<'a> Tiler<'a> {
             last.duration_ns += duration_ns;
             return;
         }
-        if duration_ns == 0 && owner.kind == PartKind::Own && owner.name.is_empty() {
+        let nothing = match owner.kind {
+            PartKind::Own => owner.name.is_empty(),
+            kind => kind == PartKind::Opaque,
+        };
+        if duration_ns == 0 && nothing {
             return;
         }
         self.parts.push(Part {

@@ -3,6 +3,7 @@
 use super::arrival::Arrival;
 use super::exchange::Call;
 use super::{Owner, Tiler};
+use crate::index::Relayed;
 use crate::part::Stage;
 use crate::roster::Hop;
 use crate::span::Span;
@@ -44,12 +45,13 @@ impl<'a> Tiler<'a> {
             first = to;
         }
         let begun = self.stage;
-        self.end_stage(before, begun);
         let back = call.back.max(self.cursor);
         let relays = self.relays_before(call.received);
         through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
         let name = format!("{} (response)", self.opaque_names(last, &first));
         let into = Arrival::of(call.client, Direction::Response, back);
+        self.until_gone(Owner::opaque(&opaque, &name), &relays, &into);
+        self.end_stage(before, begun);
         self.across(Owner::opaque(&opaque, &name), &relays, &into, back);
         self.missed(std::mem::take(through));
     }
@@ -80,14 +82,22 @@ impl<'a> Tiler<'a> {
         let mut through = through.to_vec();
         through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
         let owner = Owner::opaque(&hop, "");
+        self.until_gone(owner, &relays, &into);
+        self.end_stage(before, begun);
         if relays.is_empty() {
             self.arrive(owner, &into, back);
-            self.end_stage(before, begun);
         } else {
-            self.end_stage(before, begun);
             self.across(owner, &relays, &into, back);
         }
         self.missed(through);
+    }
+
+    /// The time is an opaque program's until whoever is next has its response.
+    fn until_gone(&mut self, owner: Owner<'_>, relays: &[Relayed<'_>], into: &Arrival<'_>) {
+        let next = relays.first().map(|first| Arrival::of(first.span, first.read.direction, first.read.at));
+        let next = next.as_ref().unwrap_or(into);
+        let gone = next.queued().map_or(next.read(), |stamp| stamp.at).min(into.read());
+        self.until(gone.max(self.cursor), owner);
     }
 
     /// The server behind an opaque layer-4 program: such a program changes no byte, so it is the one that read and
