@@ -97,15 +97,13 @@ pub(crate) fn handed_on(journey: &Journey) -> anyhow::Result<Vec<String>> {
                 to
             }
             // Who reports nothing cannot say when it passed the request on.
-            None if part.kind == PartKind::Opaque || after_opaque => &part.hop,
+            None if untold(part) || after_opaque => &part.hop,
             None => {
                 ensure!(part.hop == holder, "{} is {}'s, but {holder} has the request", name(part), part.hop);
                 holder
             }
         };
-        // Nor does who reports a SERVER span alone.
-        let alone = part.kind == PartKind::Own && part.quality == Quality::Inferred;
-        after_opaque = part.kind == PartKind::Opaque || alone;
+        after_opaque = untold(part);
         // Each call is one deeper than its caller, and ends before its caller goes on.
         callers.retain(|depth| *depth <= part.depth);
         match callers.last() {
@@ -123,6 +121,12 @@ pub(crate) fn handed_on(journey: &Journey) -> anyhow::Result<Vec<String>> {
         holders.last()
     );
     Ok(holders)
+}
+
+/// Did nobody tell when this part began or ended? So it is of who reports nothing, or a SERVER span alone.
+fn untold(part: &Part) -> bool {
+    let alone = part.kind == PartKind::Own && part.quality == Quality::Inferred;
+    part.kind == PartKind::Opaque || alone
 }
 
 fn take(holders: &mut Vec<String>, next: &str) {

@@ -14,8 +14,8 @@ use crate::measuring::{Kind, measure};
 const STAGES: [&str; 8] =
     ["browser", "dns", "tcp", "tls", "to-load-balancer", "to-pod", "application", "response"];
 
-/// Keys that are absent when they were not asked for.
-const ON_REQUEST: [&str; 5] = ["cold", "warm", "overhead", "open_loop", "tap"];
+/// Keys that are absent when they were not asked for, or when nothing failed.
+const ON_REQUEST: [&str; 6] = ["cold", "warm", "overhead", "open_loop", "tap", "failures"];
 
 #[tokio::test]
 async fn json_has_the_documented_form_and_adds_up() -> anyhow::Result<()> {

@@ -65,11 +65,7 @@ async fn a_pod_that_reports_nothing_is_one_opaque_hop() -> anyhow::Result<()> {
         exact(journey, false)?;
         ensure!(kinds(journey) == [PartKind::Opaque], "{}", shown(journey));
         // Its store and its broker are within its own time: RESP carries no trace context.
-        ensure!(
-            journey.own("store") == 0 && journey.own(FOREIGN) > journey.own("inventory"),
-            "{}",
-            shown(journey)
-        );
+        ensure!(journey.own("store") == 0 && journey.own(FOREIGN) > 0, "{}", shown(journey));
     }
     lab.finish().await;
     Ok(())

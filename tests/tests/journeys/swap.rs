@@ -175,7 +175,11 @@ async fn an_ingress_that_swallows_the_trace_is_noticed() -> anyhow::Result<()> {
     let lab = slot.start(options).await?;
     let measured = measure(&lab, 1, Kind::Warm).await?;
     for journey in measured.journeys() {
-        ensure!(journey.silent == ["cart-service"], "who is behind it must be missed: {:?}", journey.silent);
+        ensure!(
+            journey.awaited == ["cart-service"],
+            "who is behind it must be missed: {:?}",
+            journey.awaited
+        );
         inferred(journey, "ingress")?;
         let holders = handed_on(journey)?;
         ensure!(!holders.iter().any(|hop| hop.starts_with("cart-pod")), "{}", shown(journey));

@@ -35,6 +35,12 @@ pub(super) fn strange(out: &mut String, journey: &Journey) {
     for hop in &journey.silent {
         let _ = writeln!(out, "  ! {hop} should have reported and did not: its time is inferred");
     }
+    for hop in &journey.awaited {
+        let _ = writeln!(
+            out,
+            "  ! {hop} reported nothing of this: it was not called, or without the trace context"
+        );
+    }
     for anomaly in &journey.anomalies {
         let by = if anomaly.by_ns == 0 { String::new() } else { format!(" (by {})", time(anomaly.by_ns)) };
         let _ = writeln!(out, "  ! {}: {}{by}", anomaly.hop, anomaly.what);
