@@ -223,16 +223,20 @@ impl<'a> Tiler<'a> {
         self.begin_stage(&span.hop);
         let begun = self.stage;
         let end = span.stamp(Direction::Response, Event::Tx).map_or(span.end, |stamp| stamp.at).min(limit);
+        let mut own = Owner::own(&span.hop, "");
         for child in Nested::descendants(self.index, span, others) {
             // Work on a streamed body begins before its last byte is here; that time was the leg's.
             if child.span.end > self.cursor {
-                self.until(child.begins().max(self.cursor).min(end), Owner::own(&span.hop, ""));
+                self.until(child.begins().max(self.cursor).min(end), own);
                 self.child(&child, &span.hop, end);
+                // When it had the response of whom it called without a CLIENT span, nobody tells.
+                let called = child.span.kind == Kind::Server;
+                own = if called { own.inferred() } else { Owner::own(&span.hop, "") };
             } else {
                 self.count(child.span);
             }
         }
-        self.until(end, Owner::own(&span.hop, ""));
+        self.until(end, own);
         self.end_stage(before, begun);
     }
 
