@@ -167,7 +167,7 @@ impl Collector {
     }
 
     /// Waits until a journey is sealed, at most `limit`; then as far as it is known. Whoever a program that reports
-    /// nothing may have called has [`AWAIT_LIMIT`] from the journey's end on.
+    /// nothing may have called has `AWAIT_LIMIT` from the journey's end on.
     pub async fn journey(&self, trace_id: TraceId, roster: &Roster, limit: Duration) -> Option<Journey> {
         let begun = clock::monotonic();
         loop {
