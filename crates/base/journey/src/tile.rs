@@ -19,17 +19,19 @@
 //! they had the request from the one's write until the other's arrival, and the part says so (`opaque`).
 
 mod arrival;
+mod counts;
 mod exchange;
 mod nest;
 mod opaque;
 mod stages;
 
+use counts::retries;
 use nest::Nested;
 
 use crate::index::Index;
 use crate::part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 use crate::roster::Roster;
-use crate::semconv::{attribute, name};
+use crate::semconv::attribute;
 use crate::span::{Kind, Span, Value};
 use crate::stamp::{Direction, Event, Quality};
 use crate::trace::TraceId;
@@ -94,20 +96,6 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         awaited: tiler.awaited,
         anomalies: tiler.anomalies,
     })
-}
-
-/// How often an HTTP request was sent again. A server that forwards says how often it did in all; a client's span is one
-/// try, and says which (OpenTelemetry's `http.request.resend_count`).
-fn retries(span: &Span) -> u32 {
-    let resent = resent(span, attribute::HTTP_REQUEST_RESEND_COUNT);
-    if span.kind == Kind::Client { resent.min(1) } else { resent }
-}
-
-fn resent(span: &Span, key: &str) -> u32 {
-    match span.attribute(key) {
-        Some(Value::Int(count)) => u32::try_from(*count).unwrap_or(0),
-        _ => 0,
-    }
 }
 
 /// The response's status, by the root or by one of its children.
@@ -261,57 +249,6 @@ impl<'a> Tiler<'a> {
             self.until(child.span.end.min(limit).max(self.cursor), owner);
         } else {
             self.exchange(child, hop, limit);
-        }
-    }
-
-    /// A span belongs to the journey. What it says of itself may be impossible.
-    fn visited(&mut self, span: &Span) {
-        self.counts.spans += 1;
-        let mut strange = |what: &str, by_ns: u64| {
-            let what = format!("{} {what}", span.name);
-            self.anomalies.push(Anomaly { hop: span.hop.to_string(), what, by_ns });
-        };
-        if span.end < span.start {
-            strange("ends before it begins", span.start - span.end);
-        }
-        if span.parent == Some(span.span_id) {
-            strange("is its own parent", span.end.saturating_sub(span.start));
-        }
-        let parent = span.parent.and_then(|parent| self.index.span(parent));
-        if let Some(parent) = parent.filter(|parent| span.kind == Kind::Internal && parent.hop == span.hop) {
-            let outside = parent.start.saturating_sub(span.start) + span.end.saturating_sub(parent.end);
-            if outside > 0 {
-                strange("lasts longer than its parent", outside);
-            }
-        }
-    }
-
-    fn count(&mut self, span: &Span) {
-        self.visited(span);
-        match span.kind {
-            Kind::Internal => {
-                let opened = [name::CONNECT, name::TCP_HANDSHAKE].contains(&&*span.name);
-                self.counts.connections_opened += u32::from(opened);
-            }
-            Kind::Client if span.is_datagram() => {
-                self.counts.dns_queries += 1;
-                // A resolver's queries need not be of the journey's trace: they are joined by flow.
-                self.counts.retries += resent(span, attribute::DNS_RESEND_COUNT);
-            }
-            Kind::Client => {
-                self.counts.tls_handshakes += u32::from(span.name == name::TLS_HANDSHAKE);
-                let reused = span.attribute(attribute::CONNECTION_REUSED) == Some(&Value::Bool(true));
-                self.counts.connections_reused += u32::from(reused);
-                if self.depth == 0 && span.name != name::TLS_HANDSHAKE {
-                    let bytes = |key| match span.attribute(key) {
-                        Some(Value::Int(bytes)) => u64::try_from(*bytes).unwrap_or(0),
-                        _ => 0,
-                    };
-                    self.counts.request_bytes += bytes(attribute::HTTP_REQUEST_SIZE);
-                    self.counts.response_bytes += bytes(attribute::HTTP_RESPONSE_SIZE);
-                }
-            }
-            _ => {}
         }
     }
 }

@@ -1,0 +1,73 @@
+//! What is counted of each span that belongs to a journey, and what it says of itself that cannot be.
+
+use super::Tiler;
+use crate::part::Anomaly;
+use crate::semconv::{attribute, name};
+use crate::span::{Kind, Span, Value};
+
+impl Tiler<'_> {
+    /// A span belongs to the journey. What it says of itself may be impossible.
+    pub(super) fn visited(&mut self, span: &Span) {
+        self.counts.spans += 1;
+        let mut strange = |what: &str, by_ns: u64| {
+            let what = format!("{} {what}", span.name);
+            self.anomalies.push(Anomaly { hop: span.hop.to_string(), what, by_ns });
+        };
+        if span.end < span.start {
+            strange("ends before it begins", span.start - span.end);
+        }
+        if span.parent == Some(span.span_id) {
+            strange("is its own parent", span.end.saturating_sub(span.start));
+        }
+        let parent = span.parent.and_then(|parent| self.index.span(parent));
+        if let Some(parent) = parent.filter(|parent| span.kind == Kind::Internal && parent.hop == span.hop) {
+            let outside = parent.start.saturating_sub(span.start) + span.end.saturating_sub(parent.end);
+            if outside > 0 {
+                strange("lasts longer than its parent", outside);
+            }
+        }
+    }
+
+    pub(super) fn count(&mut self, span: &Span) {
+        self.visited(span);
+        match span.kind {
+            Kind::Internal => {
+                let opened = [name::CONNECT, name::TCP_HANDSHAKE].contains(&&*span.name);
+                self.counts.connections_opened += u32::from(opened);
+            }
+            Kind::Client if span.is_datagram() => {
+                self.counts.dns_queries += 1;
+                // A resolver's queries need not be of the journey's trace: they are joined by flow.
+                self.counts.retries += resent(span, attribute::DNS_RESEND_COUNT);
+            }
+            Kind::Client => {
+                self.counts.tls_handshakes += u32::from(span.name == name::TLS_HANDSHAKE);
+                let reused = span.attribute(attribute::CONNECTION_REUSED) == Some(&Value::Bool(true));
+                self.counts.connections_reused += u32::from(reused);
+                if self.depth == 0 && span.name != name::TLS_HANDSHAKE {
+                    let bytes = |key| match span.attribute(key) {
+                        Some(Value::Int(bytes)) => u64::try_from(*bytes).unwrap_or(0),
+                        _ => 0,
+                    };
+                    self.counts.request_bytes += bytes(attribute::HTTP_REQUEST_SIZE);
+                    self.counts.response_bytes += bytes(attribute::HTTP_RESPONSE_SIZE);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How often an HTTP request was sent again. A server that forwards says how often it did in all; a client's span is one
+/// try, and says which (OpenTelemetry's `http.request.resend_count`).
+pub(super) fn retries(span: &Span) -> u32 {
+    let resent = resent(span, attribute::HTTP_REQUEST_RESEND_COUNT);
+    if span.kind == Kind::Client { resent.min(1) } else { resent }
+}
+
+fn resent(span: &Span, key: &str) -> u32 {
+    match span.attribute(key) {
+        Some(Value::Int(count)) => u32::try_from(*count).unwrap_or(0),
+        _ => 0,
+    }
+}
