@@ -9,6 +9,7 @@ mod world;
 
 use super::*;
 use crate::roster::Hop;
+use crate::semconv::name;
 use crate::stamp::Flow;
 use crate::stamp::Stamp;
 use crate::trace::SpanId;
