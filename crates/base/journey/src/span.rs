@@ -173,6 +173,21 @@ impl Span {
             .or_else(|| address(attribute::SERVER_ADDRESS, attribute::SERVER_PORT))
     }
 
+    /// How often an HTTP request was sent again. A server that forwards says how often it did in all; a client's span
+    /// is one try, and says which (OpenTelemetry's `http.request.resend_count`).
+    pub(crate) fn retries(&self) -> u32 {
+        let resent = self.resent(attribute::HTTP_REQUEST_RESEND_COUNT);
+        if self.kind == Kind::Client { resent.min(1) } else { resent }
+    }
+
+    /// What an attribute says of how often something was sent again.
+    pub(crate) fn resent(&self, key: &str) -> u32 {
+        match self.attribute(key) {
+            Some(Value::Int(count)) => u32::try_from(*count).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// Did its message go as a datagram?
     pub(crate) fn is_datagram(&self) -> bool {
         self.stamps.first().is_some_and(|stamp| stamp.flow.transport == Transport::Udp)

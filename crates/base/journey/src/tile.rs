@@ -25,7 +25,6 @@ mod nest;
 mod opaque;
 mod stages;
 
-use counts::retries;
 use nest::Nested;
 
 use crate::index::Index;
@@ -62,7 +61,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         awaited: Vec::new(),
         anomalies: Vec::new(),
     };
-    tiler.counts.retries = index.with_trace(trace_id).map(retries).sum();
+    tiler.counts.retries = index.with_trace(trace_id).map(Span::retries).sum();
     tiler.visited(root);
     if from_client {
         tiler.root(root)

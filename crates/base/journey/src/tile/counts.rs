@@ -38,7 +38,7 @@ impl Tiler<'_> {
             Kind::Client if span.is_datagram() => {
                 self.counts.dns_queries += 1;
                 // A resolver's queries need not be of the journey's trace: they are joined by flow.
-                self.counts.retries += resent(span, attribute::DNS_RESEND_COUNT);
+                self.counts.retries += span.resent(attribute::DNS_RESEND_COUNT);
             }
             Kind::Client => {
                 self.counts.tls_handshakes += u32::from(span.name == name::TLS_HANDSHAKE);
@@ -55,19 +55,5 @@ impl Tiler<'_> {
             }
             _ => {}
         }
-    }
-}
-
-/// How often an HTTP request was sent again. A server that forwards says how often it did in all; a client's span is one
-/// try, and says which (OpenTelemetry's `http.request.resend_count`).
-pub(super) fn retries(span: &Span) -> u32 {
-    let resent = resent(span, attribute::HTTP_REQUEST_RESEND_COUNT);
-    if span.kind == Kind::Client { resent.min(1) } else { resent }
-}
-
-fn resent(span: &Span, key: &str) -> u32 {
-    match span.attribute(key) {
-        Some(Value::Int(count)) => u32::try_from(*count).unwrap_or(0),
-        _ => 0,
     }
 }
