@@ -165,10 +165,8 @@ impl Span {
 
     /// The address at the other end, where its attributes say it (as those of stock SDKs do).
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        let address = |ip: &str, port: &str| {
-            let Some(Value::Int(port)) = self.attribute(port) else { return None };
-            Some(SocketAddr::new(self.text(ip)?.parse().ok()?, u16::try_from(*port).ok()?))
-        };
+        let address =
+            |ip: &str, port: &str| Some(SocketAddr::new(self.text(ip)?.parse().ok()?, self.whole(port)?));
         address(attribute::NETWORK_PEER_ADDRESS, attribute::NETWORK_PEER_PORT)
             .or_else(|| address(attribute::SERVER_ADDRESS, attribute::SERVER_PORT))
     }
@@ -176,15 +174,15 @@ impl Span {
     /// How often an HTTP request was sent again. A server that forwards says how often it did in all; a client's span
     /// is one try, and says which (OpenTelemetry's `http.request.resend_count`).
     pub(crate) fn retries(&self) -> u32 {
-        let resent = self.resent(attribute::HTTP_REQUEST_RESEND_COUNT);
+        let resent = self.whole(attribute::HTTP_REQUEST_RESEND_COUNT).unwrap_or(0);
         if self.kind == Kind::Client { resent.min(1) } else { resent }
     }
 
-    /// What an attribute says of how often something was sent again.
-    pub(crate) fn resent(&self, key: &str) -> u32 {
+    /// Looks a whole number up; `None` also when it does not fit.
+    pub(crate) fn whole<T: TryFrom<i64>>(&self, key: &str) -> Option<T> {
         match self.attribute(key) {
-            Some(Value::Int(count)) => u32::try_from(*count).unwrap_or(0),
-            _ => 0,
+            Some(Value::Int(number)) => T::try_from(*number).ok(),
+            _ => None,
         }
     }
 

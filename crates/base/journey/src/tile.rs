@@ -23,6 +23,7 @@ mod counts;
 mod exchange;
 mod nest;
 mod opaque;
+mod relays;
 mod stages;
 
 use nest::Nested;
@@ -99,10 +100,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
 
 /// The response's status, by the root or by one of its children.
 fn status_of(root: &Span, index: &Index) -> Option<u16> {
-    let of = |span: &Span| match span.attribute(attribute::HTTP_RESPONSE_STATUS_CODE) {
-        Some(Value::Int(status)) => u16::try_from(*status).ok(),
-        _ => None,
-    };
+    let of = |span: &Span| span.whole(attribute::HTTP_RESPONSE_STATUS_CODE);
     of(root).or_else(|| index.children(root.span_id).find_map(of))
 }
 

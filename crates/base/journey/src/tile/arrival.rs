@@ -1,6 +1,7 @@
 //! Bytes reach a program: the way to its socket, and what they waited for there until they were read.
 
 use super::{Owner, Tiler};
+use crate::index::Relayed;
 use crate::part::PartKind;
 use crate::semconv::{attribute, name};
 use crate::span::{Span, Value};
@@ -25,6 +26,16 @@ impl<'a> Arrival<'a> {
         Arrival { hop: &span.hop, stamps: &span.stamps, direction, read, connect: None }
     }
 
+    /// What a layer-4 proxy says of a chunk that came to it.
+    pub(super) fn at(relayed: &Relayed<'a>) -> Self {
+        Arrival::of(relayed.span, relayed.read.direction, relayed.read.at)
+    }
+
+    /// The same message where it came first: at the first of some layer-4 proxies in front of its receiver.
+    pub(super) fn at_first(self, relays: &[Relayed<'a>]) -> Self {
+        relays.first().map_or(self, Arrival::at)
+    }
+
     /// Before a relay read it, it had to make this connection onward.
     pub(super) fn after(self, connect: Option<&'a Span>) -> Self {
         Arrival { connect, ..self }
@@ -42,6 +53,11 @@ impl<'a> Arrival<'a> {
     /// When the kernel had it, where that is known.
     pub(super) fn queued(&self) -> Option<&'a Stamp> {
         self.stamp(Event::Rx)
+    }
+
+    /// When its receiver had it: in the kernel, where that is known, else when it had been read.
+    pub(super) fn had(&self) -> u64 {
+        self.queued().map_or(self.read, |stamp| stamp.at)
     }
 }
 
@@ -62,7 +78,7 @@ impl<'a> Tiler<'a> {
         let read = into.read.min(back);
         let held = self.held.take().filter(|_| owner.kind == PartKind::Leg);
         if let Some(sender) = held {
-            let there = into.queued().map_or(into.read, |stamp| stamp.at).min(back);
+            let there = into.had().min(back);
             self.until(there, Owner { kind: PartKind::Wait, ..Owner::own(sender, name::SEND_QUEUE) });
         }
         let Some(queued) = into.queued() else {

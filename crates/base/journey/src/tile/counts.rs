@@ -38,17 +38,14 @@ impl Tiler<'_> {
             Kind::Client if span.is_datagram() => {
                 self.counts.dns_queries += 1;
                 // A resolver's queries need not be of the journey's trace: they are joined by flow.
-                self.counts.retries += span.resent(attribute::DNS_RESEND_COUNT);
+                self.counts.retries += span.whole(attribute::DNS_RESEND_COUNT).unwrap_or(0);
             }
             Kind::Client => {
                 self.counts.tls_handshakes += u32::from(span.name == name::TLS_HANDSHAKE);
                 let reused = span.attribute(attribute::CONNECTION_REUSED) == Some(&Value::Bool(true));
                 self.counts.connections_reused += u32::from(reused);
                 if self.depth == 0 && span.name != name::TLS_HANDSHAKE {
-                    let bytes = |key| match span.attribute(key) {
-                        Some(Value::Int(bytes)) => u64::try_from(*bytes).unwrap_or(0),
-                        _ => 0,
-                    };
+                    let bytes = |key| span.whole(key).unwrap_or(0);
                     self.counts.request_bytes += bytes(attribute::HTTP_REQUEST_SIZE);
                     self.counts.response_bytes += bytes(attribute::HTTP_RESPONSE_SIZE);
                 }

@@ -59,27 +59,25 @@ impl<'a> Tiler<'a> {
             from = self.relay(&from, relayed, call.back);
             through.push(from.clone());
         }
-        let Some(&server) = servers.first() else {
-            return self.unreported(call, last.as_ref(), &through);
+        let Some(&first) = servers.first() else {
+            return self.unreported(call, last.as_ref(), through);
         };
-        let read = server.stamp(Direction::Request, Event::Wake);
-        let between = last.filter(|last| match read {
+        let between = last.filter(|last| match first.stamp(Direction::Request, Event::Wake) {
             Some(read) => read.flow != last.flow,
-            None => self.roster.at(last.flow.server).is_some_and(|known| known.name != server.hop),
+            None => self.roster.at(last.flow.server).is_some_and(|known| known.name != first.hop),
         });
         if let Some(last) = between {
-            return self.opaque_between(call, &last, &servers, &mut through);
+            return self.opaque_between(call, &last, &servers, through);
         }
-        let first = server;
-        let mut answered = None;
+        let mut answered = first;
         for (at, &server) in servers.iter().enumerate() {
-            // Who began while another was answering was called by that one, or is not on the way of the time.
-            if answered.is_some() && server.end <= self.cursor {
-                continue;
-            }
-            if let Some(before) = answered.replace(server) {
-                let written: Option<&Stamp> = Span::stamp(before, Direction::Response, Event::Tx);
-                from = self.relays_back(before, written, call.received, call.back, &mut through).0;
+            if at > 0 {
+                // Who began while another was answering was called by that one, or is not on the way of the time.
+                if server.end <= self.cursor {
+                    continue;
+                }
+                from = self.relays_back(answered, call.received, call.back, &mut through).0;
+                answered = server;
             }
             let seen = last.is_some() && at == 0;
             let read = server.stamp(Direction::Request, Event::Wake).filter(|_| !seen);
@@ -91,7 +89,7 @@ impl<'a> Tiler<'a> {
             let back = self.responded(server, call);
             self.visit(leg, &relays, server, &servers[at + 1..], back, &mut through);
         }
-        self.way_back(answered.unwrap_or(first), call, &mut through);
+        self.way_back(answered, call, &mut through);
         self.missed(through);
     }
 
@@ -105,7 +103,7 @@ impl<'a> Tiler<'a> {
         let mut through = Vec::new();
         let relays = self.relays_before(server.stamp(Direction::Request, Event::Wake));
         self.visit(Owner::own(caller, "").inferred(), &relays, server, &[], back, &mut through);
-        self.relays_back(server, server.stamp(Direction::Response, Event::Tx), None, back, &mut through);
+        self.relays_back(server, None, back, &mut through);
         self.missed(through);
         self.depth -= 1;
     }
@@ -157,15 +155,7 @@ impl<'a> Tiler<'a> {
         }
         let mut from = owner.hop.to_owned();
         if let Some((first, rest)) = relays.split_first() {
-            let hop = &*first.span.hop;
-            self.counts.spans += 1;
-            let arrival = Arrival::of(first.span, first.read.direction, first.read.at);
-            self.arrive(owner, &arrival, back);
-            if first.read.direction == Direction::Request {
-                self.begin_stage(hop);
-            }
-            self.until(first.written.at.min(back), Owner::own(hop, ""));
-            from = hop.to_owned();
+            from = self.pass(owner, &Arrival::at(first), first, back);
             for relayed in rest {
                 from = self.relay(&from, relayed, back);
             }
@@ -173,7 +163,7 @@ impl<'a> Tiler<'a> {
             return self.arrive(owner, into, back);
         } else {
             // What an opaque program wrote, and when, nobody saw: its time ends where the receiver's kernel had it.
-            self.until(into.queued().map_or(into.read(), |stamp| stamp.at).min(back).max(self.cursor), owner);
+            self.until(into.had().min(back).max(self.cursor), owner);
         }
         let name = format!("{from} → {}", into.hop);
         self.arrive(Owner::leg(into.hop, &name), into, back);
@@ -185,27 +175,27 @@ impl<'a> Tiler<'a> {
         if server.stamp(Direction::Response, Event::Tx).is_some() {
             return call.back;
         }
-        let into = match self.relays_before(call.received).first() {
-            Some(first) => Arrival::of(first.span, first.read.direction, first.read.at),
-            None => Arrival::of(call.client, Direction::Response, call.back),
-        };
-        into.queued().map_or(into.read(), |stamp| stamp.at).min(call.back).max(self.cursor)
+        let into = Arrival::of(call.client, Direction::Response, call.back);
+        into.at_first(&self.relays_before(call.received)).had().min(call.back).max(self.cursor)
+    }
+
+    /// The response as it comes to the client.
+    pub(super) fn returning(&self, call: &Call<'a, '_>) -> Arrival<'a> {
+        Arrival::of(call.client, Direction::Response, call.back.max(self.cursor))
     }
 
     /// The response's way from a server to the client.
     fn way_back(&mut self, server: &'a Span, call: &Call<'a, '_>, through: &mut Vec<String>) {
-        let written = server.stamp(Direction::Response, Event::Tx);
-        let (from, at) = self.relays_back(server, written, call.received, call.back, through);
-        let back = call.back.max(self.cursor);
-        let into = Arrival::of(call.client, Direction::Response, back);
+        let (from, at) = self.relays_back(server, call.received, call.back, through);
+        let into = self.returning(call);
+        let back = into.read();
         let name = format!("{from} → {}", call.hop);
         if let (Some(at), Some(received)) = (at, call.received)
             && at.flow == received.flow
         {
             return self.arrive(Owner::leg(call.hop, &name), &into, back);
         }
-        let relays = self.relays_before(call.received);
-        through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
+        let relays = self.relays_home(call, through);
         if let (Some(_), Some(received)) = (at, call.received) {
             // Who had to pass it on has not said so, or reports nothing.
             let wrote = relays.first().map_or(received, |first| &first.read);
@@ -217,76 +207,6 @@ impl<'a> Tiler<'a> {
         let to = relays.first().map_or(call.hop, |first| &first.span.hop);
         let name = format!("{from} → {to}");
         self.across(Owner::leg(to, &name).inferred(), &relays, &into, back);
-    }
-
-    /// Follows a response through the layer-4 proxies that reported it, as far as they did: who has it then, and
-    /// where it was written last.
-    pub(super) fn relays_back(
-        &mut self,
-        server: &'a Span,
-        written: Option<&Stamp>,
-        received: Option<&Stamp>,
-        back: u64,
-        through: &mut Vec<String>,
-    ) -> (String, Option<Stamp>) {
-        let mut from = server.hop.to_string();
-        let mut at = written.copied();
-        while let Some(stamp) = at.filter(|stamp| received.is_none_or(|it| it.flow != stamp.flow)) {
-            let Some(relayed) = self.index.relay_from(&stamp) else { break };
-            from = self.relay(&from, &relayed, back);
-            through.retain(|name| *name != from);
-            at = Some(relayed.written);
-        }
-        (from, at)
-    }
-
-    /// Follows a request through layer-4 proxies that reported it, to where it was written last.
-    fn relays_forth(&self, sent: Option<&Stamp>) -> (Vec<Relayed<'a>>, Option<Stamp>) {
-        let mut found = Vec::new();
-        let mut at = sent.copied();
-        while let Some(relayed) =
-            at.and_then(|at| self.index.relay_from(&at)).filter(|_| found.len() < usize::from(MAX_DEPTH))
-        {
-            at = Some(relayed.written);
-            found.push(relayed);
-        }
-        (found, at)
-    }
-
-    /// The layer-4 proxies that reported a message right before it arrived, in the order in which it passed them.
-    pub(super) fn relays_before(&self, read: Option<&Stamp>) -> Vec<Relayed<'a>> {
-        let mut found = Vec::new();
-        let mut at = read.copied();
-        while let Some(relayed) =
-            at.and_then(|at| self.index.relay_to(&at)).filter(|_| found.len() < usize::from(MAX_DEPTH))
-        {
-            at = Some(relayed.read);
-            found.push(relayed);
-        }
-        found.reverse();
-        found
-    }
-
-    /// A leg into a layer-4 proxy and the proxy's own time; returns the proxy's name.
-    pub(super) fn relay(&mut self, from: &str, relayed: &Relayed<'_>, back: u64) -> String {
-        self.counts.spans += 1;
-        let hop = relayed.span.hop.to_string();
-        let name = format!("{from} → {hop}");
-        let connect = self.index.connects_for(relayed.read.flow).find(|connect| {
-            let forth = relayed.read.direction == Direction::Request;
-            forth && connect.start >= self.start && connect.end <= relayed.read.at
-        });
-        if connect.is_some() {
-            self.counts.connections_opened += 1;
-            self.counts.spans += 1;
-        }
-        let arrival = Arrival::of(relayed.span, relayed.read.direction, relayed.read.at);
-        self.arrive(Owner::leg(&hop, &name), &arrival.after(connect), back);
-        if relayed.read.direction == Direction::Request {
-            self.begin_stage(&hop);
-        }
-        self.until(relayed.written.at.min(back), Owner::own(&hop, ""));
-        hop
     }
 }
 

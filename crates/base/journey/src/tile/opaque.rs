@@ -17,7 +17,7 @@ impl<'a> Tiler<'a> {
         call: &Call<'a, '_>,
         last: &Stamp,
         servers: &[&'a Span],
-        through: &mut Vec<String>,
+        mut through: Vec<String>,
     ) {
         self.expect(last);
         let before = self.stage;
@@ -38,28 +38,25 @@ impl<'a> Tiler<'a> {
             let names = self.opaque_names(last, &to);
             let name = format!("{names} ({when})");
             let back = self.responded(server, call);
-            self.visit(Owner::opaque(&opaque, &name), &relays, server, &[], back, through);
-            let written = server.stamp(Direction::Response, Event::Tx);
-            self.relays_back(server, written, call.received, call.back, through);
+            self.visit(Owner::opaque(&opaque, &name), &relays, server, &[], back, &mut through);
+            self.relays_back(server, call.received, call.back, &mut through);
             when = "between";
             first = to;
         }
         let begun = self.stage;
-        let back = call.back.max(self.cursor);
-        let relays = self.relays_before(call.received);
-        through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
+        let (into, relays) = (self.returning(call), self.relays_home(call, &mut through));
         let name = format!("{} (response)", self.opaque_names(last, &first));
-        let into = Arrival::of(call.client, Direction::Response, back);
-        self.until_gone(Owner::opaque(&opaque, &name), &relays, &into);
+        let owner = Owner::opaque(&opaque, &name);
+        self.until_gone(owner, &relays, &into);
         self.end_stage(before, begun);
-        self.across(Owner::opaque(&opaque, &name), &relays, &into, back);
-        self.missed(std::mem::take(through));
+        self.across(owner, &relays, &into, into.read());
+        self.missed(through);
     }
 
     /// Nobody reported these bytes: an opaque program had them, or one that should have reported.
-    pub(super) fn unreported(&mut self, call: &Call<'a, '_>, last: Option<&Stamp>, through: &[String]) {
-        let back = call.back.max(self.cursor);
-        let into = Arrival::of(call.client, Direction::Response, back);
+    pub(super) fn unreported(&mut self, call: &Call<'a, '_>, last: Option<&Stamp>, mut through: Vec<String>) {
+        let into = self.returning(call);
+        let back = into.read();
         let Some(last) = last else {
             // Without a stamp, only what the client says of its peer tells whom it called.
             let peer = call.client.peer().and_then(|peer| self.roster.at(peer));
@@ -67,7 +64,7 @@ impl<'a> Tiler<'a> {
             return self.until(back, owner);
         };
         self.expect(last);
-        let opaque = self.roster.at(last.flow.server).filter(|known| !known.reports);
+        let opaque = self.opaque_at(last);
         // A handshake is never passed on: nobody behind has anything to say about it.
         if let Some(opaque) = opaque.filter(|_| self.stage != Stage::Tls) {
             for behind in self.roster.reporters_behind(opaque) {
@@ -78,9 +75,7 @@ impl<'a> Tiler<'a> {
         let before = self.stage;
         self.begin_stage(&hop);
         let begun = self.stage;
-        let relays = self.relays_before(call.received);
-        let mut through = through.to_vec();
-        through.retain(|name| relays.iter().all(|relayed| relayed.span.hop != *name));
+        let relays = self.relays_home(call, &mut through);
         let owner = Owner::opaque(&hop, "");
         self.until_gone(owner, &relays, &into);
         self.end_stage(before, begun);
@@ -93,22 +88,25 @@ impl<'a> Tiler<'a> {
     }
 
     /// The time is an opaque program's until whoever is next has its response.
-    fn until_gone(&mut self, owner: Owner<'_>, relays: &[Relayed<'_>], into: &Arrival<'_>) {
-        let next = relays.first().map(|first| Arrival::of(first.span, first.read.direction, first.read.at));
-        let next = next.as_ref().unwrap_or(into);
-        let gone = next.queued().map_or(next.read(), |stamp| stamp.at).min(into.read());
+    fn until_gone(&mut self, owner: Owner<'_>, relays: &[Relayed<'a>], into: &Arrival<'a>) {
+        let gone = into.at_first(relays).had().min(into.read());
         self.until(gone.max(self.cursor), owner);
     }
 
     /// The server behind an opaque layer-4 program: such a program changes no byte, so it is the one that read and
     /// wrote as many bytes on its connection, within the time of the exchange. `None` when there are several.
     pub(super) fn behind_opaque_layer_4(&self, sent: &Stamp, received: &Stamp) -> Option<&'a Span> {
-        let opaque = self.roster.at(sent.flow.server).filter(|known| !known.reports)?;
+        let opaque = self.opaque_at(sent)?;
         let is_behind =
             |server| self.roster.at(server).is_some_and(|known| self.roster.leads(opaque, &known.name));
         let mut found = self.index.servers_that_passed(sent, received, is_behind);
         let server = found.next()?;
         found.next().is_none().then_some(server)
+    }
+
+    /// The hop that listens where these bytes went, if it reports nothing.
+    fn opaque_at(&self, stamp: &Stamp) -> Option<&'a Hop> {
+        self.roster.at(stamp.flow.server).filter(|known| !known.reports)
     }
 
     /// The hop that listens where these bytes went.
@@ -119,8 +117,7 @@ impl<'a> Tiler<'a> {
 
     /// Everyone who had the request between an opaque hop and the next one that reports.
     pub(super) fn opaque_names(&self, stamp: &Stamp, to: &str) -> String {
-        let opaque = self.roster.at(stamp.flow.server).filter(|known| !known.reports);
-        opaque
+        self.opaque_at(stamp)
             .map_or_else(|| self.opaque_name(stamp), |known| self.roster.opaque_chain(known, to).join(" + "))
     }
 
@@ -139,19 +136,16 @@ impl<'a> Tiler<'a> {
     /// Between an opaque program at `last` and `first`, the first one behind it that reported, others may lie. Only
     /// stamps of `first` would tell that one of them is missing.
     fn between(&mut self, last: &Stamp, first: &str, stamped: bool) {
-        let Some(opaque) = self.roster.at(last.flow.server).filter(|known| !known.reports) else { return };
-        let mut names: Vec<String> = Vec::new();
-        for name in self.roster.opaque_chain(opaque, first) {
+        let (roster, Some(opaque)) = (self.roster, self.opaque_at(last)) else { return };
+        for name in roster.opaque_chain(opaque, first) {
             self.begin_stage(name);
         }
-        for skipped in self.roster.reporters_behind(opaque) {
-            if skipped.name != first && self.roster.leads(skipped, first) {
-                names.push(skipped.name.clone());
+        for skipped in roster.reporters_behind(opaque) {
+            if skipped.name == first || !roster.leads(skipped, first) {
+                continue;
             }
-        }
-        for name in names {
-            let next_to_it = self.roster.named(&name).is_some_and(|it| passes_to(it, first));
-            if next_to_it && stamped { self.miss(&name) } else { self.may_report(&name) }
+            let next_to_it = skipped.onward.iter().any(|onward| onward == first);
+            if next_to_it && stamped { self.miss(&skipped.name) } else { self.may_report(&skipped.name) }
         }
     }
 
@@ -168,8 +162,4 @@ impl<'a> Tiler<'a> {
             self.awaited.push(name.to_owned());
         }
     }
-}
-
-fn passes_to(hop: &Hop, name: &str) -> bool {
-    hop.onward.iter().any(|onward| onward == name)
 }
