@@ -71,7 +71,13 @@ impl<'a> Tiler<'a> {
     }
 
     /// Until a layer-4 proxy has a chunk the time is `owner`'s, then the proxy's own; returns the proxy's name.
-    pub(super) fn pass(&mut self, owner: Owner<'_>, into: &Arrival<'_>, relayed: &Relayed<'_>, back: u64) -> String {
+    pub(super) fn pass(
+        &mut self,
+        owner: Owner<'_>,
+        into: &Arrival<'_>,
+        relayed: &Relayed<'_>,
+        back: u64,
+    ) -> String {
         self.counts.spans += 1;
         self.arrive(owner, into, back);
         if relayed.read.direction == Direction::Request {

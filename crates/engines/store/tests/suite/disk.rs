@@ -1,5 +1,6 @@
 //! A disk that is full, and one that lies: real files, the real program.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -68,16 +69,21 @@ async fn a_full_disk_refuses_writes_loses_nothing_and_recovers() {
     store.kill();
 }
 
-#[tokio::test]
-async fn a_flipped_byte_is_named_and_what_is_before_it_can_be_kept() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = Server::store_on(folder.path(), &[]).await;
+/// The log of a store that was killed after it had acknowledged 100 keys.
+async fn log_of_a_hundred_keys(folder: &Path) -> PathBuf {
+    let store = Server::store_on(folder, &[]).await;
     let mut client = Client::connect(store.address).expect("it listens");
     for at in 0..100 {
         client.say(&format!("set k{at} v")).expect("a reply");
     }
     store.kill();
-    let log = folder.path().join("appendonly.aof");
+    folder.join("appendonly.aof")
+}
+
+#[tokio::test]
+async fn a_flipped_byte_is_named_and_what_is_before_it_can_be_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = log_of_a_hundred_keys(folder.path()).await;
     let whole = std::fs::read(&log).expect("the log");
     let mut bytes = whole.clone();
     // A value, not an annotation: one that is no longer recognised as ours passes for one of Redis's, which
@@ -123,13 +129,7 @@ async fn a_flipped_byte_is_named_and_what_is_before_it_can_be_kept() {
 #[tokio::test]
 async fn after_a_power_cut_that_left_zeros_it_starts_and_keeps_the_bytes_aside() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Server::store_on(folder.path(), &[]).await;
-    let mut client = Client::connect(store.address).expect("it listens");
-    for at in 0..100 {
-        client.say(&format!("set k{at} v")).expect("a reply");
-    }
-    store.kill();
-    let log = folder.path().join("appendonly.aof");
+    let log = log_of_a_hundred_keys(folder.path()).await;
     let mut bytes = std::fs::read(&log).expect("the log");
     let from = bytes.len() - 10;
     bytes[from..].fill(0);
