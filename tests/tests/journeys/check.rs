@@ -123,6 +123,12 @@ pub(crate) fn handed_on(journey: &Journey) -> anyhow::Result<Vec<String>> {
     Ok(holders)
 }
 
+/// How many messages its way consists of. The number of spans is not the same for equal ways: Redis answers a read that
+/// was batched with another client's write after that write's fsync, and says so with spans.
+pub(crate) fn legs(journey: &Journey) -> usize {
+    journey.parts.iter().filter(|part| part.kind == PartKind::Leg).count()
+}
+
 /// Did nobody tell when this part began or ended? So it is of who reports nothing, or a SERVER span alone.
 fn untold(part: &Part) -> bool {
     let alone = part.kind == PartKind::Own && part.quality == Quality::Inferred;
