@@ -8,14 +8,15 @@ use bytes::{Bytes, BytesMut};
 use clap::Parser as _;
 use events::config::Settings;
 use events::server;
+use events::testing::records;
 use hop::{CancellationToken, Hop, Telemetry};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    FetchRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, ProduceRequest, RequestHeader,
-    ResponseHeader, TopicName,
+    FetchRequest, FetchResponse, ListOffsetsRequest, MetadataRequest, MetadataResponse, ProduceRequest,
+    ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tempfile::TempDir;
@@ -186,6 +187,19 @@ pub fn fetch(topic: &'static str, partition: i32, offset: i64, wait_ms: i32) -> 
         .with_min_bytes(1)
         .with_max_bytes(10 << 20)
         .with_topics(vec![topic])
+}
+
+/// What came back for the only partition of a produce request: error code and base offset.
+pub fn produced(response: &ProduceResponse) -> (i16, i64) {
+    let partition = &response.responses[0].partition_responses[0];
+    (partition.error_code, partition.base_offset)
+}
+
+/// The records, with their offsets, that came back for the only partition of a fetch request.
+pub fn fetched(response: &FetchResponse) -> Vec<(i64, String)> {
+    let partition = &response.responses[0].partitions[0];
+    assert_eq!(partition.error_code, 0);
+    records(partition.records.clone().unwrap_or_default())
 }
 
 pub fn list_offsets(topic: &'static str, partition: i32, timestamp: i64) -> ListOffsetsRequest {

@@ -21,9 +21,9 @@ use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{Compression, OffsetAt, UnknownTopicHandling};
 use rskafka::record::Record;
 
-use events::testing::{Sent, batch, records};
+use events::testing::{Sent, batch};
 
-use crate::client::{Client, fetch, list_offsets, name, produce};
+use crate::client::{Client, fetch, fetched, list_offsets, name, produce, produced};
 use crate::engines::{Engine, did_not_run};
 use crate::kcat::kcat;
 use crate::process::{Events, LIMIT};
@@ -86,17 +86,6 @@ async fn topic(address: SocketAddr, topic: &'static str) -> Client {
     })
     .await
     .expect("a topic")
-}
-
-fn produced(response: &ProduceResponse) -> (i16, i64) {
-    let partition = &response.responses[0].partition_responses[0];
-    (partition.error_code, partition.base_offset)
-}
-
-fn fetched(response: &FetchResponse) -> Vec<(i64, String)> {
-    let partition = &response.responses[0].partitions[0];
-    assert_eq!(partition.error_code, 0);
-    records(partition.records.clone().unwrap_or_default())
 }
 
 async fn every_codec_passes_through_kcat(address: SocketAddr) {

@@ -14,22 +14,10 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use events::testing::{Sent, batch, records};
+use events::testing::{Sent, batch};
 use journey::semconv::attribute;
 
-use crate::client::{Client, Server, fetch, list_offsets, name, produce};
-
-/// What came back for the only partition of a produce request: error code and base offset.
-fn produced(response: &ProduceResponse) -> (i16, i64) {
-    let partition = &response.responses[0].partition_responses[0];
-    (partition.error_code, partition.base_offset)
-}
-
-fn fetched(response: &FetchResponse) -> Vec<(i64, String)> {
-    let partition = &response.responses[0].partitions[0];
-    assert_eq!(partition.error_code, 0);
-    records(partition.records.clone().unwrap_or_default())
-}
+use crate::client::{Client, Server, fetch, fetched, list_offsets, name, produce, produced};
 
 #[tokio::test]
 async fn a_topic_is_created_by_asking_for_it() {

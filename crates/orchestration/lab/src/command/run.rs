@@ -19,8 +19,8 @@ use crate::outcome::Outcome;
 use crate::print;
 use crate::running::Lab;
 
-/// Between two looks whether the lab's folder is still there.
-const LOOK: Duration = Duration::from_secs(1);
+/// Between two checks whether the lab's folder is still there.
+const FOLDER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
@@ -76,10 +76,10 @@ async fn stay(
 ) -> anyhow::Result<Outcome> {
     print::note("waiting for requests: `lab curl -i /cart` in another terminal; Ctrl-C stops everything");
     let mut outside = Outside::new(lab.collector().clone(), target.roster(), global.json, global.style());
-    let mut looks = tokio::time::interval(LOOK);
+    let mut checks = tokio::time::interval(FOLDER_CHECK_INTERVAL);
     loop {
         tokio::select! {
-            _ = looks.tick() => still_there(lab.folder())?,
+            _ = checks.tick() => still_there(lab.folder())?,
             signal = signals.next() => {
                 print::note(format_args!("{signal}"));
                 return Ok(Outcome::Good);
