@@ -171,6 +171,13 @@ impl Span {
             .or_else(|| address(attribute::SERVER_ADDRESS, attribute::SERVER_PORT))
     }
 
+    /// May whom it called name it as its parent? Databases' and brokers' protocols carry no trace context, or none
+    /// that their servers read.
+    pub(crate) fn passes_context_on(&self) -> bool {
+        let headerless = |key: &str| key.starts_with("db.") || key.starts_with("messaging.");
+        !self.attributes.iter().any(|(key, _)| headerless(key))
+    }
+
     /// How often an HTTP request was sent again. A server that forwards says how often it did in all; a client's span
     /// is one try, and says which (OpenTelemetry's `http.request.resend_count`).
     pub(crate) fn retries(&self) -> u32 {

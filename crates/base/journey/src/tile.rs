@@ -209,7 +209,12 @@ impl<'a> Tiler<'a> {
         let begun = self.stage;
         let end = span.stamp(Direction::Response, Event::Tx).map_or(span.end, |stamp| stamp.at).min(limit);
         let mut own = Owner::own(&span.hop, "");
-        for child in Nested::descendants(self.index, span, others) {
+        let nested = Nested::descendants(self.index, span, others);
+        if span.stamps.is_empty() && !nested.iter().any(Nested::calls) {
+            // It may have called somebody without a CLIENT span, or that one is still on its way.
+            self.may_follow(None, &span.hop);
+        }
+        for child in nested {
             // Work on a streamed body begins before its last byte is here; that time was the leg's.
             if child.span.end > self.cursor {
                 self.until(child.begins().max(self.cursor).min(end), own);

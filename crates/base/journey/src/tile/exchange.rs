@@ -83,6 +83,9 @@ impl<'a> Tiler<'a> {
             let read = server.stamp(Direction::Request, Event::Wake).filter(|_| !seen);
             let relays = self.relays_before(read);
             let to = relays.first().map_or(&*server.hop, |first| &first.span.hop);
+            if call.sent.is_none() {
+                self.may_lie_between(&from, to);
+            }
             let name = format!("{from} → {to}");
             let leg = Owner::leg(to, &name);
             let leg = if seen { leg } else { leg.inferred() };
@@ -102,6 +105,7 @@ impl<'a> Tiler<'a> {
         }
         let mut through = Vec::new();
         let relays = self.relays_before(server.stamp(Direction::Request, Event::Wake));
+        self.may_lie_between(caller, relays.first().map_or(&*server.hop, |first| &first.span.hop));
         self.visit(Owner::own(caller, "").inferred(), &relays, server, &[], back, &mut through);
         self.relays_back(server, None, back, &mut through);
         self.missed(through);

@@ -23,6 +23,11 @@ impl<'a> Nested<'a> {
         nested
     }
 
+    /// Was another program called in it?
+    pub(super) fn calls(&self) -> bool {
+        self.span.kind != Kind::Internal || self.inside.iter().any(Nested::calls)
+    }
+
     /// When its program began with it; 0 for another program's span: what happened before that arrived is told by
     /// its stamps.
     pub(super) fn begins(&self) -> u64 {

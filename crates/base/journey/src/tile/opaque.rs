@@ -60,6 +60,9 @@ impl<'a> Tiler<'a> {
         let Some(last) = last else {
             // Without a stamp, only what the client says of its peer tells whom it called.
             let peer = call.client.peer().and_then(|peer| self.roster.at(peer));
+            if call.client.passes_context_on() {
+                self.may_follow(peer, call.hop);
+            }
             let owner = Owner::opaque(peer.map_or(call.hop, |peer| &peer.name), &call.client.name);
             return self.until(back, owner);
         };
@@ -85,6 +88,34 @@ impl<'a> Tiler<'a> {
             self.across(owner, &relays, &into, back);
         }
         self.missed(through);
+    }
+
+    /// Between a program without stamps and `to`, the first one behind it that reported, layer-4 proxies may lie that
+    /// have not reported yet.
+    pub(super) fn may_lie_between(&mut self, caller: &str, to: &str) {
+        let roster = self.roster;
+        let Some(caller) = roster.named(caller).filter(|hop| !hop.onward.iter().any(|it| it == to)) else {
+            return;
+        };
+        for behind in roster.reporters_behind(caller) {
+            if behind.name != to && roster.leads(behind, to) {
+                self.may_report(&behind.name);
+            }
+        }
+    }
+
+    /// A program without stamps may have called somebody who has not reported yet: `peer`, where it says so, else
+    /// whomever the plan has behind it.
+    pub(super) fn may_follow(&mut self, peer: Option<&'a Hop>, hop: &str) {
+        let roster = self.roster;
+        if let Some(peer) = peer.filter(|peer| peer.reports) {
+            return self.may_report(&peer.name);
+        }
+        for behind in
+            peer.or_else(|| roster.named(hop)).into_iter().flat_map(|it| roster.reporters_behind(it))
+        {
+            self.may_report(&behind.name);
+        }
     }
 
     /// The time is an opaque program's until whoever is next has its response.

@@ -31,6 +31,13 @@ struct Program {
     calls: Vec<Program>,
 }
 
+impl Program {
+    /// Is it so of this one and of all that it calls?
+    fn all(&self, is: &impl Fn(&Program) -> bool) -> bool {
+        is(self) && self.calls.iter().all(|it| it.all(is))
+    }
+}
+
 fn programs() -> impl Strategy<Value = Program> {
     let reports = prop_oneof![
         3 => Just(Reports::Stamps),
@@ -395,6 +402,32 @@ proptest! {
         prop_assert_eq!(journey.unaccounted_ns, 0);
         let parts = journey.parts.iter().map(|part| (part.hop.clone(), part.kind, part.duration_ns));
         prop_assert_eq!(joined(parts), joined(stack.expected), "{:#?}", program);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// Programs report in any order, each when it likes.
+    #[test]
+    fn no_journey_is_complete_before_everybody_on_its_way_has_reported(
+        program in programs(),
+        times in prop::collection::vec(prop::num::u16::ANY, 0..300),
+    ) {
+        // Of several calls that nobody but the called saw, nobody tells that there was one more.
+        let counted = |it: &Program| it.calls.len() < 2 || matches!(it.reports, Reports::Stamps | Reports::Spans);
+        prop_assume!(program.all(&counted));
+        let stack = Stack::journey(&program, times);
+        let whole = assembled(stack.spans.clone(), &stack.roster);
+        let hops: std::collections::BTreeSet<_> = stack.spans.iter().map(|span| span.hop.clone()).collect();
+        for late in hops.iter().filter(|hop| *hop != "browser") {
+            let so_far = stack.spans.iter().filter(|span| span.hop != *late).cloned().collect();
+            let journey = assembled(so_far, &stack.roster);
+            prop_assert!(
+                !journey.complete() || journey.parts == whole.parts,
+                "without {late}: {program:#?}\n{journey:#?}\n{whole:#?}",
+            );
+        }
     }
 }
 
