@@ -51,16 +51,16 @@ async fn what_a_lab_writes_is_readable_by_its_owner_alone() {
     assert_eq!(answer.status, 201);
     let mut folders = vec![lab.folder().join("data"), lab.folder().join("logs")];
     let mut names = Vec::new();
-    let mut look = |path: &Path| {
+    let mut check_mode = |path: &Path| {
         let mode = path.metadata().expect("it is there").permissions().mode() & 0o777;
         assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
         names.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
     };
-    look(&lab.folder().join("secret"));
+    check_mode(&lab.folder().join("secret"));
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("read the folder").flatten().map(|entry| entry.path())
         {
-            look(&entry);
+            check_mode(&entry);
             if entry.is_dir() {
                 folders.push(entry);
             }

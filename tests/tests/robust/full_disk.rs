@@ -37,7 +37,7 @@ async fn no_hop_dies_of_its_own_log() {
         assert_eq!(status, 201, "request {number}");
     }
     for hop in lab.statuses() {
-        assert_eq!((hop.state, hop.restarts), (State::Ready, 0), "{}: {:?}", hop.name, hop.last_death);
+        assert_eq!((hop.state, hop.restarts), (State::Ready, 0), "{}: {:?}", hop.name, hop.last_exit);
         let log = std::fs::metadata(&hop.log).map_or(0, |log| log.len());
         assert!(log <= 512, "{} wrote {log} bytes: this test tests nothing", hop.name);
     }

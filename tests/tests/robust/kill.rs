@@ -28,7 +28,7 @@ const CLIENTS: usize = 4;
 const MOST: usize = 400;
 /// How long a customer tries to get one item into the cart.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the lab may take to notice a death, and a program to be back.
+/// How long the lab may take to notice an exit, and a program to be back.
 const NOTICE: Duration = Duration::from_secs(20);
 
 /// What customers were told.
@@ -114,21 +114,21 @@ async fn kill_one(lab: &mut Fixture, victim: &str) -> Tally {
     some(2 * CLIENTS).await;
     let pid = lab.pid(victim);
     lab.kill(victim).expect("it runs");
-    let died = next_event(lab, victim, "dies").await;
-    let Event::Died(death, _) = died else { panic!("{victim} came back before it died") };
-    assert!(death.what.contains("signal: 9"), "{death}");
-    let text = death.to_string();
-    let log = death.log.file_name().and_then(|name| name.to_str()).expect("a log file");
-    assert!(death.log.is_file() && log == format!("{victim}.log"), "{text}");
+    let exited = next_event(lab, victim, "dies").await;
+    let Event::Exited(exit, _) = exited else { panic!("{victim} came back before it died") };
+    assert!(exit.what.contains("signal: 9"), "{exit}");
+    let text = exit.to_string();
+    let log = exit.log.file_name().and_then(|name| name.to_str()).expect("a log file");
+    assert!(exit.log.is_file() && log == format!("{victim}.log"), "{text}");
     for word in [victim, log, "signal: 9", "| "] {
         assert!(text.contains(word), "no {word:?} in\n{text}");
     }
     let back = next_event(lab, victim, "comes back").await;
-    assert!(matches!(back, Event::Back(_)), "{victim} died again: {back:?}");
+    assert!(matches!(back, Event::Back(_)), "{victim} exited again: {back:?}");
     assert_ne!(lab.pid(victim), pid);
     let status = lab.statuses().into_iter().find(|status| status.name == victim).expect("its status");
     assert_eq!(status.restarts, 1, "{victim}");
-    assert!(status.last_death.is_some_and(|death| death.contains("signal: 9")), "{victim}");
+    assert!(status.last_exit.is_some_and(|exit| exit.contains("signal: 9")), "{victim}");
     some(4 * CLIENTS).await;
     stop.store(true, Ordering::Relaxed);
     for client in clients {
@@ -143,7 +143,7 @@ async fn next_event(lab: &mut Fixture, victim: &str, what: &str) -> Event {
     let event =
         event.unwrap_or_else(|_| panic!("the lab did not say within {NOTICE:?} that {victim} {what}"));
     let name = match &event {
-        Event::Died(death, _) => &death.name,
+        Event::Exited(exit, _) => &exit.name,
         Event::Back(name) => name,
     };
     assert_eq!(name, victim, "only the victim is touched: {event:?}");
@@ -261,8 +261,8 @@ async fn each_program_killed_under_load_comes_back_and_nothing_acknowledged_is_l
 }
 
 #[tokio::test]
-async fn the_terminal_shows_a_death_with_its_last_words() {
-    let mut up = Up::start("shows-death").await;
+async fn the_terminal_shows_an_exit_with_its_last_lines() {
+    let mut up = Up::start("shows-exit").await;
     let redis = up.hops.iter().find(|hop| hop.name == "redis").expect("redis").clone();
     redis.signal("KILL");
     up.lab.until_it_says("redis is back").await;

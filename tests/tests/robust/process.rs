@@ -54,14 +54,14 @@ impl Process {
 /// The addresses of a plan that cannot be bound, with what the kernel says.
 pub(crate) fn taken(plan: &Plan) -> Vec<String> {
     let mut taken = Vec::new();
-    let mut look = |name: &str, address: SocketAddr, bound: std::io::Result<()>| {
+    let mut note = |name: &str, address: SocketAddr, bound: std::io::Result<()>| {
         taken.extend(bound.err().map(|error| format!("{name} {address}: {error}")));
     };
     for (_, hop) in plan.hops() {
         for (key, address) in hop.binds() {
-            look(&hop.name, address, TcpListener::bind(address).map(drop));
+            note(&hop.name, address, TcpListener::bind(address).map(drop));
             if key == "listen" && hop.role().speaks_dns() {
-                look(&hop.name, address, UdpSocket::bind(address).map(drop));
+                note(&hop.name, address, UdpSocket::bind(address).map(drop));
             }
         }
     }

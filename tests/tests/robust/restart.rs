@@ -213,7 +213,7 @@ async fn end(lab: &mut Fixture, victim: &str, signal: &str) -> (End, Duration) {
     assert!(kill.expect("kill").success(), "{victim}");
     let event = event(lab, victim).await;
     let died = clock::monotonic();
-    let Event::Died(_, waits) = event else { panic!("{victim} did not end: {event:?}") };
+    let Event::Exited(_, waits) = event else { panic!("{victim} did not end: {event:?}") };
     let back = self::event(lab, victim).await;
     assert!(matches!(back, Event::Back(_)), "{victim} ended again: {back:?}\n{}", lab.log(victim));
     (End { told, died, back: clock::monotonic() }, waits)

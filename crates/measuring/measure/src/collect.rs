@@ -162,7 +162,7 @@ impl Collector {
     }
 
     /// A journey as far as it is known now.
-    pub fn look(&self, trace_id: TraceId, roster: &Roster) -> Option<Journey> {
+    pub fn try_journey(&self, trace_id: TraceId, roster: &Roster) -> Option<Journey> {
         assemble(&self.store().index, roster, trace_id)
     }
 
@@ -172,7 +172,7 @@ impl Collector {
         let begun = clock::monotonic();
         loop {
             let arrived = self.0.arrived.notified();
-            let journey = self.look(trace_id, roster);
+            let journey = self.try_journey(trace_id, roster);
             let left = match &journey {
                 Some(journey) if journey.complete() => Duration::ZERO,
                 Some(journey) if journey.sealed() => {

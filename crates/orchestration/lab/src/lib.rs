@@ -43,5 +43,5 @@ pub use test_slot::TestSlot;
 
 /// Who runs, who died, who is started again?
 pub mod supervise {
-    pub use stack::{Death, Event, State, Status};
+    pub use stack::{Event, Exit, State, Status};
 }

@@ -34,7 +34,7 @@ impl Lab {
     /// # Errors
     /// A wrong plan ([`plan::PlanError`]), a lab of the same name
     /// ([`stack::state::AlreadyRuns`]), taken ports, a build that fails, or a program that dies or is
-    /// not ready in time ([`stack::Death`]). Nothing runs then.
+    /// not ready in time ([`stack::Exit`]). Nothing runs then.
     pub async fn start(options: Options) -> anyhow::Result<Lab> {
         let Some(name) = &options.test else {
             return Self::start_plan(options.plan()?, options.build).await;

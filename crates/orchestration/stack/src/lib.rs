@@ -33,4 +33,4 @@ mod zones;
 
 pub use running::{Stack, View};
 pub use start::Prepared;
-pub use supervise::{Death, Event, State, Status};
+pub use supervise::{Event, Exit, State, Status};

@@ -221,7 +221,7 @@ impl View {
                 pid: None,
                 since_unix_ns: None,
                 restarts: 0,
-                last_death: None,
+                last_exit: None,
                 log: state::log(&self.folder, &hop.name),
             })
         };

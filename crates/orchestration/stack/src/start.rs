@@ -52,7 +52,7 @@ impl Prepared {
     ///
     /// # Errors
     /// A file that a program reads cannot be written, an external program does not answer, or a program
-    /// dies or is not ready in time ([`crate::Death`]). Nothing runs then.
+    /// dies or is not ready in time ([`crate::Exit`]). Nothing runs then.
     pub async fn start(self, collector: String) -> anyhow::Result<Stack> {
         let Prepared { plan, folder, binaries, certs } = self;
         let (run, certs_folder) = (folder.path().to_owned(), certs.folder().to_owned());

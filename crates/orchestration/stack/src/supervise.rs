@@ -1,10 +1,10 @@
 //! Supervision: everything starts in order, nothing dies unnoticed, everything stops in reverse.
 //!
 //! [`launch`] starts a process, [`ready`] tells when it is ready, [`program`] keeps it running over all its
-//! lives, [`terminate`] ends it. [`death`] says how it ended, [`guard`] and [`process`] see to it that nothing
+//! lives, [`terminate`] ends it. [`exit`] says how it ended, [`guard`] and [`process`] see to it that nothing
 //! outlives the lab.
 
-mod death;
+mod exit;
 mod guard;
 mod launch;
 mod logs;
@@ -27,7 +27,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use death::Death;
+pub use exit::Exit;
 pub(crate) use launch::Launch;
 pub(crate) use process::{Signal, signal};
 use program::Program;
@@ -56,7 +56,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// The first program that fails; the others are killed, and gone when this returns.
-    pub(crate) async fn start(waves: Vec<Vec<Launch>>) -> Result<Self, Death> {
+    pub(crate) async fn start(waves: Vec<Vec<Launch>>) -> Result<Self, Exit> {
         let (sender, events) = mpsc::unbounded_channel();
         let files = waves.iter().flatten().map(|launch| launch.log.clone()).collect();
         let mut supervisor = Supervisor {
@@ -81,10 +81,10 @@ impl Supervisor {
             supervisor.waves.push(supervised);
             // Whoever fails first is reported first, however long the others take.
             while let Some(started) = starts.next().await {
-                if let Ok(Err(death)) = started {
+                if let Ok(Err(exit)) = started {
                     supervisor.now.cancel();
                     supervisor.stop().await;
-                    return Err(death);
+                    return Err(exit);
                 }
             }
         }

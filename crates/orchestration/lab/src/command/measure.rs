@@ -4,7 +4,7 @@ use measure::{self, Measured, Options};
 use stack::state::Run;
 
 use super::planned;
-use super::session::{start, stop, with_deaths};
+use super::session::{start, stop, with_exits};
 use super::signals::Signals;
 use crate::arguments::{Format, Global, MeasureArguments};
 use crate::outcome::{Misuse, Outcome};
@@ -69,7 +69,7 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
     };
     let result = match measured {
         Some(Ok(measured)) => Ok(Some(measured)),
-        Some(Err(error)) => Err(with_deaths(&mut lab, error)),
+        Some(Err(error)) => Err(with_exits(&mut lab, error)),
         None => Ok(None),
     };
     stop(lab, &mut signals).await;

@@ -11,7 +11,7 @@ use stack::Event;
 
 use super::outside::Outside;
 use super::planned;
-use super::session::{start, stop, with_deaths};
+use super::session::{start, stop, with_exits};
 use super::signals::Signals;
 use crate::arguments::Global;
 use crate::control::Control;
@@ -38,7 +38,7 @@ pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> 
                 Ok(measured) if global.json => print::result(&serde_json::to_string(&measured)?),
                 Ok(measured) => print::result(&report::table(&measured, global.style())),
                 Err(error) => {
-                    let error = with_deaths(&mut lab, error);
+                    let error = with_exits(&mut lab, error);
                     stop(lab, &mut signals).await;
                     return Err(error);
                 }
@@ -126,8 +126,8 @@ fn banner(lab: &Lab) {
 /// Says at once what happened to a program.
 fn tell(event: &Event) {
     match event {
-        Event::Died(death, Duration::ZERO) => print::note(format_args!("! {death}\n  started again at once")),
-        Event::Died(death, pause) => print::note(format_args!("! {death}\n  started again in {pause:?}")),
+        Event::Exited(exit, Duration::ZERO) => print::note(format_args!("! {exit}\n  started again at once")),
+        Event::Exited(exit, pause) => print::note(format_args!("! {exit}\n  started again in {pause:?}")),
         Event::Back(name) => print::note(format_args!("{name} is back")),
     }
 }

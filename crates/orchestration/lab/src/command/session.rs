@@ -55,11 +55,11 @@ pub(super) async fn stop(lab: Lab, signals: &mut Signals) {
 }
 
 /// A measurement fails because a program died: then that is what must be read.
-pub(super) fn with_deaths(lab: &mut Lab, error: anyhow::Error) -> anyhow::Error {
+pub(super) fn with_exits(lab: &mut Lab, error: anyhow::Error) -> anyhow::Error {
     let mut error = error;
     while let Some(event) = lab.try_event() {
-        if let Event::Died(death, _) = event {
-            error = error.context(death);
+        if let Event::Exited(exit, _) = event {
+            error = error.context(exit);
         }
     }
     error.context("measure a journey")

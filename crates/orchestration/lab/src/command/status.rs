@@ -89,8 +89,8 @@ fn table(report: &Report) -> String {
             hop.resident_bytes.map_or_else(dash, mebibytes),
             hop.cpu_seconds.map_or_else(dash, |cpu| format!("{cpu:.2} s")),
         );
-        if let Some(death) = status.last_death.as_ref().filter(|_| status.state != State::Ready) {
-            let _ = writeln!(out, "      {death}; log: {}", plan::workspace::shown(&status.log));
+        if let Some(exit) = status.last_exit.as_ref().filter(|_| status.state != State::Ready) {
+            let _ = writeln!(out, "      {exit}; log: {}", plan::workspace::shown(&status.log));
         }
     }
     for warning in &report.warnings {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::death::Death;
+use super::exit::Exit;
 use super::launch::Launch;
 use super::sockets::Sockets;
 use super::status::{Event, State, Status};
@@ -37,11 +37,11 @@ pub(super) struct Program {
 /// How a life ended.
 enum End {
     Stopped,
-    Died { death: Death, healthy: Duration },
+    Exited { exit: Exit, healthy: Duration },
 }
 
 /// How the first start went, sent once.
-pub(super) type FirstStart = oneshot::Sender<Result<(), Death>>;
+pub(super) type FirstStart = oneshot::Sender<Result<(), Exit>>;
 
 impl Program {
     /// A program that does not run yet: `stop` ends it with SIGTERM, `now` with SIGKILL.
@@ -61,7 +61,7 @@ impl Program {
             pid: None,
             since_unix_ns: None,
             restarts: 0,
-            last_death: None,
+            last_exit: None,
             log: launch.log.clone(),
         };
         Program { launch, status: Arc::new(Mutex::new(status)), events, changed, stop, now }
@@ -79,13 +79,13 @@ impl Program {
         let mut pause = Duration::ZERO;
         let mut sockets = None;
         loop {
-            let (death, healthy) = match self.live(&mut sockets, &mut first).await {
+            let (exit, healthy) = match self.live(&mut sockets, &mut first).await {
                 End::Stopped => break,
-                End::Died { death, healthy } => (death, healthy),
+                End::Exited { exit, healthy } => (exit, healthy),
             };
-            self.status.lock().last_death = Some(death.what.clone());
+            self.status.lock().last_exit = Some(exit.what.clone());
             if let Some(first) = first.take() {
-                let _ = first.send(Err(death));
+                let _ = first.send(Err(exit));
                 break;
             }
             if healthy >= HEALTHY {
@@ -96,7 +96,7 @@ impl Program {
             }
             self.status.lock().state = State::Restarting;
             self.changed.notify_waiters();
-            let _ = self.events.send(Event::Died(death, pause));
+            let _ = self.events.send(Event::Exited(exit, pause));
             if tokio::time::timeout(pause, self.stop.cancelled()).await.is_ok() {
                 break;
             }
@@ -112,14 +112,14 @@ impl Program {
     async fn live(&self, sockets: &mut Option<Sockets>, first: &mut Option<FirstStart>) -> End {
         let launch = &self.launch;
         let log_start = std::fs::metadata(&launch.log).map_or(0, |log| log.len());
-        let died = |what: String, ready: Option<Instant>| End::Died {
-            death: Death::new(&launch.name, what, &launch.log, log_start, launch.ready.own),
+        let exited = |what: String, ready: Option<Instant>| End::Exited {
+            exit: Exit::new(&launch.name, what, &launch.log, log_start, launch.ready.own),
             healthy: ready.map_or(Duration::ZERO, clock::since),
         };
         let begun = clock::monotonic();
         let mut child = match launch.start(sockets).await {
             Ok(child) => child,
-            Err(what) => return died(what, None),
+            Err(what) => return exited(what, None),
         };
         let pid = child.id();
         {
@@ -135,9 +135,9 @@ impl Program {
         // First of all: did it end? A port that answers may be somebody else's.
         let ready = tokio::select! {
             biased;
-            exit = child.wait() => {
+            status = child.wait() => {
                 self.gone(pid);
-                return died(ended(exit, begun), None);
+                return exited(ended(status, begun), None);
             }
             () = self.stop.cancelled() => None,
             ready = waited => Some(ready.is_ok()),
@@ -151,7 +151,7 @@ impl Program {
                 kill(&mut child).await;
                 self.status.lock().pid = None;
                 let (limit, hint) = (launch.ready_limit, launch.ready.hint());
-                return died(format!("was not ready within {limit:?} and was killed: {hint}"), None);
+                return exited(format!("was not ready within {limit:?} and was killed: {hint}"), None);
             }
             Some(true) => {}
         }
@@ -163,9 +163,9 @@ impl Program {
         }
         let healthy = clock::monotonic();
         tokio::select! {
-            exit = child.wait() => {
+            status = child.wait() => {
                 self.gone(pid);
-                died(ended(exit, begun), Some(healthy))
+                exited(ended(status, begun), Some(healthy))
             }
             () = self.stop.cancelled() => {
                 terminate(&launch.name, &mut child, launch.drain, &self.now).await;
@@ -181,9 +181,9 @@ impl Program {
     }
 }
 
-fn ended(exit: std::io::Result<std::process::ExitStatus>, begun: Instant) -> String {
+fn ended(status: std::io::Result<std::process::ExitStatus>, begun: Instant) -> String {
     let after = clock::since(begun).as_secs_f64();
-    match exit {
+    match status {
         Ok(status) => format!("{status} after {after:.1} s"),
         Err(error) => format!("could not be waited for: {error}"),
     }

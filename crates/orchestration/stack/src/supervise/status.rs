@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::death::Death;
+use super::exit::Exit;
 
 /// What a program is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub struct Status {
     /// How often it was started again.
     pub restarts: u32,
     /// How it ended the last time.
-    pub last_death: Option<String>,
+    pub last_exit: Option<String>,
     /// The file that its output goes to.
     pub log: PathBuf,
 }
@@ -53,7 +53,7 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// It ended by itself; it is started again after the pause.
-    Died(Death, Duration),
+    Exited(Exit, Duration),
     /// It runs and is ready again.
     Back(String),
 }

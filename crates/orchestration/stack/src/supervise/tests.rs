@@ -58,12 +58,12 @@ async fn who_dies_at_once_is_reported_with_its_last_lines() {
     let folder = folder();
     let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $i; done; echo why >&2; exit 7";
     let launch = shell(&folder, "short", script, closed_port());
-    let death = Supervisor::start(vec![vec![launch]]).await.err().expect("it died");
-    assert_eq!(death.name, "short");
-    assert!(death.what.starts_with("exit status: 7 after"), "{}", death.what);
-    assert_eq!(death.lines.len(), 10);
-    assert_eq!(death.lines.last().map(String::as_str), Some("why"));
-    let text = death.to_string();
+    let exit = Supervisor::start(vec![vec![launch]]).await.err().expect("it died");
+    assert_eq!(exit.name, "short");
+    assert!(exit.what.starts_with("exit status: 7 after"), "{}", exit.what);
+    assert_eq!(exit.lines.len(), 10);
+    assert_eq!(exit.lines.last().map(String::as_str), Some("why"));
+    let text = exit.to_string();
     assert!(text.contains("short.log") && text.contains("docs/swapping.md"), "{text}");
 }
 
@@ -72,8 +72,8 @@ async fn a_program_that_is_not_there_is_named() {
     let folder = folder();
     let mut launch = shell(&folder, "absent", "", closed_port());
     launch.program = "/no/such/program".into();
-    let death = Supervisor::start(vec![vec![launch]]).await.err().expect("it cannot start");
-    assert!(death.what.contains("/no/such/program") && death.what.contains("check the path"), "{death}");
+    let exit = Supervisor::start(vec![vec![launch]]).await.err().expect("it cannot start");
+    assert!(exit.what.contains("/no/such/program") && exit.what.contains("check the path"), "{exit}");
 }
 
 #[tokio::test]
@@ -82,9 +82,9 @@ async fn who_never_gets_ready_is_killed_with_its_children() {
     let script = "sleep 1000 & echo $! > $DIR/grandchild; wait";
     let mut launch = shell(&folder, "slow", script, closed_port());
     launch.ready_limit = Duration::from_millis(200);
-    let death = Supervisor::start(vec![vec![launch]]).await.err().expect("it is not ready");
-    assert!(death.what.contains("not ready within 200ms"), "{death}");
-    assert!(death.what.contains("accepts no connection"), "{death}");
+    let exit = Supervisor::start(vec![vec![launch]]).await.err().expect("it is not ready");
+    assert!(exit.what.contains("not ready within 200ms"), "{exit}");
+    assert!(exit.what.contains("accepts no connection"), "{exit}");
     gone(written(&folder.path().join("grandchild")).await.trim().parse().expect("a pid")).await;
 }
 
@@ -94,8 +94,8 @@ async fn one_failure_kills_the_others() {
     let (_open, address) = open_port();
     let good = shell(&folder, "good", "echo $$ > $DIR/pid; exec sleep 1000", address);
     let bad = shell(&folder, "bad", "until [ -s $DIR/pid ]; do :; done; exit 1", closed_port());
-    let death = Supervisor::start(vec![vec![good], vec![bad]]).await.err().expect("bad dies");
-    assert_eq!(death.name, "bad");
+    let exit = Supervisor::start(vec![vec![good], vec![bad]]).await.err().expect("bad dies");
+    assert_eq!(exit.name, "bad");
     gone(written(&folder.path().join("pid")).await.trim().parse().expect("a pid")).await;
 }
 
@@ -110,8 +110,8 @@ async fn who_dies_is_started_again_after_longer_and_longer_pauses() {
     for restarts in 1..=3 {
         let pid = supervisor.statuses()[0].pid.expect("it runs");
         signal(pid, Signal::Kill).expect("it is there");
-        let Event::Died(death, pause) = supervisor.event().await else { panic!("it died") };
-        assert!(death.what.contains("SIGKILL"), "{death}");
+        let Event::Exited(exit, pause) = supervisor.event().await else { panic!("it died") };
+        assert!(exit.what.contains("SIGKILL"), "{exit}");
         pauses.push(pause.as_millis());
         assert!(matches!(supervisor.event().await, Event::Back(name) if name == "mortal"));
         let status = &supervisor.statuses()[0];
@@ -157,7 +157,7 @@ async fn sockets_are_handed_over_and_stay_open_between_two_lives() {
     assert!(words[2..].iter().all(|fd| fd.starts_with("socket:")) && words.len() == 4, "{said}");
     let pid = supervisor.statuses()[0].pid.expect("it runs");
     signal(pid, Signal::Terminate).expect("it is there");
-    assert!(matches!(supervisor.event().await, Event::Died(_, Duration::ZERO)));
+    assert!(matches!(supervisor.event().await, Event::Exited(_, Duration::ZERO)));
     std::net::TcpStream::connect(address).expect("nobody is refused");
     assert!(matches!(supervisor.event().await, Event::Back(_)));
     let again = hop::wait::until("a second life", Duration::from_secs(5), async || {

@@ -14,7 +14,7 @@ const TAIL: u64 = 16 << 10;
 
 /// A program that did not start, did not become ready, or ended by itself.
 #[derive(Clone, Debug)]
-pub struct Death {
+pub struct Exit {
     /// The hop's, such as `cart-pod-def34`.
     pub name: String,
     /// What happened, such as `exit status: 1 after 0.2 s`.
@@ -27,15 +27,15 @@ pub struct Death {
     pub page: &'static str,
 }
 
-impl Death {
+impl Exit {
     /// Reads the last lines that a program wrote after `start` bytes of its log.
     pub(super) fn new(name: &str, what: String, log: &Path, start: u64, own: bool) -> Self {
         let page = if own { "docs/contract.md" } else { "docs/swapping.md" };
-        Death { name: name.to_owned(), what, lines: last_lines(log, start), log: log.to_owned(), page }
+        Exit { name: name.to_owned(), what, lines: last_lines(log, start), log: log.to_owned(), page }
     }
 }
 
-impl fmt::Display for Death {
+impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.name, self.what)?;
         if self.lines.is_empty() {
@@ -51,7 +51,7 @@ impl fmt::Display for Death {
     }
 }
 
-impl std::error::Error for Death {}
+impl std::error::Error for Exit {}
 
 fn last_lines(log: &Path, start: u64) -> Vec<String> {
     let tail = || {
