@@ -21,8 +21,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::compare::{Change, Comparison, compare};
+use crate::order_statistics::CONFIDENCE;
 use crate::part::{Journey, Part, PartKind};
-use crate::verdict::CONFIDENCE;
 
 /// Where time can be spent; the same in many journeys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

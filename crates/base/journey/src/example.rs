@@ -45,5 +45,6 @@ pub fn example(cart_us: u64) -> Journey {
         silent: Vec::new(),
         awaited: Vec::new(),
         anomalies: Vec::new(),
+        disturbances: Vec::new(),
     }
 }

@@ -1,17 +1,20 @@
 //! Percentiles of any number of times, in bounded memory.
 
+use crate::percentile::{Percentiles, rank};
+
 /// An HdrHistogram of nanoseconds with three significant digits: a percentile is at most 0.1 % above the
 /// true one, and never above the largest value.
 #[derive(Clone, Debug)]
 pub struct Histogram {
     inner: hdrhistogram::Histogram<u64>,
+    min: Option<u64>,
     max: u64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
         let inner = hdrhistogram::Histogram::new(3).expect("three digits are within what it can do");
-        Histogram { inner, max: 0 }
+        Histogram { inner, min: None, max: 0 }
     }
 }
 
@@ -22,6 +25,7 @@ impl Histogram {
         if self.inner.record(nanoseconds).is_err() {
             self.inner.saturating_record(nanoseconds);
         }
+        self.min = Some(self.min.map_or(nanoseconds, |min| min.min(nanoseconds)));
         self.max = self.max.max(nanoseconds);
     }
 
@@ -40,20 +44,34 @@ impl Histogram {
         self.max
     }
 
-    /// The smallest value that at least `percent` of all are not above (nearest rank); 0 when there is none.
-    pub fn percentile(&self, percent: f64) -> u64 {
+    /// The smallest value that at least `percent` of all are not above (nearest rank); `None` when they are
+    /// [too few](crate::carries) to tell.
+    pub fn percentile(&self, percent: f64) -> Option<u64> {
         self.percentile_among(percent, self.len())
     }
 
     /// As [`Histogram::percentile`], but as if zeros had been added until there were `all`.
-    pub fn percentile_among(&self, percent: f64, all: usize) -> u64 {
-        let rank = ((percent / 100.0 * all as f64).ceil() as usize).clamp(1, all.max(1));
-        let Some(rank) = rank.checked_sub(all.saturating_sub(self.len())).filter(|rank| *rank > 0) else {
-            return 0;
-        };
-        // The middle of the rank, so that no rounding makes it the next one.
-        let value = self.inner.value_at_quantile((rank as f64 - 0.5) / self.inner.len() as f64);
-        if self.is_empty() { 0 } else { value.min(self.max) }
+    pub fn percentile_among(&self, percent: f64, all: usize) -> Option<u64> {
+        let zeros = all - self.len().min(all);
+        Some(match rank(all, percent)?.checked_sub(zeros) {
+            None | Some(0) => 0,
+            // The middle of the rank, so that no rounding makes it the next one.
+            Some(rank) => self.inner.value_at_quantile((rank as f64 - 0.5) / self.len() as f64).min(self.max),
+        })
+    }
+
+    /// What its count carries.
+    pub fn percentiles(&self) -> Percentiles {
+        let at = |percent| self.percentile(percent);
+        Percentiles {
+            count: self.len(),
+            min_ns: self.min.unwrap_or_default(),
+            p50_ns: at(50.0),
+            p90_ns: at(90.0),
+            p99_ns: at(99.0),
+            p999_ns: at(99.9),
+            max_ns: self.max,
+        }
     }
 }
 

@@ -2,6 +2,16 @@
 //! whatever the distribution. So two of the sorted samples enclose the quantile with a probability that
 //! can be counted.
 
+/// How sure an interval is, unless something else is given: of 20 intervals 19 hold the true value.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// How many samples it takes until one of them is above the quantile of `share` (0 to 1, one half or more) with the
+/// confidence of an interval of two ends.
+pub(crate) fn enough(share: f64, confidence: f64) -> usize {
+    let miss = (1.0 - confidence) / 2.0;
+    (miss.ln() / share.ln()).ceil().max(1.0) as usize
+}
+
 /// The greatest `k` such that at most `k` of `n` samples lie below the quantile of `share` (0 to 1) with a
 /// probability of at most `miss`: the `k` smallest can be cut off, and what is left begins below it.
 pub(crate) fn cut(n: usize, share: f64, miss: f64) -> Option<usize> {

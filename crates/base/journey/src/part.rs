@@ -218,6 +218,10 @@ pub struct Journey {
     pub awaited: Vec<String>,
     /// What cannot be, as it was measured; empty for most.
     pub anomalies: Vec<Anomaly>,
+    /// What befell it that is no fault of its stamps, such as a core that a hypervisor took: such a journey counts in
+    /// every figure, because slow ones are hit more often, and leaving them out would cut the tail off.
+    #[serde(default)]
+    pub disturbances: Vec<Anomaly>,
 }
 
 impl Journey {
@@ -231,7 +235,7 @@ impl Journey {
         self.sealed() && self.awaited.is_empty()
     }
 
-    /// What makes this journey unfit for statistics; empty for most.
+    /// What makes its parts unfit for statistics; empty for most. Its total is known all the same.
     pub fn flaws(&self) -> Vec<String> {
         let silent = self.silent.iter().map(|hop| format!("{hop} did not report"));
         let strange = self.anomalies.iter().map(|anomaly| format!("{}: {}", anomaly.hop, anomaly.what));
@@ -241,6 +245,11 @@ impl Journey {
     /// Sealed, and nothing about it is strange.
     pub fn clean(&self) -> bool {
         self.sealed() && self.anomalies.is_empty()
+    }
+
+    /// Clean, and nothing befell it.
+    pub fn undisturbed(&self) -> bool {
+        self.clean() && self.disturbances.is_empty()
     }
 
     /// The time of all parts that `wanted` picks, in nanoseconds.

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::part::{Counts, Journey, Part, PartKind, Stage};
+use crate::percentile::Percentiles;
 use crate::trace::TraceId;
 
 /// What makes parts of different journeys the same: a row of the table. What occurs more than once in a
@@ -48,12 +49,12 @@ pub struct PartSummary {
     pub journeys: usize,
     /// Of the time of all journeys together, from 0 to 1.
     pub share: f64,
-    /// The median, in nanoseconds.
-    pub p50_ns: u64,
+    /// The median, in nanoseconds; it and the next two are absent where there are too few journeys.
+    pub p50_ns: Option<u64>,
     /// The 90th percentile, in nanoseconds.
-    pub p90_ns: u64,
+    pub p90_ns: Option<u64>,
     /// The 99th percentile, in nanoseconds.
-    pub p99_ns: u64,
+    pub p99_ns: Option<u64>,
     /// The maximum, in nanoseconds.
     pub max_ns: u64,
 }
@@ -91,10 +92,12 @@ impl Decomposition {
 /// The decomposition near the median and near the tail.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decompositions {
-    /// One journey in twenty, nearest to the median.
-    pub p50: Decomposition,
-    /// One journey in a hundred, nearest to the 99th percentile.
-    pub p99: Decomposition,
+    /// All of them.
+    pub mean: Decomposition,
+    /// One journey in twenty, nearest to the median; absent where there are too few for one.
+    pub p50: Option<Decomposition>,
+    /// One journey in a hundred, nearest to the 99th percentile; absent likewise.
+    pub p99: Option<Decomposition>,
 }
 
 /// Counts that some journeys have in common.
@@ -107,7 +110,7 @@ pub struct CountsShared {
     pub counts: Counts,
 }
 
-/// A journey that is in no figure, and why.
+/// A journey about which something is strange: its total counts, its parts are in no row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flagged {
     /// In the collector and in the logs.
@@ -119,22 +122,19 @@ pub struct Flagged {
 /// Many journeys of one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Journeys of this kind, the flagged ones included.
+    /// Journeys that were put together, the flagged ones included.
     pub journeys: usize,
-    /// The minimum of the totals, in nanoseconds.
-    pub min_ns: u64,
-    /// The median of the totals, in nanoseconds.
-    pub p50_ns: u64,
-    /// The 90th percentile, in nanoseconds.
-    pub p90_ns: u64,
-    /// The 99th percentile, in nanoseconds.
-    pub p99_ns: u64,
-    /// The maximum, in nanoseconds.
-    pub max_ns: u64,
-    /// The median of what no part accounts for, without its sign, in nanoseconds.
-    pub unaccounted_p50_ns: u64,
-    /// Journeys left out because something about them was strange or a hop stayed silent.
+    /// From the beginning of a request to its last byte, of all requests that got a response, however slow and
+    /// however strange.
+    pub total: Percentiles,
+    /// The same of those journeys about which nothing was strange, and which nothing befell.
+    pub undisturbed: Percentiles,
+    /// The median of what no part accounts for, in nanoseconds; below zero where clocks disagree.
+    pub unaccounted_p50_ns: Option<i64>,
+    /// Journeys that are in no row, because something about them was strange or a hop stayed silent.
     pub flagged: usize,
+    /// Journeys that something befell, such as a core that a hypervisor took. They are in every row.
+    pub disturbed: usize,
     /// Every row, in the order of a journey.
     pub parts: Vec<PartSummary>,
     /// Where the time of usual and of slow journeys went.

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use crate::histogram::Histogram;
 use crate::part::{Counts, Journey};
-use crate::percentile::{near, percentile};
+use crate::percentile::{Percentiles, near, percentile};
 use crate::summary::{
     CountsShared, Decomposition, Decompositions, Flagged, PartMean, PartSummary, Row, Summary,
 };
+use crate::trace::TraceId;
 
 /// How many flagged journeys are listed; all of them are counted.
 const LISTED: usize = 100;
@@ -17,7 +18,10 @@ const LISTED: usize = 100;
 pub struct Tally {
     journeys: usize,
     totals: Vec<u64>,
-    unaccounted: Vec<u64>,
+    undisturbed: Vec<u64>,
+    unaccounted: Vec<i64>,
+    strange: usize,
+    disturbed: usize,
     rows: Rows,
     spent: Vec<(Histogram, u64)>,
     counts: Vec<CountsShared>,
@@ -25,17 +29,19 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds a journey. A flagged one counts, but nothing is read from it.
+    /// Adds a journey. Of a strange one only the total counts, which the client took by a clock of its own.
     pub fn add(&mut self, journey: &Journey) {
         self.journeys += 1;
+        self.totals.push(journey.total_ns);
+        self.disturbed += usize::from(!journey.disturbances.is_empty());
+        if journey.undisturbed() {
+            self.undisturbed.push(journey.total_ns);
+        }
         if !journey.clean() {
-            if self.flagged.len() < LISTED {
-                self.flagged.push(Flagged { trace_id: journey.trace_id, what: journey.flaws() });
-            }
+            self.flag(journey.trace_id, journey.flaws());
             return;
         }
-        self.totals.push(journey.total_ns);
-        self.unaccounted.push(journey.unaccounted_ns.unsigned_abs());
+        self.unaccounted.push(journey.unaccounted_ns);
         let spent = self.rows.spent(journey);
         self.spent.resize_with(self.rows.rows.len(), Default::default);
         for (at, duration) in spent {
@@ -49,6 +55,25 @@ impl Tally {
         }
     }
 
+    /// Adds a request that got its response and was not recorded.
+    pub fn add_unrecorded(&mut self, total_ns: u64) {
+        self.totals.push(total_ns);
+    }
+
+    /// Adds a request that got its response and should have been recorded, but no span of which is there.
+    pub fn add_lost(&mut self, trace_id: TraceId, total_ns: u64) {
+        self.journeys += 1;
+        self.totals.push(total_ns);
+        self.flag(trace_id, vec!["none of its spans came in".to_owned()]);
+    }
+
+    fn flag(&mut self, trace_id: TraceId, what: Vec<String>) {
+        self.strange += 1;
+        if self.flagged.len() < LISTED {
+            self.flagged.push(Flagged { trace_id, what });
+        }
+    }
+
     /// The first hundred flagged journeys.
     pub fn flagged(&self) -> &[Flagged] {
         &self.flagged
@@ -57,11 +82,11 @@ impl Tally {
     /// The sum of all; `None` when there is no clean journey. The decompositions are those of `kept`, which
     /// should be all journeys, or a fair sample of them.
     pub fn summary(&self, kept: &[Journey]) -> Option<Summary> {
-        let (mut totals, mut unaccounted) = (self.totals.clone(), self.unaccounted.clone());
-        totals.sort_unstable();
+        let clean = self.journeys - self.strange;
+        let mut unaccounted = self.unaccounted.clone();
         unaccounted.sort_unstable();
-        let clean = totals.len();
-        let everything = totals.iter().sum::<u64>().max(1) as f64;
+        let everything = self.spent.iter().map(|(_, sum)| *sum).sum::<u64>().cast_signed()
+            + unaccounted.iter().sum::<i64>();
         let part = |at: usize| {
             let (histogram, sum) = &self.spent[at];
             let row = &self.rows.rows[at];
@@ -69,7 +94,7 @@ impl Tally {
             PartSummary {
                 row: row.clone(),
                 journeys: histogram.len(),
-                share: *sum as f64 / everything,
+                share: *sum as f64 / everything.max(1) as f64,
                 p50_ns: at(50.0),
                 p90_ns: at(90.0),
                 p99_ns: at(99.0),
@@ -78,26 +103,31 @@ impl Tally {
         };
         let mut counts = self.counts.clone();
         counts.sort_by_key(|shared| std::cmp::Reverse(shared.journeys));
-        Some(Summary {
+        let all: Vec<&Journey> = kept.iter().filter(|journey| journey.clean()).collect();
+        (clean > 0).then(|| Summary {
             journeys: self.journeys,
-            min_ns: *totals.first()?,
-            p50_ns: percentile(&totals, 50.0)?,
-            p90_ns: percentile(&totals, 90.0)?,
-            p99_ns: percentile(&totals, 99.0)?,
-            max_ns: *totals.last()?,
-            unaccounted_p50_ns: percentile(&unaccounted, 50.0)?,
-            flagged: self.journeys - clean,
+            total: Percentiles::of(self.totals.clone()),
+            undisturbed: Percentiles::of(self.undisturbed.clone()),
+            unaccounted_p50_ns: percentile(&unaccounted, 50.0),
+            flagged: self.strange,
+            disturbed: self.disturbed,
             parts: self.rows.in_order().into_iter().map(part).collect(),
             decomposition: Decompositions {
-                p50: decompose(&near(kept, 50.0), &self.rows),
-                p99: decompose(&near(kept, 99.0), &self.rows),
+                mean: decompose(&all, &self.rows),
+                p50: some_near(kept, 50.0, &self.rows),
+                p99: some_near(kept, 99.0, &self.rows),
             },
             counts,
         })
     }
 }
 
-/// Sums up journeys; `None` when none is clean. Flagged ones count, but nothing is read from them.
+fn some_near(kept: &[Journey], percent: f64, rows: &Rows) -> Option<Decomposition> {
+    let near = near(kept, percent);
+    (!near.is_empty()).then(|| decompose(&near, rows))
+}
+
+/// Sums up journeys; `None` when none is clean. Of flagged ones only the total counts.
 pub fn summarize(journeys: &[Journey]) -> Option<Summary> {
     let mut tally = Tally::default();
     journeys.iter().for_each(|journey| tally.add(journey));

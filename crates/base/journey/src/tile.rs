@@ -95,6 +95,7 @@ pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Jou
         silent: tiler.silent,
         awaited: tiler.awaited,
         anomalies: tiler.anomalies,
+        disturbances: Vec::new(),
     })
 }
 

@@ -22,10 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::order_statistics::cut;
-
-/// How sure an interval is, unless something else is given: of 20 intervals 19 hold the true value.
-pub const CONFIDENCE: f64 = 0.95;
+use crate::order_statistics::{CONFIDENCE, cut, enough};
 
 /// Is it within the limit?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +81,7 @@ pub struct Quantile {
     pub percent: f64,
     /// Of so many samples.
     pub samples: usize,
-    /// The sample at this rank (nearest rank); zero of no samples.
+    /// The sample at this rank (nearest rank), whether or not their number carries it; zero of no samples.
     pub estimate: Duration,
     /// It is truly not less than this; `None` when there are too few samples to tell.
     pub least: Option<Duration>,
@@ -123,22 +120,17 @@ impl Quantile {
         };
         let Quantile { percent, samples, estimate, .. } = self;
         let bound = |bound: Option<Duration>| bound.map_or_else(|| "?".to_owned(), milliseconds);
-        let mut statement = format!(
-            "p{percent} of {samples} is {} ms, {} % sure from {} to {} ms; the limit is {} ms",
-            milliseconds(*estimate),
-            self.confidence * 100.0,
-            bound(self.least),
-            bound(self.most),
-            milliseconds(limit),
-        );
-        if conclusion == Conclusion::Inconclusive {
-            let enough = enough(percent / 100.0, self.confidence);
-            let why = if *samples < enough {
-                format!(" (too few: it takes at least {enough})")
-            } else {
-                " (more journeys make the interval narrower)".to_owned()
-            };
-            statement.push_str(&why);
+        let enough = enough(percent / 100.0, self.confidence);
+        let mut statement = if *samples < enough {
+            format!("p{percent} of {samples} cannot be told (too few: it takes at least {enough})")
+        } else {
+            let [estimate, least, most] = [Some(*estimate), self.least, self.most].map(bound);
+            let sure = self.confidence * 100.0;
+            format!("p{percent} of {samples} is {estimate} ms, {sure} % sure from {least} to {most} ms")
+        };
+        statement += &format!("; the limit is {} ms", milliseconds(limit));
+        if conclusion == Conclusion::Inconclusive && *samples >= enough {
+            statement.push_str(" (more journeys make the interval narrower)");
         }
         Verdict { conclusion, statement }
     }
@@ -154,12 +146,6 @@ fn ranks(n: usize, share: f64, confidence: f64) -> (Option<usize>, Option<usize>
     let miss = (1.0 - confidence) / 2.0;
     let most = cut(n, 1.0 - share, miss).map(|cut| n - 1 - cut);
     (cut(n, share, miss), most)
-}
-
-/// How many samples it takes for an upper end.
-fn enough(share: f64, confidence: f64) -> usize {
-    let miss = (1.0 - confidence) / 2.0;
-    (miss.ln() / share.ln()).ceil().max(1.0) as usize
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hop::clock;
-use journey::{Anomaly, Journey, Tally, TraceId};
+use journey::{Anomaly, Journey, Tally};
 
 use crate::collect::Collector;
+use crate::job::Answered;
 use crate::machine::StealTime;
 use crate::open_loop::OpenLoop;
 use crate::series::{Failures, Series};
@@ -34,29 +35,33 @@ impl Assembly {
         &mut self,
         target: &Target,
         collector: &Collector,
-        traces: &[TraceId],
+        requests: &[Answered],
         steal_time: &StealTime,
     ) {
         let roster = target.roster();
         // All of them are over: they have the same time to be sealed, not one after the other.
         let begun = clock::monotonic();
-        for &trace_id in traces {
+        for &Answered { trace_id, total_ns } in requests {
             let at = self.added;
             self.added += 1;
             let left = SEAL_LIMIT.saturating_sub(clock::since(begun));
             let journey = collector.journey(trace_id, &roster, left).await;
             collector.release(trace_id);
-            let Some(mut journey) = journey else { continue };
-            let stolen = steal_time.during(journey.start_unix_ns, journey.start_unix_ns + journey.total_ns);
-            if stolen > 0 {
-                let what = "a hypervisor took a core away during this journey".to_owned();
-                journey.anomalies.push(Anomaly { hop: "machine".to_owned(), what, by_ns: stolen });
-            }
+            let Some(mut journey) = journey else {
+                self.tally.add_lost(trace_id, total_ns);
+                continue;
+            };
+            mark_stolen(&mut journey, steal_time);
             self.tally.add(&journey);
             if spread(at, self.of, self.keep) {
                 self.kept.push(journey);
             }
         }
+    }
+
+    /// Requests of which nothing but the total is known.
+    pub(crate) fn add_unrecorded(&mut self, totals: &[u64]) {
+        totals.iter().for_each(|total_ns| self.tally.add_unrecorded(*total_ns));
     }
 
     pub(crate) fn series(self, open_loop: Option<OpenLoop>) -> Series {
@@ -67,6 +72,16 @@ impl Assembly {
             failures: Failures::default(),
             journeys: self.kept,
         }
+    }
+}
+
+/// Says that a hypervisor took a core while a journey was under way. It counts all the same: the slower a journey, the
+/// more likely it is hit, and figures without those would be figures without the slow ones.
+fn mark_stolen(journey: &mut Journey, steal_time: &StealTime) {
+    let by_ns = steal_time.during(journey.start_unix_ns, journey.start_unix_ns + journey.total_ns);
+    if by_ns > 0 {
+        let what = "a hypervisor took a core away during this journey".to_owned();
+        journey.disturbances.push(Anomaly { hop: "machine".to_owned(), what, by_ns });
     }
 }
 

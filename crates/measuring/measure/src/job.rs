@@ -18,11 +18,25 @@ pub(crate) struct Job<'a> {
 
 impl Job<'_> {
     /// Sends the request, gives its spans to the collector, and says under which name they are there.
-    pub(crate) async fn send(&self, browser: &mut Browser) -> anyhow::Result<TraceId> {
+    pub(crate) async fn send(&self, browser: &mut Browser) -> anyhow::Result<Answered> {
         let response = created(browser.send(&self.request).await?, &self.request)?;
+        let answered = Answered::of(&response);
         self.collector.claim(response.trace_id);
         self.collector.insert(response.spans);
-        Ok(response.trace_id)
+        Ok(answered)
+    }
+}
+
+/// A recorded request that got what it asked for. How long it took is known, whatever becomes of its spans.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    pub(crate) trace_id: TraceId,
+    pub(crate) total_ns: u64,
+}
+
+impl Answered {
+    pub(crate) fn of(response: &Response) -> Self {
+        Answered { trace_id: response.trace_id, total_ns: response.total_ns }
     }
 }
 

@@ -34,9 +34,9 @@ pub struct Machine {
     /// How many cores it has.
     pub cores: usize,
     /// How much too late a sleeping thread ran again, before measuring: the median, in nanoseconds.
-    pub wake_late_p50_ns: u64,
-    /// Likewise, in one of a hundred cases.
-    pub wake_late_p99_ns: u64,
+    pub wake_late_p50_ns: Option<u64>,
+    /// Likewise, in one of ten cases: fifty sleeps can tell no more.
+    pub wake_late_p90_ns: Option<u64>,
     /// How long a thread that wanted to run could not, at most, before measuring, in nanoseconds.
     pub longest_gap_ns: u64,
     /// For which share of the time it could not.
@@ -114,7 +114,7 @@ fn calibrate() -> Machine {
     Machine {
         cores,
         wake_late_p50_ns: late.percentile(50.0),
-        wake_late_p99_ns: late.percentile(99.0),
+        wake_late_p90_ns: late.percentile(90.0),
         longest_gap_ns: nanoseconds(longest),
         gaps_share: gaps.as_secs_f64() / spun.as_secs_f64(),
         ..Machine::default()

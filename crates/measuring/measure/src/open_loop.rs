@@ -1,38 +1,10 @@
 //! What came of requests that were sent at their times: how the rate was kept, and how long they took.
 
-use journey::Histogram;
+use journey::Percentiles;
 use serde::{Deserialize, Serialize};
 
 /// Below this share of the rate that was wanted, the report says that the stack does not keep up.
 const KEPT_UP: f64 = 0.95;
-
-/// Percentiles of response times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Percentiles {
-    /// Half of all are at most this.
-    pub p50_ns: u64,
-    /// Nine in ten.
-    pub p90_ns: u64,
-    /// Ninety-nine in a hundred.
-    pub p99_ns: u64,
-    /// Nine hundred and ninety-nine in a thousand.
-    pub p999_ns: u64,
-    /// The slowest.
-    pub max_ns: u64,
-}
-
-impl From<&Histogram> for Percentiles {
-    fn from(histogram: &Histogram) -> Self {
-        let at = |percent| histogram.percentile(percent);
-        Percentiles {
-            p50_ns: at(50.0),
-            p90_ns: at(90.0),
-            p99_ns: at(99.0),
-            p999_ns: at(99.9),
-            max_ns: histogram.max(),
-        }
-    }
-}
 
 /// How a rate was kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +20,7 @@ pub struct OpenLoop {
     pub sent: usize,
     /// How many of them were answered as hoped.
     pub answered: usize,
-    /// How many were not, and what the first of those got.
+    /// How many were not: they are in no figure.
     pub failed: usize,
     /// The first failure; absent when there is none.
     pub first_failure: Option<String>,
@@ -56,12 +28,17 @@ pub struct OpenLoop {
     pub most_at_once: usize,
     /// The most requests that waited for a connection at once.
     pub most_waiting: usize,
-    /// From the time at which each request was due to its last byte: what a user would see.
+    /// From the time at which each request was due to its last byte: what a user would see. These are the figures of
+    /// all that were answered, recorded or not.
     pub response: Percentiles,
     /// From the time at which the browser began to its last byte: what a closed loop would report.
     pub service: Percentiles,
     /// How much later than due the pacing thread itself was: the generator's own error.
     pub pacing: Percentiles,
+    /// How many were due and never sent, because it had ended before its time: they are in no figure, and each would
+    /// have taken longer than it was waited for.
+    #[serde(default)]
+    pub unsent: usize,
     /// Why it ended before its time; absent when it did not.
     pub stopped: Option<String>,
 }

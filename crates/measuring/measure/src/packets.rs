@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use journey::{Anomaly, TraceId};
+use journey::{Anomaly, Percentiles, TraceId};
 use serde::{Deserialize, Serialize};
 pub use tap::allowed;
 use tap::compare::{Compared, HopCompared, compare};
@@ -86,7 +86,7 @@ impl PacketWatch {
         Ok(PacketWatch { capture: Some(capture), own, roster, collector })
     }
 
-    /// Ends the capture and compares; journeys in whose time packets were lost are flagged. Takes a moment, until the
+    /// Ends the capture and compares; journeys in whose time packets were lost are marked. Takes a moment, until the
     /// last packets are here.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Drop for PacketWatch {
     }
 }
 
-/// Flags the journeys in whose time packets were lost.
+/// Says of which journeys packets were lost: what the programs say of them is no less right.
 fn mark(series: &mut Series, lost: &[Lost]) {
     if lost.is_empty() {
         return;
@@ -137,11 +137,14 @@ fn mark(series: &mut Series, lost: &[Lost]) {
         let packets: u64 = meanwhile.map(|lost| lost.packets).sum();
         if packets > 0 {
             let what = format!("{packets} packets were lost about this time: the comparison has gaps");
-            journey.anomalies.push(Anomaly { hop: TAP.to_owned(), what, by_ns: 0 });
+            journey.disturbances.push(Anomaly { hop: TAP.to_owned(), what, by_ns: 0 });
         }
     }
-    let (open_loop, failures) = (series.open_loop.take(), std::mem::take(&mut series.failures));
-    *series = Series { open_loop, failures, ..Series::of(std::mem::take(&mut series.journeys)) };
+    if let Some(summary) = &mut series.summary {
+        let undisturbed = series.journeys.iter().filter(|journey| journey.undisturbed());
+        summary.undisturbed = Percentiles::of(undisturbed.map(|journey| journey.total_ns).collect());
+        summary.disturbed = series.journeys.iter().filter(|journey| !journey.disturbances.is_empty()).count();
+    }
 }
 
 #[cfg(test)]

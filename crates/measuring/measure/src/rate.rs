@@ -13,14 +13,13 @@ use std::time::Duration;
 
 use browser::{Browser, Request};
 use hop::clock;
-use journey::TraceId;
 use tokio::task::JoinSet;
 
 use outcomes::Outcomes;
 use schedule::{Due, Schedule};
 
 use crate::assemble::{Assembly, spread};
-use crate::job::{Job, created};
+use crate::job::{Answered, Job, created};
 use crate::machine::StealTime;
 use crate::open_loop::OpenLoop;
 use crate::series::Series;
@@ -44,7 +43,7 @@ pub(crate) async fn series(
     for _ in 0..options.connections.clamp(1, options.count.max(1)) {
         let mut browser = Browser::new(job.target.browser.clone())?;
         let warmed = job.send(&mut browser).await?;
-        job.collector.release(warmed);
+        job.collector.release(warmed.trace_id);
         idle.push(browser);
     }
     let connections = idle.len();
@@ -62,10 +61,11 @@ pub(crate) async fn series(
         anyhow::bail!("{failure}");
     }
     let mut recorded = outcomes.recorded;
-    recorded.sort_unstable();
-    let traces: Vec<TraceId> = recorded.into_iter().map(|(_, trace_id)| trace_id).collect();
-    let mut assembly = Assembly::new(traces.len(), options.kept());
-    assembly.add(job.target, job.collector, &traces, &steal_time).await;
+    recorded.sort_unstable_by_key(|(at, _)| *at);
+    let recorded: Vec<Answered> = recorded.into_iter().map(|(_, answered)| answered).collect();
+    let mut assembly = Assembly::new(recorded.len(), options.kept());
+    assembly.add(job.target, job.collector, &recorded, &steal_time).await;
+    assembly.add_unrecorded(&outcomes.unrecorded);
     Ok(assembly.series(Some(OpenLoop {
         wanted_per_second: rate,
         achieved_per_second: if took > 0.0 { answered as f64 / took } else { 0.0 },
@@ -76,9 +76,10 @@ pub(crate) async fn series(
         first_failure: outcomes.first_failure,
         most_at_once: outcomes.most_at_once,
         most_waiting: outcomes.most_waiting,
-        response: (&outcomes.response).into(),
-        service: (&outcomes.service).into(),
-        pacing: (&pacing).into(),
+        response: outcomes.response.percentiles(),
+        service: outcomes.service.percentiles(),
+        pacing: pacing.percentiles(),
+        unsent: outcomes.unsent,
         stopped,
     })))
 }
@@ -108,6 +109,7 @@ async fn dispatch(
                     waiting.len() + 1,
                     overdue.as_secs_f64()
                 ));
+                outcomes.unsent += waiting.len() + 1;
                 waiting.clear();
                 break;
             }
@@ -136,7 +138,7 @@ async fn dispatch(
         tokio::select! {
             due = schedule.due.recv(), if open => match due {
                 Some(due) if stopped.is_none() => waiting.push_back(due),
-                Some(_) => {}
+                Some(_) => outcomes.unsent += 1,
                 None => open = false,
             },
             Some(done) = running.join_next(), if !running.is_empty() => {

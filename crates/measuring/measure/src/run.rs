@@ -127,7 +127,7 @@ async fn series(
     let mut failures = Failures::default();
     let (mut sent, mut in_a_row) = (0, 0);
     while sent < options.count {
-        let mut traces = Vec::new();
+        let mut requests = Vec::new();
         for _ in 0..CHUNK.min(options.count - sent) {
             if cold {
                 browser.forget()?;
@@ -135,8 +135,8 @@ async fn series(
             }
             sent += 1;
             match job.send(browser).await {
-                Ok(trace_id) => {
-                    traces.push(trace_id);
+                Ok(answered) => {
+                    requests.push(answered);
                     in_a_row = 0;
                 }
                 Err(error) => {
@@ -155,7 +155,7 @@ async fn series(
             steal_time.look();
             progress(1);
         }
-        assembly.add(job.target, job.collector, &traces, &steal_time).await;
+        assembly.add(job.target, job.collector, &requests, &steal_time).await;
     }
     Ok(Series { failures, ..assembly.series(None) })
 }

@@ -47,7 +47,7 @@ impl Failures {
 pub struct Series {
     /// Over all of them; absent when none could be used.
     pub summary: Option<Summary>,
-    /// Journeys that are in no figure, the first hundred of them, and why.
+    /// Journeys that are in no row, because their parts cannot be trusted: the first hundred of them, and why.
     pub flagged: Vec<Flagged>,
     /// With a rate: how it was kept, and what all requests took, recorded or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ impl Series {
         Series { summary, flagged, journeys, ..Series::default() }
     }
 
-    /// The journeys that count: sealed, and nothing about them was strange.
+    /// The journeys whose parts count: sealed, and nothing about them was strange.
     pub fn clean(&self) -> impl Iterator<Item = &Journey> {
         self.journeys.iter().filter(|journey| journey.clean())
     }

@@ -1,6 +1,6 @@
 //! Times, counts and names, as all tables write them.
 
-use journey::{Counts, Row};
+use journey::{Counts, Percentiles, Row, carries, needed};
 
 /// The width of the column that says where the time of many journeys went.
 pub(crate) const WHERE: usize = 44;
@@ -32,6 +32,27 @@ pub(crate) fn fit(text: &str) -> String {
 /// Nanoseconds as milliseconds, to the microsecond.
 pub fn time(nanoseconds: u64) -> String {
     format!("{:.3} ms", nanoseconds as f64 / 1e6)
+}
+
+/// A percentile that its count carries, or a dash.
+pub fn told(nanoseconds: Option<u64>) -> String {
+    nanoseconds.map_or_else(|| "–".to_owned(), time)
+}
+
+/// The least, the percentiles that are of use to people, and the most.
+pub(crate) fn percentiles(of: &Percentiles) -> String {
+    let [p50, p90, p99] = [of.p50_ns, of.p90_ns, of.p99_ns].map(told);
+    format!("min {} · p50 {p50} · p90 {p90} · p99 {p99} · max {}", time(of.min_ns), time(of.max_ns))
+}
+
+/// Why some of these percentiles are dashes; empty when none is.
+pub(crate) fn untold(of: usize, percents: &[f64]) -> String {
+    let missing: Vec<String> = percents
+        .iter()
+        .filter(|percent| !carries(of, **percent))
+        .map(|percent| format!("p{percent} takes {}", needed(*percent)))
+        .collect();
+    if missing.is_empty() { String::new() } else { format!("–: {of} cannot tell; {}", missing.join(", ")) }
 }
 
 /// Counts on one line.

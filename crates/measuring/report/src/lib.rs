@@ -9,7 +9,7 @@
 //! | [`budget`] | which rows of the chapter's table can be true together? |
 //! | [`export`] | HAR, Perfetto, a page |
 //! | [`junit`] | the verdicts of a budget, for a CI system |
-//! | [`utc`], [`time()`], [`counts()`] | dates, times and counts as they are written everywhere |
+//! | [`utc`], [`time()`], [`told`], [`counts()`] | dates, times and counts as they are written everywhere |
 
 #![warn(missing_docs)]
 
@@ -26,6 +26,6 @@ pub mod utc;
 #[cfg(test)]
 mod sample;
 
-pub use format::{counts, time};
+pub use format::{counts, time, told};
 pub use style::Style;
 pub use table::{headline, journey, table};

@@ -102,5 +102,6 @@ fn journey(trace: u8, unaccounted_ns: i64, brief: &[Brief]) -> Journey {
         silent: Vec::new(),
         awaited: Vec::new(),
         anomalies: Vec::new(),
+        disturbances: Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use measure::machine::Machine;
 use measure::overhead::Overhead;
 use measure::{Measured, Series};
 
-use crate::format::{counts, fit, time};
+use crate::format::{counts, fit, time, told};
 use crate::packets;
 use crate::style::Style;
 use chapter::{Column, is_one};
@@ -98,15 +98,14 @@ fn parts(out: &mut String, measured: &Measured) {
 /// What the machine did meanwhile, in one sentence.
 fn machine(machine: &Machine) -> String {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    let micro = |nanoseconds: u64| format!("{:.3} ms", nanoseconds as f64 / 1e6);
     let mut line = format!(
-        "The machine: {} cores; a sleeper runs {} late (p99 {}), a spinning thread lost its core for {} \
+        "The machine: {} cores; a sleeper runs {} late (p90 {}), a spinning thread lost its core for {} \
          of the time, {} at most",
         machine.cores,
-        micro(machine.wake_late_p50_ns),
-        micro(machine.wake_late_p99_ns),
+        told(machine.wake_late_p50_ns),
+        told(machine.wake_late_p90_ns),
         percent(machine.gaps_share),
-        micro(machine.longest_gap_ns),
+        time(machine.longest_gap_ns),
     );
     if let (Some(others), Some(stolen), Some(waited)) =
         (machine.others_share, machine.stolen_share, machine.waited_per_second)

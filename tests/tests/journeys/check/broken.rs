@@ -31,6 +31,7 @@ fn good() -> Journey {
         silent: Vec::new(),
         awaited: Vec::new(),
         anomalies: Vec::new(),
+        disturbances: Vec::new(),
     }
 }
 

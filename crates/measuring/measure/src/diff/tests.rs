@@ -27,6 +27,7 @@ fn journey(lb: u64, pod: u64) -> Journey {
         silent: Vec::new(),
         awaited: Vec::new(),
         anomalies: Vec::new(),
+        disturbances: Vec::new(),
     }
 }
 

@@ -19,6 +19,12 @@ impl StealTime {
         StealTime { last: clock::now(), cores: Cores::read(), windows: Vec::new() }
     }
 
+    /// As if that had been seen.
+    #[cfg(test)]
+    pub(crate) fn of(windows: Vec<(u64, u64, u64)>) -> StealTime {
+        StealTime { windows, ..StealTime::watch() }
+    }
+
     /// Looks at the counters, unless that was done within the last 10 ms, which is their step. To be called
     /// between journeys: it takes some microseconds.
     pub(crate) fn look(&mut self) {

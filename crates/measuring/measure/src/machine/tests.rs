@@ -23,7 +23,7 @@ fn a_journey_is_known_to_be_hit_when_it_touches_the_window() {
 #[test]
 fn a_calibration_sees_what_sleeping_costs_and_no_more_than_all_of_the_time() {
     let machine = calibrate();
-    assert!(machine.cores > 0 && machine.wake_late_p50_ns > 0, "{machine:?}");
-    assert!(machine.wake_late_p50_ns <= machine.wake_late_p99_ns, "{machine:?}");
+    assert!(machine.cores > 0 && machine.wake_late_p50_ns > Some(0), "{machine:?}");
+    assert!(machine.wake_late_p50_ns <= machine.wake_late_p90_ns, "{machine:?}");
     assert!((0.0..=1.0).contains(&machine.gaps_share), "{machine:?}");
 }

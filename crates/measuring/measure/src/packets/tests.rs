@@ -15,18 +15,23 @@ fn journey(start: u64) -> Journey {
         silent: Vec::new(),
         awaited: Vec::new(),
         anomalies: Vec::new(),
+        disturbances: Vec::new(),
     }
 }
 
 #[test]
-fn only_journeys_in_whose_time_packets_were_lost_are_flagged() {
+fn journeys_in_whose_time_packets_were_lost_are_marked_and_count() {
     let journeys = vec![journey(1_000), journey(5_000), journey(9_000)];
     let mut series = Series::of(journeys);
+    let counts = |series: &Series| {
+        let summary = series.summary.as_ref().expect("clean ones");
+        (summary.total.count, summary.undisturbed.count, summary.disturbed, summary.flagged)
+    };
     mark(&mut series, &[]);
-    assert_eq!(series.summary.as_ref().map(|summary| summary.flagged), Some(0));
+    assert_eq!(counts(&series), (3, 3, 0, 0));
     mark(&mut series, &[Lost { packets: 3, after: 5_500, before: 7_000 }]);
-    let flagged: Vec<bool> = series.journeys.iter().map(|journey| !journey.anomalies.is_empty()).collect();
-    assert_eq!(flagged, [false, true, false]);
-    assert_eq!(series.summary.as_ref().map(|summary| summary.flagged), Some(1));
-    assert_eq!(series.journeys[1].anomalies[0].hop, TAP);
+    let marked: Vec<bool> = series.journeys.iter().map(|journey| !journey.undisturbed()).collect();
+    assert_eq!(marked, [false, true, false]);
+    assert_eq!(counts(&series), (3, 2, 1, 0));
+    assert_eq!(series.journeys[1].disturbances[0].hop, TAP);
 }

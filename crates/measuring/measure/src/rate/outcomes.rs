@@ -4,18 +4,24 @@ use std::time::Instant;
 
 use browser::Response;
 use hop::clock;
-use journey::{Histogram, TraceId};
+use journey::Histogram;
 
 use super::schedule::Due;
 use crate::collect::Collector;
+use crate::job::Answered;
 
 /// What is noted of every request.
 #[derive(Default)]
 pub(super) struct Outcomes {
     pub(super) response: Histogram,
     pub(super) service: Histogram,
-    pub(super) recorded: Vec<(usize, TraceId)>,
+    /// With their numbers: they are answered in another order than they were due.
+    pub(super) recorded: Vec<(usize, Answered)>,
+    /// How long the others took, in nanoseconds.
+    pub(super) unrecorded: Vec<u64>,
     pub(super) sent: usize,
+    /// Due, and given up before they were sent.
+    pub(super) unsent: usize,
     pub(super) failed: usize,
     pub(super) first_failure: Option<String>,
     pub(super) most_at_once: usize,
@@ -37,8 +43,10 @@ impl Outcomes {
                 self.service.record(response.service_ns);
                 self.last = Some(clock::monotonic());
                 if sampled {
-                    self.recorded.push((due.at, response.trace_id));
+                    self.recorded.push((due.at, Answered::of(&response)));
                     collector.insert(response.spans);
+                } else {
+                    self.unrecorded.push(response.total_ns);
                 }
             }
             Err(error) => {

@@ -11,13 +11,14 @@ use crate::style::Style;
 /// The width of the column that says which row it is.
 const ROW: usize = 24;
 
-/// One column of times: those of one journey, or the mean of those near the median of many.
+/// One column of times: those of one journey, or the mean of those near the median of many, or of all of a few.
 pub(super) struct Column<'a> {
     /// `cold`, `warm`, `from outside`.
     kind: &'a str,
     /// The request, and the response's status.
     title: String,
-    median: bool,
+    /// What of many it is; of one journey nothing need be said.
+    of: &'static str,
     /// As [`Stage::ALL`] has them.
     stages: [u64; Stage::ALL.len()],
     unaccounted_ns: i64,
@@ -29,7 +30,7 @@ impl<'a> Column<'a> {
         Column {
             kind,
             title: title(journey),
-            median: false,
+            of: "",
             stages: Stage::ALL.map(|stage| journey.sum(|part| part.stage == stage)),
             unaccounted_ns: journey.unaccounted_ns,
             total_ns: journey.total_ns,
@@ -42,20 +43,25 @@ impl<'a> Column<'a> {
         if is_one(series) {
             return Some(Self::of_journey(kind, first));
         }
-        let near = &series.summary.as_ref()?.decomposition.p50;
-        let of = |stage: Stage| near.parts.iter().filter(move |part| part.row.stage == stage);
+        let decomposition = &series.summary.as_ref()?.decomposition;
+        // Too few have no median.
+        let (of, near) = match &decomposition.p50 {
+            Some(near) => (" p50", near),
+            None => (" mean", &decomposition.mean),
+        };
+        let spent = |stage: Stage| near.parts.iter().filter(move |part| part.row.stage == stage);
         Some(Column {
             kind,
             title: title(first),
-            median: true,
-            stages: Stage::ALL.map(|stage| of(stage).map(|part| part.duration_ns).sum()),
+            of,
+            stages: Stage::ALL.map(|stage| spent(stage).map(|part| part.duration_ns).sum()),
             unaccounted_ns: near.unaccounted_ns,
             total_ns: near.total_ns,
         })
     }
 
     fn head(&self) -> String {
-        if self.median { format!("{} p50", self.kind) } else { self.kind.to_owned() }
+        format!("{}{}", self.kind, self.of)
     }
 
     /// The stages that took time, each with the chapter's figure, if it has one.

@@ -46,7 +46,7 @@ impl Period {
 
     /// The others in one line, if there are any.
     fn summary(&self) -> Option<String> {
-        let at = |percent| report::time(self.more.percentile(percent));
+        let at = |percent| report::told(self.more.percentile(percent));
         (!self.more.is_empty()).then(|| {
             let (count, seconds) = (self.more.len(), clock::since(self.begun).as_secs_f64());
             format!(

@@ -16,8 +16,9 @@ impl Shown<'_> {
         self.series.summary.as_ref().map_or(self.series.journeys.len(), |summary| summary.journeys)
     }
 
-    /// The median of the totals, in nanoseconds; of a single journey its own.
+    /// The median of the totals, in nanoseconds; of too few for one, that of the journey that is shown.
     pub(super) fn median(&self) -> u64 {
-        self.series.summary.as_ref().map_or(self.journey.total_ns, |summary| summary.p50_ns)
+        let median = self.series.summary.as_ref().and_then(|summary| summary.total.p50_ns);
+        median.unwrap_or(self.journey.total_ns)
     }
 }

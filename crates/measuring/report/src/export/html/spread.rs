@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use journey::{Journey, Summary};
 
 use super::text::Text;
-use crate::format::time;
+use crate::format::{time, told, untold};
 
 /// Columns of the histogram.
 const COLUMNS: usize = 48;
@@ -18,31 +18,39 @@ const TOP: f64 = 34.0;
 const BOTTOM: f64 = 24.0;
 
 pub(super) fn write(out: &mut String, journeys: &[Journey], summary: &Summary) {
+    let total = &summary.total;
+    let unaccounted = summary.unaccounted_p50_ns.map(|median| format!("{:.3} ms", median as f64 / 1e6));
     let tiles = [
-        ("fastest", time(summary.min_ns)),
-        ("half are within", time(summary.p50_ns)),
-        ("90 % within", time(summary.p90_ns)),
-        ("99 % within", time(summary.p99_ns)),
-        ("slowest", time(summary.max_ns)),
-        ("unaccounted, median", time(summary.unaccounted_p50_ns)),
-        ("flagged, left out", format!("{} of {}", summary.flagged, summary.journeys)),
+        ("requests", total.count.to_string()),
+        ("fastest", time(total.min_ns)),
+        ("half are within", told(total.p50_ns)),
+        ("90 % within", told(total.p90_ns)),
+        ("99 % within", told(total.p99_ns)),
+        ("slowest", time(total.max_ns)),
+        ("unaccounted, median", unaccounted.unwrap_or_else(|| told(None))),
+        ("flagged, in no row", format!("{} of {}", summary.flagged, summary.journeys)),
+        ("disturbed, and counted", format!("{} of {}", summary.disturbed, summary.journeys)),
     ];
     out.push_str("<dl class=\"tiles\">\n");
     for (name, value) in tiles {
         let _ = writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(&value));
     }
     out.push_str("</dl>\n");
+    let why = untold(total.count, &[50.0, 90.0, 99.0]);
+    if !why.is_empty() {
+        let _ = writeln!(out, "<p class=\"note\">{}</p>", Text(&why));
+    }
     histogram(out, journeys, summary);
 }
 
 /// Totals from the fastest to a little beyond p99; what is slower stands in the last column.
 fn histogram(out: &mut String, journeys: &[Journey], summary: &Summary) {
-    let from = summary.min_ns;
-    let beyond = summary.p99_ns + summary.p99_ns.saturating_sub(from) / 10;
-    let to = beyond.min(summary.max_ns).max(from + 1);
-    let clean = journeys.iter().filter(|journey| journey.sealed() && journey.anomalies.is_empty());
+    let total = &summary.total;
+    let from = total.min_ns;
+    let beyond = total.p99_ns.map_or(total.max_ns, |p99| p99 + (p99 - from) / 10);
+    let to = beyond.min(total.max_ns).max(from + 1);
     let mut columns = [0usize; COLUMNS];
-    for journey in clean {
+    for journey in journeys {
         let share = journey.total_ns.saturating_sub(from) as f64 / (to - from) as f64;
         columns[((share * COLUMNS as f64) as usize).min(COLUMNS - 1)] += 1;
     }
@@ -50,17 +58,17 @@ fn histogram(out: &mut String, journeys: &[Journey], summary: &Summary) {
     let _ = write!(
         out,
         "<figure>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Histogram of totals: from {}, half within {}, 99 in 100 within {}, the slowest {}\">\n",
-        time(summary.min_ns),
-        time(summary.p50_ns),
-        time(summary.p99_ns),
-        time(summary.max_ns)
+        time(total.min_ns),
+        told(total.p50_ns),
+        told(total.p99_ns),
+        time(total.max_ns)
     );
     let column = WIDTH / COLUMNS as f64;
     let room = HEIGHT - TOP - BOTTOM;
     for (at, count) in columns.iter().enumerate().filter(|(_, count)| **count > 0) {
         let height = (*count as f64 / highest as f64 * room).max(2.0);
         let edge = |at: usize| time(from + ((to - from) as f64 * at as f64 / COLUMNS as f64) as u64);
-        let until = if at + 1 == COLUMNS { time(summary.max_ns) } else { edge(at + 1) };
+        let until = if at + 1 == COLUMNS { time(total.max_ns) } else { edge(at + 1) };
         let _ = writeln!(
             out,
             "<rect class=\"column\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\" rx=\"2\"><title>{count} from {} to {until}</title></rect>",
@@ -73,9 +81,8 @@ fn histogram(out: &mut String, journeys: &[Journey], summary: &Summary) {
     let _ = writeln!(out, "<line class=\"axis\" x1=\"0\" x2=\"{WIDTH}\" y1=\"{0}\" y2=\"{0}\"/>", TOP + room);
     let place = |ns: u64| (ns.saturating_sub(from) as f64 / (to - from) as f64).min(1.0) * WIDTH;
     // Two lines of names: neighbours do not cover one another.
-    for (name, ns, line) in
-        [("p50", summary.p50_ns, 0.0), ("p90", summary.p90_ns, 1.0), ("p99", summary.p99_ns, 0.0)]
-    {
+    let marks = [("p50", total.p50_ns, 0.0), ("p90", total.p90_ns, 1.0), ("p99", total.p99_ns, 0.0)];
+    for (name, ns, line) in marks.into_iter().filter_map(|(name, ns, line)| Some((name, ns?, line))) {
         let x = place(ns).clamp(1.0, WIDTH - 1.0);
         let (anchor, shift) = if x > WIDTH / 2.0 { ("end", -4.0) } else { ("start", 4.0) };
         let y = 12.0 + line * 15.0;
@@ -94,10 +101,10 @@ fn histogram(out: &mut String, journeys: &[Journey], summary: &Summary) {
         "<text x=\"0\" y=\"{base}\">{}</text><text x=\"{WIDTH}\" y=\"{base}\" text-anchor=\"end\">{}{}</text>\n</svg>",
         time(from),
         time(to),
-        if to < summary.max_ns { " and more" } else { "" }
+        if to < total.max_ns { " and more" } else { "" }
     );
     let kept = match journeys.len() {
-        all if all >= summary.journeys => String::new(),
+        all if all >= total.count => String::new(),
         some => format!(" Drawn from the {some} that were kept."),
     };
     let caption = "How long the journeys took: higher means more of them.";

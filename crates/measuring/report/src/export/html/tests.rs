@@ -55,6 +55,17 @@ fn a_flagged_journey_stands_for_none_but_itself() {
 }
 
 #[test]
+fn a_page_has_no_percentile_that_its_count_cannot_carry() {
+    let page = write(&sample::measured());
+    assert!(page.contains("<dt>99 % within</dt><dd>–</dd>"), "two have no p99");
+    assert!(page.contains("–: 2 cannot tell; p50 takes 6, p90 takes 36, p99 takes 368"));
+    assert!(!page.contains("class=\"mark\""), "nor is one drawn");
+    let many = (0..40).map(|_| sample::warm(1)).collect();
+    let page = write(&measure::Measured { warm: Some(measure::Series::of(many)), ..sample::measured() });
+    assert!(page.contains(">p90 ") && !page.contains(">p99 "), "forty have a p90");
+}
+
+#[test]
 fn nothing_measured_is_still_a_page() {
     let mut measured = sample::measured();
     (measured.cold, measured.warm) = (None, None);

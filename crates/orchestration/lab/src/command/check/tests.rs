@@ -32,6 +32,7 @@ fn journey(cart: u64) -> Journey {
         silent: Vec::new(),
         awaited: Vec::new(),
         anomalies: Vec::new(),
+        disturbances: Vec::new(),
     }
 }
 
