@@ -3,6 +3,7 @@
 
 mod budget;
 mod check;
+mod conventions;
 mod counts;
 mod delay;
 mod diff;

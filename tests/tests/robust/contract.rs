@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use journey::Stage;
+use journey::semconv::convention::Convention;
 use journey::semconv::{attribute, name, stamp};
 use lab::plan::Role;
 
@@ -106,6 +107,28 @@ fn a_misplaced_name_is_found() {
     let free =
         "exchange.internal(\"validate\"); // \"http.route\"\n// \"journey.flow\"\nlet queue = \"queue\";";
     assert_eq!(misplaced(free), ["http.route"], "a comment behind code is read, too: write it above");
+}
+
+/// The rows of a page that do not say what their convention says.
+fn undocumented(page: &str) -> Vec<&'static str> {
+    let says_it = |convention: &&Convention| {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {} |", convention.name)));
+        let keys = || convention.required.iter().chain(convention.outcome).chain([&convention.known_by]);
+        row.is_some_and(|row| keys().all(|key| row.contains(&format!("`{key}`"))))
+    };
+    Convention::ALL
+        .iter()
+        .filter(|convention| !says_it(convention))
+        .map(|convention| convention.name)
+        .collect()
+}
+
+#[test]
+fn what_spans_must_carry_is_documented() {
+    let page = std::fs::read_to_string(root().join("docs/measuring.md")).expect("the page");
+    assert_eq!(undocumented(&page), [""; 0]);
+    // The twin: a page that forgets one attribute of one.
+    assert_eq!(undocumented(&page.replace("`url.scheme`", "the scheme")), ["HTTP server"]);
 }
 
 /// The literals of a source that name a role of the shop, or an instance.

@@ -6,11 +6,13 @@
 //! * [`validate`]: what no hop takes.
 //! * [`interim`]: what is said before a response, on its way to the client.
 //! * [`response`]: responses in text and JSON; [`content_type`]: what the content of a request is.
+//! * [`attributes`]: what spans say of requests and responses.
 //! * [`problem`]: errors as RFC 9457 problem JSON that say whose fault it is.
 //! * [`forward`]: what a proxy must change in the headers it passes on.
 //! * [`workers`]: how many requests are worked on at once, and who waits.
 //! * [`settings`]: what servers and clients may be told by flags and environment.
 
+pub mod attributes;
 mod body;
 pub mod client;
 pub mod content_type;

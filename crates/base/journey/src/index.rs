@@ -87,7 +87,7 @@ impl Index {
             self.children.entry(parent).or_default().push(at);
         }
         match span.kind {
-            Kind::Server => {
+            Kind::Server | Kind::Consumer => {
                 if let Some(read) = span.stamp(Direction::Request, Event::Wake) {
                     self.servers.entry(read.flow).or_default().add(read, at);
                 }
@@ -100,7 +100,7 @@ impl Index {
                     self.connects.entry(flow).or_default().push(at);
                 }
             }
-            Kind::Client | Kind::Producer | Kind::Consumer => {}
+            Kind::Client | Kind::Producer => {}
         }
         self.spans.push(span);
     }
@@ -143,7 +143,8 @@ impl Index {
         self.children.get(&parent).into_iter().flatten().map(|&at| &self.spans[at])
     }
 
-    /// The spans that a span caused, those of INTERNAL ones among them included.
+    /// The spans that a span caused, those of INTERNAL ones among them included. No CONSUMER's: a message is handled when
+    /// its turn comes, and whoever sent it does not wait for that.
     pub(crate) fn descendants(&self, ancestor: &Span) -> Vec<&Span> {
         let mut found: Vec<&Span> = Vec::new();
         let mut parents = vec![ancestor.span_id];

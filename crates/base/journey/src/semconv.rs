@@ -4,6 +4,7 @@
 //!   (version 1.30 and later, <https://opentelemetry.io/docs/specs/semconv/>); ours begin with `journey.`.
 //! * [`name`]: names of spans and of parts that mean something to a reader. All others (`validate`,
 //!   `execute`) are labels: whoever writes them may choose any.
+//! * [`convention`]: which attributes a span must carry, by what it is about.
 //! * [`stamp`]: the span events that carry stamps, and their version.
 //!
 //! What kind of time a span stands for is said by its attribute [`attribute::PART`]
@@ -20,6 +21,7 @@ macro_rules! names {
 }
 
 pub mod attribute;
+pub mod convention;
 pub mod name;
 pub mod stamp;
 

@@ -24,6 +24,19 @@ pub enum Kind {
     Consumer,
 }
 
+impl Kind {
+    /// Does its program send something and wait for what comes back? CLIENT, and PRODUCER, which waits for the broker's
+    /// acknowledgement (OpenTelemetry's "call direction").
+    pub fn is_outgoing(self) -> bool {
+        matches!(self, Kind::Client | Kind::Producer)
+    }
+
+    /// Does its program handle what somebody sent? SERVER, and CONSUMER, which handles a message.
+    pub fn is_incoming(self) -> bool {
+        matches!(self, Kind::Server | Kind::Consumer)
+    }
+}
+
 /// An attribute's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -182,7 +195,7 @@ impl Span {
     /// is one try, and says which (OpenTelemetry's `http.request.resend_count`).
     pub(crate) fn retries(&self) -> u32 {
         let resent = self.whole(attribute::HTTP_REQUEST_RESEND_COUNT).unwrap_or(0);
-        if self.kind == Kind::Client { resent.min(1) } else { resent }
+        if self.kind.is_outgoing() { resent.min(1) } else { resent }
     }
 
     /// Looks a whole number up; `None` also when it does not fit.

@@ -47,7 +47,7 @@ const MAX_SPANS: u32 = 20_000;
 pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Journey> {
     let root = index.root(trace_id)?;
     // Without a client that reports, the journey begins at the first server.
-    let from_client = root.kind != Kind::Server;
+    let from_client = !root.kind.is_incoming();
     let mut tiler = Tiler {
         index,
         roster,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use hop::http::content_type;
+use hop::http::{attributes, content_type};
 use http_body_util::BodyExt as _;
 use hyper::{header, http};
 use journey::semconv::attribute;
@@ -55,10 +55,12 @@ pub(crate) async fn exchange(
     let (sent, read) = (sent.mark(), connection.stamps.last_read());
     let mut span = recorder
         .span(Kind::Client, format!("{} {}", request.method, request.path), (begun, end))
-        .with(attribute::HTTP_RESPONSE_STATUS_CODE, head.status.as_u16())
         .with(attribute::HTTP_REQUEST_SIZE, sent.offset - before_sent.offset)
         .with(attribute::HTTP_RESPONSE_SIZE, read.offset - before_read.offset)
         .with(attribute::CONNECTION_REUSED, connection.used);
+    let url = attributes::url("https", format_args!("{}:{}", config.host, config.port), &request.path);
+    span = attributes::client_request(span, &request.method, url, config.host.clone(), config.port);
+    span = attributes::client_response(span, head.status);
     span.span_id = span_id;
     span.stamps.push(connection.stamps.write_stamp(sent));
     span.stamps.extend(connection.stamps.read_stamps(read));

@@ -229,11 +229,11 @@ impl Handlers {
 
     /// Marks the time until the guard is dropped as the database's: a span, and `Server-Timing`.
     fn query(&self, operation: &'static str) -> impl Sized + use<> {
-        let exchange = Exchange::current();
-        // OpenTelemetry's names for database clients.
-        exchange.attribute(attribute::DB_SYSTEM_NAME, self.stock.system());
-        exchange.attribute(attribute::DB_OPERATION_NAME, operation);
-        exchange.internal(self.stock.system())
+        let system = self.stock.system();
+        Exchange::current()
+            .internal(system)
+            .with(attribute::DB_SYSTEM_NAME, system)
+            .with(attribute::DB_OPERATION_NAME, operation)
     }
 }
 

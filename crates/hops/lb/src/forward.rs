@@ -64,7 +64,6 @@ impl Forwarder {
         }
         let host = authority(&head)?;
         exchange.attribute(attribute::SERVER_ADDRESS, host.host().to_owned());
-        exchange.attribute(attribute::URL_SCHEME, "https");
         if body.size_hint().lower() > self.max_body {
             return Err(Box::new(BodyError::TooLarge { limit: self.max_body }.problem()));
         }

@@ -37,7 +37,8 @@ pub async fn run(
     hop.admin
         .route(Method::GET, "/upstreams", move |_| std::future::ready(json(StatusCode::OK, &shown.report())));
     let forwarder = Arc::new(Forwarder::new(Arc::clone(&hop.name), Arc::clone(&upstreams), &settings));
-    let server = Server::new(&hop, settings.limits(), move |request| Arc::clone(&forwarder).forward(request));
+    let server = Server::new(&hop, settings.limits(), move |request| Arc::clone(&forwarder).forward(request))
+        .over_tls();
 
     // Check every upstream once before the first request is read: until then clients wait in the
     // kernel's queue instead of getting 503. Dropping `beside` ends what runs beside the accept loop.

@@ -77,7 +77,8 @@ impl Doh {
         let http = Server::new(hop, limits, move |request| {
             let (responder, telemetry) = (Arc::clone(&responder), telemetry.clone());
             async move { respond(&responder, telemetry, request).await }
-        });
+        })
+        .over_tls();
         hop::accept::run(self.listener, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
             let (tls, http, stamps) = (Arc::clone(&self.tls), http.clone(), stream.stamps());
             async move {

@@ -161,6 +161,11 @@ impl Collector {
         self.store().reported.take().unwrap_or_default()
     }
 
+    /// The spans of a trace, and those joined to them by the bytes they speak of, as far as they are known now.
+    pub fn spans(&self, trace_id: TraceId) -> Vec<Span> {
+        self.store().index.joined(trace_id).into_iter().cloned().collect()
+    }
+
     /// A journey as far as it is known now.
     pub fn try_journey(&self, trace_id: TraceId, roster: &Roster) -> Option<Journey> {
         assemble(&self.store().index, roster, trace_id)

@@ -154,7 +154,7 @@ fn operation(key: ApiKey) -> &'static str {
 /// The span of a request that is about no topic.
 fn span(operation: &'static str) -> Span {
     let span = Exchange::current().child(trace::new_span_id(), Kind::Client, operation, (0, 0));
-    span.with(attribute::MESSAGING_SYSTEM, "kafka")
+    span.with(attribute::MESSAGING_SYSTEM, "kafka").with(attribute::MESSAGING_OPERATION_NAME, operation)
 }
 
 /// Length, header, body: a Kafka frame.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hop::http::Exchange;
-use hop::trace;
 use hop::upstream::Failure;
 use kafka_protocol::error::{ParseResponseErrorCode as _, ResponseError};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -45,7 +44,7 @@ pub(crate) async fn offset(
     let partition = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp);
     let wanted = ListOffsetsTopic::default().with_name(topic.name()).with_partitions(vec![partition]);
     let request = ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![wanted]);
-    let span = topic.span(trace::new_span_id(), "ListOffsets");
+    let span = topic.span("ListOffsets");
     let (response, span) = broker.call(span, limit, &request).await?;
     Exchange::current().emit(span);
     let found = response.topics.first().and_then(|topic| topic.partitions.first());
@@ -86,7 +85,7 @@ pub(crate) async fn fetch(
         .with_max_bytes(PORTION)
         .with_session_epoch(-1)
         .with_topics(vec![wanted]);
-    let span = topic.span(trace::new_span_id(), "Fetch");
+    let span = topic.span("Fetch");
     let (response, span) = broker.call(span, wait + limit, &request).await?;
     Exchange::current().emit(span);
     if let Some(error) = response.error_code.err() {

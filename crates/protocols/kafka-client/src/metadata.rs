@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hop::http::Exchange;
-use hop::trace;
 use hop::upstream::Failure;
 use kafka_protocol::error::{ParseResponseErrorCode as _, ResponseError};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -27,7 +26,7 @@ pub(crate) async fn leaders(
     let wanted = MetadataRequestTopic::default().with_name(Some(topic.name()));
     let request =
         MetadataRequest::default().with_topics(Some(vec![wanted])).with_allow_auto_topic_creation(create);
-    let span = topic.span(trace::new_span_id(), "Metadata");
+    let span = topic.span("Metadata");
     let (metadata, span) = broker.call(span, limit, &request).await?;
     Exchange::current().emit(span);
     let Some(found) = metadata.topics.first() else { return Err(refused("metadata without the topic")) };

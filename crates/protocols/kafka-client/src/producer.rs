@@ -116,8 +116,7 @@ impl Producer {
             .with_timeout_ms(i32::try_from(self.limit.as_millis()).unwrap_or(i32::MAX))
             .with_topic_data(vec![topic]);
 
-        let span =
-            self.topic.span(span_id, self.send.clone()).with(attribute::MESSAGING_OPERATION_TYPE, "send");
+        let span = self.topic.producer_span(span_id, self.send.clone());
         let (response, span) = broker.call(span, self.limit, &request).await?;
         let stored = response.responses.first().and_then(|topic| topic.partition_responses.first());
         let Some(stored) = stored else { return Err(refused("a response about no partition")) };
@@ -173,7 +172,7 @@ impl Producer {
         match self.pool.take(to) {
             Some(broker) => Ok(broker),
             None => {
-                let span = self.topic.span(trace::new_span_id(), "ApiVersions");
+                let span = self.topic.span("ApiVersions");
                 Broker::open(to, self.client_id.clone(), span, self.limit).await
             }
         }

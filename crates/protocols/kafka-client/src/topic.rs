@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use hop::http::Exchange;
+use hop::trace;
 use journey::semconv::attribute;
 use journey::{Kind, Span, SpanId};
 use kafka_protocol::messages::TopicName;
@@ -38,11 +39,27 @@ impl Topic {
         })
     }
 
-    /// The span of a request about this topic.
-    pub(crate) fn span(&self, id: SpanId, operation: impl Into<Cow<'static, str>>) -> Span {
+    /// The CLIENT span of a request about this topic.
+    pub(crate) fn span(&self, operation: &'static str) -> Span {
+        self.span_of(trace::new_span_id(), Kind::Client, operation, operation)
+    }
+
+    /// The PRODUCER span of records that are sent to this topic; they carry its id, for those who consume them.
+    pub(crate) fn producer_span(&self, id: SpanId, name: String) -> Span {
+        self.span_of(id, Kind::Producer, name, "send").with(attribute::MESSAGING_OPERATION_TYPE, "send")
+    }
+
+    fn span_of(
+        &self,
+        id: SpanId,
+        kind: Kind,
+        name: impl Into<Cow<'static, str>>,
+        operation: &'static str,
+    ) -> Span {
         Exchange::current()
-            .child(id, Kind::Client, operation, (0, 0))
+            .child(id, kind, name, (0, 0))
             .with(attribute::MESSAGING_SYSTEM, "kafka")
+            .with(attribute::MESSAGING_OPERATION_NAME, operation)
             .with(attribute::MESSAGING_DESTINATION_NAME, self.name.clone())
     }
 

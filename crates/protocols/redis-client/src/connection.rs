@@ -99,12 +99,15 @@ impl<'a> Connection<'a> {
 
     async fn exchange(&mut self, pipeline: &Pipeline) -> Result<(Vec<Reply>, Span), Failure> {
         let operation = pipeline.operation();
-        let span = Exchange::current()
+        let count = pipeline.len();
+        let mut span = Exchange::current()
             .child(trace::new_span_id(), Kind::Client, operation, (0, 0))
             .with(attribute::DB_SYSTEM_NAME, "redis")
             .with(attribute::DB_OPERATION_NAME, operation);
+        if count > 1 {
+            span = span.with(attribute::DB_OPERATION_BATCH_SIZE, count as u64);
+        }
         let request = pipeline.encode()?;
-        let count = pipeline.len();
         let mut replies = Vec::with_capacity(count);
         // In doubt until the response is there, also if this future is dropped before.
         let fit = std::mem::replace(&mut self.fit, false);

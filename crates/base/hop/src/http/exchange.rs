@@ -13,6 +13,7 @@ use crate::stamped::{Mark, Stamps};
 use crate::{Telemetry, clock, trace};
 
 mod context;
+mod guards;
 mod timing;
 
 pub use timing::SERVER_TIMING;
@@ -70,7 +71,7 @@ impl Exchange {
     }
 
     fn with(context: Context, telemetry: &Telemetry, name: impl FnOnce() -> String, stamps: Stamps) -> Self {
-        let attributes = Vec::with_capacity(if context.sampled { 8 } else { 0 });
+        let attributes = Vec::with_capacity(if context.sampled { 12 } else { 0 });
         let name = if context.sampled { Cow::Owned(name()) } else { Cow::Borrowed("") };
         let state = State { name, attributes, ..State::default() };
         let (telemetry, begun) = (telemetry.clone(), stamps.last_read());
@@ -116,8 +117,12 @@ impl Exchange {
 
     /// Adds a fact to the SERVER span.
     pub fn attribute(&self, key: &'static str, value: impl Into<Value>) {
+        self.attributes([(Cow::Borrowed(key), value.into())]);
+    }
+
+    pub(super) fn attributes(&self, facts: impl IntoIterator<Item = (Cow<'static, str>, Value)>) {
         if self.0.context.sampled {
-            self.0.state.lock().attributes.push((Cow::Borrowed(key), value.into()));
+            self.0.state.lock().attributes.extend(facts);
         }
     }
 
@@ -129,24 +134,6 @@ impl Exchange {
     /// Puts the trace into the headers of a request that this one causes.
     pub(crate) fn propagate(&self, headers: &mut HeaderMap, child: SpanId) {
         self.0.context.propagate(headers, child, self.0.telemetry.enabled());
-    }
-
-    /// Begins something that this program does itself, such as `validate`; it ends when the guard is dropped.
-    ///
-    /// It becomes an INTERNAL span and an entry in `Server-Timing`.
-    pub fn internal(&self, name: &'static str) -> Doing {
-        Doing { exchange: self.clone(), kind: Some(PartKind::Own), name, start: clock::now() }
-    }
-
-    /// As [`Exchange::internal`], for a time in which this program only waits: for a worker, a connection, a disk.
-    pub fn wait(&self, name: &'static str) -> Doing {
-        Doing { exchange: self.clone(), kind: Some(PartKind::Wait), name, start: clock::now() }
-    }
-
-    /// Says in `Server-Timing`, when the guard is dropped, how long something took in all as this program saw it: for
-    /// an upstream, whose exact times are in the CLIENT spans.
-    pub fn timed(&self, name: &'static str) -> Doing {
-        Doing { exchange: self.clone(), kind: None, name, start: clock::now() }
     }
 
     /// Records an INTERNAL span with known times (nanoseconds since the Unix epoch), in which the program worked.
@@ -161,10 +148,14 @@ impl Exchange {
 
     fn record_part(&self, kind: PartKind, name: &'static str, start: u64, end: u64) {
         if self.0.context.sampled {
-            let span = self.child(trace::new_span_id(), Kind::Internal, name, (start, end));
-            // Without the attribute a span is work: most are, and need not say so.
-            self.0.telemetry.emit(if kind == PartKind::Own { span } else { span.part(kind) });
+            self.0.telemetry.emit(self.part(kind, name, start, end));
         }
+    }
+
+    fn part(&self, kind: PartKind, name: &'static str, start: u64, end: u64) -> Span {
+        let span = self.child(trace::new_span_id(), Kind::Internal, name, (start, end));
+        // Without the attribute a span is work: most are, and need not say so.
+        if kind == PartKind::Own { span } else { span.part(kind) }
     }
 
     /// A span caused by this exchange, to be completed and given to [`Exchange::emit`].
@@ -188,12 +179,6 @@ impl Exchange {
     /// Says that another program was waited for; it is not this hop's own time.
     pub fn waited(&self, nanoseconds: u64) {
         self.0.state.lock().timing.waited(nanoseconds);
-    }
-
-    /// As [`Exchange::waited`], from now until the guard is dropped; waits at the same time count once.
-    pub(crate) fn waiting(&self) -> Waiting {
-        self.0.state.lock().timing.wait_begins(clock::now());
-        Waiting(self.clone())
     }
 
     /// Adds an entry to `Server-Timing`, before this hop's own.
@@ -246,6 +231,8 @@ impl Exchange {
     /// There will be no (complete) response: the client went away, or the body failed.
     pub(crate) fn cut_off(self, error: &'static str) {
         if self.0.context.sampled {
+            // What cut it off counts, whatever its status said before.
+            self.0.state.lock().attributes.retain(|(key, _)| key != attribute::ERROR_TYPE);
             self.attribute(attribute::ERROR_TYPE, error);
             self.emit_server_span(None);
         }
@@ -265,34 +252,6 @@ impl Exchange {
         span.stamps.extend(stamps.read_stamps(read));
         span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
         self.0.telemetry.emit(span);
-    }
-}
-
-/// Another program is being waited for; see [`Exchange::waiting`].
-pub(crate) struct Waiting(Exchange);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.0.state.lock().timing.wait_ends(clock::now());
-    }
-}
-
-/// Something in progress inside a hop; see [`Exchange::internal`].
-pub struct Doing {
-    exchange: Exchange,
-    /// Of its span, if it becomes one.
-    kind: Option<PartKind>,
-    name: &'static str,
-    start: u64,
-}
-
-impl Drop for Doing {
-    fn drop(&mut self) {
-        let end = clock::now();
-        if let Some(kind) = self.kind {
-            self.exchange.record_part(kind, self.name, self.start, end);
-        }
-        self.exchange.timing(self.name, end.saturating_sub(self.start));
     }
 }
 

@@ -63,6 +63,7 @@ impl Server {
     {
         Server(Dispatcher {
             name: Arc::clone(&hop.name),
+            scheme: "http",
             telemetry: hop.telemetry.clone(),
             admin: hop.admin.clone(),
             limits,
@@ -70,6 +71,12 @@ impl Server {
             idle_timeout: IdleTimeout::new(limits),
             handler: protection::protect(Arc::clone(&hop.name), limits, handler),
         })
+    }
+
+    /// The same for connections that come in over TLS.
+    pub fn over_tls(mut self) -> Self {
+        self.0.scheme = "https";
+        self
     }
 
     /// Serves one connection until it ends; when `stop` is cancelled, running requests finish first.

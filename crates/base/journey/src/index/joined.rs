@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::Index;
-use crate::span::{Kind, Span};
+use crate::span::Span;
 use crate::stamp::{Direction, Event};
 use crate::trace::{SpanId, TraceId};
 
@@ -25,7 +25,7 @@ impl Index {
             let children = self.children(span.span_id);
             let joined = span.stamps.iter().flat_map(|stamp| match (stamp.event, stamp.direction) {
                 (Event::Tx, direction) => {
-                    let server = (direction == Direction::Request && span.kind != Kind::Server)
+                    let server = (direction == Direction::Request && !span.kind.is_incoming())
                         .then(|| self.server_of(stamp))
                         .flatten();
                     [server, self.relay_from(stamp).map(|relayed| relayed.span)]

@@ -38,8 +38,10 @@ names! {
 
     // HTTP (OpenTelemetry: "HTTP spans", "URL").
 
-    /// The request method, such as `GET`.
+    /// The request method, such as `GET`; `_OTHER` for one that is not registered.
     HTTP_REQUEST_METHOD = "http.request.method";
+    /// A method that is not registered, as it was written.
+    HTTP_REQUEST_METHOD_ORIGINAL = "http.request.method_original";
     /// Bytes of the request on the connection, TLS included.
     HTTP_REQUEST_SIZE = "http.request.size";
     /// How often the request was sent again; absent when it was not.
@@ -52,8 +54,12 @@ names! {
     HTTP_ROUTE = "http.route";
     /// The path. A SERVER span that has it and no parent begins a trace.
     URL_PATH = "url.path";
+    /// What follows the `?`, without secrets; absent when there is none.
+    URL_QUERY = "url.query";
     /// `http` or `https`.
     URL_SCHEME = "url.scheme";
+    /// All of the URL that a client asked for, without secrets.
+    URL_FULL = "url.full";
 
     // Databases and messaging (OpenTelemetry: "Database spans", "Messaging spans", "Kafka").
 
@@ -65,7 +71,7 @@ names! {
     DB_OPERATION_BATCH_SIZE = "db.operation.batch.size";
     /// Which broker: one of OpenTelemetry's well-known values.
     MESSAGING_SYSTEM = "messaging.system";
-    /// The protocol's own word for the operation.
+    /// The system's own word for the operation.
     MESSAGING_OPERATION_NAME = "messaging.operation.name";
     /// OpenTelemetry's word for it: `send`, `receive`.
     MESSAGING_OPERATION_TYPE = "messaging.operation.type";

@@ -35,12 +35,12 @@ impl Tiler<'_> {
                 let opened = [name::CONNECT, name::TCP_HANDSHAKE].contains(&&*span.name);
                 self.counts.connections_opened += u32::from(opened);
             }
-            Kind::Client if span.is_datagram() => {
+            Kind::Client | Kind::Producer if span.is_datagram() => {
                 self.counts.dns_queries += 1;
                 // A resolver's queries need not be of the journey's trace: they are joined by flow.
                 self.counts.retries += span.whole(attribute::DNS_RESEND_COUNT).unwrap_or(0);
             }
-            Kind::Client => {
+            Kind::Client | Kind::Producer => {
                 self.counts.tls_handshakes += u32::from(span.name == name::TLS_HANDSHAKE);
                 let reused = span.attribute(attribute::CONNECTION_REUSED) == Some(&Value::Bool(true));
                 self.counts.connections_reused += u32::from(reused);
@@ -50,7 +50,7 @@ impl Tiler<'_> {
                     self.counts.response_bytes += bytes(attribute::HTTP_RESPONSE_SIZE);
                 }
             }
-            _ => {}
+            Kind::Server | Kind::Consumer => {}
         }
     }
 }

@@ -3,15 +3,15 @@
 use super::Tiler;
 use crate::part::Stage;
 use crate::semconv::attribute;
-use crate::span::{Kind, Span};
+use crate::span::Span;
 
 impl Tiler<'_> {
     /// The stage of one of the client's own steps: what its span says, else what its kind tells.
     pub(super) fn stage_of_step(&self, span: &Span) -> Stage {
         let said = span.text(attribute::STAGE).and_then(Stage::named);
         said.unwrap_or(match span.kind {
-            Kind::Client if span.is_datagram() => Stage::Dns,
-            Kind::Client => Stage::ToLoadBalancer,
+            kind if kind.is_outgoing() && span.is_datagram() => Stage::Dns,
+            kind if kind.is_outgoing() => Stage::ToLoadBalancer,
             _ if self.stage > Stage::ToLoadBalancer => Stage::Response,
             _ => Stage::Browser,
         })

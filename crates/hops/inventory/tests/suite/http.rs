@@ -231,12 +231,12 @@ async fn a_request_is_measured() {
     assert_eq!(server.parent.unwrap().to_string(), "b7ad6b7169203331");
     assert_eq!((query.kind, query.parent), (Kind::Internal, Some(server.span_id)));
     assert!(server.start <= query.start && query.end <= server.end);
-    for (key, value) in [
-        (attribute::HTTP_ROUTE, "/stock/{productId}"),
-        (attribute::DB_SYSTEM_NAME, "sqlite"),
-        (attribute::DB_OPERATION_NAME, "SELECT"),
+    for (span, key, value) in [
+        (server, attribute::HTTP_ROUTE, "/stock/{productId}"),
+        (query, attribute::DB_SYSTEM_NAME, "sqlite"),
+        (query, attribute::DB_OPERATION_NAME, "SELECT"),
     ] {
-        assert_eq!(server.text(key), Some(value));
+        assert_eq!(span.text(key), Some(value));
     }
     assert!(server.stamp(Direction::Request, Event::Wake).is_some());
     let sent = server.stamp(Direction::Response, Event::Tx).unwrap();

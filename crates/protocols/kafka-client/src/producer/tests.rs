@@ -160,7 +160,7 @@ async fn the_first_event_learns_the_way_and_the_second_knows_it() {
     let spans = telemetry.take();
     let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
     assert_eq!(names, ["connect", "ApiVersions", "Metadata", "send cart-events"]);
-    assert_eq!(spans[3].span_id, span_id);
+    assert_eq!((spans[3].span_id, spans[3].kind), (span_id, journey::Kind::Producer));
     let records = &mut received.lock().records.clone();
     let set = RecordBatchDecoder::decode(records).expect("decodes");
     let header = set.records[0].headers.get("traceparent".as_bytes()).expect("a traceparent").clone();

@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use journey::semconv::attribute;
 use journey::{Kind, SpanId};
 use tokio::time::Sleep;
 
 use super::pool::{Connection, Pool};
 use super::upload::Upload;
-use crate::http::{Body, BoxError, Exchange};
+use crate::http::{Body, BoxError, Exchange, attributes};
 use crate::{clock, wait};
 
 /// One request under way: becomes a CLIENT span when it is over, however it ends.
@@ -21,10 +21,17 @@ pub(super) struct Call {
     exchange: Exchange,
     to: SocketAddr,
     span_id: SpanId,
-    name: String,
+    requested: Option<Requested>,
     begun: u64,
     response: Option<Head>,
     over: bool,
+}
+
+/// What the span says of a request that is recorded.
+struct Requested {
+    name: String,
+    method: Method,
+    url: String,
 }
 
 /// The response's head has come.
@@ -42,12 +49,14 @@ impl Call {
         span_id: SpanId,
         request: &Request<Body>,
     ) -> Self {
-        let name = match exchange.sampled() {
-            true => format!("{} {}", request.method(), request.uri().path()),
-            false => String::new(),
-        };
+        let requested = exchange.sampled().then(|| {
+            let (method, uri) = (request.method().clone(), request.uri());
+            let target = uri.path_and_query().map_or("/", |target| target.as_str());
+            let url = attributes::url("http", to, target);
+            Requested { name: format!("{method} {}", uri.path()), method, url }
+        });
         let exchange = exchange.clone();
-        Call { exchange, to, span_id, name, begun: clock::now(), response: None, over: false }
+        Call { exchange, to, span_id, requested, begun: clock::now(), response: None, over: false }
     }
 
     /// The response's head has come.
@@ -85,26 +94,26 @@ impl Call {
     }
 
     fn report(&mut self, error: Option<&'static str>) {
-        if std::mem::replace(&mut self.over, true) || !self.exchange.sampled() {
+        if std::mem::replace(&mut self.over, true) {
             return;
         }
+        let Some(Requested { name, method, url }) = self.requested.take() else { return };
         let stamps = self.response.as_ref().map(|head| &head.connection.stamps).filter(|_| error.is_none());
         // One request at a time: the connection's last bytes are this exchange's.
         let last = stamps.map(|stamps| (stamps.last_write(), stamps.last_read()));
         let times = (self.begun, last.map_or_else(clock::now, |(_, read)| read.at));
-        let name = std::mem::take(&mut self.name);
         let mut span = self.exchange.child(self.span_id, Kind::Client, name, times);
-        span.attributes.reserve_exact(4);
-        if let Some(Head { status, reused, .. }) = &self.response {
-            span = span
-                .with(attribute::HTTP_RESPONSE_STATUS_CODE, status.as_u16())
-                .with(attribute::CONNECTION_REUSED, *reused);
-        }
-        span = span
-            .with(attribute::SERVER_ADDRESS, self.to.ip().to_string())
-            .with(attribute::SERVER_PORT, self.to.port());
+        span.attributes.reserve_exact(8);
+        span = attributes::client_request(span, &method, url, self.to.ip().to_string(), self.to.port());
         if let Some(error) = error {
             span = span.with(attribute::ERROR_TYPE, error);
+        }
+        if let Some(Head { status, reused, .. }) = &self.response {
+            span = match error {
+                None => attributes::client_response(span, *status),
+                Some(_) => span.with(attribute::HTTP_RESPONSE_STATUS_CODE, status.as_u16()),
+            };
+            span = span.with(attribute::CONNECTION_REUSED, *reused);
         }
         if let (Some(stamps), Some((written, read))) = (stamps, last) {
             if written.held {

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use hyper::body::Body as _;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
-use journey::Value;
-use journey::semconv::attribute;
 use tokio::sync::Semaphore;
 use tower::util::ServiceExt as _;
 
@@ -18,7 +16,7 @@ use super::limits::Limits;
 use super::protection::{Handler, overloaded, refusal};
 use super::request_body::{RequestBody, Source};
 use super::response_body::ResponseBody;
-use crate::http::{Body, Exchange, Fault, Problem, empty, validate};
+use crate::http::{Body, Exchange, Fault, Problem, attributes, empty, validate};
 use crate::stamped::Stamps;
 use crate::{Admin, Telemetry, clock};
 
@@ -26,6 +24,8 @@ use crate::{Admin, Telemetry, clock};
 #[derive(Clone)]
 pub(super) struct Dispatcher {
     pub(super) name: Arc<str>,
+    /// What its clients' URLs begin with.
+    pub(super) scheme: &'static str,
     pub(super) telemetry: Telemetry,
     pub(super) admin: Admin,
     pub(super) limits: Limits,
@@ -49,9 +49,7 @@ impl Dispatcher {
             exchange.request_ended();
         }
         if exchange.sampled() {
-            exchange.attribute(attribute::HTTP_REQUEST_METHOD, method(request.method()));
-            exchange.attribute(attribute::URL_PATH, Value::from(request.uri().path().to_owned()));
-            exchange.attribute(attribute::NETWORK_PROTOCOL_VERSION, version(request.version()));
+            exchange.attributes(attributes::server_request(&request, self.scheme));
         }
         let mut watch =
             Watch { dispatcher: self, exchange: Some(exchange.clone()), begun: clock::monotonic() };
@@ -94,7 +92,7 @@ impl Dispatcher {
         watch.exchange = None;
         let took = clock::since(watch.begun);
         self.admin.metrics().request_ended(response.status(), took, exchange.recorded());
-        exchange.attribute(attribute::HTTP_RESPONSE_STATUS_CODE, response.status().as_u16());
+        exchange.attributes(attributes::server_response(response.status()));
         exchange.server_timing(&self.name, response.headers_mut());
         let without_body = without_body
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -169,24 +167,6 @@ fn head_size<B>(request: &Request<B>) -> (usize, usize) {
 fn converses(headers: &hyper::HeaderMap) -> bool {
     let grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
     headers.contains_key(header::EXPECT) || headers.get(header::CONTENT_TYPE).is_some_and(grpc)
-}
-
-fn method(method: &Method) -> Value {
-    match *method {
-        Method::GET => Value::from("GET"),
-        Method::POST => Value::from("POST"),
-        Method::PUT => Value::from("PUT"),
-        Method::DELETE => Value::from("DELETE"),
-        _ => Value::from(method.to_string()),
-    }
-}
-
-fn version(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_2 => "2",
-        Version::HTTP_10 => "1.0",
-        _ => "1.1",
-    }
 }
 
 /// Notices a client that goes away before its response: hyper then drops the future.

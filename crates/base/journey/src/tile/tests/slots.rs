@@ -320,7 +320,9 @@ impl Stack {
             let step = self.span(name, id, Kind::Internal);
             let stepped = self.time().is_multiple_of(2) && reports != Reports::Nothing;
             let id = if stepped { u64::from_be_bytes(step.span_id.0) } else { id };
-            let mut client = self.span(name, id, Kind::Client);
+            // Who hands a message to a broker waits as who sends a request.
+            let kind = if self.time().is_multiple_of(2) { Kind::Producer } else { Kind::Client };
+            let mut client = self.span(name, id, kind);
             let of_client = u64::from_be_bytes(client.span_id.0);
             let (cause, until) = match reports {
                 Reports::Stamps => (of_client, Until::Leg),
