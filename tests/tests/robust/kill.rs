@@ -144,7 +144,7 @@ async fn next_event(lab: &mut Fixture, victim: &str, what: &str) -> Event {
         event.unwrap_or_else(|_| panic!("the lab did not say within {NOTICE:?} that {victim} {what}"));
     let name = match &event {
         Event::Exited(exit, _) => &exit.name,
-        Event::Back(name) => name,
+        Event::Back(name) | Event::Left(name, _) => name,
     };
     assert_eq!(name, victim, "only the victim is touched: {event:?}");
     event

@@ -9,6 +9,7 @@
 //! | `slow` | who is slow, in whatever, holds nobody else up |
 //! | `orphans` | no program outlives its lab, however that ends; labs side by side |
 //! | `wrong_plan` | every mistake in lab.toml or an option is explained, and nothing is started |
+//! | `wrong_programs` | a wrong program is told what is wrong, and nothing of it is left |
 //! | `starting` | what cannot start says why, and leaves nothing behind |
 //! | `recipes` | real programs by name: listed, missing, mistyped |
 //! | `garbage` | no bytes on any port bring a program down or blow it up |
@@ -45,3 +46,4 @@ mod spot;
 mod standard;
 mod starting;
 mod wrong_plan;
+mod wrong_programs;

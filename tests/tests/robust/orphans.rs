@@ -9,7 +9,7 @@ use super::program::{self, Background, LIMIT};
 use super::spot::{Spot, shell};
 
 /// How long the kernel may take to end what is to die with its parent.
-const DEATH: Duration = Duration::from_secs(10);
+pub(crate) const DEATH: Duration = Duration::from_secs(10);
 
 /// A lab that is up, and every process of it.
 pub(crate) struct Up {

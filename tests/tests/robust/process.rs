@@ -51,6 +51,21 @@ impl Process {
     }
 }
 
+/// Every process that was started with this variable, and its command.
+pub(crate) fn running_with(variable: &str) -> Vec<(u32, String)> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let has = |pid: &u32| {
+        let all = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        all.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+    };
+    let command = |pid: u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        (pid, String::from_utf8_lossy(&line).replace('\0', " "))
+    };
+    pids.filter(has).map(command).collect()
+}
+
 /// The addresses of a plan that cannot be bound, with what the kernel says.
 pub(crate) fn taken(plan: &Plan) -> Vec<String> {
     let mut taken = Vec::new();

@@ -8,7 +8,7 @@ use super::program::{self, Background, Ended, LIMIT};
 use super::spot::{Spot, shell};
 
 /// Runs `lab --once` with more options and expects it to fail with code 3, leaving nothing.
-async fn fails(spot: &Spot, options: &[&str]) -> Ended {
+pub(crate) async fn fails(spot: &Spot, options: &[&str]) -> Ended {
     let arguments =
         spot.arguments(["--once"]).into_iter().chain(options.iter().map(|option| (*option).to_owned()));
     let ended = program::lab(arguments).await.code(3);

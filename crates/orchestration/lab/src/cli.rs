@@ -46,6 +46,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let global = &cli.global();
     hop::start::ignore_file_size_signal();
+    stack::all_children_are_programs();
     tell_homeless();
     match cli.command {
         None => run::run(global, cli.once).await,

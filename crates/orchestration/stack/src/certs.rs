@@ -68,7 +68,7 @@ impl Certs {
 
     /// The authority's certificate, for `curl --cacert`.
     pub fn authority(&self) -> PathBuf {
-        self.folder.join("ca.pem")
+        authority(&self.folder)
     }
 
     /// A bearer token as the shop's login would issue it: signed with ES256, good for an hour from
@@ -79,4 +79,9 @@ impl Certs {
     pub fn token(&self, host: &str, subject: &str, now: u64) -> anyhow::Result<String> {
         token::mint(&self.folder, host, subject, now / 1_000_000_000)
     }
+}
+
+/// The authority's certificate in a folder of certificates.
+pub(crate) fn authority(folder: &Path) -> PathBuf {
+    folder.join("ca.pem")
 }

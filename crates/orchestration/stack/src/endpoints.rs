@@ -65,8 +65,8 @@ async fn round(plan: &Plan, watch: &Watch, services: &mut [Service], secret: &Se
     for pod in services.iter().flat_map(|service| &service.pods) {
         if !ready.contains_key(pod) {
             let hop = plan.hop(*pod);
-            let probe = Readiness::of(hop);
-            ready.insert(*pod, !dead(&hop.name) && probe.holds().await);
+            let probe = Readiness::of(plan, hop);
+            ready.insert(*pod, !dead(&hop.name) && probe.lasts().await);
         }
     }
     let pids = pids(watch);

@@ -1,8 +1,8 @@
 //! Foreign programs: those of recipes must be installed, those that run elsewhere must be there.
 
-use anyhow::Context as _;
 use plan::{Plan, Runs};
 
+use crate::probe::Refusal;
 use crate::supervise::Readiness;
 
 /// A recipe's program must be there; the error says which package has it.
@@ -24,18 +24,22 @@ pub(crate) fn check_installed(plan: &Plan) -> anyhow::Result<()> {
 pub(crate) async fn await_external(plan: &Plan) -> anyhow::Result<()> {
     for (_, hop) in plan.hops() {
         let Runs::External(_) = &hop.runs else { continue };
-        let ready = Readiness::of(hop);
-        hop::wait::until(format!("hop.{} to answer", hop.name), plan.ready_limit(hop), async || {
-            ready.holds().await.then_some(())
-        })
-        .await
-        .with_context(|| {
-            let name = &hop.name;
-            format!(
-                "{name} is external and {}\n  what to do: start it, or remove hop.{name}.external",
-                ready.hint()
-            )
-        })?;
+        let (ready, mut refusal) = (Readiness::of(plan, hop), None);
+        let limit = plan.ready_limit(hop);
+        let answered = hop::wait::until(format!("hop.{} to answer", hop.name), limit, async || {
+            ready.holds().await.map_err(|answer| refusal = Some(answer)).ok()
+        });
+        if answered.await.is_err()
+            && let Some(Refusal { sent, answered, wanted }) = refusal
+        {
+            let wanted =
+                if wanted.is_empty() { wanted } else { format!(", and has to answer with {wanted}") };
+            anyhow::bail!(
+                "{name}: it is external, and was not ready within {limit:?}\n  probe: {sent}\n  answered: {answered}\n  \
+                 what to do: it runs outside the lab{wanted}; start it, or remove hop.{name}.external",
+                name = hop.name
+            );
+        }
     }
     Ok(())
 }

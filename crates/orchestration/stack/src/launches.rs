@@ -9,7 +9,7 @@ use plan::{Hop, Plan, Role, RunContext, Runs, fill, fill_file};
 
 use crate::binaries::Binaries;
 use crate::state;
-use crate::supervise::{Launch, Readiness, Socket};
+use crate::supervise::{INVOCATION_ID, Launch, Readiness, Socket};
 
 /// Writes the files that programs read, and returns what to start, wave by wave.
 ///
@@ -21,15 +21,23 @@ pub(crate) fn launches(
     binaries: &Binaries,
 ) -> anyhow::Result<Vec<Vec<Launch>>> {
     let started = |hop: &&Hop| !matches!(hop.runs, Runs::External(_));
+    let invocation = hop::trace::new_trace_id().to_string();
     let launches = plan.waves().into_iter().map(|wave| {
         let hops = wave.iter().map(|id| plan.hop(*id)).filter(started);
-        hops.map(|hop| launch(plan, hop, context, binaries)).collect()
+        hops.map(|hop| launch(plan, hop, context, binaries, &invocation)).collect()
     });
     launches.collect()
 }
 
-fn launch(plan: &Plan, hop: &Hop, context: &RunContext, binaries: &Binaries) -> anyhow::Result<Launch> {
-    let env = plan.environment(hop, context);
+fn launch(
+    plan: &Plan,
+    hop: &Hop,
+    context: &RunContext,
+    binaries: &Binaries,
+    invocation: &str,
+) -> anyhow::Result<Launch> {
+    let mut env = plan.environment(hop, context);
+    env.insert(INVOCATION_ID.to_owned(), invocation.to_owned());
     let data = context.data(hop);
     let mut make = std::fs::DirBuilder::new();
     make.recursive(true);
@@ -54,7 +62,7 @@ fn launch(plan: &Plan, hop: &Hop, context: &RunContext, binaries: &Binaries) -> 
         env,
         log: state::log(&context.run, &hop.name),
         sockets: sockets(hop),
-        ready: Readiness::of(hop),
+        ready: Readiness::of(plan, hop),
         ready_limit: plan.ready_limit(hop),
         drain: plan.drain_limit(hop),
     })

@@ -8,10 +8,12 @@
 //! | `foreign` | are recipes' programs installed, do external ones answer? |
 //! | [`state`] | which folder is the lab's, and who holds it? |
 //! | [`ports`] | are the addresses free, and if not, because of whom? |
+//! | `listeners` | who listens where? |
 //! | [`binaries`] | where are the hops' programs, and are they up to date? |
 //! | [`certs`] | authority, certificates, the token's key |
 //! | `zones`, `launches` | which files does each program read, and with what is it started? |
 //! | `supervise` | who runs, who died, who is started again? |
+//! | `probe` | does a program play its role, and what does it answer if not? |
 //! | `durability` | does a foreign engine keep what it acknowledges? |
 //! | `endpoints` | which pods are ready, and who must know? |
 //! | `running` | the stack once it runs, and its view for others |
@@ -24,13 +26,16 @@ mod durability;
 mod endpoints;
 mod foreign;
 mod launches;
+mod listeners;
 pub mod ports;
+mod probe;
 mod running;
 mod start;
 pub mod state;
 mod supervise;
 mod zones;
 
+pub use probe::Refusal;
 pub use running::{Stack, View};
 pub use start::Prepared;
-pub use supervise::{Event, Exit, State, Status};
+pub use supervise::{Event, Exit, Leftover, State, Status, all_children_are_programs};

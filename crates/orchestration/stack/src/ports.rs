@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use plan::{Hop, Plan};
+
+use crate::listeners;
 
 /// So many taken addresses are listed.
 const SHOWN: usize = 5;
@@ -91,36 +92,11 @@ fn refusal(address: SocketAddr, udp: bool) -> Option<(&'static str, io::Error)> 
     UdpSocket::bind(address).err().filter(|_| udp).map(|error| ("udp", error))
 }
 
-/// Who holds an address, as far as /proc tells this user: `nginx (pid 123)`.
+/// Who holds an address, as far as can be told: `nginx (pid 123)`.
 fn holder(protocol: &str, address: SocketAddr) -> Option<String> {
-    let table = std::fs::read_to_string(Path::new("/proc/net").join(protocol)).ok()?;
-    let inode = table.lines().skip(1).find_map(|line| held(line, protocol, address))?;
-    let link = format!("socket:[{inode}]");
-    let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.find(|pid| {
-        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        files
-            .into_iter()
-            .any(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == link.as_str()))
-    })
-    .map(|pid| {
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        format!("{} (pid {pid})", name.trim())
-    })
-}
-
-/// The inode of a socket in /proc/net/{tcp,udp} that is bound to the address and, for TCP, listens.
-fn held(line: &str, protocol: &str, wanted: SocketAddr) -> Option<u64> {
-    let mut fields = line.split_whitespace().skip(1);
-    let (ip, port) = fields.next()?.split_once(':')?;
-    let state = fields.nth(1)?;
-    let inode = fields.nth(5)?.parse().ok()?;
-    // The address is one number in the machine's byte order.
-    let ip = IpAddr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes());
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let listens = protocol != "tcp" || state == "0A";
-    (listens && port == wanted.port() && (ip == wanted.ip() || ip.is_unspecified())).then_some(inode)
+    let pid = listeners::holder(protocol, address)?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!("{} (pid {pid})", name.trim()))
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Stack {
     /// It does not run.
     pub fn kill(&self, hop: &str) -> anyhow::Result<()> {
         let pid = self.pid(hop).with_context(|| format!("{hop} does not run"))?;
-        signal(pid, Signal::Kill).with_context(|| format!("kill {hop}"))
+        signal(pid, Signal::KILL).with_context(|| format!("kill {hop}"))
     }
 
     /// Waits until a program is ready in a process other than `not`.
@@ -221,6 +221,8 @@ impl View {
                 pid: None,
                 since_unix_ns: None,
                 restarts: 0,
+                waiting: None,
+                left: Vec::new(),
                 last_exit: None,
                 log: state::log(&self.folder, &hop.name),
             })

@@ -1,14 +1,18 @@
 //! Supervision: everything starts in order, nothing dies unnoticed, everything stops in reverse.
 //!
 //! [`launch`] starts a process, [`ready`] tells when it is ready, [`program`] keeps it running over all its
-//! lives, [`terminate`] ends it. [`exit`] says how it ended, [`guard`] and [`process`] see to it that nothing
-//! outlives the lab.
+//! lives, [`terminate`] ends it. [`exit`] says how it ended, [`unready`] and [`background`] why. [`leftovers`],
+//! [`guard`] and [`process`] see to it that nothing outlives the lab.
 
+mod adopted;
+mod background;
 mod exit;
 mod guard;
 mod launch;
+mod leftovers;
 mod logs;
 mod process;
+mod processes;
 mod program;
 mod ready;
 mod sockets;
@@ -17,6 +21,7 @@ mod status;
 mod terminate;
 #[cfg(test)]
 mod tests;
+mod unready;
 
 use std::sync::Arc;
 
@@ -29,6 +34,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use exit::Exit;
 pub(crate) use launch::Launch;
+pub(crate) use leftovers::INVOCATION_ID;
+use leftovers::Leftovers;
+pub use leftovers::{Leftover, all_children_are_programs};
 pub(crate) use process::{Signal, signal};
 use program::Program;
 pub(crate) use ready::Readiness;
@@ -43,6 +51,8 @@ pub(crate) struct Supervisor {
     now: CancellationToken,
     /// Cuts long logs.
     logs: JoinHandle<()>,
+    /// Looks for processes that have lost their parents.
+    adopted: JoinHandle<()>,
 }
 
 struct Supervised {
@@ -58,23 +68,34 @@ impl Supervisor {
     /// The first program that fails; the others are killed, and gone when this returns.
     pub(crate) async fn start(waves: Vec<Vec<Launch>>) -> Result<Self, Exit> {
         let (sender, events) = mpsc::unbounded_channel();
-        let files = waves.iter().flatten().map(|launch| launch.log.clone()).collect();
+        leftovers::adopt();
+        let all = || waves.iter().flatten();
+        let files = all().map(|launch| launch.log.clone()).collect();
+        if let (Some(guard), Some(launch)) = (guard::guard(), all().next())
+            && let Some(run) = launch.env.get(INVOCATION_ID)
+        {
+            guard.watch_run(run);
+        }
         let mut supervisor = Supervisor {
             waves: Vec::with_capacity(waves.len()),
             events,
             changed: Arc::new(Notify::new()),
             now: CancellationToken::new(),
             logs: tokio::spawn(logs::keep_short(files)),
+            adopted: tokio::spawn(async {}),
         };
+        let mut hops = Vec::new();
         for wave in waves {
             let mut starts = FuturesUnordered::new();
             let mut supervised = Vec::with_capacity(wave.len());
             for launch in wave {
                 let stop = CancellationToken::new();
+                let leftovers = Leftovers::of(&launch);
                 let (first, started) = oneshot::channel();
                 let (changed, now) = (Arc::clone(&supervisor.changed), supervisor.now.clone());
                 let program = Program::new(launch, sender.clone(), changed, stop.clone(), now);
                 let status = program.status();
+                hops.push(adopted::Hop { leftovers, status: Arc::clone(&status) });
                 supervised.push(Supervised { status, stop, task: tokio::spawn(program.run(first)) });
                 starts.push(started);
             }
@@ -88,6 +109,7 @@ impl Supervisor {
                 }
             }
         }
+        supervisor.adopted = tokio::spawn(adopted::follow(hops, sender));
         Ok(supervisor)
     }
 
@@ -132,12 +154,17 @@ impl Supervisor {
                 let _ = (&mut supervised.task).await;
             }
         }
+        self.adopted.abort();
+        for left in adopted::end().await {
+            tracing::warn!("a program left {left}: killed");
+        }
     }
 }
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.logs.abort();
+        self.adopted.abort();
         for supervised in self.waves.iter().flatten().rev() {
             supervised.task.abort();
             if let Some(pid) = supervised.status.lock().pid {

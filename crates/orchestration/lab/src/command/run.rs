@@ -129,5 +129,8 @@ fn tell(event: &Event) {
         Event::Exited(exit, Duration::ZERO) => print::note(format_args!("! {exit}\n  started again at once")),
         Event::Exited(exit, pause) => print::note(format_args!("! {exit}\n  started again in {pause:?}")),
         Event::Back(name) => print::note(format_args!("{name} is back")),
+        Event::Left(name, left) => print::note(format_args!(
+            "! {name} has left a process to itself: {left}\n  it is ended with the lab; a program ends its children before it ends itself"
+        )),
     }
 }

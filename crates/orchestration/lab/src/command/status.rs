@@ -92,6 +92,12 @@ fn table(report: &Report) -> String {
         if let Some(exit) = status.last_exit.as_ref().filter(|_| status.state != State::Ready) {
             let _ = writeln!(out, "      {exit}; log: {}", plan::workspace::shown(&status.log));
         }
+        if let Some(waiting) = status.waiting.as_ref().filter(|_| status.state == State::Starting) {
+            let _ = writeln!(out, "      {waiting}");
+        }
+        for left in &status.left {
+            let _ = writeln!(out, "      it has left a process to itself: {left}");
+        }
     }
     for warning in &report.warnings {
         let _ = writeln!(out, "  ! {warning}");

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::launch::Launch;
+
 /// How many of its last lines are shown.
 const LINES: usize = 10;
 /// A line is cut after so many characters.
@@ -19,40 +21,65 @@ pub struct Exit {
     pub name: String,
     /// What happened, such as `exit status: 1 after 0.2 s`.
     pub what: String,
+    /// What else is known, a line each: what it was asked, what it answered, where it listens.
+    pub facts: Vec<String>,
+    /// What to do; empty when only its own words tell.
+    pub remedy: String,
     /// The end of its log.
     pub lines: Vec<String>,
     /// The file with all of it.
     pub log: PathBuf,
-    /// The page of the documentation that helps.
-    pub page: &'static str,
+    /// The pages of the documentation that help.
+    pub page: String,
 }
 
 impl Exit {
     /// Reads the last lines that a program wrote after `start` bytes of its log.
-    pub(super) fn new(name: &str, what: String, log: &Path, start: u64, own: bool) -> Self {
-        let page = if own { "docs/contract.md" } else { "docs/swapping.md" };
-        Exit { name: name.to_owned(), what, lines: last_lines(log, start), log: log.to_owned(), page }
+    pub(super) fn new(launch: &Launch, what: String, start: u64) -> Self {
+        let command = launch.command();
+        let page = match &command {
+            Some(_) => format!("docs/contract.md ({}), docs/swapping.md", launch.role),
+            None => format!("docs/contract.md ({})", launch.role),
+        };
+        let facts = command.map(|command| format!("in its slot runs: {command}")).into_iter().collect();
+        let (remedy, lines) = (String::new(), last_lines(&launch.log, start));
+        Exit { name: launch.name.clone(), what, facts, remedy, lines, log: launch.log.clone(), page }
+    }
+
+    /// Adds what else is known.
+    pub(super) fn with(mut self, facts: impl IntoIterator<Item = String>, remedy: impl Into<String>) -> Self {
+        self.facts.extend(facts);
+        self.remedy = remedy.into();
+        self
     }
 }
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.name, self.what)?;
-        if self.lines.is_empty() {
-            writeln!(f, "  it wrote nothing")?;
-        } else {
-            writeln!(f, "  its last lines:")?;
+        for fact in &self.facts {
+            writeln!(f, "  {fact}")?;
         }
-        for line in &self.lines {
-            writeln!(f, "    | {line}")?;
+        if !self.remedy.is_empty() {
+            writeln!(f, "  what to do: {}", self.remedy)?;
         }
-        writeln!(f, "  all of them: {}", plan::workspace::shown(&self.log))?;
+        write_log(f, &self.lines, &self.log)?;
         write!(f, "  what a program must do: {}", self.page)
     }
 }
 
 impl std::error::Error for Exit {}
 
+/// A program's last lines, and where all of them are.
+fn write_log(f: &mut impl fmt::Write, lines: &[String], log: &Path) -> fmt::Result {
+    f.write_str(if lines.is_empty() { "  it wrote nothing\n" } else { "  its last lines:\n" })?;
+    for line in lines {
+        writeln!(f, "    | {line}")?;
+    }
+    writeln!(f, "  all of them: {}", plan::workspace::shown(log))
+}
+
+/// The last lines of a log, from `start` bytes on.
 fn last_lines(log: &Path, start: u64) -> Vec<String> {
     let tail = || {
         let mut file = File::open(log)?;

@@ -3,7 +3,8 @@
 //! The parent-death signal reaches the programs that the lab started, on Linux. It does not reach what
 //! *they* started, such as a proxy's workers. So a small shell waits at the end of a pipe that only
 //! this process holds open: when the kernel closes it, however this process ended, the shell kills
-//! every process group that was still entered.
+//! every process group that was still entered, and all that has left its group and still has the
+//! lab's `INVOCATION_ID`.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -12,17 +13,27 @@ use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
-/// Reads `add GROUP` and `del GROUP`; at the end of its input it kills every group that is left.
+/// Reads `add GROUP`, `del GROUP` and `run ID`; at the end of its input it kills every group that is left, and
+/// whoever has the id of a run in its environment, wherever it has gone: twice, for who was just being born.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
-groups=" "
-while read -r verb group; do
+groups=" " runs=
+while read -r verb what; do
     case $verb$groups in
-        add*) groups="$groups$group " ;;
-        del*" $group "*) groups="${groups%% $group *} ${groups#* $group }" ;;
+        add*) groups="$groups$what " ;;
+        del*" $what "*) groups="${groups%% $what *} ${groups#* $what }" ;;
+        run*) runs="$runs -e INVOCATION_ID=$what" ;;
     esac
 done
-for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
+exec 2>/dev/null
+for group in $groups; do kill -s KILL -- "-$group"; done
+[ "$runs" ] || exit 0
+for again in 1 2; do
+    for file in $(grep -lF $runs /proc/[0-9]*/environ); do
+        file=${file#/proc/}
+        kill -s KILL "${file%/environ}"
+    done
+done
 "#;
 
 /// A shell that outlives this process for a moment.
@@ -48,8 +59,13 @@ impl Guard {
         self.write("del", group);
     }
 
-    fn write(&self, verb: &str, group: u32) {
-        let _ = self.0.lock().write_all(format!("{verb} {group}\n").as_bytes());
+    /// Whoever has this `INVOCATION_ID` dies with this process.
+    pub(super) fn watch_run(&self, id: &str) {
+        self.write("run", id);
+    }
+
+    fn write(&self, verb: &str, what: impl std::fmt::Display) {
+        let _ = self.0.lock().write_all(format!("{verb} {what}\n").as_bytes());
     }
 }
 

@@ -1,9 +1,11 @@
-//! The kernel calls that std does not wrap: death with the parent, and signals.
+//! Exit with the parent, and signals.
 //!
 //! The only unsafe code of the lab.
 
 use std::io;
 
+pub(crate) use rustix::process::Signal;
+use rustix::process::{Pid, kill_process, kill_process_group};
 use tokio::process::Command;
 
 /// Makes the child's life end with this process, however this process ends.
@@ -36,44 +38,22 @@ pub(super) fn die_with_parent(command: &mut Command) {
     let _ = command;
 }
 
-/// The two signals that end a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// Finish what runs, then end.
-    Terminate,
-    /// End now.
-    Kill,
-}
-
-impl Signal {
-    fn number(self) -> libc::c_int {
-        match self {
-            Signal::Terminate => libc::SIGTERM,
-            Signal::Kill => libc::SIGKILL,
-        }
-    }
-}
-
 /// Sends a signal to one process that this lab started.
 ///
 /// # Errors
 /// There is no such process (any more).
 pub(crate) fn signal(pid: u32, signal: Signal) -> io::Result<()> {
-    kill(libc::pid_t::try_from(pid).unwrap_or(0), signal)
+    Ok(kill_process(number(pid)?, signal)?)
 }
 
 /// Sends a signal to a process this lab started and to all that it started itself: its group.
 pub(crate) fn signal_group(pid: u32, signal: Signal) {
     // Nobody left is just as good.
-    let _ = kill(libc::pid_t::try_from(pid).map_or(0, |pid| -pid), signal);
+    let _ = number(pid).and_then(|pid| Ok(kill_process_group(pid, signal)?));
 }
 
-fn kill(target: libc::pid_t, signal: Signal) -> io::Result<()> {
-    // 0 would be our own group, -1 everybody.
-    if matches!(target, -1..=1) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    // SAFETY: kill takes two integers and touches no memory.
-    let sent = unsafe { libc::kill(target, signal.number()) };
-    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+/// 0 would be our own group, and 1 everybody's parent.
+fn number(pid: u32) -> io::Result<Pid> {
+    let number = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|pid| !pid.is_init());
+    number.ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }

@@ -10,9 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::launch::Launch;
+use super::leftovers::{Leftover, Leftovers};
 use super::sockets::Sockets;
 use super::status::{Event, State, Status};
 use super::terminate::{kill, sweep, terminate};
+use super::{background, unready};
+use crate::probe::Refusal;
 
 /// The pause before the second restart; the first comes at once, each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -40,6 +43,9 @@ enum End {
     Exited { exit: Exit, healthy: Duration },
 }
 
+/// What a program answered last that is not ready.
+type LastRefusal = Arc<Mutex<Option<Refusal>>>;
+
 /// How the first start went, sent once.
 pub(super) type FirstStart = oneshot::Sender<Result<(), Exit>>;
 
@@ -61,6 +67,8 @@ impl Program {
             pid: None,
             since_unix_ns: None,
             restarts: 0,
+            waiting: None,
+            left: Vec::new(),
             last_exit: None,
             log: launch.log.clone(),
         };
@@ -112,14 +120,15 @@ impl Program {
     async fn live(&self, sockets: &mut Option<Sockets>, first: &mut Option<FirstStart>) -> End {
         let launch = &self.launch;
         let log_start = std::fs::metadata(&launch.log).map_or(0, |log| log.len());
-        let exited = |what: String, ready: Option<Instant>| End::Exited {
-            exit: Exit::new(&launch.name, what, &launch.log, log_start, launch.ready.own),
+        let exit = |what: String| Exit::new(launch, what, log_start);
+        let exited = |exit: Exit, ready: Option<Instant>| End::Exited {
+            exit,
             healthy: ready.map_or(Duration::ZERO, clock::since),
         };
         let begun = clock::monotonic();
         let mut child = match launch.start(sockets).await {
             Ok(child) => child,
-            Err(what) => return exited(what, None),
+            Err(what) => return exited(exit(what), None),
         };
         let pid = child.id();
         {
@@ -127,31 +136,31 @@ impl Program {
             (status.state, status.pid) = (State::Starting, pid);
             status.since_unix_ns = Some(clock::now());
         }
-        let ready = launch.ready.clone();
-        let waited = hop::wait::until("readiness", launch.ready_limit, move || {
-            let ready = ready.clone();
-            async move { ready.holds().await.then_some(()) }
-        });
+        let refusal = LastRefusal::default();
+        let waited = self.until_ready(&refusal);
         // First of all: did it end? A port that answers may be somebody else's.
         let ready = tokio::select! {
             biased;
             status = child.wait() => {
-                self.gone(pid);
-                return exited(ended(status, begun), None);
+                let left = self.gone(pid).await;
+                return exited(background::told(exit(ended(&status, begun)), status.ok(), &left), None);
             }
             () = self.stop.cancelled() => None,
-            ready = waited => Some(ready.is_ok()),
+            ready = waited => Some(ready),
         };
         match ready {
             None => {
-                terminate(&launch.name, &mut child, launch.drain, &self.now).await;
+                terminate(&launch.name, &mut child, launch.drain, &self.now, &self.leftovers()).await;
                 return End::Stopped;
             }
             Some(false) => {
+                let what = format!("was not ready within {:?} and was killed", launch.ready_limit);
+                let listens = self.leftovers().listens(pid);
+                let exit = unready::told(exit(what), refusal.lock().take(), &listens, &launch.ready);
                 kill(&mut child).await;
+                self.leftovers().end().await;
                 self.status.lock().pid = None;
-                let (limit, hint) = (launch.ready_limit, launch.ready.hint());
-                return exited(format!("was not ready within {limit:?} and was killed: {hint}"), None);
+                return exited(exit, None);
             }
             Some(true) => {}
         }
@@ -164,24 +173,47 @@ impl Program {
         let healthy = clock::monotonic();
         tokio::select! {
             status = child.wait() => {
-                self.gone(pid);
-                exited(ended(status, begun), Some(healthy))
+                let left = self.gone(pid).await;
+                exited(background::told(exit(ended(&status, begun)), status.ok(), &left), Some(healthy))
             }
             () = self.stop.cancelled() => {
-                terminate(&launch.name, &mut child, launch.drain, &self.now).await;
+                terminate(&launch.name, &mut child, launch.drain, &self.now, &self.leftovers()).await;
                 End::Stopped
             }
         }
     }
 
+    /// Asks until the program is ready; if it never is, `refusal` has its last answer.
+    fn until_ready(&self, refusal: &LastRefusal) -> impl Future<Output = bool> + Send + use<> {
+        let (ready, limit) = (self.launch.ready.clone(), self.launch.ready_limit);
+        let (status, refusal) = (Arc::clone(&self.status), Arc::clone(refusal));
+        async move {
+            let waited = hop::wait::until("readiness", limit, move || {
+                let (ready, status, refusal) = (ready.clone(), Arc::clone(&status), Arc::clone(&refusal));
+                async move {
+                    let answer = ready.holds().await;
+                    status.lock().waiting = answer.as_ref().err().map(ToString::to_string);
+                    answer.map_err(|answer| *refusal.lock() = Some(answer)).ok()
+                }
+            });
+            waited.await.is_ok()
+        }
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        Leftovers::of(&self.launch)
+    }
+
     /// The process has ended; what it started itself ends now.
-    fn gone(&self, pid: Option<u32>) {
+    async fn gone(&self, pid: Option<u32>) -> Vec<Leftover> {
         self.status.lock().pid = None;
+        let left = self.leftovers().end().await;
         sweep(pid);
+        left
     }
 }
 
-fn ended(status: std::io::Result<std::process::ExitStatus>, begun: Instant) -> String {
+fn ended(status: &std::io::Result<std::process::ExitStatus>, begun: Instant) -> String {
     let after = clock::since(begun).as_secs_f64();
     match status {
         Ok(status) => format!("{status} after {after:.1} s"),

@@ -1,81 +1,63 @@
-//! Is a program ready? Probed, never guessed.
+//! Is a program ready? Asked, never guessed.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hop::admin::client;
 use hyper::{Method, StatusCode};
-use plan::{Hop, Runs};
-use tokio::net::{TcpStream, UdpSocket};
+use plan::{Hop, Plan, Runs};
 
-/// How long one probe may take.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+use crate::probe::{Probe, Refusal};
 
-/// How a program's readiness is probed.
+/// How long `/readyz` may take.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// How a program's readiness is found out.
 #[derive(Clone, Debug)]
 pub(crate) struct Readiness {
     /// Where it serves `/readyz`, if it does.
     pub(crate) admin: Option<SocketAddr>,
     /// Where it does its work.
     pub(crate) listen: SocketAddr,
-    /// Is its work answering DNS queries?
-    pub(crate) dns: bool,
+    /// What its role is sent there.
+    pub(crate) probe: Probe,
     /// Is it one of ours? Then nothing but `/readyz` counts.
     pub(crate) own: bool,
 }
 
 impl Readiness {
-    /// The probe that fits this hop.
-    pub(crate) fn of(hop: &Hop) -> Self {
-        let own = hop.runs == Runs::Own;
-        Readiness { admin: hop.admin, listen: hop.listen, dns: hop.role().speaks_dns(), own }
+    /// What fits this hop.
+    pub(crate) fn of(plan: &Plan, hop: &Hop) -> Self {
+        let (probe, own) = (Probe::of(plan, hop), hop.runs == Runs::Own);
+        Readiness { admin: hop.admin, listen: hop.listen, probe, own }
     }
 
-    /// Probes once.
+    /// Asks once. Our own programs say so themselves; a foreign one that serves `/readyz` may say that it is
+    /// *not*, and else has to answer as its role does.
     ///
-    /// Our own programs say so themselves. A foreign one that answers `/readyz` is believed, too; one
-    /// that does not is ready when it accepts a connection, and answers a query if it speaks DNS.
-    pub(crate) async fn holds(&self) -> bool {
-        match self.readyz().await {
-            Some(StatusCode::OK) => true,
-            Some(StatusCode::SERVICE_UNAVAILABLE) => false,
-            _ if self.own => false,
-            _ => connects(self.listen).await && (!self.dns || answers_dns(self.listen).await),
-        }
+    /// # Errors
+    /// What it answered instead.
+    pub(crate) async fn holds(&self) -> Result<(), Refusal> {
+        self.holds_by(&self.probe).await
     }
 
-    /// What was probed in vain.
-    pub(crate) fn hint(&self) -> String {
-        match (self.own, self.admin) {
-            (true, Some(admin)) => format!("GET http://{admin}/readyz did not answer 200"),
-            _ if self.dns => format!("{} does not answer DNS questions on TCP and UDP", self.listen),
-            _ => format!("{} accepts no connection (LISTEN says where)", self.listen),
-        }
+    /// Whether requests may still be sent to a program that was ready once: as [`Readiness::holds`], but a
+    /// foreign one need only accept connections. Whoever works on one request at a time has no ear for others.
+    pub(crate) async fn lasts(&self) -> bool {
+        self.holds_by(&Probe::Connect).await.is_ok()
     }
 
-    async fn readyz(&self) -> Option<StatusCode> {
-        let reply =
-            client::request(self.admin?, Method::GET, "/readyz", Default::default(), None, PROBE_TIMEOUT)
-                .await;
-        reply.ok().map(|reply| reply.status)
+    async fn holds_by(&self, probe: &Probe) -> Result<(), Refusal> {
+        let Some(admin) = self.admin else { return probe.run(self.listen).await };
+        let reply = client::request(admin, Method::GET, "/readyz", Default::default(), None, LIMIT).await;
+        let answered = match reply {
+            Ok(reply) if self.own && reply.status == StatusCode::OK => return Ok(()),
+            Ok(reply) if self.own || reply.status == StatusCode::SERVICE_UNAVAILABLE => {
+                format!("{}: {}", reply.status, String::from_utf8_lossy(&reply.body).trim())
+            }
+            Err(error) if self.own => format!("{error:#}"),
+            _ => return probe.run(self.listen).await,
+        };
+        Err(Refusal { sent: format!("GET /readyz at {admin}"), answered, wanted: "status 200".to_owned() })
     }
-}
-
-async fn connects(address: SocketAddr) -> bool {
-    matches!(tokio::time::timeout(PROBE_TIMEOUT, TcpStream::connect(address)).await, Ok(Ok(_)))
-}
-
-/// Any response to "who serves the root?" will do, also a refusal.
-async fn answers_dns(server: SocketAddr) -> bool {
-    // RFC 1035 §4.1: id, flags (a query), one question; then the root's name, type NS, class IN.
-    const QUERY: [u8; 17] = [0x4c, 0xab, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
-    let exchange = async {
-        let socket = UdpSocket::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).await?;
-        socket.connect(server).await?;
-        socket.send(&QUERY).await?;
-        let mut response = [0; 512];
-        let length = socket.recv(&mut response).await?;
-        std::io::Result::Ok(length >= 12 && response[..2] == QUERY[..2])
-    };
-    matches!(tokio::time::timeout(PROBE_TIMEOUT, exchange).await, Ok(Ok(true)))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exit::Exit;
+use super::leftovers::Leftover;
 
 /// What a program is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,12 @@ pub struct Status {
     pub since_unix_ns: Option<u64>,
     /// How often it was started again.
     pub restarts: u32,
+    /// What it was asked while it was not ready, and what it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+    /// Processes that it started and that have lost their parent: they end with the lab.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Leftover>,
     /// How it ended the last time.
     pub last_exit: Option<String>,
     /// The file that its output goes to.
@@ -56,4 +63,6 @@ pub enum Event {
     Exited(Exit, Duration),
     /// It runs and is ready again.
     Back(String),
+    /// A process that it started has lost its parent; both run on.
+    Left(String, Leftover),
 }

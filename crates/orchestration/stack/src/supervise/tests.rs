@@ -2,6 +2,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use super::*;
+use crate::probe::Probe;
 
 /// A program for tests: `sh -c script`, ready when `listen` accepts connections.
 fn shell(folder: &tempfile::TempDir, name: &str, script: &str, listen: std::net::SocketAddr) -> Launch {
@@ -10,10 +11,15 @@ fn shell(folder: &tempfile::TempDir, name: &str, script: &str, listen: std::net:
         role: "test".to_owned(),
         program: "sh".into(),
         arguments: vec!["-c".to_owned(), script.to_owned()],
-        env: [("DIR".to_owned(), folder.path().display().to_string())].into(),
+        env: [
+            ("DIR".to_owned(), folder.path().display().to_string()),
+            ("OTEL_SERVICE_NAME".to_owned(), name.to_owned()),
+            (INVOCATION_ID.to_owned(), hop::trace::new_trace_id().to_string()),
+        ]
+        .into(),
         log: folder.path().join(format!("{name}.log")),
         sockets: Vec::new(),
-        ready: Readiness { admin: None, listen, dns: false, own: false },
+        ready: Readiness { admin: None, listen, probe: Probe::Connect, own: false },
         ready_limit: Duration::from_secs(5),
         drain: Duration::ZERO,
     }
@@ -84,7 +90,7 @@ async fn who_never_gets_ready_is_killed_with_its_children() {
     launch.ready_limit = Duration::from_millis(200);
     let exit = Supervisor::start(vec![vec![launch]]).await.err().expect("it is not ready");
     assert!(exit.what.contains("not ready within 200ms"), "{exit}");
-    assert!(exit.what.contains("accepts no connection"), "{exit}");
+    assert!(exit.to_string().contains("accepts no connection (connection refused)"), "{exit}");
     gone(written(&folder.path().join("grandchild")).await.trim().parse().expect("a pid")).await;
 }
 
@@ -109,7 +115,7 @@ async fn who_dies_is_started_again_after_longer_and_longer_pauses() {
     let mut pauses = Vec::new();
     for restarts in 1..=3 {
         let pid = supervisor.statuses()[0].pid.expect("it runs");
-        signal(pid, Signal::Kill).expect("it is there");
+        signal(pid, Signal::KILL).expect("it is there");
         let Event::Exited(exit, pause) = supervisor.event().await else { panic!("it died") };
         assert!(exit.what.contains("SIGKILL"), "{exit}");
         pauses.push(pause.as_millis());
@@ -156,7 +162,7 @@ async fn sockets_are_handed_over_and_stay_open_between_two_lives() {
     assert_eq!(words[..2], ["2", "listen:listen"], "{said}");
     assert!(words[2..].iter().all(|fd| fd.starts_with("socket:")) && words.len() == 4, "{said}");
     let pid = supervisor.statuses()[0].pid.expect("it runs");
-    signal(pid, Signal::Terminate).expect("it is there");
+    signal(pid, Signal::TERM).expect("it is there");
     assert!(matches!(supervisor.event().await, Event::Exited(_, Duration::ZERO)));
     std::net::TcpStream::connect(address).expect("nobody is refused");
     assert!(matches!(supervisor.event().await, Event::Back(_)));
@@ -216,5 +222,123 @@ async fn the_guard_kills_whom_it_still_knows() {
     sleepers[1].kill().expect("it runs");
     for sleeper in &mut sleepers {
         sleeper.wait().expect("it ended");
+    }
+}
+
+/// A shell command that leaves a child in a session of its own, and writes its number into `$DIR/child`.
+const SETSID: &str =
+    "setsid sh -c 'echo $$ > $DIR/child; exec sleep 1000' & until [ -s $DIR/child ]; do :; done";
+
+async fn child(folder: &tempfile::TempDir) -> u32 {
+    written(&folder.path().join("child")).await.trim().parse().expect("a pid")
+}
+
+#[tokio::test]
+async fn who_goes_into_the_background_is_told_to_stay_in_front() {
+    let folder = folder();
+    let script = format!("{SETSID}; exit 0");
+    let exit = Supervisor::start(vec![vec![shell(&folder, "daemon", &script, closed_port())]]).await;
+    let text = exit.err().expect("it ended").to_string();
+    let pid = child(&folder).await;
+    for words in ["daemon: went into the background", "exit status: 0", "run it in the foreground"] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert!(text.contains(&format!("it left pid {pid} (sleep 1000): ended")), "{text}");
+    gone(pid).await;
+}
+
+#[tokio::test]
+async fn a_known_daemon_is_told_how() {
+    let told = |command: &str, status: i32| {
+        use std::os::unix::process::ExitStatusExt as _;
+        let folder = folder();
+        let launch = Launch { program: command.into(), ..shell(&folder, "hop", "", closed_port()) };
+        let exit = Exit::new(&launch, "exit".to_owned(), 0);
+        let left = Leftover { pid: 7, command: command.to_owned(), listens: Vec::new() };
+        background::told(exit, Some(std::process::ExitStatus::from_raw(status)), &[left]).to_string()
+    };
+    assert!(told("nginx -c x", 0).contains("nginx -g 'daemon off;'"));
+    assert!(told("redis-server --daemonize yes", 0).contains("--daemonize no"));
+    // Who fails did not mean to.
+    assert!(!told("nginx -c x", 256).contains("background"));
+}
+
+#[tokio::test]
+async fn who_leaves_its_group_ends_with_the_hop_nevertheless() {
+    let folder = folder();
+    let (_open, address) = open_port();
+    let launch = shell(&folder, "parent", &format!("{SETSID}; exec sleep 1000"), address);
+    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let first = child(&folder).await;
+    std::fs::remove_file(folder.path().join("child")).expect("it is there");
+    // When the program dies: its next life finds nothing of the last.
+    signal(supervisor.statuses()[0].pid.expect("it runs"), Signal::KILL).expect("it is there");
+    let Event::Exited(exit, _) = supervisor.event().await else { panic!("it died") };
+    assert!(exit.to_string().contains(&format!("it left pid {first} (sleep 1000)")), "{exit}");
+    gone(first).await;
+    // And when all is stopped.
+    let second = child(&folder).await;
+    supervisor.stop().await;
+    gone(second).await;
+}
+
+#[tokio::test]
+async fn who_loses_its_parent_is_told_once_and_shown() {
+    let folder = folder();
+    let (_open, address) = open_port();
+    // The shell between the two ends at once.
+    let launch = shell(
+        &folder,
+        "parent",
+        &format!("sh -c \"{}\"; exec sleep 1000", SETSID.replace('$', "\\$")),
+        address,
+    );
+    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let pid = child(&folder).await;
+    let Event::Left(name, left) = supervisor.event().await else { panic!("it was left") };
+    assert_eq!((name.as_str(), left.pid, left.command.as_str()), ("parent", pid, "sleep 1000"));
+    assert_eq!(supervisor.statuses()[0].left, [left]);
+    supervisor.stop().await;
+    gone(pid).await;
+    assert!(supervisor.try_event().is_none(), "told once");
+}
+
+#[tokio::test]
+async fn the_guard_finds_who_has_left_its_group() {
+    let folder = folder();
+    let id = hop::trace::new_trace_id().to_string();
+    let guard = guard::Guard::start().expect("a shell");
+    guard.watch_run(&id);
+    let start = |id: &str, name: &str| {
+        let script = format!("setsid sh -c 'echo $$ > $DIR/{name}; exec sleep 1000' &");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).env("DIR", folder.path()).env(INVOCATION_ID, id);
+        assert!(shell.status().expect("a shell").success());
+    };
+    start(&id, "ours");
+    start(&hop::trace::new_trace_id().to_string(), "another");
+    let pid = async |name| written(&folder.path().join(name)).await.trim().parse::<u32>().expect("a pid");
+    let (ours, another) = (pid("ours").await, pid("another").await);
+    drop(guard); // as the kernel does when this process is killed
+    gone(ours).await;
+    assert!(processes::Process::of(another).is_some_and(|another| another.lives()), "it is another lab's");
+    signal(another, Signal::KILL).expect("it runs");
+}
+
+#[tokio::test]
+async fn who_is_not_ready_is_told_what_it_answered_and_where_it_listens() {
+    let folder = folder();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let wrong = listener.local_addr().expect("its address");
+    drop(listener);
+    let script = format!("exec python3 -m http.server --bind 127.0.0.1 {}", wrong.port());
+    let listen = closed_port();
+    let mut launch = shell(&folder, "astray", &script, listen);
+    launch.ready_limit = Duration::from_secs(3);
+    let text = Supervisor::start(vec![vec![launch]]).await.err().expect("it is not ready").to_string();
+    for words in
+        [format!("probe: a connection at {listen}"), format!("it listens on {wrong}"), "{PORT}".into()]
+    {
+        assert!(text.contains(&words), "{words} in {text}");
     }
 }
