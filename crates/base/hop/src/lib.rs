@@ -15,6 +15,7 @@
 //! | [`mod@start`], [`settings`], [`log`] | how does a process begin and end, what is it told, what does it say about itself? |
 //! | [`listen`], [`accept`] | how is a port bound or taken over? the one accept loop, with its limit and its drain |
 //! | [`stamped`] | when did which byte pass this socket? |
+//! | [`datagrams`] | how do many datagrams pass in one system call? |
 //! | [`telemetry`], [`otlp`], [`trace`], `metrics` | where do spans go, in which form, and what is counted? |
 //! | [`http::server`] | a request's way in: limits, protection, bodies with a pace, HTTP/1.1 and HTTP/2 |
 //! | [`http::client`] | a request's way out: pooled connections with the same stamps |
@@ -30,6 +31,7 @@
 pub mod accept;
 pub mod admin;
 pub mod clock;
+pub mod datagrams;
 pub mod files;
 pub mod http;
 pub mod listen;

@@ -14,6 +14,7 @@
 //!
 //! | module | answers |
 //! |---|---|
+//! | [`records`] | how are the records of a name kept? |
 //! | [`server`] | sockets, reload, stamps |
 //! | [`config`] | flags and environment |
 //! | crate `zonefile` | what does a line of a zone file say? |
@@ -21,6 +22,7 @@
 
 pub mod answer;
 pub mod config;
+pub mod records;
 pub mod respond;
 pub mod server;
 pub mod zone;

@@ -1,11 +1,12 @@
 //! From the bytes of a query to the bytes of a response: the whole server but for its sockets.
 
+use dnswire::{PlainQuery, Received, ResponseWriter};
 use hickory_proto::op::{Query, ResponseCode};
+use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder};
 use journey::Transport;
 
 use crate::answer::answer;
 use crate::zone::Zones;
-use dnswire::Received;
 
 /// A response, and what its span says of it.
 #[derive(Debug)]
@@ -22,28 +23,59 @@ pub struct Response {
 
 /// Answers one message; `None` when the only right answer is none.
 pub fn respond(zones: &Zones, bytes: &[u8], transport: Transport) -> Option<Response> {
-    let (mut reply, limit) = match dnswire::read(bytes) {
-        Received::Silence => return None,
-        Received::Fault(reply) => (*reply, usize::MAX),
-        Received::Question(query) => {
-            let mut reply = dnswire::reply_to(&query);
-            let found = answer(zones, query.queries.first()?);
-            reply.metadata.response_code = found.code;
-            reply.metadata.authoritative = found.authoritative;
-            (reply.answers, reply.authorities) = (found.answers, found.authorities);
-            reply.additionals = found.additionals;
-            let limit = match transport {
-                Transport::Udp => dnswire::datagram_limit(&query),
-                Transport::Tcp => usize::from(u16::MAX),
-            };
-            // Courtesy records go first when room is short; glue stays, and if it does not fit the
-            // client has to know (RFC 9471 §3.1).
-            if !found.needs_additionals && reply.to_vec().is_ok_and(|bytes| bytes.len() > limit) {
-                reply.additionals.clear();
-            }
-            (reply, limit)
+    let mut message = Vec::with_capacity(512);
+    let code = write_response(zones, bytes, transport, &mut message)?;
+    let described = describe(&message, code);
+    Some(Response { bytes: message, ..described })
+}
+
+/// As [`respond`], into an empty buffer; returns the response code.
+pub fn write_response(
+    zones: &Zones,
+    bytes: &[u8],
+    transport: Transport,
+    message: &mut Vec<u8>,
+) -> Option<ResponseCode> {
+    if let Some(query) = PlainQuery::read(bytes) {
+        return Some(write_answer(zones, query, transport, message));
+    }
+    match dnswire::read(bytes) {
+        Received::Silence => None,
+        Received::Fault(reply) => {
+            message.extend(dnswire::write(&reply, usize::MAX));
+            Some(reply.response_code)
         }
+        // With options, or in another unusual form: what it asks is asked in the plain one.
+        Received::Question(query) => {
+            let plain = dnswire::plain(&query);
+            Some(write_answer(zones, PlainQuery::read(&plain)?, transport, message))
+        }
+    }
+}
+
+fn write_answer(
+    zones: &Zones,
+    query: PlainQuery<'_>,
+    transport: Transport,
+    message: &mut Vec<u8>,
+) -> ResponseCode {
+    let limit = match transport {
+        Transport::Udp => query.datagram_limit(),
+        Transport::Tcp => usize::from(u16::MAX),
     };
-    let bytes = dnswire::write(&reply, limit);
-    Some(Response { bytes, id: reply.id, question: reply.queries.pop(), code: reply.metadata.response_code })
+    let mut response = ResponseWriter::to(query, message);
+    let outcome = answer(zones, &query, &mut response);
+    // Courtesy records go first when room is short; glue stays, and if it does not fit the client has to know (RFC
+    // 9471 §3.1).
+    response.finish(outcome.code, limit, outcome.is_referral);
+    outcome.code
+}
+
+/// What the span of a response says, but for its bytes.
+pub fn describe(message: &[u8], code: ResponseCode) -> Response {
+    let id = message.first_chunk::<2>().map_or(0, |id| u16::from_be_bytes(*id));
+    let asked = message.get(4..6) == Some(&[0, 1]);
+    let question = message.get(12..).filter(|_| asked);
+    let question = question.and_then(|question| Query::read(&mut BinDecoder::new(question)).ok());
+    Response { bytes: Vec::new(), id, question, code }
 }

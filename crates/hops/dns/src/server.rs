@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dnswire::{Connections, Reply};
+use hop::datagrams::{BATCH, Datagram, ReceiveBatch, SendBatch};
 use hop::listen::Pair;
-use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
 use journey::{Flow, Stamp, Transport};
 use parking_lot::RwLock;
@@ -18,8 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::respond::{Response, respond};
-use crate::zone::Zones;
+use crate::respond::{Response, describe, respond, write_response};
+use crate::zone::{Zones, shown};
 
 /// TCP connections served at once; the others wait in the kernel's queue.
 const CONNECTIONS: usize = 256;
@@ -39,7 +39,7 @@ pub async fn run(sockets: Pair, zones: Zones, settings: Settings, hop: Hop) -> a
     let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
     let address = sockets.address().context("read the bound address")?;
     for zone in zones.iter() {
-        tracing::info!(zone = %zone.origin(), records = zone.record_count(), "serving");
+        tracing::info!(zone = %shown(zone.origin()), records = zone.record_count(), "serving");
     }
     let server = Arc::new(Server {
         zones: RwLock::new(Arc::new(zones)),
@@ -93,31 +93,40 @@ impl Server {
     }
 }
 
-/// UDP: one datagram in, one out.
+/// UDP: what has come is answered and sent in one batch.
 async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr, stop: &CancellationToken) {
-    let mut buffer = vec![0; usize::from(u16::MAX)];
+    let (mut queries, mut responses) = (ReceiveBatch::default(), SendBatch::default());
+    let mut answered = Vec::with_capacity(BATCH);
     loop {
         let received = tokio::select! {
             biased; // first what has already arrived: nothing that was accepted is dropped
-            received = kernel::recv_from(&socket, &mut buffer) => received,
+            received = queries.receive(&socket) => received,
             () = stop.cancelled() => return,
         };
-        let (length, peer, read) = match received {
-            Ok(received) => received,
-            Err(error) => {
-                hop::warn_throttled!(%error, "receive a datagram");
-                tokio::task::yield_now().await;
-                continue;
-            }
-        };
-        let Some(response) = respond(&server.zones(), &buffer[..length], Transport::Udp) else { continue };
-        let tx = clock::now();
-        if let Err(error) = socket.send_to(&response.bytes, peer).await {
-            tracing::debug!(%error, %peer, "send a response");
+        if let Err(error) = received {
+            hop::warn_throttled!(%error, "receive datagrams");
+            tokio::task::yield_now().await;
+            continue;
         }
-        let flow = Flow { transport: Transport::Udp, client: peer, server: address };
-        let stamps = dnswire::datagram_stamps(flow, response.id, read, tx);
-        server.report(&response, (read.at, tx), stamps);
+        let zones = server.zones();
+        for Datagram { bytes, peer, read } in queries.iter() {
+            let response = responses.add(peer, |buffer| {
+                let code = write_response(&zones, bytes, Transport::Udp, buffer)?;
+                Some(server.telemetry.enabled().then(|| describe(buffer, code)))
+            });
+            answered.extend(response.flatten().map(|response| (response, peer, read)));
+        }
+        let tx = clock::now();
+        responses.send(&socket).await;
+        for (response, peer, read) in answered.drain(..) {
+            let flow = Flow { transport: Transport::Udp, client: peer, server: address };
+            let stamps = dnswire::datagram_stamps(flow, response.id, read, tx);
+            server.report(&response, (read.at, tx), stamps);
+        }
+        // Whoever sends without end must not keep the other tasks waiting.
+        if queries.is_full() {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Zones: from the records of a file to a tree of names that questions are looked up in.
+//! Zones: from the records of a file to the names that questions are looked up in.
 //!
 //! A *zone* is the part of the name tree that one organisation answers for. It begins at its
 //! *origin* and ends at its *cuts*, the names it has delegated to somebody else.
@@ -7,22 +7,20 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType};
+use dnswire::{WireName, ancestors, is_within, to_wire};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use hickory_proto::serialize::binary::{BinDecodable as _, BinEncodable as _, BinEncoder, NameEncoding};
 use zonefile::Error;
 
-/// Everything known about one name: its records by type.
-///
-/// A node may be empty: in a zone with only `a.b.example.` the name `b.example.` exists too, without
-/// records (an *empty non-terminal*, RFC 8499 §7). A query for it gets NODATA, not NXDOMAIN.
-pub type Node = BTreeMap<RecordType, Vec<Record>>;
+use crate::records::{Node, Nodes, RrSet};
 
-/// One zone, loaded and checked.
+/// One zone, loaded and checked. Names are in wire form and small letters.
 #[derive(Debug)]
 pub struct Zone {
-    origin: LowerName,
-    nodes: BTreeMap<LowerName, Node>,
+    origin: Box<[u8]>,
+    nodes: Nodes,
     /// The SOA as negative answers carry it: its TTL is min(TTL, MINIMUM), as RFC 2308 §3 says.
-    denial: Record,
+    denial: RrSet,
     warnings: Vec<Error>,
 }
 
@@ -32,30 +30,27 @@ impl Zone {
     /// # Errors
     /// Whatever is wrong with the file, with its path and, where it can be told, the line.
     pub fn load(origin: &Name, path: &Path) -> Result<Self, Error> {
-        let origin = LowerName::new(origin);
-        let mut nodes: BTreeMap<LowerName, Node> = BTreeMap::new();
+        let top = to_wire(&origin.to_lowercase()).into_boxed_slice();
+        let mut nodes = Nodes::default();
         let mut warnings = Vec::new();
-        for entry in zonefile::read(path, &origin)?.entries {
+        for entry in zonefile::read(path, origin)?.entries {
             let at = |problem| Error { file: entry.file.to_path_buf(), line: Some(entry.line), problem };
             let record = entry.record;
-            let name = LowerName::new(&record.name);
-            if !origin.zone_of(&name) {
-                return Err(at(format!("{} is not in the zone {origin}", record.name)));
+            let name = to_wire(&record.name.to_lowercase());
+            if !is_within(&name, &top) {
+                return Err(at(format!("{} is not in the zone {}", record.name, shown(&top))));
             }
             if is_hashed_denial(&record) {
                 continue;
             }
-            // Every name between this one and the origin exists as well, if only as an empty node.
-            for ancestor in ancestors(&name, &origin) {
-                nodes.entry(ancestor).or_default();
-            }
-            let set = nodes.entry(name).or_default().entry(record.record_type()).or_default();
-            warnings.extend(add(set, record).map(at));
+            let kind = record.record_type();
+            let odd = nodes.make(&name, &top).add(kind, record.ttl, &data(&record.data).map_err(at)?);
+            warnings.extend(odd.map(|odd| at(format!("{} {kind} {odd}", record.name))));
         }
         let whole = |problem| Error { file: path.to_owned(), line: None, problem };
-        let denial = check(&origin, &nodes).map_err(whole)?;
-        warnings.extend(doubts(&origin, &nodes).map(whole));
-        Ok(Zone { origin, nodes, denial, warnings })
+        let denial = check(&top, &nodes).map_err(whole)?;
+        warnings.extend(doubts(&top, &nodes).into_iter().map(whole));
+        Ok(Zone { origin: top, nodes, denial, warnings })
     }
 
     /// What can be served but is hardly meant.
@@ -64,40 +59,43 @@ impl Zone {
     }
 
     /// The zone's topmost name.
-    pub fn origin(&self) -> &LowerName {
+    pub fn origin(&self) -> &[u8] {
         &self.origin
     }
 
     /// The SOA record for the authority section of a negative answer.
-    pub fn denial(&self) -> &Record {
+    pub fn denial(&self) -> &RrSet {
         &self.denial
     }
 
     /// What is known about exactly this name; `None` when the name does not exist.
-    pub fn node(&self, name: &LowerName) -> Option<&Node> {
+    pub fn node(&self, name: &[u8]) -> Option<&Node> {
         self.nodes.get(name)
     }
 
-    /// The records of one name and type; empty when there are none.
-    pub fn records(&self, name: &LowerName, record_type: RecordType) -> &[Record] {
-        self.nodes.get(name).and_then(|node| node.get(&record_type)).map_or(&[], Vec::as_slice)
-    }
-
     /// All names that exist, and what is known about each.
-    pub fn nodes(&self) -> impl Iterator<Item = (&LowerName, &Node)> {
+    pub fn nodes(&self) -> impl Iterator<Item = (&[u8], &Node)> {
         self.nodes.iter()
     }
 
     /// How many records the zone holds.
     pub fn record_count(&self) -> usize {
-        self.nodes.values().flat_map(BTreeMap::values).map(Vec::len).sum()
+        self.nodes().flat_map(|(_, node)| node.sets()).map(RrSet::count).sum()
     }
 }
 
-/// The names from `name` up to and including `origin`, the longest first.
-pub(crate) fn ancestors<'a>(name: &LowerName, origin: &'a LowerName) -> impl Iterator<Item = LowerName> + 'a {
-    let start = origin.zone_of(name).then(|| name.clone());
-    std::iter::successors(start, move |name| (name != origin).then(|| name.base_name()))
+/// A name for people.
+pub fn shown(name: &[u8]) -> String {
+    Name::from_bytes(name).map_or_else(|_| name.escape_ascii().to_string(), |name| name.to_ascii())
+}
+
+/// The wire form of a record's data.
+fn data(data: &RData) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut encoder = BinEncoder::new(&mut bytes);
+    encoder.set_name_encoding(NameEncoding::Uncompressed);
+    data.emit(&mut encoder).map_err(|error| error.to_string())?;
+    Ok(bytes)
 }
 
 /// NSEC3 records and their signatures stand at names that are hashes, which are no names of the zone
@@ -112,98 +110,79 @@ fn is_hashed_denial(record: &Record) -> bool {
     }
 }
 
-/// Adds a record to those of the same name and type; returns what is odd about it.
-fn add(set: &mut Vec<Record>, mut record: Record) -> Option<String> {
-    let title = format!("{} {}", record.name, record.record_type());
-    if set.iter().any(|other| other.data == record.data) {
-        return Some(format!("{title} stands here for the second time; once counts (RFC 2181 §5)"));
-    }
-    let odd = set.first().filter(|first| first.ttl != record.ttl).map(|first| {
-        let lowest = first.ttl.min(record.ttl);
-        format!("{title} has several TTLs; the lowest, {lowest}, counts for all (RFC 2181 §5.2)")
-    });
-    record.ttl = set.iter().map(|other| other.ttl).fold(record.ttl, u32::min);
-    for other in set.iter_mut() {
-        other.ttl = record.ttl;
-    }
-    set.push(record);
-    odd
-}
-
 /// Checks the rules that concern several records at once; returns the SOA for negative answers.
-fn check(origin: &LowerName, nodes: &BTreeMap<LowerName, Node>) -> Result<Record, String> {
-    let apex = nodes.get(origin).ok_or_else(|| format!("it holds no record of {origin}"))?;
-    let denial = match apex.get(&RecordType::SOA).map(Vec::as_slice) {
-        Some([soa]) => denial(soa),
-        _ => return Err(format!("{origin} must have exactly one SOA record (RFC 1035 §5.2)")),
-    };
-    for (name, node) in nodes {
-        let count = |kind| node.get(&kind).map_or(0, Vec::len);
-        // Its signature and its NSEC record may stand beside an alias (RFC 4034 §2.1, RFC 2181 §10.1).
-        let beside =
-            |kind: &&RecordType| !matches!(kind, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC);
-        if count(RecordType::CNAME) > 1 {
-            return Err(format!("{name} has more than one CNAME (RFC 2181 §10.1)"));
-        }
-        if count(RecordType::CNAME) == 1 && node.keys().any(|kind| beside(&kind)) {
-            return Err(format!("{name} is a CNAME and has other records too (RFC 1034 §3.6.2)"));
-        }
-        if count(RecordType::DNAME) > 1 {
-            return Err(format!("{name} has more than one DNAME (RFC 6672 §2.4)"));
-        }
-        if name != origin && node.contains_key(&RecordType::SOA) {
-            return Err(format!("{name} has an SOA but is not the zone's origin {origin}"));
-        }
-        let above = ancestors(name, origin).skip(1);
-        let moved = above.into_iter().find(|above| has(nodes, above, RecordType::DNAME));
-        if let Some(moved) = moved.filter(|_| !node.is_empty()) {
-            return Err(format!("{name} is below {moved}, whose DNAME moves all such names (RFC 6672 §2.4)"));
-        }
+fn check(origin: &[u8], nodes: &Nodes) -> Result<RrSet, String> {
+    let apex = nodes.get(origin).ok_or_else(|| format!("it holds no record of {}", shown(origin)))?;
+    let soa = apex.get(RecordType::SOA).filter(|soa| soa.count() == 1);
+    let soa =
+        soa.ok_or_else(|| format!("{} must have exactly one SOA record (RFC 1035 §5.2)", shown(origin)))?;
+    // The same of several every time.
+    match nodes.iter().filter_map(|(name, node)| wrong(origin, nodes, name, node)).min() {
+        Some(wrong) => Err(wrong),
+        None => Ok(denial(soa)),
     }
-    Ok(denial)
 }
 
-fn has(nodes: &BTreeMap<LowerName, Node>, name: &LowerName, kind: RecordType) -> bool {
-    nodes.get(name).is_some_and(|node| node.contains_key(&kind))
+/// What is wrong with one name.
+fn wrong(origin: &[u8], nodes: &Nodes, name: &[u8], node: &Node) -> Option<String> {
+    let count = |kind| node.get(kind).map_or(0, RrSet::count);
+    // Its signature and its NSEC record may stand beside an alias (RFC 4034 §2.1, RFC 2181 §10.1).
+    let beside = |set: &RrSet| !matches!(set.kind, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC);
+    let says = match () {
+        () if count(RecordType::CNAME) > 1 => "has more than one CNAME (RFC 2181 §10.1)".to_owned(),
+        () if count(RecordType::CNAME) == 1 && node.sets().iter().any(beside) => {
+            "is a CNAME and has other records too (RFC 1034 §3.6.2)".to_owned()
+        }
+        () if count(RecordType::DNAME) > 1 => "has more than one DNAME (RFC 6672 §2.4)".to_owned(),
+        () if name != origin && count(RecordType::SOA) > 0 => {
+            format!("has an SOA but is not the zone's origin {}", shown(origin))
+        }
+        () if node.sets().is_empty() => return None,
+        () => {
+            let above = ancestors(name).skip(1).take_while(|above| above.len() >= origin.len());
+            let moved = { above }.find(|above| nodes.has(above, RecordType::DNAME))?;
+            format!("is below {}, whose DNAME moves all such names (RFC 6672 §2.4)", shown(moved))
+        }
+    };
+    Some(format!("{} {says}", shown(name)))
 }
 
 /// What a person would want to know who wrote this zone.
-fn doubts<'z>(
-    origin: &'z LowerName,
-    nodes: &'z BTreeMap<LowerName, Node>,
-) -> impl Iterator<Item = String> + 'z {
-    let address = |name: &LowerName| has(nodes, name, RecordType::A) || has(nodes, name, RecordType::AAAA);
-    let servers = nodes.iter().flat_map(|(name, node)| {
-        node.get(&RecordType::NS).into_iter().flatten().map(move |server| (name, server))
-    });
-    servers
-        .filter_map(move |(name, server)| {
-            let RData::NS(target) = &server.data else { return None };
-            let target = LowerName::new(&target.0);
-            (name.zone_of(&target) && !address(&target)).then(|| {
-                format!(
-                    "{name} is served by {target}, but there is no address (glue) for it (RFC 1034 §4.2.1)"
-                )
-            })
-        })
-        .chain(
-            (!has(nodes, origin, RecordType::NS))
-                .then(|| format!("{origin} has no NS record: nobody is referred to it (RFC 1034 §4.2.1)")),
-        )
+fn doubts(origin: &[u8], nodes: &Nodes) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for (name, node) in nodes.iter() {
+        for server in node.get(RecordType::NS).into_iter().flat_map(RrSet::iter).filter_map(WireName::new) {
+            let server = server.lower();
+            let address = nodes.has(server, RecordType::A) || nodes.has(server, RecordType::AAAA);
+            if is_within(server, name) && !address {
+                doubts.push(format!(
+                    "{} is served by {}, but there is no address (glue) for it (RFC 1034 §4.2.1)",
+                    shown(name),
+                    shown(server)
+                ));
+            }
+        }
+    }
+    doubts.sort();
+    if !nodes.has(origin, RecordType::NS) {
+        let name = shown(origin);
+        doubts.push(format!("{name} has no NS record: nobody is referred to it (RFC 1034 §4.2.1)"));
+    }
+    doubts
 }
 
-/// RFC 2308 §3: in a negative answer the SOA's TTL is the smaller of its own and its MINIMUM field.
-fn denial(soa: &Record) -> Record {
+/// RFC 2308 §3: in a negative answer the SOA's TTL is the smaller of its own and its MINIMUM field, the last.
+fn denial(soa: &RrSet) -> RrSet {
+    let minimum =
+        soa.iter().next().and_then(<[u8]>::last_chunk::<4>).map(|minimum| u32::from_be_bytes(*minimum));
     let mut denial = soa.clone();
-    if let RData::SOA(data) = &soa.data {
-        denial.ttl = soa.ttl.min(data.minimum);
-    }
+    denial.ttl = minimum.map_or(soa.ttl, |minimum| soa.ttl.min(minimum));
     denial
 }
 
 /// The zones one process serves.
 #[derive(Debug, Default)]
-pub struct Zones(BTreeMap<LowerName, Zone>);
+pub struct Zones(BTreeMap<Box<[u8]>, Zone>);
 
 impl Zones {
     /// Collects zones.
@@ -214,7 +193,9 @@ impl Zones {
         let mut all = BTreeMap::new();
         for zone in zones {
             match all.entry(zone.origin.clone()) {
-                Entry::Occupied(entry) => return Err(format!("the zone {} is given twice", entry.key())),
+                Entry::Occupied(entry) => {
+                    return Err(format!("the zone {} is given twice", shown(entry.key())));
+                }
                 Entry::Vacant(entry) => entry.insert(zone),
             };
         }
@@ -222,8 +203,8 @@ impl Zones {
     }
 
     /// The zone that answers for `name`: the deepest that encloses it (RFC 1034 §4.3.2 step 2).
-    pub fn enclosing(&self, name: &LowerName) -> Option<&Zone> {
-        ancestors(name, &LowerName::from(Name::root())).find_map(|ancestor| self.0.get(&ancestor))
+    pub fn enclosing(&self, name: &[u8]) -> Option<&Zone> {
+        ancestors(name).find_map(|ancestor| self.0.get(ancestor))
     }
 
     /// All zones, in the order of their names.

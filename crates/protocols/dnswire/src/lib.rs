@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `message` | what is a query, how does a response to it begin, and what if it does not fit? |
 //! | `extended` | why is a response what it is, in a number and in words? |
+//! | `wire_name` | how are names compared and looked up without decoding them? |
+//! | `plain` | what does a query ask, if it looks like nearly all? |
+//! | `response` | how is a response written from records whose bytes are known? |
 //! | `client` | how is one query sent over UDP, and which response is its own? |
 //! | `framing` | where does a message begin and end in a stream of bytes? |
 //! | `span` | what is reported of a message? |
@@ -17,8 +20,11 @@ mod client;
 mod extended;
 mod framing;
 mod message;
+mod plain;
+mod response;
 mod span;
 mod stream;
+mod wire_name;
 
 pub use client::QuerySocket;
 pub use extended::ExtendedError;
@@ -26,5 +32,8 @@ pub use framing::{Frames, framed, read_response, write_query};
 pub use message::{
     LARGEST_DATAGRAM, Received, datagram_limit, name_of, query, read, reply_to, response_to, write,
 };
+pub use plain::{PlainQuery, plain};
+pub use response::{Owner, ResponseWriter, Section};
 pub use span::{Description, datagram_stamps, describe, server_span};
 pub use stream::{Connections, IDLE, OUTSTANDING, Reply, serve};
+pub use wire_name::{LONGEST_NAME, WireName, ancestors, is_within, parent, to_wire};

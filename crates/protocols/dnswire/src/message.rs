@@ -9,9 +9,9 @@ use hickory_proto::rr::{Name, RecordType};
 /// never fragmented (the agreement of DNS Flag Day 2020; RFC 9715 §3.1).
 pub const LARGEST_DATAGRAM: u16 = 1232;
 /// What a client without EDNS can take (RFC 1035 §4.2.1).
-const CLASSIC_DATAGRAM: u16 = 512;
+pub(crate) const CLASSIC_DATAGRAM: u16 = 512;
 /// The fixed part of every message (RFC 1035 §4.1.1).
-const HEADER: usize = 12;
+pub(crate) const HEADER: usize = 12;
 
 /// What arrived, as far as it can be understood.
 #[derive(Debug)]

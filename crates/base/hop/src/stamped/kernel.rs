@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, TimestampingFlag, recvmsg, setsockopt,
-    sockopt::Timestamping,
+    ControlMessageOwned, MsgFlags, RecvMsg, SockaddrLike, SockaddrStorage, TimestampingFlag, recvmsg,
+    setsockopt, sockopt::Timestamping,
 };
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
@@ -41,13 +41,15 @@ pub fn want(wanted: bool) {
 }
 
 /// Shall sockets be stamped?
-pub(super) fn wanted() -> bool {
+pub(crate) fn wanted() -> bool {
     WANTED.load(Ordering::Relaxed)
 }
 
-/// Place for one control message of three times (`struct scm_timestamping`), and some to spare.
+/// Bytes for one control message of three times (`struct scm_timestamping`), and some to spare.
+pub(crate) const CONTROL: usize = 96;
+
 #[repr(align(8))]
-struct Control([u8; 96]);
+struct Control([u8; CONTROL]);
 
 /// Has the kernel stamp what this socket receives, unless nobody [wants](want) it. A listener's connections
 /// inherit it.
@@ -68,9 +70,15 @@ fn receive<S: SockaddrLike>(
     socket: &impl AsRawFd,
     bytes: &mut [u8],
 ) -> io::Result<(usize, Option<S>, Option<u64>)> {
-    let mut control = Control([0; 96]);
+    let mut control = Control([0; CONTROL]);
     let mut slices = [IoSliceMut::new(bytes)];
     let message = recvmsg::<S>(socket.as_raw_fd(), &mut slices, Some(&mut control.0), MsgFlags::empty())?;
+    let queued = queued(&message);
+    Ok((message.bytes, message.address, queued))
+}
+
+/// When the kernel had a message, if it says so.
+pub(crate) fn queued<S>(message: &RecvMsg<'_, '_, S>) -> Option<u64> {
     let stamp = |control| match control {
         ControlMessageOwned::ScmTimestampsns(stamps) => u64::try_from(stamps.system.tv_sec())
             .ok()
@@ -80,8 +88,13 @@ fn receive<S: SockaddrLike>(
             .filter(|at| *at > 0),
         _ => None,
     };
-    let queued = message.cmsgs().ok().and_then(|mut controls| controls.find_map(stamp));
-    Ok((message.bytes, message.address, queued))
+    message.cmsgs().ok().and_then(|mut controls| controls.find_map(stamp))
+}
+
+/// An address as the kernel writes it, if it is one of the internet's.
+pub(crate) fn internet_address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| SocketAddr::V4((*v4).into()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into())))
 }
 
 /// Has the kernel not yet sent all that was written? It waits for an acknowledgement (Nagle's algorithm), or
@@ -146,10 +159,7 @@ pub fn try_recv_from(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize
     let (length, peer, queued) =
         socket.try_io(Interest::READABLE, || receive::<SockaddrStorage>(socket, buffer))?;
     let mark = Mark { at: clock::now(), queued, ..Mark::default() };
-    let peer = peer.as_ref().and_then(|peer| {
-        let v4 = peer.as_sockaddr_in().map(|v4| SocketAddr::V4((*v4).into()));
-        v4.or_else(|| peer.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into())))
-    });
+    let peer = peer.as_ref().and_then(internet_address);
     let peer = peer.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a datagram from nowhere"))?;
     Ok((length, peer, mark))
 }

@@ -252,9 +252,9 @@ fn questions(origin: &Name, zone: &Zone) -> Vec<(Name, RecordType)> {
     let child = |below: &str, name: &Name| below.parse::<Name>().unwrap().append_domain(name).ok();
     let mut questions = Vec::new();
     for (name, node) in zone.nodes() {
-        let name = Name::from(name.clone());
+        let name = Name::from_bytes(name).unwrap();
         let few = [RecordType::A, RecordType::TXT, RecordType::CNAME, RecordType::DS, RecordType::NS];
-        let kinds = node.keys().copied().filter(|kind| !few.contains(kind)).chain(few);
+        let kinds = node.sets().iter().map(|set| set.kind).filter(|kind| !few.contains(kind)).chain(few);
         questions.extend(kinds.map(|kind| (name.clone(), kind)));
         let below = [child("absent", &name), child("x.y", &name)].into_iter().flatten();
         questions

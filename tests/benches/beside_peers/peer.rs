@@ -1,0 +1,105 @@
+//! A running program, and what it has used of the processor.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::UdpSocket;
+
+use super::queries::Names;
+
+const LIMIT: Duration = Duration::from_secs(120);
+/// The kernel counts processor time in hundredths of a second (`USER_HZ`).
+const TICK_MICROS: f64 = 10_000.0;
+
+/// It ends with this value.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    child: Child,
+    output: PathBuf,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        for pid in descendants(self.child.id()).into_iter().rev() {
+            // A server's own processes end with it, but not at once; what they hold is the next one's to bind.
+            let _ = rustix::process::Pid::from_raw(pid as i32)
+                .map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+        }
+        drop(self.child.wait());
+    }
+}
+
+impl Peer {
+    /// Starts it and waits until it answers the first of `names`.
+    pub(crate) async fn start(
+        name: &'static str,
+        program: &Path,
+        arguments: &[String],
+        address: SocketAddr,
+        folder: &Path,
+        names: Names,
+    ) -> anyhow::Result<Peer> {
+        let output = folder.join(format!("{name}.out"));
+        let file = std::fs::File::create(&output)?;
+        // Debian keeps daemons where only root's PATH leads.
+        let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+        let child = Command::new(program)
+            .args(arguments)
+            .current_dir(folder)
+            .env("PATH", path)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("start {}\n  what to do: apt-get install {name}", program.display()))?;
+        let peer = Peer { name, address, child, output };
+        let asked = UdpSocket::bind(SocketAddr::new(address.ip(), 0)).await?;
+        let ready = hop::wait::until("an answer", LIMIT, async || {
+            let mut query = Vec::new();
+            names.write_query(&mut query, 0, 0);
+            asked.send_to(&query, address).await.ok()?;
+            let mut buffer = [0; 4096];
+            let received = tokio::time::timeout(Duration::from_millis(200), asked.recv(&mut buffer)).await;
+            received.ok()?.ok().filter(|length| names.is_answer(&buffer[..*length]))
+        });
+        let failed = || {
+            format!("{name} does not answer:\n{}", std::fs::read_to_string(&peer.output).unwrap_or_default())
+        };
+        ready.await.with_context(failed)?;
+        Ok(peer)
+    }
+
+    /// Microseconds of processor time that it and its processes have used.
+    pub(crate) fn cpu_micros(&self) -> f64 {
+        descendants(self.child.id()).into_iter().map(|pid| ticks(pid) * TICK_MICROS).sum()
+    }
+
+    /// Mebibytes of memory that it and its processes have resident, shared pages counted once for each.
+    pub(crate) fn resident_mebibytes(&self) -> f64 {
+        let resident = |pid: u32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+            line.split_whitespace().next()?.parse::<f64>().ok()
+        };
+        descendants(self.child.id()).into_iter().filter_map(resident).sum::<f64>() / 1024.0
+    }
+}
+
+/// A process and all below it.
+fn descendants(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let below = children.split_whitespace().filter_map(|child| child.parse().ok()).flat_map(descendants);
+    std::iter::once(pid).chain(below).collect()
+}
+
+/// `utime` and `stime` of proc_pid_stat(5).
+fn ticks(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The program's name, in parentheses, may hold anything.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum()
+}
