@@ -57,13 +57,13 @@ impl Peer {
             .spawn()
             .with_context(|| format!("start {}\n  what to do: apt-get install {name}", program.display()))?;
         let peer = Peer { name, address, child, output };
-        let asked = UdpSocket::bind(SocketAddr::new(address.ip(), 0)).await?;
+        let probe = UdpSocket::bind(SocketAddr::new(address.ip(), 0)).await?;
         let ready = hop::wait::until("an answer", LIMIT, async || {
             let mut query = Vec::new();
             names.write_query(&mut query, 0, 0);
-            asked.send_to(&query, address).await.ok()?;
+            probe.send_to(&query, address).await.ok()?;
             let mut buffer = [0; 4096];
-            let received = tokio::time::timeout(Duration::from_millis(200), asked.recv(&mut buffer)).await;
+            let received = tokio::time::timeout(Duration::from_millis(200), probe.recv(&mut buffer)).await;
             received.ok()?.ok().filter(|length| names.is_answer(&buffer[..*length]))
         });
         let failed = || {

@@ -74,7 +74,7 @@ pub(crate) struct Count {
 }
 
 /// A closed loop of all clients: each keeps [`IN_FLIGHT`] queries on their way, for so long.
-pub(crate) async fn ask(address: SocketAddr, names: Names, time: Duration) -> anyhow::Result<Count> {
+pub(crate) async fn load(address: SocketAddr, names: Names, time: Duration) -> anyhow::Result<Count> {
     let begun = clock::monotonic();
     let until = begun + time;
     let mut clients = Vec::new();

@@ -25,7 +25,7 @@ pub(crate) async fn run() -> anyhow::Result<String> {
         let resolver = ours(&programs.path(Role::Resolver), server.address, folder.path(), names).await?;
         let peers = [resolver, unbound(server.address, folder.path(), names).await?];
         for peer in &peers {
-            queries::ask(peer.address, names, FILLING).await?;
+            queries::load(peer.address, names, FILLING).await?;
         }
         table += &rounds::compare(&format!("{size}, cached"), &peers, names).await?;
     }

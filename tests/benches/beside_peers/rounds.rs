@@ -17,7 +17,7 @@ pub(crate) async fn compare(what: &str, peers: &[Peer], names: Names) -> anyhow:
     let mut rates = vec![Vec::new(); peers.len()];
     let mut costs = vec![Vec::new(); peers.len()];
     for peer in peers {
-        queries::ask(peer.address, names, TURN / 4).await?;
+        queries::load(peer.address, names, TURN / 4).await?;
     }
     for round in 0..ROUNDS {
         eprintln!("{what}: round {} of {ROUNDS}", round + 1);
@@ -25,7 +25,7 @@ pub(crate) async fn compare(what: &str, peers: &[Peer], names: Names) -> anyhow:
         for turn in 0..peers.len() {
             let at = (turn + round) % peers.len();
             let before = peers[at].cpu_micros();
-            let count = queries::ask(peers[at].address, names, TURN).await?;
+            let count = queries::load(peers[at].address, names, TURN).await?;
             let cpu = peers[at].cpu_micros() - before;
             let who = peers[at].name;
             ensure!(count.wrong == 0, "{who} gave {} wrong answers about {what}", count.wrong);

@@ -23,7 +23,7 @@ pub const LONGEST: usize = 4096;
 /// What came.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
-    /// Its bytes.
+    /// What it says, cut at [`LONGEST`].
     pub bytes: &'a [u8],
     /// Who sent it.
     pub peer: SocketAddr,

@@ -59,40 +59,40 @@ pub fn answer(zones: &Zones, query: &PlainQuery<'_>, reply: &mut ResponseWriter<
         let owner = if aliases.is_empty() { Owner::Question } else { Owner::Name(name.spelled()) };
         let target = match look_up(zone, name.lower(), kind) {
             Found::Records(records) => {
-                add(reply, Section::Answer, owner, records);
+                add(reply, Section::Answers, owner, records);
                 add_addresses(reply, zone, records);
                 return Outcome::of(ResponseCode::NoError);
             }
             Found::Cname(record) => {
-                add(reply, Section::Answer, owner, record);
+                add(reply, Section::Answers, owner, record);
                 record.iter().next().and_then(WireName::new)
             }
             Found::Dname(above, dname) => {
                 if !dnames.iter().any(|earlier| std::ptr::eq(*earlier, dname)) {
-                    add(reply, Section::Answer, Owner::Name(above), dname);
+                    add(reply, Section::Answers, Owner::Name(above), dname);
                     dnames.push(dname);
                 }
                 let Some(target) = renamed(&name, above, dname) else {
                     return Outcome::of(ResponseCode::YXDomain);
                 };
                 // For whoever does not know DNAME, an alias that says the same (RFC 6672 §3.1).
-                reply.add(Section::Answer, owner, RecordType::CNAME, dname.ttl, target.spelled());
+                reply.add(Section::Answers, owner, RecordType::CNAME, dname.ttl, target.spelled());
                 Some(target).filter(|_| kind != RecordType::CNAME)
             }
             Found::Referral(cut, servers) => {
                 // With an alias before it the answer section is ours, so AA stays (RFC 1035 §4.1.1).
                 reply.authoritative(!aliases.is_empty());
-                add(reply, Section::Authority, Owner::Name(cut), servers);
+                add(reply, Section::Authorities, Owner::Name(cut), servers);
                 add_addresses(reply, zone, servers);
                 return Outcome { code: ResponseCode::NoError, is_referral: true };
             }
             Found::NoData => {
-                add(reply, Section::Authority, Owner::Name(zone.origin()), zone.denial());
+                add(reply, Section::Authorities, Owner::Name(zone.origin()), zone.denial());
                 return Outcome::of(ResponseCode::NoError);
             }
             Found::NxDomain => {
                 // After aliases the code tells of the last name (RFC 6604 §3).
-                add(reply, Section::Authority, Owner::Name(zone.origin()), zone.denial());
+                add(reply, Section::Authorities, Owner::Name(zone.origin()), zone.denial());
                 return Outcome::of(ResponseCode::NXDomain);
             }
         };
@@ -210,7 +210,7 @@ fn add_addresses(reply: &mut ResponseWriter<'_, '_>, zone: &Zone, records: &RrSe
         let Some(host) = WireName::new(host) else { continue };
         let Some(node) = zone.node(host.lower()) else { continue };
         for addresses in [RecordType::A, RecordType::AAAA].into_iter().filter_map(|kind| node.get(kind)) {
-            add(reply, Section::Additional, Owner::Name(host.lower()), addresses);
+            add(reply, Section::Additionals, Owner::Name(host.lower()), addresses);
         }
     }
 }

@@ -74,8 +74,8 @@ fn write_answer(
 /// What the span of a response says, but for its bytes.
 pub fn describe(message: &[u8], code: ResponseCode) -> Response {
     let id = message.first_chunk::<2>().map_or(0, |id| u16::from_be_bytes(*id));
-    let asked = message.get(4..6) == Some(&[0, 1]);
-    let question = message.get(12..).filter(|_| asked);
+    let has_question = message.get(4..6) == Some(&[0, 1]);
+    let question = message.get(12..).filter(|_| has_question);
     let question = question.and_then(|question| Query::read(&mut BinDecoder::new(question)).ok());
     Response { bytes: Vec::new(), id, question, code }
 }

@@ -69,7 +69,7 @@ impl<'a> PlainQuery<'a> {
         RecordType::from(self.number(self.end - 4))
     }
 
-    /// The class.
+    /// IN, or another that hardly anybody serves.
     pub fn class(&self) -> DNSClass {
         DNSClass::from(self.number(self.end - 2))
     }

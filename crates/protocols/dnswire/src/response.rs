@@ -22,11 +22,11 @@ const OPT: [u8; 11] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
     /// What was asked for.
-    Answer,
+    Answers,
     /// Who knows, or until when there is nothing to know.
-    Authority,
+    Authorities,
     /// What helps with the others.
-    Additional,
+    Additionals,
 }
 
 /// Whose record it is.
@@ -64,7 +64,7 @@ impl<'q, 'm> ResponseWriter<'q, 'm> {
     /// Adds a record. Its data is in wire form without compression; names in it are compressed where every reader
     /// expects that (RFC 3597 §4).
     pub fn add(&mut self, section: Section, owner: Owner<'_>, kind: RecordType, ttl: u32, data: &[u8]) {
-        if section == Section::Additional {
+        if section == Section::Additionals {
             self.additional.get_or_insert(self.message.len());
         }
         match owner {

@@ -83,9 +83,9 @@ proptest! {
             of.iter().map(record).map(|record| (section, record)).collect::<Vec<_>>()
         };
         let sections = [
-            records(Section::Answer, &answers),
-            records(Section::Authority, &authorities),
-            records(Section::Additional, &additionals),
+            records(Section::Answers, &answers),
+            records(Section::Authorities, &authorities),
+            records(Section::Additionals, &additionals),
         ];
         let bytes = written(&query, &sections.concat(), usize::from(u16::MAX), false);
         let mut wanted = crate::reply_to(&query);
@@ -113,7 +113,7 @@ proptest! {
     ) {
         let split = records.len() / 2;
         let records: Vec<_> = records.into_iter().enumerate().map(|(number, (name, ttl, data))| {
-            let section = if number < split { Section::Answer } else { Section::Additional };
+            let section = if number < split { Section::Answers } else { Section::Additionals };
             (section, Record::from_rdata(name, ttl, data))
         }).collect();
         let bytes = written(&query, &records, limit, glue);
