@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use lab::collect::Outside;
+use journey::Journey;
 use serde_json::Value;
 use tests::fixture::Fixture;
 use tests::programs;
 
 use crate::check::{handed_on, once, shown, tiled, unremarkable};
 
+/// Long: only a broken test waits for it.
+const LIMIT: Duration = Duration::from_secs(10);
 /// The chapter's request.
 const BODY: &str = r#"{"productId":"PROD-123","quantity":1}"#;
 
@@ -70,12 +72,8 @@ async fn curl_is_answered_as_in_the_chapter_and_seen_from_the_lb_on() -> anyhow:
     ensure!(serde_json::from_str::<Value>(&response.body)? == expected, "{said}");
 
     // From nothing, without a traceparent, the lab sees it from its first hop on.
-    let outside = lab.collector().next_outside();
-    let Outside { trace_id: trace, .. } =
-        tokio::time::timeout(Duration::from_secs(10), outside).await.context("the request is noticed")?;
-    let roster = lab.target()?.roster();
-    let journey = lab.collector().journey(trace, &roster, Duration::from_secs(10)).await;
-    let journey = journey.context("the journey is put together")?;
+    let journey = noticed(&lab).await?;
+    let trace = journey.trace_id;
     unremarkable(&journey).and_then(|()| tiled(&journey)).with_context(|| shown(&journey))?;
     let holders = handed_on(&journey)?;
     ensure!(holders.len() > 10 && holders[..3] == ["lb", "ingress", "cart-service"], "{}", shown(&journey));
@@ -115,6 +113,15 @@ async fn curl_is_answered_as_in_the_chapter_and_seen_from_the_lb_on() -> anyhow:
     Ok(())
 }
 
+/// The next request from outside, put together.
+async fn noticed(lab: &Fixture) -> anyhow::Result<Journey> {
+    let roster = lab.target()?.roster();
+    let next = lab.collector().next_outside(&roster);
+    let next = tokio::time::timeout(LIMIT, next).await.context("the request is noticed")?;
+    let journey = lab.collector().outside_journey(next, &roster, LIMIT).await;
+    journey.context("the journey is put together")
+}
+
 #[tokio::test]
 async fn curl_may_bring_a_trace_of_its_own_and_speak_http_1() -> anyhow::Result<()> {
     let lab = Fixture::start("outside-traced").await?;
@@ -126,6 +133,33 @@ async fn curl_may_bring_a_trace_of_its_own_and_speak_http_1() -> anyhow::Result<
     ensure!(response.status == "HTTP/1.1 201 Created", "{said}");
     let records = consume(&lab).await?;
     ensure!(records.len() == 1 && records[0].0.contains(trace), "the caller's trace goes on: {records:?}");
+    // It is shown as any other is, from the lb on; also a second one that brings the same traceparent.
+    let first = noticed(&lab).await?;
+    programs::output("curl", arguments(&lab, &["--http2", "-H", &traceparent, "-d", BODY])?).await?;
+    let second = noticed(&lab).await?;
+    for journey in [&first, &second] {
+        unremarkable(journey).and_then(|()| tiled(journey)).with_context(|| shown(journey))?;
+        ensure!(
+            journey.trace_id.to_string() == trace && journey.name == "POST /cart/items",
+            "{}",
+            shown(journey)
+        );
+        ensure!(handed_on(journey)?[..2] == ["lb", "ingress"], "{}", shown(journey));
+    }
+    ensure!(first.start_unix_ns < second.start_unix_ns, "each is shown once");
+
+    // One whose sender does not record it is not recorded (W3C Trace Context, the `sampled` flag), and passed on as it is.
+    let unsampled = traceparent.replace("-01", "-00");
+    programs::output("curl", arguments(&lab, &["--http2", "-H", &unsampled, "-d", BODY])?).await?;
+    programs::output("curl", arguments(&lab, &["--http2", "-d", BODY])?).await?;
+    let third = noticed(&lab).await?;
+    ensure!(third.trace_id.to_string() != trace, "only the last one is recorded\n{}", shown(&third));
+    let records = consume(&lab).await?;
+    let flags: Vec<bool> = records
+        .iter()
+        .map(|(headers, ..)| headers.contains(unsampled.trim_start_matches("traceparent: ")))
+        .collect();
+    ensure!(flags == [false, false, true, false], "{records:?}");
 
     // The twin: what is refused is not stored, not published, and says whose fault it is.
     let said =
@@ -134,7 +168,7 @@ async fn curl_may_bring_a_trace_of_its_own_and_speak_http_1() -> anyhow::Result<
     ensure!(response.status == "HTTP/2 400" || response.status == "HTTP/2 422", "{said}");
     ensure!(response.header("content-type") == "application/problem+json", "{said}");
     ensure!(serde_json::from_str::<Value>(&response.body)?["fault"] == "client", "{said}");
-    ensure!(consume(&lab).await?.len() == 1, "a refused request publishes nothing");
+    ensure!(consume(&lab).await?.len() == 4, "a refused request publishes nothing");
     lab.finish().await;
     Ok(())
 }

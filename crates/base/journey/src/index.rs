@@ -160,8 +160,22 @@ impl Index {
         found
     }
 
+    /// The spans that caused a span, as far as they are known: its parent first.
+    pub fn ancestors<'a>(&'a self, span: &'a Span) -> Vec<&'a Span> {
+        let mut found: Vec<&Span> = Vec::new();
+        let mut at = span;
+        while let Some(parent) = at.parent.and_then(|parent| self.span(parent)) {
+            if parent.span_id == span.span_id || found.iter().any(|it| it.span_id == parent.span_id) {
+                break;
+            }
+            found.push(parent);
+            at = parent;
+        }
+        found
+    }
+
     /// The span of this name.
-    pub(crate) fn span(&self, id: SpanId) -> Option<&Span> {
+    pub fn span(&self, id: SpanId) -> Option<&Span> {
         self.by_id.get(&id).map(|&at| &self.spans[at])
     }
 

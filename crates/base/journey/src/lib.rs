@@ -49,6 +49,6 @@ pub use summary::{
 };
 pub use table::{Line, lines};
 pub use tally::{Tally, summarize};
-pub use tile::assemble;
+pub use tile::{assemble, assemble_from};
 pub use trace::{ParseTraceparentError, SpanId, TraceId, Traceparent};
 pub use verdict::{Conclusion, Quantile, Verdict};

@@ -91,6 +91,12 @@ impl Roster {
         found
     }
 
+    /// Does no hop of the plan pass requests on to this one? What it gets comes from outside.
+    pub fn is_first(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+            && self.by_name.values().all(|hop| hop.onward.iter().all(|onward| onward != name))
+    }
+
     /// The hop of this name.
     pub fn named(&self, name: &str) -> Option<&Hop> {
         self.by_name.get(name)

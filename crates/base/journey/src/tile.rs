@@ -34,7 +34,7 @@ use crate::roster::Roster;
 use crate::semconv::attribute;
 use crate::span::{Kind, Span, Value};
 use crate::stamp::{Direction, Event, Quality};
-use crate::trace::TraceId;
+use crate::trace::{SpanId, TraceId};
 
 /// How deep calls may nest before the walk stops: spans come from outside and may form a circle.
 const MAX_DEPTH: u16 = 32;
@@ -45,7 +45,14 @@ const MAX_SPANS: u32 = 20_000;
 ///
 /// The journey is sealed when every hop that should have reported (by `roster`) has.
 pub fn assemble(index: &Index, roster: &Roster, trace_id: TraceId) -> Option<Journey> {
-    let root = index.root(trace_id)?;
+    assemble_from(index, roster, index.root(trace_id)?.span_id)
+}
+
+/// As [`assemble`], from one span on: a trace may have several requests, when whoever sent them gave all of them the same
+/// `traceparent`.
+pub fn assemble_from(index: &Index, roster: &Roster, root: SpanId) -> Option<Journey> {
+    let root = index.span(root)?;
+    let trace_id = root.trace_id;
     // Without a client that reports, the journey begins at the first server.
     let from_client = !root.kind.is_incoming();
     let mut tiler = Tiler {

@@ -1,6 +1,6 @@
 //! The collector: every hop's spans come in over OTLP/HTTP and leave as sealed journeys.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,7 @@ use hop::http::{content_type, plain};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
-use journey::semconv::attribute;
-use journey::{Index, Journey, Kind, Roster, Span, TraceId, assemble};
+use journey::{Index, Journey, Roster, Span, TraceId, assemble, assemble_from};
 use parking_lot::{Mutex, MutexGuard};
 use tap::reported::ReportedStamps;
 use tokio::net::TcpListener;
@@ -20,14 +19,18 @@ use tokio::sync::Notify;
 
 use crate::forward::Forward;
 
+mod outside;
+
+pub use outside::Outside;
+
+use outside::Candidates;
+
 /// Programs that report at the same time; more wait in the kernel's queue.
 const CONNECTIONS: usize = 1024;
 /// A batch of spans is never larger.
 const BODY_LIMIT: usize = 32 << 20;
 /// With more spans than this, those older than [`MIN_AGE_NS`] are forgotten.
 const MAX_SPANS: usize = 400_000;
-/// So many requests from outside are remembered until somebody takes them.
-const OUTSIDE: usize = 100_000;
 /// How long after a journey's end those may still report of whom nobody can tell whether they were called: some
 /// times as long as a program keeps its spans (`telemetry.delay_ms`).
 const AWAIT_LIMIT: Duration = Duration::from_secs(1);
@@ -45,22 +48,13 @@ struct Shared {
     arrived: Notify,
 }
 
-/// A request that the lab did not send.
-#[derive(Clone, Copy, Debug)]
-pub struct Outside {
-    /// The trace that it began.
-    pub trace_id: TraceId,
-    /// How long its first hop took to answer it, in nanoseconds.
-    pub took_ns: u64,
-}
-
 #[derive(Default)]
 struct Store {
     index: Index,
     /// Traces that the lab's own browser began.
     ours: HashSet<TraceId>,
-    /// Requests from outside, in the order in which their first hop reported them; the newest, if nobody takes them.
-    outside: VecDeque<Outside>,
+    /// What may have come from outside.
+    outside: Candidates,
     next_sweep: usize,
     /// What was reported of each journey that was put together, while it is compared with packets.
     reported: Option<Vec<ReportedStamps>>,
@@ -115,16 +109,8 @@ impl Collector {
     fn add(&self, spans: Vec<Span>) {
         let mut store = self.store();
         for span in spans {
-            let begins_a_trace = span.kind == Kind::Server
-                && span.parent.is_none()
-                && span.attribute(attribute::URL_PATH).is_some()
-                && !store.ours.contains(&span.trace_id);
-            if begins_a_trace {
-                if store.outside.len() == OUTSIDE {
-                    store.outside.pop_front();
-                }
-                let took_ns = span.end.saturating_sub(span.start);
-                store.outside.push_back(Outside { trace_id: span.trace_id, took_ns });
+            if !store.ours.contains(&span.trace_id) {
+                store.outside.add(&span);
             }
             store.index.insert(span);
         }
@@ -171,13 +157,31 @@ impl Collector {
         assemble(&self.store().index, roster, trace_id)
     }
 
+    /// As [`Collector::journey`], of a request from outside.
+    pub async fn outside_journey(
+        &self,
+        outside: Outside,
+        roster: &Roster,
+        limit: Duration,
+    ) -> Option<Journey> {
+        self.completed(|index| assemble_from(index, roster, outside.root), limit).await
+    }
+
     /// Waits until a journey is sealed, at most `limit`; then as far as it is known. Whoever a program that reports
     /// nothing may have called has `AWAIT_LIMIT` from the journey's end on.
     pub async fn journey(&self, trace_id: TraceId, roster: &Roster, limit: Duration) -> Option<Journey> {
+        self.completed(|index| assemble(index, roster, trace_id), limit).await
+    }
+
+    async fn completed(
+        &self,
+        assemble: impl Fn(&Index) -> Option<Journey>,
+        limit: Duration,
+    ) -> Option<Journey> {
         let begun = clock::monotonic();
         loop {
             let arrived = self.0.arrived.notified();
-            let journey = self.try_journey(trace_id, roster);
+            let journey = assemble(&self.store().index);
             let left = match &journey {
                 Some(journey) if journey.complete() => Duration::ZERO,
                 Some(journey) if journey.sealed() => {
@@ -195,13 +199,20 @@ impl Collector {
     }
 
     /// The next request that came from outside (curl, a browser).
-    pub async fn next_outside(&self) -> Outside {
+    pub async fn next_outside(&self, roster: &Roster) -> Outside {
         loop {
             let arrived = self.0.arrived.notified();
-            if let Some(outside) = self.store().outside.pop_front() {
-                return outside;
+            let next = {
+                let mut store = self.store();
+                let Store { index, outside, .. } = &mut *store;
+                outside.next(index, roster)
+            };
+            match next {
+                Ok(outside) => return outside,
+                Err(None) => arrived.await,
+                // A request of which it is not yet sure is due then.
+                Err(Some(due)) => drop(tokio::time::timeout(due, arrived).await),
             }
-            arrived.await;
         }
     }
 

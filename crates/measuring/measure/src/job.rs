@@ -19,9 +19,11 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     /// Sends the request, gives its spans to the collector, and says under which name they are there.
     pub(crate) async fn send(&self, browser: &mut Browser) -> anyhow::Result<Answered> {
-        let response = created(browser.send(&self.request).await?, &self.request)?;
-        let answered = Answered::of(&response);
+        let response = browser.send(&self.request).await?;
+        // Also one that was refused came from here.
         self.collector.claim(response.trace_id);
+        let response = created(response, &self.request)?;
+        let answered = Answered::of(&response);
         self.collector.insert(response.spans);
         Ok(answered)
     }

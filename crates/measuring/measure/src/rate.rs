@@ -123,10 +123,11 @@ async fn dispatch(
             let claims = job.collector.clone();
             running.spawn(async move {
                 let response = browser.send_due(&request, Some(due.moment)).await;
-                let response = response.and_then(|response| created(response, &request));
+                // Also one that was refused came from here.
                 if let (true, Ok(response)) = (sampled, &response) {
                     claims.claim(response.trace_id);
                 }
+                let response = response.and_then(|response| created(response, &request));
                 (browser, due, sampled, response)
             });
             outcomes.most_at_once = outcomes.most_at_once.max(running.len());

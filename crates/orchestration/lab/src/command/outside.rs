@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hop::clock;
-use journey::{Histogram, Roster, TraceId};
+use journey::{Histogram, Roster};
 use measure::Collector;
+use measure::collect::Outside as Request;
 use report::Style;
 
 use crate::print;
@@ -27,7 +28,7 @@ pub(super) struct Outside {
     json: bool,
     style: Style,
     /// The request that is waited for; kept here, so that [`Outside::show`] may be dropped at any time.
-    pending: Option<TraceId>,
+    pending: Option<Request>,
     period: Period,
 }
 
@@ -66,11 +67,11 @@ impl Outside {
 
     /// Waits for the next request and shows or counts it.
     pub(super) async fn show(&mut self) -> anyhow::Result<()> {
-        let trace_id = match self.pending {
-            Some(trace_id) => trace_id,
+        let request = match self.pending {
+            Some(request) => request,
             None => {
                 let left = PERIOD.saturating_sub(clock::since(self.period.begun));
-                let next = self.collector.next_outside();
+                let next = self.collector.next_outside(&self.roster);
                 // A period with something to sum up ends by itself.
                 let next = match self.period.more.is_empty() {
                     true => Ok(next.await),
@@ -84,10 +85,10 @@ impl Outside {
                     self.period.more.record(next.took_ns);
                     return Ok(());
                 }
-                *self.pending.insert(next.trace_id)
+                *self.pending.insert(next)
             }
         };
-        let journey = self.collector.journey(trace_id, &self.roster, SEAL_LIMIT).await;
+        let journey = self.collector.outside_journey(request, &self.roster, SEAL_LIMIT).await;
         self.pending = None;
         let Some(journey) = journey else { return Ok(()) };
         let text = match (self.json, self.period.shown) {

@@ -2,15 +2,19 @@
 
 use std::borrow::Cow;
 
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use journey::semconv::attribute;
 use journey::{Flow, Kind, Span, SpanId, TraceId, Traceparent, Value};
 
 use crate::{Telemetry, trace};
 
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 pub(super) struct Context {
     /// What the caller sent, if it did.
     pub(super) caller: Option<Traceparent>,
+    /// What other tracing systems on the way have added (`tracestate`, §3.3): passed on as it came.
+    state: Vec<HeaderValue>,
     pub(super) trace_id: TraceId,
     /// Of the SERVER span, which everything that this exchange sends has for its parent.
     pub(super) span_id: SpanId,
@@ -22,8 +26,10 @@ impl Context {
     /// The caller's trace, or a new one.
     pub(super) fn of(telemetry: &Telemetry, headers: &HeaderMap) -> Self {
         let caller = trace::extract(headers);
+        let state = caller.map(|_| headers.get_all(TRACESTATE).iter().cloned().collect());
         Context {
             caller,
+            state: state.unwrap_or_default(),
             trace_id: caller.map_or_else(trace::new_trace_id, |caller| caller.trace_id),
             span_id: trace::new_span_id(),
             sampled: telemetry.samples(caller.as_ref()),
@@ -34,7 +40,7 @@ impl Context {
     pub(super) fn unrecorded() -> Self {
         let (trace_id, parent) = (trace::new_trace_id(), trace::new_span_id());
         let caller = Some(Traceparent { trace_id, parent, sampled: false });
-        Context { caller, trace_id, span_id: trace::new_span_id(), sampled: false }
+        Context { caller, state: Vec::new(), trace_id, span_id: trace::new_span_id(), sampled: false }
     }
 
     /// What this program does not record, it passes on as it came: a parent that nobody ever reports
@@ -54,7 +60,10 @@ impl Context {
                 return;
             }
             // It belonged to a trace that was not understood (§3.3.1.3).
-            headers.remove("tracestate");
+            headers.remove(TRACESTATE);
+        } else if !headers.contains_key(TRACESTATE) {
+            // A request that this program made itself, for the sake of the one that it handles.
+            headers.extend(self.state.iter().cloned().map(|state| (TRACESTATE, state)));
         }
         if let Ok(value) = HeaderValue::from_str(&self.traceparent(child).to_string()) {
             headers.insert(trace::TRACEPARENT, value);

@@ -49,6 +49,25 @@ fn a_new_trace_drops_the_state_of_the_one_that_was_not_understood() {
 }
 
 #[test]
+fn the_state_of_other_tracing_systems_goes_on_untouched_whether_or_not_it_is_recorded() {
+    for (telemetry, flags) in
+        [(Telemetry::memory("hop"), "01"), (Telemetry::memory("hop"), "00"), (Telemetry::off(), "01")]
+    {
+        let mut came = HeaderMap::new();
+        came.insert("traceparent", format!("{CALLER}-{flags}").parse().unwrap());
+        came.append("tracestate", "one=1, two=x:y".parse().unwrap());
+        came.append("tracestate", "three=3".parse().unwrap());
+        let exchange = Exchange::begin(&telemetry, &came, String::new, Stamps::of_no_connection());
+        // A request that the handler makes itself has it, and one that is passed on has it once.
+        for mut headers in [HeaderMap::new(), came.clone()] {
+            exchange.propagate(&mut headers, trace::new_span_id());
+            let values: Vec<_> = headers.get_all("tracestate").iter().collect();
+            assert_eq!(values, ["one=1, two=x:y", "three=3"]);
+        }
+    }
+}
+
+#[test]
 fn own_time_leaves_out_what_was_waited_for() {
     let exchange = exchange(&Telemetry::off(), None);
     exchange.timing("connect", 1_234_567);
