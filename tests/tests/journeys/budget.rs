@@ -41,10 +41,7 @@ async fn round_trips_are_those_of_the_protocols() -> anyhow::Result<()> {
             ],
         "{audit:?}"
     );
-    ensure!(
-        of(Verdict::TooLong) == [(names, "the browser knows the name"), (shakes, "TLS 1.3")],
-        "{audit:?}"
-    );
+    ensure!(of(Verdict::TooLong) == [(names, "the browser knows it"), (shakes, "TLS 1.3")], "{audit:?}");
 
     // Warm or cold, the second count is the first one: nothing here depends on what was there before.
     ensure!(count(&target, lab.collector()).await? == expected, "the second time, too");

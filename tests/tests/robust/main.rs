@@ -16,6 +16,7 @@
 //! | `smuggling` | no bytes are one request to the load balancer and two to what is behind it |
 //! | `standard` | h2spec, and clients of others that use what HTTP lets pass |
 //! | `command_line` | what scripts rely on: exit codes, stdout, JSON |
+//! | `terminal` | what a terminal shows: 80 columns, colours there alone, progress |
 //! | `certificates` | secrets are secret, and the authority can sign for nobody else |
 //! | `map` | the rules of the house: layers, circles, lengths, places, names |
 //! | `documents` | what documents point to is there |
@@ -45,5 +46,6 @@ mod smuggling;
 mod spot;
 mod standard;
 mod starting;
+mod terminal;
 mod wrong_plan;
 mod wrong_programs;

@@ -29,14 +29,20 @@ impl Ended {
         self
     }
 
-    /// Fails unless stderr holds all of these.
+    /// Fails unless stderr holds all of these, in however many lines.
     #[track_caller]
     pub(crate) fn says(self, words: &[&str]) -> Self {
+        let said = unbroken(&self.stderr);
         for word in words {
-            assert!(self.stderr.contains(word), "stderr does not say {word:?}:\n{}", self.stderr);
+            assert!(said.contains(&unbroken(word)), "stderr does not say {word:?}:\n{}", self.stderr);
         }
         self
     }
+}
+
+/// A text in one line, as it was before it was fitted to a terminal.
+fn unbroken(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A command of `lab`.
@@ -92,7 +98,7 @@ impl Background {
     pub(crate) async fn until_it_says(&mut self, words: &str) {
         let awaited = hop::wait::until(words, LIMIT, async || {
             let ended = self.child.try_wait().expect("look at lab");
-            if self.stderr().contains(words) {
+            if unbroken(&self.stderr()).contains(&unbroken(words)) {
                 return Some(Ok(()));
             }
             ended.map(Err)

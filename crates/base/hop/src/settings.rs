@@ -7,6 +7,15 @@ mod numbers;
 
 pub use numbers::{milliseconds, number, quantity};
 
+/// Help is no wider than a terminal that nobody has widened.
+const HELP_WIDTH: usize = 80;
+
+/// Reads this process's command line and environment; ends it when they are wrong, or when help is asked for.
+pub fn parse<S: clap::Parser>() -> S {
+    let matches = S::command().max_term_width(HELP_WIDTH).get_matches();
+    S::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
 /// Settings that are the same for every hop. Flatten them into a hop's own.
 ///
 /// The variables that begin with `OTEL_` are OpenTelemetry's own, so a program that replaces a hop

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use events::{config::Settings, server};
 
 fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = hop::settings::parse();
     hop::start("events", settings.common.clone(), async move |hop: hop::Hop| {
         settings.check()?;
         let listener = hop::listen::tcp(settings.listen)?;

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use store::Settings;
 
 fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = hop::settings::parse();
     hop::start("store", settings.common.clone(), async move |hop| {
         let listener = hop::listen::tcp(settings.listen)?;
         store::run(listener, settings, hop).await

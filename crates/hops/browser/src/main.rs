@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use browser::arguments::Arguments;
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    browser::cli::run(&Arguments::parse())
+    browser::cli::run(&hop::settings::parse::<Arguments>())
 }

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use cart::{config::Settings, server, shop::Shop};
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = hop::settings::parse();
     hop::start("cart", settings.common.clone(), async move |hop: hop::Hop| {
         let shop = Shop::new(&settings, &hop)?;
         let listener = hop::listen::tcp(settings.listen)?;

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use dns::config::Settings;
 use dns::server;
 use hop::listen::Pair;
 
 fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = hop::settings::parse();
     hop::start("dns", settings.common.clone(), async move |hop: hop::Hop| {
         let zones = settings.load_zones()?;
         let sockets = Pair::bind(settings.listen).await?;

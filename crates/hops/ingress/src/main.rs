@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use hop::start::Misuse;
 use ingress::config::Settings;
 use ingress::server;
 
 fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = hop::settings::parse();
     hop::start("ingress", settings.common.clone(), async move |hop| {
         let routes = settings.routes().map_err(|error| Misuse(error.to_string()))?;
         let listener = hop::listen::tcp(settings.listen)?;

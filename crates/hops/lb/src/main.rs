@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use hop::start::Misuse;
 use lb::config::Settings;
 use lb::server;
 use lb::tls::Certificates;
 
 fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = hop::settings::parse();
     hop::start("lb", settings.common.clone(), async move |hop| {
         let certificates = Certificates::load(&settings.tls_cert, &settings.tls_key)
             .map_err(|error| Misuse(format!("{error:#}")))?;

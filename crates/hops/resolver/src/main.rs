@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use hop::listen::Pair;
 use resolver::config::Settings;
 use resolver::doh::Doh;
@@ -10,7 +9,7 @@ use resolver::respond::Responder;
 use resolver::server;
 
 fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = hop::settings::parse();
     hop::start("resolver", settings.common.clone(), async move |hop: hop::Hop| {
         let sockets = Pair::bind(settings.listen).await?;
         let doh = Doh::bind(&settings)?;

@@ -2,31 +2,14 @@
 
 use journey::{Counts, Percentiles, Row, carries, needed};
 
+use crate::layout;
+
 /// The width of the column that says where the time of many journeys went.
 pub(crate) const WHERE: usize = 44;
 
-/// The width of a terminal that nobody has to widen.
-const TERMINAL: usize = 80;
-
 /// Breaks lines that are wider than a terminal, at their spaces; what follows is indented.
 pub(crate) fn fit(text: &str) -> String {
-    let mut out = String::new();
-    for line in text.lines() {
-        let indent = " ".repeat(line.chars().take_while(|letter| *letter == ' ').count() + 2);
-        let mut rest = line.to_owned();
-        while let Some((end, _)) = rest.char_indices().nth(TERMINAL) {
-            // The last space of those that fit, behind the indentation; a word may be too long for any line.
-            let blank = if rest[end..].starts_with(' ') { Some(end) } else { rest[..end].rfind(' ') };
-            let blank = blank.filter(|at| !rest[..*at].trim().is_empty());
-            let Some(at) = blank.or_else(|| rest[end..].find(' ').map(|at| end + at)) else { break };
-            out.push_str(rest[..at].trim_end());
-            out.push('\n');
-            rest = format!("{indent}{}", rest[at..].trim_start());
-        }
-        out.push_str(&rest);
-        out.push('\n');
-    }
-    out
+    layout::wrap(text, layout::WIDTH)
 }
 
 /// Nanoseconds as milliseconds, to the microsecond.

@@ -9,6 +9,7 @@
 //! | [`budget`] | which rows of the chapter's table can be true together? |
 //! | [`export`] | HAR, Perfetto, a page |
 //! | [`junit`] | the verdicts of a budget, for a CI system |
+//! | [`layout`] | how do text and tables fit a terminal? |
 //! | [`utc`], [`time()`], [`told`], [`counts()`] | dates, times and counts as they are written everywhere |
 
 #![warn(missing_docs)]
@@ -18,6 +19,7 @@ pub mod diff;
 pub mod export;
 mod format;
 pub mod junit;
+pub mod layout;
 pub mod packets;
 mod style;
 mod table;

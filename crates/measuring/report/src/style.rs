@@ -17,6 +17,25 @@ impl Style {
         Style { parts: true, colour: false }
     }
 
+    /// What is said of the lab: what went wrong, what to know, and what to do stand out.
+    pub fn note(self, text: &str) -> String {
+        let marks = [
+            ("error:", AnsiColor::Red.on_default().bold()),
+            ("! ", AnsiColor::Yellow.on_default().bold()),
+            ("what to do:", AnsiColor::Cyan.on_default().bold()),
+        ];
+        let line = |line: &str| {
+            let words = line.trim_start();
+            let (blanks, found) =
+                (&line[..line.len() - words.len()], marks.iter().find(|(mark, _)| words.starts_with(mark)));
+            found.map_or_else(
+                || line.to_owned(),
+                |(mark, paint)| format!("{blanks}{}{}", self.paint(*paint, mark), &words[mark.len()..]),
+            )
+        };
+        text.split_inclusive('\n').map(line).collect()
+    }
+
     pub(crate) fn title(self, text: &str) -> String {
         self.paint(Paint::new().bold(), text)
     }
@@ -25,12 +44,19 @@ impl Style {
         self.paint(Paint::new().dimmed(), text)
     }
 
-    pub(crate) fn good(self, text: &str) -> String {
+    /// As it should be.
+    pub fn good(self, text: &str) -> String {
         self.paint(AnsiColor::Green.on_default(), text)
     }
 
-    pub(crate) fn notable(self, text: &str) -> String {
+    /// Worth a look.
+    pub fn notable(self, text: &str) -> String {
         self.paint(AnsiColor::Yellow.on_default().bold(), text)
+    }
+
+    /// Something is wrong.
+    pub fn bad(self, text: &str) -> String {
+        self.paint(AnsiColor::Red.on_default().bold(), text)
     }
 
     fn paint(self, paint: Paint, text: &str) -> String {

@@ -52,7 +52,7 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// What can be done besides starting everything.
+/// What can be done besides starting everything. What every command takes comes last, also in the help.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Measure journeys: on the running lab, or on one that is started for this and stopped afterwards
@@ -64,8 +64,7 @@ Examples:
   lab measure --rate 200 --duration 10        200 requests per second for 10 s, whatever the answers do
   lab measure -n 500 --warm --overhead        what measuring itself costs, too
   lab measure --tap -n 100 --warm     what the packets on loopback say of it, beside what the programs say
-  lab measure --tap --pcap journey.pcap --keys journey.keys
-                                      then: wireshark -o tls.keylog_file:journey.keys journey.pcap
+  lab measure --tap --pcap journey.pcap --keys journey.keys      then: wireshark -o tls.keylog_file:journey.keys journey.pcap
   lab measure -n 200 --format html --out journey.html      a page to look at, and to share
   lab measure --cold -n 20 --swap lb=haproxy --swap resolver=unbound
   lab measure --swap lb='haproxy -db -f {CONFIG}' --set hop.lb.config=my/haproxy.cfg
@@ -75,9 +74,9 @@ With --rate (an open loop) a request's time counts from when it was due: a stack
 back the requests that would have shown it.")]
     Measure {
         #[command(flatten)]
-        global: Global,
-        #[command(flatten)]
         measure: MeasureArguments,
+        #[command(flatten)]
+        global: Global,
     },
     /// Turn a saved measurement (journey/1) into a page, a HAR, a Perfetto trace or a table
     #[command(after_help = "\
@@ -88,8 +87,6 @@ Examples:
   lab export journey.json --format perfetto --out journey.trace.json      ui.perfetto.dev: Open trace file
   lab measure --json | lab export - --format table")]
     Export {
-        #[command(flatten)]
-        global: Global,
         /// What `lab measure --json` wrote; - reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -99,6 +96,8 @@ Examples:
         /// Write to this file instead of stdout
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        global: Global,
     },
     /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
     #[command(after_help = "\
@@ -114,9 +113,9 @@ limit lies inside the interval, the line is inconclusive: it is shown, and count
 Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be measured.")]
     Check {
         #[command(flatten)]
-        global: Global,
-        #[command(flatten)]
         check: CheckArguments,
+        #[command(flatten)]
+        global: Global,
     },
     /// Compare two measurements: what became faster, what slower, and what cannot be said
     #[command(after_help = "\
@@ -131,9 +130,9 @@ A verdict is about medians; the last line says by which statistic. Measure both 
 soon after the other: what changed between them and was the same within each, no statistic can see.")]
     Diff {
         #[command(flatten)]
-        global: Global,
-        #[command(flatten)]
         diff: DiffArguments,
+        #[command(flatten)]
+        global: Global,
     },
     /// Which rows of the chapter's table agree with each other, and which cannot: by counted round trips
     #[command(after_help = "\
@@ -185,29 +184,29 @@ Examples:
   lab events --follow              and what comes, as it comes, until Ctrl-C
   lab events --json | jq .traceId  one JSON object a line
 
-A line: when (UTC), what, whose cart, which line of it, which product, how many, and the trace.
+A line: when (UTC), what, whose cart, which line of it, which product, how many; in a terminal of 120 columns also the trace, which --json always has.
 Kafka may hold an event twice, when a pod died at the wrong moment: it has the same eventId then and
 is printed once (among the last 100,000). --follow waits for a Kafka that is gone, and goes on.")]
     Events {
-        #[command(flatten)]
-        global: Global,
         /// Print what comes, too, until Ctrl-C
         #[arg(short, long)]
         follow: bool,
         /// Another topic [default: the one in the plan's kafka:// URL, else cart-events]
         #[arg(long, value_name = "NAME")]
         topic: Option<String>,
+        #[command(flatten)]
+        global: Global,
     },
     /// Show the lab's certificates and until when they are valid; issue them (again)
     Certs {
-        #[command(flatten)]
-        global: Global,
         /// Issue everything again: the authority, the certificates, the token's key
         #[arg(long)]
         renew: bool,
         /// Print a bearer token instead, good for an hour: curl -H "authorization: Bearer $(lab certs --token)"
         #[arg(long, conflicts_with = "renew")]
         token: bool,
+        #[command(flatten)]
+        global: Global,
     },
     /// Real programs that fit the slots: which, whether they are installed, what to install
     #[command(after_help = "\

@@ -12,12 +12,19 @@ use crate::command::{
     budget, certs, check, curl, diff, doctor, events, export, measure, recipes, run, status,
 };
 use crate::outcome::{Misuse, Outcome};
-use crate::{hint, print};
+use crate::{help, print};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let matches = hint::help(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = help::laid_out(Cli::command(), print::text_width()).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            print::note(error.render());
+            return ExitCode::from(2);
+        }
+        Err(help) => help.exit(),
+    };
     hop::log::init("warn");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {

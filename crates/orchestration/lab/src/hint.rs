@@ -19,15 +19,5 @@ fn as_typed(text: &str, by_cargo: bool) -> String {
     out
 }
 
-/// A command line whose examples are typed as it was.
-pub(crate) fn help(command: clap::Command) -> clap::Command {
-    let after = command.get_after_help().map(|help| typed(&help.to_string()));
-    let command = match after {
-        Some(after) => command.after_help(after),
-        None => command,
-    };
-    command.mut_subcommands(help)
-}
-
 #[cfg(test)]
 mod tests;

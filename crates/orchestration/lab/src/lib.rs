@@ -9,7 +9,7 @@
 //! | [`test_api`], [`test_slot`] | how does a test send requests, and where does its lab run? |
 //! | [`slow_link`] | how does a test make one wire slow, and no program? |
 //! | [`events`] | what did the shop tell the others? (reads Kafka) |
-//! | `print`, `hint`, `outcome` | the one place that prints; what hints are typed like; how a command ends |
+//! | `print`, `hint`, `help`, `outcome` | the one place that prints; what hints are typed like; how help is laid out; how a command ends |
 //!
 //! Everything else has a crate of its own and can be reached from here: [`plan`], [`stack`], [`measure`], [`report`].
 
@@ -20,6 +20,7 @@ pub mod cli;
 mod command;
 pub mod control;
 pub mod events;
+mod help;
 mod hint;
 mod measurable;
 pub mod options;

@@ -1,11 +1,35 @@
-//! The one place that writes for people and scripts: results on stdout, everything else on stderr.
+//! The one place that writes for people and scripts: results on stdout, everything else on stderr; no line wider than the
+//! reader's terminal.
 
 use std::io::{ErrorKind, Write as _};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use anstream::{AutoStream, ColorChoice};
 use hop::clock;
+use report::{Style, layout};
 
 use crate::hint;
+
+/// No terminal is taken to be narrower: words would be cut.
+const NARROWEST: usize = 40;
+/// Sentences are not read well in wider lines.
+const WIDEST_TEXT: usize = 100;
+
+/// How wide the terminal of standard output is; 80 columns when it is none.
+pub(crate) fn width() -> usize {
+    columns(&std::io::stdout())
+}
+
+/// How wide texts on standard output are.
+pub(crate) fn text_width() -> usize {
+    width().min(WIDEST_TEXT)
+}
+
+fn columns(of: &impl AsFd) -> usize {
+    let size = terminal_size::terminal_size_of(of.as_fd());
+    size.map_or(layout::WIDTH, |(columns, _)| usize::from(columns.0).max(NARROWEST))
+}
 
 /// Writes a result to stdout. A reader that has gone away (`lab status | head -1`) is no error.
 pub(crate) fn result(text: &str) -> std::io::Result<()> {
@@ -26,27 +50,35 @@ pub(crate) fn line(text: &str) -> std::io::Result<bool> {
 /// May standard output show colours? It is a terminal, and neither NO_COLOR nor CLICOLOR=0 is set; CLICOLOR_FORCE
 /// colours anything.
 pub(crate) fn is_coloured() -> bool {
-    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+    AutoStream::choice(&std::io::stdout()) != ColorChoice::Never
 }
 
-/// Writes a line about what is going on to stderr; hints in it can be pasted.
+/// Writes about what is going on to stderr; hints in it can be pasted.
 pub(crate) fn note(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", hint::typed(&text.to_string()));
+    let mut stderr = std::io::stderr().lock();
+    let text = layout::wrap(&hint::typed(&text.to_string()), columns(&stderr).min(WIDEST_TEXT));
+    let colour = AutoStream::choice(&stderr) != ColorChoice::Never;
+    let _ = stderr.write_all(Style { colour, ..Style::default() }.note(&text).as_bytes());
 }
 
-/// Shows what is going on and for how long, in one line that ends with `going`; on a terminal only.
-pub(crate) async fn live<T>(what: &str, going: impl Future<Output = T>) -> T {
-    if !Progress::is_seen() {
-        return going.await;
-    }
+/// Shows what is going on and for how long: on a terminal in one line that ends with `work`, elsewhere in a line of its own
+/// now and then, if it takes long.
+pub(crate) async fn live<T>(what: impl Fn() -> String, work: impl Future<Output = T>) -> T {
     let begun = clock::monotonic();
+    let seen = Progress::is_seen();
+    let interval = if seen { REDRAW_INTERVAL } else { NOTE_INTERVAL };
+    let mut ticks = tokio::time::interval(interval);
+    // The first one comes at once.
+    ticks.tick().await;
     let mut line = Line { shown: false };
-    let mut ticks = tokio::time::interval(REDRAW_INTERVAL);
-    let mut going = std::pin::pin!(going);
+    let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
-            done = &mut going => return done,
-            _ = ticks.tick() => line.show(&format!("{what} … {:.1} s", clock::since(begun).as_secs_f64())),
+            done = &mut work => return done,
+            _ = ticks.tick() => {
+                let (what, seconds) = (what(), clock::since(begun).as_secs_f64());
+                if seen { line.show(&format!("{seconds:.1} s {what}")) } else { note(format_args!("{what} ({seconds:.0} s)")) }
+            }
         }
     }
 }
@@ -61,6 +93,8 @@ impl Line {
     fn show(&mut self, text: &str) {
         self.shown = true;
         let mut out = std::io::stderr().lock();
+        // A line that goes on in the terminal's next one could not be written again.
+        let text: String = text.chars().take(columns(&out) - 1).collect();
         let _ = write!(out, "\r{text}\x1b[K").and_then(|()| out.flush());
     }
 }
@@ -89,6 +123,8 @@ pub(crate) struct Progress {
 const BAR_AFTER: Duration = Duration::from_secs(1);
 /// Between two redraws of the bar.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two lines where lines can't be written again.
+const NOTE_INTERVAL: Duration = Duration::from_secs(5);
 /// In characters.
 const BAR_WIDTH: usize = 30;
 

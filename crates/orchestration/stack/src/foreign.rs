@@ -3,7 +3,7 @@
 use plan::{Plan, Runs};
 
 use crate::probe::Refusal;
-use crate::supervise::Readiness;
+use crate::supervise::{Readiness, Starting};
 
 /// A recipe's program must be there; the error says which package has it.
 pub(crate) fn check_installed(plan: &Plan) -> anyhow::Result<()> {
@@ -21,9 +21,10 @@ pub(crate) fn check_installed(plan: &Plan) -> anyhow::Result<()> {
 }
 
 /// A program that somebody else runs must be there before those that send it requests.
-pub(crate) async fn await_external(plan: &Plan) -> anyhow::Result<()> {
+pub(crate) async fn await_external(plan: &Plan, starting: &Starting) -> anyhow::Result<()> {
     for (_, hop) in plan.hops() {
         let Runs::External(_) = &hop.runs else { continue };
+        starting.await_external(&hop.name);
         let (ready, mut refusal) = (Readiness::of(plan, hop), None);
         let limit = plan.ready_limit(hop);
         let answered = hop::wait::until(format!("hop.{} to answer", hop.name), limit, async || {

@@ -38,4 +38,4 @@ mod zones;
 pub use probe::Refusal;
 pub use running::{Stack, View};
 pub use start::Prepared;
-pub use supervise::{Event, Exit, Leftover, State, Status, all_children_are_programs};
+pub use supervise::{Event, Exit, Leftover, Starting, State, Status, all_children_are_programs};

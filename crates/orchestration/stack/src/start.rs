@@ -10,7 +10,7 @@ use crate::certs::Certs;
 use crate::launches::{flush, launches};
 use crate::running::Stack;
 use crate::state::RunFolder;
-use crate::supervise::Supervisor;
+use crate::supervise::{Starting, Supervisor};
 use crate::{durability, foreign, ports, zones};
 
 /// Everything is there for a stack to start: its folder is claimed, its addresses are free, its programs are
@@ -20,6 +20,7 @@ pub struct Prepared {
     folder: RunFolder,
     binaries: Binaries,
     certs: Certs,
+    starting: Starting,
 }
 
 impl Stack {
@@ -37,7 +38,7 @@ impl Stack {
         let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
         let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, hop::clock::now(), false)
             .context("prepare the certificates")?;
-        Ok(Prepared { plan, folder, binaries, certs })
+        Ok(Prepared { plan, folder, binaries, certs, starting: Starting::default() })
     }
 }
 
@@ -47,6 +48,11 @@ impl Prepared {
         &self.plan
     }
 
+    /// Who is ready and who is waited for, while it starts.
+    pub fn starting(&self) -> Starting {
+        self.starting.clone()
+    }
+
     /// Starts every program, wave by wave, and returns when all are ready. `collector` is the URL to which
     /// they send their spans.
     ///
@@ -54,13 +60,13 @@ impl Prepared {
     /// A file that a program reads cannot be written, an external program does not answer, or a program
     /// dies or is not ready in time ([`crate::Exit`]). Nothing runs then.
     pub async fn start(self, collector: String) -> anyhow::Result<Stack> {
-        let Prepared { plan, folder, binaries, certs } = self;
+        let Prepared { plan, folder, binaries, certs, starting } = self;
         let (run, certs_folder) = (folder.path().to_owned(), certs.folder().to_owned());
         let context = RunContext { run, certs: certs_folder, collector };
         zones::copy(&plan, &context)?;
         let launches = launches(&plan, &context, &binaries)?;
-        foreign::await_external(&plan).await?;
-        let supervisor = Supervisor::start(launches).await?;
+        foreign::await_external(&plan, &starting).await?;
+        let supervisor = Supervisor::start(launches, &starting).await?;
         let flush = flush(&plan, &context);
         let warnings = durability::warnings(&plan).await;
         Ok(Stack::new(plan, certs, folder, flush, warnings, supervisor))

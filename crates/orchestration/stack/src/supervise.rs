@@ -17,6 +17,7 @@ mod program;
 mod ready;
 mod sockets;
 mod spawner;
+mod starting;
 mod status;
 mod terminate;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use process::{Signal, signal};
 use program::Program;
 pub(crate) use ready::Readiness;
 pub(crate) use sockets::Socket;
+pub use starting::Starting;
 pub use status::{Event, State, Status};
 
 /// Programs that run, wave behind wave. Dropping it kills them.
@@ -66,7 +68,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// The first program that fails; the others are killed, and gone when this returns.
-    pub(crate) async fn start(waves: Vec<Vec<Launch>>) -> Result<Self, Exit> {
+    pub(crate) async fn start(waves: Vec<Vec<Launch>>, starting: &Starting) -> Result<Self, Exit> {
         let (sender, events) = mpsc::unbounded_channel();
         leftovers::adopt();
         let all = || waves.iter().flatten();
@@ -96,6 +98,7 @@ impl Supervisor {
                 let program = Program::new(launch, sender.clone(), changed, stop.clone(), now);
                 let status = program.status();
                 hops.push(adopted::Hop { leftovers, status: Arc::clone(&status) });
+                starting.begun(Arc::clone(&status));
                 supervised.push(Supervised { status, stop, task: tokio::spawn(program.run(first)) });
                 starts.push(started);
             }

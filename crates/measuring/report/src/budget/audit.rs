@@ -151,7 +151,7 @@ fn names(counted: &Counted) -> Vec<Row> {
         row(Stage::Dns, case, f64::from(questions), resolver_ms, why)
     };
     vec![
-        said("the browser knows the name", counted.dns_browser_knows, &|_| {
+        said("the browser knows it", counted.dns_browser_knows, &|_| {
             format!("with {} questions there is nothing to wait for", counted.dns_browser_knows)
         }),
         said("the resolver knows it", counted.dns_resolver_knows, &|_| {

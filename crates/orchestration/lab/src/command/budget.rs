@@ -24,7 +24,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
     let text = if global.json {
         serde_json::to_string_pretty(&Report { counted, audit })?
     } else {
-        budget::table(&counted, &audit)
+        budget::table(&counted, &audit, print::text_width())
     };
     print::result(&text)?;
     Ok(Outcome::Good)

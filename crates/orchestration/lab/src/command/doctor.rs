@@ -1,11 +1,12 @@
 //! `lab doctor`: what this machine can and cannot do, why, and what to do about it.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use plan::Plan;
 use plan::recipe;
+use report::Style;
+use report::layout::{Column, Table};
 use serde::Serialize;
 use stack::ports;
 
@@ -51,8 +52,11 @@ pub(crate) fn run(global: &Global) -> anyhow::Result<Outcome> {
     ]);
     findings.extend(recipes(&plan));
     findings.extend([raw_sockets(), namespaces()]);
-    let text = if global.json { serde_json::to_string_pretty(&findings)? } else { table(&findings) };
-    print::result(&if global.json { text } else { hint::typed(&text) })?;
+    let text = match global.json {
+        true => serde_json::to_string_pretty(&findings)?,
+        false => table(&findings, global.style(), print::text_width()),
+    };
+    print::result(&text)?;
     let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
     Ok(if failed { Outcome::CheckFailed } else { Outcome::Good })
 }
@@ -211,18 +215,18 @@ fn namespaces() -> Finding {
     }
 }
 
-fn table(findings: &[Finding]) -> String {
-    let mut out = String::new();
+fn table(findings: &[Finding], style: Style, width: usize) -> String {
+    let mut table = Table::new(0, [Column::left(""), Column::left("")]);
     for finding in findings {
         let verdict = match finding.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warn => "warn",
-            Verdict::Fail => "FAIL",
+            Verdict::Ok => style.good("ok"),
+            Verdict::Warn => style.notable("warn"),
+            Verdict::Fail => style.bad("FAIL"),
         };
-        let _ = writeln!(out, "{verdict:<5} {:<16} {}", finding.what, finding.seen);
-        if !finding.remedy.is_empty() {
-            let _ = writeln!(out, "      {:<16} → {}", "", finding.remedy);
-        }
+        let remedy =
+            if finding.remedy.is_empty() { String::new() } else { format!("\n→ {}", finding.remedy) };
+        let text = hint::typed(&format!("{}{remedy}", finding.seen));
+        table.row_with([verdict, finding.what.to_owned()], text);
     }
-    out
+    table.fit(width)
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail};
 use kafka_client::{Source, Topic};
 use plan::{Plan, Role, Runs};
+use report::layout;
 use report::utc::rfc3339_millis;
 
 use super::planned;
@@ -32,7 +33,7 @@ pub(crate) async fn run(global: &Global, follow: bool, topic: Option<String>) ->
 }
 
 async fn show(global: &Global, mut reader: EventReader, signals: &mut Signals) -> anyhow::Result<Outcome> {
-    let mut shown = 0_u64;
+    let (mut shown, width) = (0_u64, print::width());
     loop {
         let next = tokio::select! {
             next = reader.next() => next?,
@@ -41,7 +42,7 @@ async fn show(global: &Global, mut reader: EventReader, signals: &mut Signals) -
         };
         match next {
             Some(Next::Event(event)) => {
-                let text = if global.json { serde_json::to_string(&event)? } else { line(&event) };
+                let text = if global.json { serde_json::to_string(&event)? } else { line(&event, width) };
                 if !print::line(&text).context("write to stdout")? {
                     return Ok(Outcome::Good);
                 }
@@ -68,13 +69,13 @@ fn topic(plan: &Plan) -> &str {
     url.split_once('/').map(|(_, topic)| topic).filter(|topic| !topic.is_empty()).unwrap_or(TOPIC)
 }
 
-fn line(event: &ShopEvent) -> String {
+/// One event in one line; the trace where there is room for it.
+fn line(event: &ShopEvent, width: usize) -> String {
     let ShopEvent { at, kind, cart_id, item_id, product_id, quantity, trace_id, .. } = event;
-    let trace = trace_id.as_deref().unwrap_or("-");
     let when = rfc3339_millis(*at);
-    format!(
-        "{when}  {kind:<12}  {cart_id:<12}  {item_id:<10}  {product_id:<10}  {quantity:>3}  trace {trace}"
-    )
+    let line = format!("{when}  {kind:<10}  {cart_id:<10}  {item_id:<9}  {product_id:<9}  {quantity:>2}");
+    let with_trace = format!("{line}  trace {}", trace_id.as_deref().unwrap_or("–"));
+    if layout::width(&with_trace) <= width { with_trace } else { layout::wrap(&line, width) }
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Outside {
         let text = match (self.json, self.period.shown) {
             (true, _) => serde_json::to_string(&journey)?,
             (false, 0) => report::journey(&journey, "outside", self.style),
-            (false, _) => report::headline(&journey, "from outside"),
+            (false, _) => report::layout::wrap(&report::headline(&journey, "outside"), print::width()),
         };
         self.period.shown += 1;
         print::result(&text).context("write to stdout")

@@ -1,9 +1,8 @@
 //! `lab recipes`: which real programs fit which slot.
 
-use std::fmt::Write as _;
-
 use plan::recipe::{self, Recipe};
 use plan::{Plan, Role};
+use report::layout::{Column, Table};
 use serde_json::json;
 
 use crate::arguments::Global;
@@ -12,7 +11,11 @@ use crate::print;
 
 pub(crate) fn run(global: &Global) -> anyhow::Result<Outcome> {
     let plan = global.options().plan()?;
-    let text = if global.json { serde_json::to_string_pretty(&listed(&plan))? } else { table(&plan) };
+    let text = if global.json {
+        serde_json::to_string_pretty(&listed(&plan))?
+    } else {
+        table(&plan, print::text_width())
+    };
     print::result(&text)?;
     Ok(Outcome::Good)
 }
@@ -33,20 +36,19 @@ fn listed(plan: &Plan) -> Vec<serde_json::Value> {
     recipe::all().iter().map(one).collect()
 }
 
-fn table(plan: &Plan) -> String {
-    let mut out = String::new();
+fn table(plan: &Plan, width: usize) -> String {
+    let mut table = Table::new(0, [Column::left("")]);
     for recipe in recipe::all() {
         let there = match recipe.installed() {
             Some(path) => path.display().to_string(),
             None => format!("not installed: apt-get install {}", recipe.package),
         };
-        let swap = format!("--swap {}={}", recipe.role, recipe.name);
-        let _ = writeln!(out, "{swap:<28} {there}");
-        let _ = writeln!(out, "    {}", recipe.about);
+        table.row_with([format!("--swap {}={}", recipe.role, recipe.name)], there);
+        table.below(recipe.about.as_str());
         if !recipe.limits.is_empty() {
-            let _ = writeln!(out, "    but: {}", recipe.limits);
+            table.below(format!("but: {}", recipe.limits));
         }
-        let _ = writeln!(out, "    for: {}", hops(plan, recipe.role).join(", "));
+        table.below(format!("for: {}", hops(plan, recipe.role).join(", ")));
     }
-    out
+    table.fit(width)
 }

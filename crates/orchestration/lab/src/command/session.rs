@@ -36,8 +36,14 @@ pub(super) async fn start(
 async fn begun(plan: Plan, build: bool) -> anyhow::Result<Lab> {
     // While it builds, cargo shows how far it is.
     let prepared = Stack::prepare(plan, build).await?;
-    let count = prepared.plan().hops().count();
-    print::live(&format!("starting {count} programs"), Lab::start_prepared(prepared)).await
+    let (count, starting) = (prepared.plan().hops().count(), prepared.starting());
+    let going = move || match starting.awaited().as_slice() {
+        [] => format!("starting {count} programs"),
+        awaited => {
+            format!("starting: {} of {count} ready, waiting for {}", starting.ready(), awaited.join(", "))
+        }
+    };
+    print::live(going, Lab::start_prepared(prepared)).await
 }
 
 /// Stops everything; a second signal means now.

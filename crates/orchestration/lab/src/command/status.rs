@@ -1,11 +1,12 @@
 //! `lab status` and `lab stop`.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use hop::admin::client;
 use hop::clock;
+use report::Style;
+use report::layout::{Column, Table, wrap};
 use stack::State;
 use stack::state;
 
@@ -33,7 +34,11 @@ pub(crate) async fn status(global: &Global) -> anyhow::Result<Outcome> {
         return Ok(Outcome::CheckFailed);
     };
     let report = control::client::status(&run).await?;
-    let text = if global.json { serde_json::to_string_pretty(&report)? } else { table(&report) };
+    let text = if global.json {
+        serde_json::to_string_pretty(&report)?
+    } else {
+        table(&report, global.style(), print::width())
+    };
     print::result(&text).context("write to stdout")?;
     Ok(Outcome::Good)
 }
@@ -55,57 +60,79 @@ pub(crate) async fn stop(global: &Global) -> anyhow::Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-fn table(report: &Report) -> String {
+/// In 80 columns; what there is no room for is in the JSON form.
+fn table(report: &Report, style: Style, width: usize) -> String {
     let now = clock::now();
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "lab \"{}\", pid {}, up {}, {} build, plan {}",
-        report.name,
-        report.pid,
-        ago(now, report.since_unix_ns),
-        report.build,
-        report.config
-    );
-    let _ = writeln!(
-        out,
-        "  {:<20} {:<10} {:<21} {:<10} {:>8} {:>8} {:>8} {:>9} {:>8}",
-        "hop", "role", "address", "state", "pid", "up", "restarts", "memory", "CPU"
-    );
+    let Report { name, pid, build, config, .. } = report;
+    let up = ago(now, report.since_unix_ns);
+    let mut out = wrap(&format!("lab \"{name}\", pid {pid}, up {up}, {build} build, plan {config}"), width);
+    let columns = [
+        Column::left("hop"),
+        Column::left("role").spare(2),
+        Column::left("address"),
+        Column::left("state"),
+        Column::right("pid"),
+        Column::right("up").spare(1),
+        Column::right("restarts").spare(3),
+        Column::right("memory"),
+        Column::right("CPU"),
+    ];
+    let mut table = Table::new(2, columns);
     for hop in &report.hops {
         let status = &hop.status;
-        let dash = || "-".to_owned();
-        let state = serde_json::to_value(status.state).ok();
-        let _ = writeln!(
-            out,
-            "  {:<20} {:<10} {:<21} {:<10} {:>8} {:>8} {:>8} {:>9} {:>8}",
-            status.name,
-            status.role,
+        let dash = || "–".to_owned();
+        table.row([
+            status.name.clone(),
+            status.role.clone(),
             status.listen.to_string(),
-            state.as_ref().and_then(|state| state.as_str()).unwrap_or("?"),
+            state(status.state, style),
             status.pid.map_or_else(dash, |pid| pid.to_string()),
             status.pid.and(status.since_unix_ns).map_or_else(dash, |since| ago(now, since)),
-            status.restarts,
+            status.restarts.to_string(),
             hop.resident_bytes.map_or_else(dash, mebibytes),
             hop.cpu_seconds.map_or_else(dash, |cpu| format!("{cpu:.2} s")),
-        );
-        if let Some(exit) = status.last_exit.as_ref().filter(|_| status.state != State::Ready) {
-            let _ = writeln!(out, "      {exit}; log: {}", plan::workspace::shown(&status.log));
+        ]);
+        if let Some(exit) = &status.last_exit {
+            let log = plan::workspace::shown(&status.log);
+            table.below(format!("{}: {exit}; log: {log}", times(status.restarts)));
         }
         if let Some(waiting) = status.waiting.as_ref().filter(|_| status.state == State::Starting) {
-            let _ = writeln!(out, "      {waiting}");
+            table.below(waiting.as_str());
         }
         for left in &status.left {
-            let _ = writeln!(out, "      it has left a process to itself: {left}");
+            table.below(format!("it has left a process to itself: {left}"));
         }
-    }
-    for warning in &report.warnings {
-        let _ = writeln!(out, "  ! {warning}");
     }
     let memory: u64 = report.hops.iter().filter_map(|hop| hop.resident_bytes).sum();
     let cpu: f64 = report.hops.iter().filter_map(|hop| hop.cpu_seconds).sum();
-    let _ = writeln!(out, "  {:<93} {:>9} {:>8}", "together", mebibytes(memory), format!("{cpu:.2} s"));
+    let mut together = [const { String::new() }; 9];
+    together[0] = "together".to_owned();
+    together[7] = mebibytes(memory);
+    together[8] = format!("{cpu:.2} s");
+    table.row(together);
+    out += &table.fit(width);
+    for warning in &report.warnings {
+        out += &style.note(&wrap(&format!("! {warning}"), width));
+    }
     out
+}
+
+fn state(state: State, style: Style) -> String {
+    let word = serde_json::to_value(state).ok().and_then(|word| word.as_str().map(str::to_owned));
+    let word = word.unwrap_or_else(|| "?".to_owned());
+    match state {
+        State::Ready | State::External => style.good(&word),
+        State::Starting | State::Stopped => word,
+        State::Restarting => style.bad(&word),
+    }
+}
+
+fn times(restarts: u32) -> String {
+    match restarts {
+        0 => "ended".to_owned(),
+        1 => "started again once".to_owned(),
+        more => format!("started again {more} times, the last time"),
+    }
 }
 
 fn mebibytes(bytes: u64) -> String {

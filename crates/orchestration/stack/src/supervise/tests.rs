@@ -37,6 +37,10 @@ fn closed_port() -> std::net::SocketAddr {
     open_port().1
 }
 
+async fn started(waves: Vec<Vec<Launch>>) -> Result<Supervisor, Exit> {
+    Supervisor::start(waves, &Starting::default()).await
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
@@ -64,7 +68,7 @@ async fn who_dies_at_once_is_reported_with_its_last_lines() {
     let folder = folder();
     let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $i; done; echo why >&2; exit 7";
     let launch = shell(&folder, "short", script, closed_port());
-    let exit = Supervisor::start(vec![vec![launch]]).await.err().expect("it died");
+    let exit = started(vec![vec![launch]]).await.err().expect("it died");
     assert_eq!(exit.name, "short");
     assert!(exit.what.starts_with("exit status: 7 after"), "{}", exit.what);
     assert_eq!(exit.lines.len(), 10);
@@ -78,8 +82,25 @@ async fn a_program_that_is_not_there_is_named() {
     let folder = folder();
     let mut launch = shell(&folder, "absent", "", closed_port());
     launch.program = "/no/such/program".into();
-    let exit = Supervisor::start(vec![vec![launch]]).await.err().expect("it cannot start");
+    let exit = started(vec![vec![launch]]).await.err().expect("it cannot start");
     assert!(exit.what.contains("/no/such/program") && exit.what.contains("check the path"), "{exit}");
+}
+
+#[tokio::test]
+async fn whoever_looks_on_sees_who_is_waited_for() {
+    let folder = folder();
+    let (_open, address) = open_port();
+    let good = shell(&folder, "good", "exec sleep 1000", address);
+    let slow = shell(&folder, "slow", "exec sleep 1000", closed_port());
+    let starting = Starting::default();
+    let start = Supervisor::start(vec![vec![good, slow]], &starting);
+    let seen = hop::wait::until("one to be ready, and the other not", Duration::from_secs(4), async || {
+        (starting.ready() == 1 && starting.awaited() == ["slow"]).then_some(())
+    });
+    tokio::select! {
+        _ = start => panic!("slow never gets ready"),
+        seen = seen => seen.expect("it is seen"),
+    }
 }
 
 #[tokio::test]
@@ -88,7 +109,7 @@ async fn who_never_gets_ready_is_killed_with_its_children() {
     let script = "sleep 1000 & echo $! > $DIR/grandchild; wait";
     let mut launch = shell(&folder, "slow", script, closed_port());
     launch.ready_limit = Duration::from_millis(200);
-    let exit = Supervisor::start(vec![vec![launch]]).await.err().expect("it is not ready");
+    let exit = started(vec![vec![launch]]).await.err().expect("it is not ready");
     assert!(exit.what.contains("not ready within 200ms"), "{exit}");
     assert!(exit.to_string().contains("accepts no connection (connection refused)"), "{exit}");
     gone(written(&folder.path().join("grandchild")).await.trim().parse().expect("a pid")).await;
@@ -100,7 +121,7 @@ async fn one_failure_kills_the_others() {
     let (_open, address) = open_port();
     let good = shell(&folder, "good", "echo $$ > $DIR/pid; exec sleep 1000", address);
     let bad = shell(&folder, "bad", "until [ -s $DIR/pid ]; do :; done; exit 1", closed_port());
-    let exit = Supervisor::start(vec![vec![good], vec![bad]]).await.err().expect("bad dies");
+    let exit = started(vec![vec![good], vec![bad]]).await.err().expect("bad dies");
     assert_eq!(exit.name, "bad");
     gone(written(&folder.path().join("pid")).await.trim().parse().expect("a pid")).await;
 }
@@ -111,7 +132,7 @@ async fn who_dies_is_started_again_after_longer_and_longer_pauses() {
     let (_open, address) = open_port();
     let launch = shell(&folder, "mortal", "echo life; read line < $DIR/pipe; exit 3", address);
     std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().expect("mkfifo");
-    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let mut supervisor = started(vec![vec![launch]]).await.expect("it starts");
     let mut pauses = Vec::new();
     for restarts in 1..=3 {
         let pid = supervisor.statuses()[0].pid.expect("it runs");
@@ -135,7 +156,7 @@ async fn who_ignores_the_signal_is_killed() {
     let script = "trap '' TERM; echo deaf; while :; do sleep 0.05; done";
     let launch = shell(&folder, "deaf", script, address);
     let log = launch.log.clone();
-    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let mut supervisor = started(vec![vec![launch]]).await.expect("it starts");
     assert_eq!(written(&log).await, "deaf\n");
     let pid = supervisor.statuses()[0].pid.expect("it runs");
     let impatience = supervisor.impatience();
@@ -156,7 +177,7 @@ async fn sockets_are_handed_over_and_stay_open_between_two_lives() {
     launch.sockets =
         vec![Socket { name: "listen", address, udp: false }, Socket { name: "listen", address, udp: true }];
     let log = launch.log.clone();
-    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let mut supervisor = started(vec![vec![launch]]).await.expect("it starts");
     let said = written(&log).await;
     let words: Vec<&str> = said.split_whitespace().collect();
     assert_eq!(words[..2], ["2", "listen:listen"], "{said}");
@@ -185,7 +206,7 @@ async fn waves_stop_in_reverse() {
     let first = shell(&folder, "first", &script("first"), address);
     let second = shell(&folder, "second", &script("second"), address);
     let logs = [first.log.clone(), second.log.clone()];
-    let mut supervisor = Supervisor::start(vec![vec![first], vec![second]]).await.expect("they start");
+    let mut supervisor = started(vec![vec![first], vec![second]]).await.expect("they start");
     for log in logs {
         written(&log).await; // the trap is set
     }
@@ -198,7 +219,7 @@ async fn dropping_it_kills_everything() {
     let folder = folder();
     let (_open, address) = open_port();
     let launch = shell(&folder, "kept", "exec sleep 1000", address);
-    let supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let supervisor = started(vec![vec![launch]]).await.expect("it starts");
     let pid = supervisor.statuses()[0].pid.expect("it runs");
     drop(supervisor);
     gone(pid).await;
@@ -237,7 +258,7 @@ async fn child(folder: &tempfile::TempDir) -> u32 {
 async fn who_goes_into_the_background_is_told_to_stay_in_front() {
     let folder = folder();
     let script = format!("{SETSID}; exit 0");
-    let exit = Supervisor::start(vec![vec![shell(&folder, "daemon", &script, closed_port())]]).await;
+    let exit = started(vec![vec![shell(&folder, "daemon", &script, closed_port())]]).await;
     let text = exit.err().expect("it ended").to_string();
     let pid = child(&folder).await;
     for words in ["daemon: went into the background", "exit status: 0", "run it in the foreground"] {
@@ -268,7 +289,7 @@ async fn who_leaves_its_group_ends_with_the_hop_nevertheless() {
     let folder = folder();
     let (_open, address) = open_port();
     let launch = shell(&folder, "parent", &format!("{SETSID}; exec sleep 1000"), address);
-    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let mut supervisor = started(vec![vec![launch]]).await.expect("it starts");
     let first = child(&folder).await;
     std::fs::remove_file(folder.path().join("child")).expect("it is there");
     // When the program dies: its next life finds nothing of the last.
@@ -293,7 +314,7 @@ async fn who_loses_its_parent_is_told_once_and_shown() {
         &format!("sh -c \"{}\"; exec sleep 1000", SETSID.replace('$', "\\$")),
         address,
     );
-    let mut supervisor = Supervisor::start(vec![vec![launch]]).await.expect("it starts");
+    let mut supervisor = started(vec![vec![launch]]).await.expect("it starts");
     let pid = child(&folder).await;
     let Event::Left(name, left) = supervisor.event().await else { panic!("it was left") };
     assert_eq!((name.as_str(), left.pid, left.command.as_str()), ("parent", pid, "sleep 1000"));
@@ -335,7 +356,7 @@ async fn who_is_not_ready_is_told_what_it_answered_and_where_it_listens() {
     let listen = closed_port();
     let mut launch = shell(&folder, "astray", &script, listen);
     launch.ready_limit = Duration::from_secs(3);
-    let text = Supervisor::start(vec![vec![launch]]).await.err().expect("it is not ready").to_string();
+    let text = started(vec![vec![launch]]).await.err().expect("it is not ready").to_string();
     for words in
         [format!("probe: a connection at {listen}"), format!("it listens on {wrong}"), "{PORT}".into()]
     {

@@ -29,7 +29,7 @@ fn the_rows_that_agree_and_those_that_cannot() {
     assert_eq!(
         seen,
         [
-            ("DNS resolution", "the browser knows the name", TooLong),
+            ("DNS resolution", "the browser knows it", TooLong),
             ("DNS resolution", "the resolver knows it", Agrees),
             ("DNS resolution", "walked from the root", TooShort),
             ("TCP handshake", "SYN, SYN-ACK", Basis),
