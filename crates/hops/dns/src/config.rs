@@ -18,9 +18,9 @@ pub struct Settings {
     #[arg(long, env = "LISTEN", value_name = "IP:PORT", default_value = "127.0.53.3:5300")]
     pub listen: SocketAddr,
 
-    /// The zones and their files, such as "com.=com.zone,example.=example.zone"
-    #[arg(long, env = "ZONES", value_name = "ZONE=FILE,…", value_delimiter = ',', required = true)]
-    pub zones: Vec<ZoneFile>,
+    /// The zones and their files, such as com.=zones/com.zone, one a line; the flag may be repeated
+    #[arg(long = "zone", env = "ZONES", value_name = "ZONE=FILE", required = true)]
+    pub zones: Vec<ZoneFiles>,
 
     #[command(flatten)]
     pub common: hop::Common,
@@ -32,12 +32,25 @@ impl Settings {
     /// # Errors
     /// The first that is broken, with its path, and the line if it can be told.
     pub fn load_zones(&self) -> anyhow::Result<Zones> {
-        let zones = self.zones.iter().map(|file| Zone::load(&file.origin, &file.path));
+        let files = self.zones.iter().flat_map(|lines| &lines.0);
+        let zones = files.map(|file| Zone::load(&file.origin, &file.path));
         let zones = zones.collect::<Result<Vec<_>, _>>()?;
         for warning in zones.iter().flat_map(Zone::warnings) {
             tracing::warn!("{warning}");
         }
         Zones::new(zones).map_err(anyhow::Error::msg)
+    }
+}
+
+/// Lines of zones and their files: a path may have any other character, a comma or a blank, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneFiles(pub Vec<ZoneFile>);
+
+impl FromStr for ZoneFiles {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.lines().filter(|line| !line.is_empty()).map(str::parse).collect::<Result<_, _>>().map(ZoneFiles)
     }
 }
 

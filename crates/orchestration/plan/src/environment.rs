@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::checked::Plan;
+use crate::escape::Escape;
 use crate::hop::{Hop, HopId, Runs, Settings};
 use crate::{programs, workspace};
 
@@ -87,8 +88,8 @@ impl Plan {
         };
         match settings {
             Settings::Dns { zones } => {
-                let zones = zones.iter().map(|(name, file)| format!("{name}={}", text(&context.zone(file))));
-                vec![("ZONES", zones.collect::<Vec<_>>().join(","))]
+                let zones = zones.iter().map(|(name, file)| format!("{name}={}\n", text(&context.zone(file))));
+                vec![("ZONES", zones.collect())]
             }
             Settings::Resolver { roots, doh } => {
                 let ips: Vec<String> = roots.iter().map(|id| self.hop(*id).listen.ip().to_string()).collect();
@@ -179,17 +180,19 @@ pub fn fill(text: &str, hop: &Hop, env: &BTreeMap<String, String>, context: &Run
     template::fill(text, |name| template::known(name, &|name: &str| value(name, hop, env, context)))
 }
 
-/// The same in a configuration file, which may also have blocks: `{each UPSTREAMS}server {IT};{end}`.
+/// The same in a configuration file, which may also have blocks: `{each UPSTREAMS}server {IT};{end}`. Within double
+/// quotes values are escaped, as the recipe says.
 ///
 /// # Errors
-/// A block that is wrong.
+/// A block that is wrong, or a value that the file cannot hold.
 pub fn fill_file(
     text: &str,
     hop: &Hop,
     env: &BTreeMap<String, String>,
     context: &RunContext,
 ) -> Result<String, String> {
-    template::expand(text, |name| value(name, hop, env, context))
+    let escape = hop.recipe.map_or_else(Escape::default, |recipe| recipe.escape);
+    template::expand(text, escape, |name| value(name, hop, env, context))
 }
 
 fn value(name: &str, hop: &Hop, env: &BTreeMap<String, String>, context: &RunContext) -> Option<String> {

@@ -9,7 +9,7 @@
 //! | `raw`, `keys` | what can be written? |
 //! | `check`, `waves` | does it make sense, and does all of it fit together? |
 //! | `checked`, `hop`, `role` | what does it mean? |
-//! | `environment` | what is each program told? |
+//! | `environment`, `escape` | what is each program told, and how is it written into its files? |
 //! | [`recipe`], [`programs`] | which real programs fit which slot, and are they installed? |
 //! | [`workspace`] | where was this built, and where do labs keep their things? |
 //! | `error`, `distance`, `words` | what is wrong and what was meant; a command line's words |
@@ -21,6 +21,7 @@ mod checked;
 mod distance;
 mod environment;
 mod error;
+mod escape;
 mod hop;
 mod keys;
 mod load;

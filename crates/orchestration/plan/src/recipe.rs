@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::escape::Escape;
 use crate::role::Role;
 use crate::{programs, words};
 
@@ -78,6 +79,8 @@ pub struct Recipe {
     pub(crate) command: Vec<String>,
     /// Written into its data folder, filled in; the first is `{CONFIG}`.
     pub files: Vec<(String, &'static str)>,
+    /// How values are escaped within double quotes in its files.
+    pub(crate) escape: Escape,
     /// Does it send spans, so that the lab waits for them?
     pub(crate) reports: bool,
     /// How a resolver's cache is emptied.
@@ -107,6 +110,8 @@ struct Raw {
     command: String,
     #[serde(default)]
     files: Vec<String>,
+    #[serde(default)]
+    escape: Escape,
     #[serde(default)]
     reports: bool,
     flush: Option<String>,
@@ -175,6 +180,7 @@ fn read(folder: &'static str, text: &str) -> Result<Recipe, String> {
         package: raw.package,
         command: words::split(&raw.command)?,
         files: raw.files.into_iter().map(file).collect::<Result<_, _>>()?,
+        escape: raw.escape,
         reports: raw.reports,
         flush: raw.flush.as_deref().map(words::split).transpose()?,
         ready: Duration::from_secs(raw.ready_seconds),

@@ -102,7 +102,7 @@ fn environments_tell_each_role_what_it_needs() {
     assert_eq!(resolver["ROOTS"], "127.0.53.1");
     assert_eq!(resolver["NAME_SERVER_PORT"], "5300");
     assert_eq!(resolver["TLS_CERT"], "/certs/resolver.pem");
-    assert_eq!(environment(&plan, "com")["ZONES"], "com.=/run/zones/com.zone");
+    assert_eq!(environment(&plan, "com")["ZONES"], "com.=/run/zones/com.zone\n");
     assert_eq!(environment(&plan, "lb")["UPSTREAMS"], "127.0.1.100:8080");
     assert_eq!(
         environment(&plan, "ingress")["RULES"].lines().next(),

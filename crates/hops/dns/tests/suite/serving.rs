@@ -27,7 +27,7 @@ struct Running {
 
 async fn start(file: &std::path::Path) -> Running {
     let zones = format!("myshop.com.={}", file.display());
-    let settings = Settings::try_parse_from(["dns", "--listen", "127.0.0.1:0", "--zones", &zones]).unwrap();
+    let settings = Settings::try_parse_from(["dns", "--listen", "127.0.0.1:0", "--zone", &zones]).unwrap();
     let sockets = Pair::bind(settings.listen).await.unwrap();
     let address = sockets.address().unwrap();
     let (telemetry, stop) = (Telemetry::memory("dns"), CancellationToken::new());

@@ -1,4 +1,4 @@
-use dns::config::ZoneFile;
+use dns::config::{ZoneFile, ZoneFiles};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use proptest::prelude::*;
@@ -103,6 +103,9 @@ fn a_dname_moves_what_is_below_it() {
 fn zones_are_given_as_name_and_file() {
     let parsed: ZoneFile = "com.=zones/com.zone".parse().unwrap();
     assert_eq!((parsed.origin.to_ascii(), parsed.path.to_str()), ("com.".into(), Some("zones/com.zone")));
+    let lines: ZoneFiles = ".=/a b, c'ü/root.zone\ncom.=com.zone\n".parse().unwrap();
+    let paths: Vec<_> = lines.0.iter().map(|file| file.path.to_str().unwrap()).collect();
+    assert_eq!(paths, ["/a b, c'ü/root.zone", "com.zone"]);
     assert_eq!("com=x".parse::<ZoneFile>().unwrap().origin.to_ascii(), "com.");
     assert_eq!(".=x".parse::<ZoneFile>().unwrap().origin.to_ascii(), ".");
     assert!("com.zone".parse::<ZoneFile>().unwrap_err().contains("expected ZONE=FILE"));

@@ -44,10 +44,31 @@ fn sources_and_scripts_have_no_names_to_fill_in() {
     for recipe in all() {
         let kept = |name: &str| name == "run" || [".java", ".xml"].iter().any(|end| name.ends_with(end));
         for (name, text) in recipe.files.iter().filter(|(name, _)| kept(name)) {
-            let filled = crate::environment::template::expand(text, |name| Some(format!("value of {name}")));
+            let filled = crate::environment::template::expand(text, Escape::default(), |name| Some(format!("value of {name}")));
             assert_eq!(filled.as_deref(), Ok(*text), "{}'s {name}", recipe.name);
         }
     }
+}
+
+/// A folder may be called anything: where a configuration file has a path, it has it within double quotes.
+#[test]
+fn every_path_in_a_file_is_within_double_quotes() {
+    let (raw, escaped) = (r#"/a b, c" d"#, r#"/a b, c\" d"#);
+    let value = |name: &str| match name {
+        "ZONES" => Some(format!("com.={raw}\n")),
+        "DATA_DIR" | "CONFIG" | "DOWNLOADS" | "TLS_CERT" | "TLS_KEY" | "JWT_PUBLIC_KEY" => Some(raw.to_owned()),
+        _ => Some("value".to_owned()),
+    };
+    let mut seen = 0;
+    for recipe in all() {
+        for (name, text) in &recipe.files {
+            let filled = crate::environment::template::expand(text, Escape::Backslash, value);
+            let filled = filled.unwrap_or_else(|error| panic!("{}'s {name}: {error}", recipe.name));
+            assert!(!filled.contains(raw), "{}'s {name} has a path outside of quotes:\n{filled}", recipe.name);
+            seen += filled.matches(escaped).count();
+        }
+    }
+    assert!(seen > 15, "{seen} paths");
 }
 
 #[test]
