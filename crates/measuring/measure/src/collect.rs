@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hop::clock;
-use hop::http::{content_type, plain};
-use http_body_util::{BodyExt as _, Full, Limited};
+use hop::http::plain;
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use journey::{Index, Journey, Roster, Span, TraceId, assemble, assemble_from};
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::forward::Forward;
 
+mod body;
 mod outside;
 
 pub use outside::Outside;
@@ -27,8 +28,6 @@ use outside::Candidates;
 
 /// Programs that report at the same time; more wait in the kernel's queue.
 const CONNECTIONS: usize = 1024;
-/// A batch of spans is never larger.
-const BODY_LIMIT: usize = 32 << 20;
 /// With more spans than this, those older than [`MIN_AGE_NS`] are forgotten.
 const MAX_SPANS: usize = 400_000;
 /// How long after a journey's end those may still report of whom nobody can tell whether they were called: some
@@ -233,16 +232,10 @@ impl Collector {
         if request.method() != Method::POST || request.uri().path() != hop::otlp::TRACES_PATH {
             return reply(StatusCode::NOT_FOUND, "this is the lab's collector: POST /v1/traces");
         }
-        if !content_type::is(request.headers(), hop::otlp::CONTENT_TYPE) {
-            return reply(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "only binary protobuf: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
-            );
-        }
-        let Ok(body) = Limited::new(request.into_body(), BODY_LIMIT).collect().await else {
-            return reply(StatusCode::PAYLOAD_TOO_LARGE, "more than 32 MiB in one batch");
+        let body = match body::read(request).await {
+            Ok(body) => body,
+            Err((status, why)) => return reply(status, why),
         };
-        let body = body.to_bytes();
         match hop::otlp::decode(&body) {
             Ok(spans) => {
                 if let Some(forward) = &self.0.forward {

@@ -12,7 +12,7 @@ use crate::{programs, workspace};
 mod routes;
 pub(crate) mod template;
 
-use routes::routes;
+use routes::{Route, routes};
 
 /// The file in a lab's folder with the secret that admin and control requests which change something demand.
 pub const SECRET: &str = "secret";
@@ -88,7 +88,8 @@ impl Plan {
         };
         match settings {
             Settings::Dns { zones } => {
-                let zones = zones.iter().map(|(name, file)| format!("{name}={}\n", text(&context.zone(file))));
+                let zones =
+                    zones.iter().map(|(name, file)| format!("{name}={}\n", text(&context.zone(file))));
                 vec![("ZONES", zones.collect())]
             }
             Settings::Resolver { roots, doh } => {
@@ -119,8 +120,8 @@ impl Plan {
                     );
                 }
                 let mut patterns = String::new();
-                for (pattern, service) in routes(rules, *default) {
-                    let _ = writeln!(patterns, "{pattern} {}", self.hop(service).listen);
+                for Route { host, path, service } in routes(rules, *default) {
+                    let _ = writeln!(patterns, "{host} {path} {}", self.hop(service).listen);
                 }
                 let mut env = vec![("RULES", lines), ("ROUTES", patterns)];
                 if let Some(default) = default {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::programs;
 use crate::recipe::Recipe;
 use crate::role::Role;
 
@@ -66,6 +67,18 @@ impl Hop {
             | Settings::Store { .. }
             | Settings::Events { .. } => Vec::new(),
         }
+    }
+
+    /// The recipe whose program is not installed. A hop may have a PATH of its own.
+    pub fn missing(&self) -> Option<&'static Recipe> {
+        let path = self.env.iter().find(|(name, _)| name == "PATH");
+        self.recipe.filter(|recipe| {
+            let found = match path {
+                Some((_, path)) => programs::find_in(&recipe.program, path.as_ref()),
+                None => recipe.installed(),
+            };
+            found.is_none()
+        })
     }
 
     /// Every address it binds, with the key that says so.

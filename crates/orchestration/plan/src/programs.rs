@@ -1,6 +1,6 @@
 //! Where this machine's programs are.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Where daemons lie; not in every user's PATH.
@@ -16,8 +16,12 @@ pub fn search_path() -> OsString {
 
 /// The program of this name.
 pub fn find(name: &str) -> Option<PathBuf> {
-    let path = search_path();
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file))
+    find_in(name, &search_path())
+}
+
+/// The program of this name in the folders of a PATH.
+pub(crate) fn find_in(name: &str, path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| is_program(file))
 }
 
 fn is_program(file: &Path) -> bool {

@@ -21,7 +21,7 @@ macro_rules! files {
         [$(($file, include_str!(concat!("../../../../recipes/", $file)))),*]
     };
 }
-const FILES: [(&str, &str); 36] = files![
+const FILES: [(&str, &str); 41] = files![
     "cart/spring-boot/Background.java",
     "cart/spring-boot/CartApplication.java",
     "cart/spring-boot/CartController.java",
@@ -47,10 +47,15 @@ const FILES: [(&str, &str); 36] = files![
     "events/kafka/recipe.toml",
     "events/kafka/run",
     "events/kafka/server.properties",
+    "ingress/envoy/envoy.yaml",
+    "ingress/envoy/recipe.toml",
     "ingress/haproxy/haproxy.cfg",
     "ingress/haproxy/recipe.toml",
     "ingress/nginx/nginx.conf",
     "ingress/nginx/recipe.toml",
+    "ingress/traefik/recipe.toml",
+    "ingress/traefik/routes.yaml",
+    "ingress/traefik/traefik.yaml",
     "lb/haproxy/haproxy.cfg",
     "lb/haproxy/recipe.toml",
     "lb/nginx/nginx.conf",
@@ -73,8 +78,8 @@ pub struct Recipe {
     pub limits: String,
     /// What must be installed.
     pub program: String,
-    /// What Debian calls it; several words where several packages are needed.
-    pub package: String,
+    /// The command that installs it on Debian.
+    pub install: String,
     /// How it is started: its words, with `{NAMES}`.
     pub(crate) command: Vec<String>,
     /// Written into its data folder, filled in; the first is `{CONFIG}`.
@@ -106,7 +111,7 @@ struct Raw {
     #[serde(default)]
     limits: String,
     program: String,
-    package: String,
+    install: String,
     command: String,
     #[serde(default)]
     files: Vec<String>,
@@ -177,7 +182,7 @@ fn read(folder: &'static str, text: &str) -> Result<Recipe, String> {
         about: raw.about,
         limits: raw.limits,
         program: raw.program,
-        package: raw.package,
+        install: raw.install,
         command: words::split(&raw.command)?,
         files: raw.files.into_iter().map(file).collect::<Result<_, _>>()?,
         escape: raw.escape,

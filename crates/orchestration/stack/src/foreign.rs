@@ -5,16 +5,16 @@ use plan::{Plan, Runs};
 use crate::probe::Refusal;
 use crate::supervise::{Readiness, Starting};
 
-/// A recipe's program must be there; the error says which package has it.
+/// A recipe's program must be there; the error says how to install it.
 pub(crate) fn check_installed(plan: &Plan) -> anyhow::Result<()> {
     for (_, hop) in plan.hops() {
-        let Some(recipe) = hop.recipe.filter(|recipe| recipe.installed().is_none()) else { continue };
+        let Some(recipe) = hop.missing() else { continue };
         anyhow::bail!(
-            "{}: the recipe {} needs {}, which is not installed\n  what to do: apt-get install {}",
+            "{}: the recipe {} needs {}, which is not installed\n  what to do: {}",
             hop.name,
             recipe.name,
             recipe.program,
-            recipe.package
+            recipe.install
         );
     }
     Ok(())

@@ -171,9 +171,9 @@ fn program(name: &'static str, what_for: &str, remedy: &str) -> Finding {
 /// What the recipes of this plan need.
 fn recipes(plan: &Plan) -> Vec<Finding> {
     let missing = plan.hops().filter_map(|(_, hop)| {
-        let recipe = hop.recipe.filter(|recipe| recipe.installed().is_none())?;
+        let recipe = hop.missing()?;
         let seen = format!("hop.{} needs {}, which is not installed", hop.name, recipe.program);
-        Some(fail("recipe", seen, format!("apt-get install {}", recipe.package)))
+        Some(fail("recipe", seen, recipe.install.clone()))
     });
     let mut findings: Vec<Finding> = missing.collect();
     let (here, all) =

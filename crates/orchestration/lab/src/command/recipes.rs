@@ -30,7 +30,7 @@ fn listed(plan: &Plan) -> Vec<serde_json::Value> {
         json!({
             "role": recipe.role.as_str(), "name": recipe.name, "hops": hops(plan, recipe.role),
             "about": recipe.about, "limits": recipe.limits, "program": recipe.program,
-            "package": recipe.package, "installed": recipe.installed(),
+            "install": recipe.install, "installed": recipe.installed(),
         })
     };
     recipe::all().iter().map(one).collect()
@@ -41,7 +41,7 @@ fn table(plan: &Plan, width: usize) -> String {
     for recipe in recipe::all() {
         let there = match recipe.installed() {
             Some(path) => path.display().to_string(),
-            None => format!("not installed: apt-get install {}", recipe.package),
+            None => format!("not installed: {}", recipe.install),
         };
         table.row_with([format!("--swap {}={}", recipe.role, recipe.name)], there);
         table.below(recipe.about.as_str());

@@ -2,32 +2,45 @@
 
 use crate::hop::{HopId, Rule};
 
-/// Each rule as an expression for `HOST/PATH` and who gets it; the first that fits is the one that
+/// Fits every host.
+const ANY_HOST: &str = "[^/]*";
+
+/// A rule for programs that know expressions.
+pub(super) struct Route {
+    pub(super) host: String,
+    pub(super) path: String,
+    pub(super) service: HopId,
+}
+
+/// Each rule as an expression for the host, one for the path, and who gets it; the first that fits is the one that
 /// `networking.k8s.io/v1` means: exact hosts before wildcards, the longest path first, `Exact` before
 /// `Prefix`.
-pub(super) fn routes(rules: &[Rule], default: Option<HopId>) -> Vec<(String, HopId)> {
+pub(super) fn routes(rules: &[Rule], default: Option<HopId>) -> Vec<Route> {
     let mut sorted: Vec<&Rule> = rules.iter().collect();
     sorted.sort_by_key(|rule| {
         let host = if rule.host == "*" { 2 } else { usize::from(rule.host.starts_with("*.")) };
         (host, std::cmp::Reverse(prefix(&rule.path).len()), rule.kind != "Exact")
     });
-    let mut routes: Vec<(String, HopId)> =
-        sorted.iter().map(|rule| (expression(rule), rule.service)).collect();
-    routes.extend(default.map(|default| (".*".to_owned(), default)));
+    let route = |rule: &&Rule| Route { host: host(rule), path: path(rule), service: rule.service };
+    let mut routes: Vec<Route> = sorted.iter().map(route).collect();
+    routes.extend(default.map(|service| Route { host: ANY_HOST.to_owned(), path: ".*".to_owned(), service }));
     routes
 }
 
-fn expression(rule: &Rule) -> String {
-    let host = match rule.host.strip_prefix("*.") {
-        _ if rule.host == "*" => "[^/]*".to_owned(),
+fn host(rule: &Rule) -> String {
+    match rule.host.strip_prefix("*.") {
+        _ if rule.host == "*" => ANY_HOST.to_owned(),
         // A wildcard stands for one label.
         Some(rest) => format!("[^./]+\\.{}", escaped(&rest.to_ascii_lowercase())),
         None => escaped(&rule.host.to_ascii_lowercase()),
-    };
+    }
+}
+
+fn path(rule: &Rule) -> String {
     match rule.kind.as_str() {
-        "Exact" => host + &escaped(&rule.path),
+        "Exact" => escaped(&rule.path),
         // By path element: /cart fits /cart and /cart/items, not /cartoon.
-        _ => format!("{host}{}(/.*)?", escaped(prefix(&rule.path))),
+        _ => format!("{}(/.*)?", escaped(prefix(&rule.path))),
     }
 }
 

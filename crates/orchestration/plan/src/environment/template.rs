@@ -89,7 +89,9 @@ fn elements_of(list: &str) -> impl Iterator<Item = &str> {
 }
 
 fn words_of(element: &str) -> Vec<&str> {
-    if let Some((name, value)) = element.split_once('=').filter(|(name, _)| !name.contains(char::is_whitespace)) {
+    if let Some((name, value)) =
+        element.split_once('=').filter(|(name, _)| !name.contains(char::is_whitespace))
+    {
         return [name, value].into_iter().filter(|word| !word.is_empty()).collect();
     }
     let mut words: Vec<&str> = element.split_whitespace().collect();

@@ -32,7 +32,7 @@ fn every_recipe_is_read_and_uses_all_its_files() {
     for recipe in all() {
         let uses = recipe.command.iter().any(|word| word.contains("{CONFIG}"));
         assert_eq!(uses, !recipe.files.is_empty(), "{recipe:?}");
-        assert!(!recipe.about.is_empty() && !recipe.program.is_empty() && !recipe.package.is_empty());
+        assert!(!recipe.about.is_empty() && !recipe.program.is_empty() && !recipe.install.is_empty());
         assert!(recipe.role == Role::Resolver || recipe.flush.is_none(), "{recipe:?}");
     }
     assert!(of(Role::Resolver).all(|recipe| recipe.flush.is_some()), "cold journeys must be cold");
@@ -44,7 +44,9 @@ fn sources_and_scripts_have_no_names_to_fill_in() {
     for recipe in all() {
         let kept = |name: &str| name == "run" || [".java", ".xml"].iter().any(|end| name.ends_with(end));
         for (name, text) in recipe.files.iter().filter(|(name, _)| kept(name)) {
-            let filled = crate::environment::template::expand(text, Escape::default(), |name| Some(format!("value of {name}")));
+            let filled = crate::environment::template::expand(text, Escape::default(), |name| {
+                Some(format!("value of {name}"))
+            });
             assert_eq!(filled.as_deref(), Ok(*text), "{}'s {name}", recipe.name);
         }
     }
@@ -56,7 +58,9 @@ fn every_path_in_a_file_is_within_double_quotes() {
     let (raw, escaped) = (r#"/a b, c" d"#, r#"/a b, c\" d"#);
     let value = |name: &str| match name {
         "ZONES" => Some(format!("com.={raw}\n")),
-        "DATA_DIR" | "CONFIG" | "DOWNLOADS" | "TLS_CERT" | "TLS_KEY" | "JWT_PUBLIC_KEY" => Some(raw.to_owned()),
+        "DATA_DIR" | "CONFIG" | "DOWNLOADS" | "TLS_CERT" | "TLS_KEY" | "JWT_PUBLIC_KEY" => {
+            Some(raw.to_owned())
+        }
         _ => Some("value".to_owned()),
     };
     let mut seen = 0;
@@ -64,7 +68,11 @@ fn every_path_in_a_file_is_within_double_quotes() {
         for (name, text) in &recipe.files {
             let filled = crate::environment::template::expand(text, Escape::Backslash, value);
             let filled = filled.unwrap_or_else(|error| panic!("{}'s {name}: {error}", recipe.name));
-            assert!(!filled.contains(raw), "{}'s {name} has a path outside of quotes:\n{filled}", recipe.name);
+            assert!(
+                !filled.contains(raw),
+                "{}'s {name} has a path outside of quotes:\n{filled}",
+                recipe.name
+            );
             seen += filled.matches(escaped).count();
         }
     }
@@ -84,7 +92,7 @@ fn a_word_is_a_recipe_when_nothing_else_can_be_meant() {
 
 #[test]
 fn a_broken_recipe_is_refused() {
-    let good = "about = \"a\"\nprogram = \"p\"\npackage = \"p\"\ncommand = \"p\"\n";
+    let good = "about = \"a\"\nprogram = \"p\"\ninstall = \"p\"\ncommand = \"p\"\n";
     assert!(read("store/x", good).is_ok());
     for (folder, text) in [
         ("store/x", "about = 1"),
