@@ -217,6 +217,19 @@ impl Index {
         self.relayed(passages.before(received)?)
     }
 
+    /// The layer-4 proxies that reported a message right before it was read, at most so many, in the order in which it
+    /// passed them.
+    pub(crate) fn relays_before(&self, read: Option<&Stamp>, at_most: usize) -> Vec<Relayed<'_>> {
+        let mut found = Vec::new();
+        let mut at = read.copied();
+        while let Some(relayed) = at.and_then(|at| self.relay_to(&at)).filter(|_| found.len() < at_most) {
+            at = Some(relayed.read);
+            found.push(relayed);
+        }
+        found.reverse();
+        found
+    }
+
     /// When a layer-4 proxy made connections onward for a flow that it accepted: one, unless the same two
     /// sockets met again.
     pub(crate) fn connects_for(&self, accepted: Flow) -> impl Iterator<Item = &Span> {

@@ -9,6 +9,9 @@ use crate::semconv::attribute;
 use crate::stamp::{Direction, Event, Stamp, Transport};
 use crate::trace::{SpanId, TraceId};
 
+/// In nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
+
 /// The span's part in a conversation, in OpenTelemetry's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -182,6 +185,23 @@ impl Span {
             |ip: &str, port: &str| Some(SocketAddr::new(self.text(ip)?.parse().ok()?, self.whole(port)?));
         address(attribute::NETWORK_PEER_ADDRESS, attribute::NETWORK_PEER_PORT)
             .or_else(|| address(attribute::SERVER_ADDRESS, attribute::SERVER_PORT))
+    }
+
+    /// The latest moment at which it may have begun. OpenTelemetry's SDK for JavaScript begins each span at a whole
+    /// millisecond, and adds to that how long the span took.
+    pub(crate) fn latest_start(&self) -> u64 {
+        let coarse = self.stamps.is_empty() && self.start.is_multiple_of(MILLISECOND);
+        self.start + if coarse { MILLISECOND - 1 } else { 0 }
+    }
+
+    /// When it ended if it really began at `begun`: it took as long as it says.
+    pub(crate) fn end_after(&self, begun: u64) -> u64 {
+        self.end + begun.clamp(self.start, self.latest_start()) - self.start
+    }
+
+    /// The latest moment at which it may have ended.
+    pub(crate) fn latest_end(&self) -> u64 {
+        self.end_after(self.latest_start())
     }
 
     /// May whom it called name it as its parent? Databases' and brokers' protocols carry no trace context, or none

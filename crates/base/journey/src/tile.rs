@@ -215,7 +215,10 @@ impl<'a> Tiler<'a> {
         let before = self.stage;
         self.begin_stage(&span.hop);
         let begun = self.stage;
-        let end = span.stamp(Direction::Response, Event::Tx).map_or(span.end, |stamp| stamp.at).min(limit);
+        let (end, latest) = match span.stamp(Direction::Response, Event::Tx) {
+            Some(stamp) => (stamp.at.min(limit), stamp.at.min(limit)),
+            None => (span.end_after(self.begun(span)).min(limit), span.latest_end().min(limit)),
+        };
         let mut own = Owner::own(&span.hop, "");
         let nested = Nested::descendants(self.index, span, others);
         if span.stamps.is_empty() && !nested.iter().any(Nested::calls) {
@@ -224,9 +227,9 @@ impl<'a> Tiler<'a> {
         }
         for child in nested {
             // Work on a streamed body begins before its last byte is here; that time was the leg's.
-            if child.span.end > self.cursor {
-                self.until(child.begins().max(self.cursor).min(end), own);
-                self.child(&child, &span.hop, end);
+            if child.span.latest_end() > self.cursor {
+                self.until(child.begins().max(self.cursor).min(latest), own);
+                self.child(&child, &span.hop, latest);
                 // When it had the response of whom it called without a CLIENT span, nobody tells.
                 let called = child.span.kind == Kind::Server;
                 own = if called { own.inferred() } else { Owner::own(&span.hop, "") };
@@ -234,7 +237,7 @@ impl<'a> Tiler<'a> {
                 self.count(child.span);
             }
         }
-        self.until(end, own);
+        self.until(self.cursor.clamp(end, latest), own);
         self.end_stage(before, begun);
     }
 

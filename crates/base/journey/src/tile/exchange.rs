@@ -16,6 +16,8 @@ pub(super) struct Call<'a, 'h> {
     pub(super) sent: Option<&'a Stamp>,
     pub(super) received: Option<&'a Stamp>,
     /// When the client had the response.
+    had: u64,
+    /// By when it had it at the latest: the same, but for a clock of milliseconds.
     pub(super) back: u64,
 }
 
@@ -25,18 +27,23 @@ impl<'a> Tiler<'a> {
         let client = child.span;
         let sent = client.stamp(Direction::Request, Event::Tx);
         let received = client.stamp(Direction::Response, Event::Wake);
-        let sent_at = sent.map_or(client.start, |stamp| stamp.at);
-        for inner in child.inside.iter().filter(|inner| inner.span.start < sent_at) {
-            self.until(inner.span.start.clamp(self.cursor, limit.max(self.cursor)), Owner::own(hop, ""));
+        let sent_at = sent.map_or(child.start, |stamp| stamp.at);
+        for inner in child.inside.iter().filter(|inner| inner.start < sent_at) {
+            self.until(inner.start.clamp(self.cursor, limit.max(self.cursor)), Owner::own(hop, ""));
             self.child(inner, hop, limit);
         }
         self.until(sent_at.min(limit).max(self.cursor), Owner::own(hop, ""));
-        let back = received.map_or(client.end, |stamp| stamp.at).min(limit).max(self.cursor);
+        let (had, back) = match received {
+            Some(stamp) => (stamp.at, stamp.at),
+            None => (client.end, client.latest_end()),
+        };
+        let within = |at: u64| at.min(limit).max(self.cursor);
+        let (had, back) = (within(had), within(back));
         if self.enter() {
-            self.beyond(&Call { client, hop, sent, received, back });
+            self.beyond(&Call { client, hop, sent, received, had, back });
             self.depth -= 1;
         }
-        self.skip(back);
+        self.skip(had);
         self.until(client.end.min(limit).max(self.cursor), Owner::own(hop, ""));
     }
 
@@ -73,7 +80,7 @@ impl<'a> Tiler<'a> {
         for (at, &server) in servers.iter().enumerate() {
             if at > 0 {
                 // Who began while another was answering was called by that one, or is not on the way of the time.
-                if server.end <= self.cursor {
+                if server.latest_end() <= self.cursor {
                     continue;
                 }
                 from = self.relays_back(answered, call.received, call.back, &mut through).0;
@@ -100,7 +107,7 @@ impl<'a> Tiler<'a> {
     /// front of it) had the request, and from its response on, the time is the caller's own.
     pub(super) fn called(&mut self, caller: &str, server: &'a Span, limit: u64) {
         let back = limit.max(self.cursor);
-        if server.end <= self.cursor || !self.enter() {
+        if server.latest_end() <= self.cursor || !self.enter() {
             return self.visited(server);
         }
         let mut through = Vec::new();
@@ -143,11 +150,18 @@ impl<'a> Tiler<'a> {
         through: &mut Vec<String>,
     ) {
         through.extend(relays.iter().map(|relayed| relayed.span.hop.to_string()));
-        let read = server.stamp(Direction::Request, Event::Wake).map_or(server.start, |stamp| stamp.at);
+        let read = server
+            .stamp(Direction::Request, Event::Wake)
+            .map_or_else(|| self.begun(server), |stamp| stamp.at);
         self.across(owner, relays, &Arrival::of(server, Direction::Request, read), back);
         self.visited(server);
         self.server(server, others, back);
         self.sent_by(server);
+    }
+
+    /// When a server without stamps began: not before it was called, where its clock leaves room for that.
+    pub(super) fn begun(&self, server: &Span) -> u64 {
+        self.cursor.clamp(server.start, server.latest_start())
     }
 
     /// Until the first of some layer-4 proxies has the bytes, or their receiver when there is none, the time is
@@ -185,7 +199,7 @@ impl<'a> Tiler<'a> {
 
     /// The response as it comes to the client.
     pub(super) fn returning(&self, call: &Call<'a, '_>) -> Arrival<'a> {
-        Arrival::of(call.client, Direction::Response, call.back.max(self.cursor))
+        Arrival::of(call.client, Direction::Response, call.had.max(self.cursor))
     }
 
     /// The response's way from a server to the client.

@@ -27,7 +27,7 @@ impl<'a> Tiler<'a> {
         let mut first = String::new();
         for server in servers {
             // One that began while another was answering is not on the way of the time.
-            if server.end <= self.cursor {
+            if server.latest_end() <= self.cursor {
                 self.visited(server);
                 continue;
             }

@@ -43,16 +43,7 @@ impl<'a> Tiler<'a> {
 
     /// The layer-4 proxies that reported a message right before it arrived, in the order in which it passed them.
     pub(super) fn relays_before(&self, read: Option<&Stamp>) -> Vec<Relayed<'a>> {
-        let mut found = Vec::new();
-        let mut at = read.copied();
-        while let Some(relayed) =
-            at.and_then(|at| self.index.relay_to(&at)).filter(|_| found.len() < usize::from(MAX_DEPTH))
-        {
-            at = Some(relayed.read);
-            found.push(relayed);
-        }
-        found.reverse();
-        found
+        self.index.relays_before(read, usize::from(MAX_DEPTH))
     }
 
     /// A leg into a layer-4 proxy and the proxy's own time; returns the proxy's name.

@@ -22,7 +22,7 @@ enum Reports {
 
 /// A program, what is in front of it, and whom it calls.
 #[derive(Clone, Debug)]
-struct Program {
+pub(super) struct Program {
     /// Layer-4 proxies in front of it: does each report?
     proxies: Vec<bool>,
     reports: Reports,
@@ -32,13 +32,24 @@ struct Program {
 }
 
 impl Program {
+    /// Of several that it calls, none has spans without stamps.
+    pub(super) fn calls_nobody_coarse(&self) -> bool {
+        let coarse = |it: &Program| matches!(it.reports, Reports::Spans | Reports::ServerSpan);
+        self.calls.len() < 2 || !self.calls.iter().any(coarse)
+    }
+
+    /// It calls nobody, and reports as a stock SDK does.
+    pub(super) fn leaf_with_spans() -> Program {
+        Program { proxies: Vec::new(), reports: Reports::Spans, headerless: false, calls: Vec::new() }
+    }
+
     /// Is it so of this one and of all that it calls?
-    fn all(&self, is: &impl Fn(&Program) -> bool) -> bool {
+    pub(super) fn all(&self, is: &impl Fn(&Program) -> bool) -> bool {
         is(self) && self.calls.iter().all(|it| it.all(is))
     }
 }
 
-fn programs() -> impl Strategy<Value = Program> {
+pub(super) fn programs() -> impl Strategy<Value = Program> {
     let reports = prop_oneof![
         3 => Just(Reports::Stamps),
         1 => Just(Reports::Spans),
@@ -111,14 +122,14 @@ impl Way {
 }
 
 #[derive(Default)]
-struct Stack {
+pub(super) struct Stack {
     times: std::vec::IntoIter<u16>,
     now: u64,
     made: u64,
     /// Time since the last visible moment.
     pending: u64,
-    spans: Vec<Span>,
-    roster: Roster,
+    pub(super) spans: Vec<Span>,
+    pub(super) roster: Roster,
     /// Spans that somebody visible named as the cause.
     named: std::collections::HashSet<u64>,
     expected: Vec<(String, PartKind, u64)>,
@@ -361,7 +372,7 @@ impl Stack {
     }
 
     /// The browser calls a program.
-    fn journey(program: &Program, times: Vec<u16>) -> Stack {
+    pub(super) fn journey(program: &Program, times: Vec<u16>) -> Stack {
         let mut stack = Stack { times: times.into_iter(), now: 1_000, made: 1, ..Stack::default() };
         let (root, mut client) = (
             span("browser", 1, None, Kind::Internal, "journey", (1_000, 1_000)),
