@@ -40,6 +40,9 @@ pub struct Index {
 /// and is shown.
 const EARLIER_CONNECTION: u64 = 500_000_000;
 
+/// How many layer-4 proxies a message may pass: spans come from outside and may form a circle.
+const MAX_RELAYS: usize = 32;
+
 /// The messages of a stream that passed one program, in the order of time: when, in which span, up to which offset.
 #[derive(Debug, Default)]
 struct Passages(BTreeMap<(u64, usize), u64>);
@@ -217,12 +220,11 @@ impl Index {
         self.relayed(passages.before(received)?)
     }
 
-    /// The layer-4 proxies that reported a message right before it was read, at most so many, in the order in which it
-    /// passed them.
-    pub(crate) fn relays_before(&self, read: Option<&Stamp>, at_most: usize) -> Vec<Relayed<'_>> {
+    /// The layer-4 proxies that reported a message right before it was read, in the order in which it passed them.
+    pub(crate) fn relays_before(&self, read: Option<&Stamp>) -> Vec<Relayed<'_>> {
         let mut found = Vec::new();
         let mut at = read.copied();
-        while let Some(relayed) = at.and_then(|at| self.relay_to(&at)).filter(|_| found.len() < at_most) {
+        while let Some(relayed) = at.and_then(|at| self.relay_to(&at)).filter(|_| found.len() < MAX_RELAYS) {
             at = Some(relayed.read);
             found.push(relayed);
         }

@@ -1,7 +1,5 @@
 //! Spans of one program, those that lie within another one inside it.
 
-use super::MAX_DEPTH;
-use super::arrival::Arrival;
 use crate::index::Index;
 use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event};
@@ -98,8 +96,11 @@ fn sent(index: &Index, client: &Span) -> u64 {
 /// When a request arrived at a server, or at the first layer-4 proxy in front of it.
 fn arrived(index: &Index, server: &Span) -> u64 {
     let read = server.stamp(Direction::Request, Event::Wake);
-    let into = Arrival::of(server, Direction::Request, read.map_or(server.start, |stamp| stamp.at));
-    into.at_first(&index.relays_before(read, usize::from(MAX_DEPTH))).had()
+    let relays = index.relays_before(read);
+    let first = relays.first();
+    let queued = first.map_or(server, |first| first.span).stamp(Direction::Request, Event::Rx);
+    let read = first.map(|first| &first.read).or(read);
+    queued.or(read).map_or(server.start, |stamp| stamp.at)
 }
 
 fn place<'a>(siblings: &mut Vec<Nested<'a>>, it: Nested<'a>) {

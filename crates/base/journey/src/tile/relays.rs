@@ -43,7 +43,7 @@ impl<'a> Tiler<'a> {
 
     /// The layer-4 proxies that reported a message right before it arrived, in the order in which it passed them.
     pub(super) fn relays_before(&self, read: Option<&Stamp>) -> Vec<Relayed<'a>> {
-        self.index.relays_before(read, usize::from(MAX_DEPTH))
+        self.index.relays_before(read)
     }
 
     /// A leg into a layer-4 proxy and the proxy's own time; returns the proxy's name.
