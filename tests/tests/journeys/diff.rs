@@ -1,59 +1,113 @@
-//! `lab diff`: a wire that got slower is found, and called by its name; the same is not.
+//! `lab compare` and `lab diff`: a wire that is slower is found, and called by its name; two runs decide nothing.
 
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use journey::{Change, PartKind};
+use journey::{Change, PartKind, Stage};
 use lab::diff::{Diff, FORM};
-use tests::fixture::Fixture;
+use tests::fixture::TestSlot;
 use tests::program;
+use tests::slow_link::SlowLink;
 
-use crate::measuring::{Kind, measure};
-use crate::wire::behind_a_wire;
+use crate::wire::WIRE;
 
 /// Far more than what a busy machine adds to a median.
-const DELAY: Duration = Duration::from_millis(200);
+const DELAY: Duration = Duration::from_millis(300);
 
 #[tokio::test]
-async fn a_slower_wire_is_found_and_named() -> anyhow::Result<()> {
-    let (lab, link) = behind_a_wire("diff").await?;
-    let before = written(&lab, "before.json", 40).await?;
-    let few = written(&lab, "few.json", 4).await?;
+async fn a_slower_wire_is_found_and_named_by_several_starts_and_by_no_single_one() -> anyhow::Result<()> {
+    let slot = TestSlot::take("compare").await?;
+    let link = SlowLink::tcp("127.0.0.1:0".parse()?, format!("127.0.1.100:{}", slot.port(8080)).parse()?)?;
     link.delay(DELAY);
-    let after = written(&lab, "after.json", 40).await?;
-
-    let (slower, code) = diff(&before, &after, &["--fail-on-slower"]).await?;
-    let warm = slower.warm.as_ref().context("both are warm")?;
-    ensure!(code == Some(1) && warm.total.verdict == Change::Slower, "{code:?} {:?}", warm.total);
-    ensure!(warm.before_journeys > 30 && warm.after_journeys > 30, "{warm:?}");
-    let wire = warm.parts.iter().find(|part| part.row.kind == PartKind::Opaque).context("the wire's row")?;
-    let low = wire.comparison.low_ns.unwrap_or(0);
-    ensure!(wire.comparison.verdict == Change::Slower && low > 0, "{wire:?}");
-    ensure!(wire.comparison.difference_ns >= DELAY.as_nanos() as i64 / 2, "{wire:?}");
-    ensure!(slower.statistic.contains("95 %") && warm.part_confidence > 0.99, "{}", slower.statistic);
-
-    // The other way round; a limit above the delay; too few journeys: three ways not to be slower.
-    let (faster, code) = diff(&after, &before, &["--fail-on-slower"]).await?;
-    ensure!(code == Some(0) && total(&faster)? == Change::Faster, "{code:?} {faster:?}");
-    let (lenient, code) = diff(&before, &after, &["--fail-on-slower", "--least", "10000"]).await?;
-    ensure!(code == Some(0) && total(&lenient)? == Change::Inconclusive, "{code:?} {lenient:?}");
-    let (scant, code) = diff(&few, &after, &["--fail-on-slower"]).await?;
-    ensure!(code == Some(0) && total(&scant)? == Change::Inconclusive, "{code:?} {scant:?}");
-
-    // For people: a table that states its statistic. And nonsense is refused with exit code 2.
-    let said = program::command([Path::new("diff"), &before, &after]).await?.output().await?;
-    let text = String::from_utf8_lossy(&said.stdout);
-    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    for word in ["slower", "Statistic", "order statistics", "Bonferroni", "total"] {
-        ensure!(text.contains(word), "no {word:?} in\n{text}");
+    let runs = slot.path("runs");
+    // Without the wire, and with it: what stands before the command holds for both.
+    let mut typed: Vec<String> =
+        slot.options().sets.iter().flat_map(|set| ["--set", set]).map(String::from).collect();
+    typed.extend(
+        ["compare", "--warm", "-n", "10", "--runs", "4", "--json", "--fail-on-slower", "--out"]
+            .map(String::from),
+    );
+    typed.push(runs.display().to_string());
+    for set in [
+        "hop.wire.role=\"ingress\"".to_owned(),
+        format!("hop.wire.external=\"http://{}\"", link.address()),
+        "hop.wire.rules=[{ path = \"/\", service = \"cart-service\" }]".to_owned(),
+        "hop.lb.upstreams=[\"wire\"]".to_owned(),
+    ] {
+        typed.extend(["--set".to_owned(), set]);
     }
-    let nonsense = lab.folder().join("nonsense.json");
+    let said = program::command(&typed).await?.output().await?;
+    let stderr = String::from_utf8_lossy(&said.stderr);
+    ensure!(stderr.contains("run 8 of at most 8 (A)") && stderr.contains("half-width now"), "{stderr}");
+    let compared = read(&said, 1)?;
+    ensure!(
+        (compared.before_runs, compared.after_runs) == (4, 4) && compared.undecidable.is_none(),
+        "{compared:?}"
+    );
+    names_the_wire(&compared)?;
+    ensure!(compared.warnings.iter().any(|warning| warning.contains(WIRE)), "{:?}", compared.warnings);
+
+    // The files that it kept say the same, and the other way round it is faster.
+    let files = |which: &str| -> Vec<PathBuf> {
+        (1..=4).map(|run| runs.join(format!("{which}-{run:02}.json"))).collect()
+    };
+    let (a, b) = (files("a"), files("b"));
+    let sides = |before: &[PathBuf], after: &[PathBuf]| -> Vec<PathBuf> {
+        let flag = |flag: &str| std::iter::once(PathBuf::from(flag));
+        flag("--before").chain(before.to_vec()).chain(flag("--after")).chain(after.to_vec()).collect()
+    };
+    let again = read(&diff(&sides(&a, &b), &["--paired", "--fail-on-slower"]).await?, 1)?;
+    names_the_wire(&again)?;
+    ensure!(again.warm == compared.warm, "the same runs, and another result");
+    let unpaired = read(&diff(&sides(&a, &b), &["--fail-on-slower"]).await?, 1)?;
+    names_the_wire(&unpaired)?;
+    let back = read(&diff(&sides(&b, &a), &["--fail-on-slower"]).await?, 0)?;
+    ensure!(total(&back)? == Change::Faster, "{back:?}");
+    let lenient = ["--fail-on-slower", "--least", "10000"];
+    let lenient = read(&diff(&sides(&a, &b), &lenient).await?, 0)?;
+    ensure!(total(&lenient)? != Change::Slower, "{lenient:?}");
+
+    // One of each: the differences, no verdict, and why; a script that wants one is told, too.
+    let two = [a[0].clone(), b[0].clone()];
+    let one = read(&diff(&two, &[]).await?, 0)?;
+    ensure!(total(&one)? == Change::Inconclusive && !one.decided(), "{one:?}");
+    ensure!(one.undecidable.as_ref().is_some_and(|why| why.contains("lab compare")), "{one:?}");
+    let refused = diff(&two, &["--fail-on-slower"]).await?;
+    ensure!(refused.status.code() == Some(2), "{refused:?}");
+    let twice = diff(&sides(&[a[0].clone(), a[0].clone()], &b), &[]).await?;
+    ensure!(twice.status.code() == Some(2) && text(&twice.stderr).contains("twice"), "{twice:?}");
+
+    // For people: tables of 80 columns. And nonsense is refused with exit code 2.
+    for (files, said) in [(sides(&a, &b), "slower"), (two.to_vec(), "No verdict")] {
+        let shown =
+            program::command([&[PathBuf::from("diff")], files.as_slice()].concat()).await?.output().await?;
+        let shown = text(&shown.stdout);
+        ensure!(shown.contains(said) && shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    }
+    let nonsense = slot.path("nonsense.json");
     std::fs::write(&nonsense, "{}")?;
-    let said = program::command([Path::new("diff"), &before, &nonsense]).await?.output().await?;
+    let said = diff(&[a[0].clone(), nonsense], &[]).await?;
     ensure!(said.status.code() == Some(2), "{:?}", said.status);
-    ensure!(String::from_utf8_lossy(&said.stderr).contains("nonsense.json is no measurement"), "{said:?}");
-    lab.finish().await;
+    ensure!(text(&said.stderr).contains("nonsense.json is no measurement"), "{said:?}");
+    slot.release();
+    Ok(())
+}
+
+/// The total is slower by the delay, and of all programs only the wire.
+fn names_the_wire(diff: &Diff) -> anyhow::Result<()> {
+    let warm = diff.warm.as_ref().context("both are warm")?;
+    ensure!(warm.total.verdict == Change::Slower, "{:?}", warm.total);
+    ensure!(warm.total.difference_ns >= DELAY.as_nanos() as i64 / 2, "{:?}", warm.total);
+    let slower = |verdict: Change| verdict == Change::Slower;
+    let stages: Vec<Stage> =
+        warm.stages.iter().filter(|row| slower(row.comparison.verdict)).map(|row| row.stage).collect();
+    ensure!(stages == [Stage::ToPod], "{:?}", warm.stages);
+    let own = warm.parts.iter().filter(|part| part.row.kind.is_own() && slower(part.comparison.verdict));
+    let own: Vec<_> = own.map(|part| (part.row.role.as_str(), part.row.kind)).collect();
+    // It stands in an ingress's place, and is the only one that reports nothing.
+    ensure!(own == [("ingress", PartKind::Opaque)], "{own:?}");
     Ok(())
 }
 
@@ -61,20 +115,20 @@ fn total(diff: &Diff) -> anyhow::Result<Change> {
     Ok(diff.warm.as_ref().context("both are warm")?.total.verdict)
 }
 
-/// Measures warm journeys into a file.
-async fn written(lab: &Fixture, name: &str, count: usize) -> anyhow::Result<PathBuf> {
-    let path = lab.folder().join(name);
-    let measured = measure(lab, count, Kind::Warm).await?;
-    std::fs::write(&path, serde_json::to_vec(&measured)?)?;
-    Ok(path)
+/// What `lab diff --json` ends with.
+async fn diff(files: &[PathBuf], more: &[&str]) -> anyhow::Result<Output> {
+    let mut command = program::command([Path::new("diff")]).await?;
+    Ok(command.args(files).arg("--json").args(more).output().await?)
 }
 
-/// What `lab diff --json` says, and its exit code.
-async fn diff(before: &Path, after: &Path, more: &[&str]) -> anyhow::Result<(Diff, Option<i32>)> {
-    let mut command = program::command([Path::new("diff"), before, after]).await?;
-    let said = command.arg("--json").args(more).output().await?;
-    let diff: Diff = serde_json::from_slice(&said.stdout)
-        .with_context(|| String::from_utf8_lossy(&said.stderr).into_owned())?;
+/// The comparison that was printed, if it ended so.
+fn read(said: &Output, code: i32) -> anyhow::Result<Diff> {
+    ensure!(said.status.code() == Some(code), "{:?} {}", said.status, text(&said.stderr));
+    let diff: Diff = serde_json::from_slice(&said.stdout).with_context(|| text(&said.stderr))?;
     ensure!(diff.schema == FORM, "{}", diff.schema);
-    Ok((diff, said.status.code()))
+    Ok(diff)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -20,10 +20,15 @@ fn json(ended: &Ended) -> Value {
 async fn help_names_every_option() {
     for (command, options) in [
         (None, &["--once", "measure", "check", "budget", "status", "stop", "curl", "certs", "doctor"][..]),
-        (None, &["events", "recipes", "diff", "export"][..]),
+        (None, &["events", "recipes", "diff", "compare", "export"][..]),
         (Some("measure"), &["-n", "--cold", "--warm", "--format", "table", "json", "--out"]),
         (Some("measure"), &["--tap", "--pcap", "--keys", "SSLKEYLOGFILE"]),
         (Some("check"), &["-n", "budget", "--strict", "--junit"]),
+        (
+            Some("compare"),
+            &["A B B A", "--runs", "--time", "--enough", "--out", "--fail-on-slower", "Exit codes"],
+        ),
+        (Some("diff"), &["--before", "--after", "--paired", "--least", "--fail-on-slower"]),
         (Some("budget"), &["round trip", "lab check"]),
         (Some("status"), &[]),
         (Some("stop"), &[]),

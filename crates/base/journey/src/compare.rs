@@ -22,7 +22,9 @@ pub enum Change {
     Faster,
     /// Its median is higher, by more than the least difference that counts.
     Slower,
-    /// Neither can be said: no such difference, or too few or too scattered samples to see it.
+    /// If there is a difference, it is no larger than the interval's ends, which is as close as was wanted.
+    Equivalent,
+    /// Nothing can be said: too few or too scattered samples.
     Inconclusive,
 }
 
@@ -32,6 +34,7 @@ impl Change {
         match self {
             Change::Faster => "faster",
             Change::Slower => "slower",
+            Change::Equivalent => "equivalent",
             Change::Inconclusive => "inconclusive",
         }
     }
@@ -87,6 +90,28 @@ pub fn compare(before: &[u64], after: &[u64], confidence: f64, least_ns: u64) ->
 }
 
 impl Comparison {
+    /// Half the width of the interval, in nanoseconds.
+    pub fn half_width_ns(&self) -> Option<u64> {
+        self.low_ns.zip(self.high_ns).map(|(low, high)| high.abs_diff(low).div_ceil(2))
+    }
+
+    /// If there is a difference, it is not larger than this: how far the interval reaches from 0.
+    pub fn at_most_ns(&self) -> Option<u64> {
+        self.low_ns.zip(self.high_ns).map(|(low, high)| low.unsigned_abs().max(high.unsigned_abs()))
+    }
+
+    /// Who is neither faster nor slower is equivalent, if the interval reaches at most so far to either side of its
+    /// middle.
+    #[must_use]
+    pub fn or_equivalent(self, enough_ns: u64) -> Self {
+        match (self.verdict, self.half_width_ns()) {
+            (Change::Inconclusive, Some(half)) if half <= enough_ns => {
+                Comparison { verdict: Change::Equivalent, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Two medians (nanoseconds), their difference, and half the width of its interval, if there is one.
     pub(crate) fn of((before, after): (f64, f64), difference: f64, half: Option<f64>, least_ns: u64) -> Self {
         let (low, high) = (half.map(|half| difference - half), half.map(|half| difference + half));

@@ -17,6 +17,13 @@ pub enum Design {
     /// In turn, the n-th of each side close together: what the machine did meanwhile, it did to both. The interval is
     /// that of the mean of their differences.
     Paired,
+    /// In turn, and the first so many pairs decided how many there are ([`pairs_needed`]). A pilot that happens to scatter
+    /// little calls for few, so what all of them scatter is then too little as well; the interval is the wider one of
+    /// Stein's (1945, from the pilot alone, exact) and that of all pairs.
+    Planned {
+        /// How many pairs decided.
+        pilot: usize,
+    },
     /// Independently of each other. The interval is Welch's (1947, for unequal variances).
     Unpaired,
 }
@@ -38,10 +45,18 @@ pub fn compare_runs(
     let (one, other) = (Sample::of(&before)?, Sample::of(&after)?);
     let tail = (1.0 - confidence) / 2.0;
     let half = match design {
-        Design::Paired if before.len() == after.len() => {
+        Design::Paired | Design::Planned { .. } if before.len() == after.len() => {
             let pairs: Vec<f64> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
-            let pairs = Sample::of(&pairs)?;
-            (pairs.count > 1.0).then(|| t(pairs.count - 1.0, tail) * pairs.error().sqrt())
+            let half = |of: &[f64]| {
+                let of = Sample::of(of).filter(|of| of.count > 1.0)?;
+                Some(t(of.count - 1.0, tail) * (of.variance / pairs.len() as f64).sqrt())
+            };
+            match design {
+                Design::Planned { pilot } if pilot < pairs.len() => {
+                    half(&pairs).zip(half(&pairs[..pilot])).map(|(all, pilot)| all.max(pilot))
+                }
+                _ => half(&pairs),
+            }
         }
         _ => (one.count > 1.0 && other.count > 1.0).then(|| {
             let (a, b) = (one.error(), other.error());
@@ -52,6 +67,26 @@ pub fn compare_runs(
         }),
     };
     Some(Comparison::of((one.mean, other.mean), other.mean - one.mean, half, least_ns))
+}
+
+/// How many pairs of runs it takes until the interval of the mean of their differences reaches at most `half_width_ns` to
+/// either side, as their first pairs have it; `None` of fewer than two.
+///
+/// This is decided once, by a pilot, and the verdict is read once, when so many are made (Stein 1945: the pilot tells how
+/// much the differences scatter, which for a normal distribution says nothing of their mean). Who looks at the verdict
+/// after each pair, and stops when he likes it, is wrong far more often than he claims.
+pub fn pairs_needed(
+    before: &[Vec<u64>],
+    after: &[Vec<u64>],
+    confidence: f64,
+    half_width_ns: f64,
+) -> Option<usize> {
+    let pair = |(before, after): (&Vec<u64>, &Vec<u64>)| Some(median(after)? - median(before)?);
+    let pairs = before.iter().zip(after).map(pair).collect::<Option<Vec<f64>>>()?;
+    let pilot = Sample::of(&pairs).filter(|pilot| pilot.count > 1.0)?;
+    let half_width_of_one = t(pilot.count - 1.0, (1.0 - confidence) / 2.0) * pilot.variance.sqrt();
+    let needed = (half_width_of_one / half_width_ns.max(1.0)).powi(2).ceil();
+    Some((needed as usize).max(pairs.len()))
 }
 
 /// A mean and the variance around it.

@@ -1,31 +1,56 @@
-//! Two measurements beside each other: what became faster, what slower, and what cannot be said.
+//! Two sets of runs beside each other: what became faster, what slower, and what cannot be said.
+//!
+//! A run is one start of the programs with the journeys that were made then. It is the unit: what a start decides, all its
+//! journeys share. So the interval comes from how much runs scatter, and one run a side has none.
 
-use std::collections::{BTreeSet, HashMap};
+mod run;
+mod warnings;
 
-use journey::{Change, Comparison, Row, compare};
+use journey::{Change, Comparison, Design, Row, Stage, compare_runs, pairs_needed};
 use serde::{Deserialize, Serialize};
 
-use crate::measured::{Measured, SCHEMA};
-use crate::series::Series;
+pub use run::Run;
+
+use run::Samples;
 
 /// The form in which a comparison is written, with its version.
-pub const FORM: &str = "journey-diff/1";
-/// The confidence of a verdict about a total, and of all verdicts about parts of one kind together.
+pub const FORM: &str = "journey-diff/2";
+/// The confidence of a verdict about a total, and of all verdicts about the stages of one kind together, and of all about
+/// its parts.
 pub const CONFIDENCE: f64 = 0.95;
 /// A difference below this is none, whatever the share: clocks and system calls are no finer.
 const LEAST_NS: u64 = 1_000;
-/// Where other programs took this much more or less of the machine, the two are hardly comparable.
-const BUSIER: f64 = 0.2;
-/// Likewise, where programs waited that many times longer for a core.
-const WAITED: f64 = 1.5;
 
-/// A comparison of two measurements.
+/// How runs are compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    /// How they were made.
+    pub design: Design,
+    /// A smaller difference of medians is none: a share of the first.
+    pub least: f64,
+    /// An interval that reaches at most so far to either side is narrow enough: a share of the first total.
+    pub enough: f64,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted { design: Design::Unpaired, least: 0.02, enough: 0.05 }
+    }
+}
+
+/// A comparison of two sets of runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diff {
-    /// `journey-diff/1`.
+    /// `journey-diff/2`.
     pub schema: String,
+    /// How many runs there are of the first side.
+    pub before_runs: usize,
+    /// And of the second.
+    pub after_runs: usize,
     /// How the verdicts were reached.
     pub statistic: String,
+    /// Why there is no verdict, and what would give one; absent when there can be one.
+    pub undecidable: Option<String>,
     /// What makes the two hard to compare.
     pub warnings: Vec<String>,
     /// Cold journeys, if both have them.
@@ -39,19 +64,33 @@ pub struct Diff {
 /// Journeys of one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KindDiff {
-    /// How many journeys of the first measurement are compared: those that were kept and are clean.
+    /// How many journeys of the first side are compared: those that were kept, slow and strange ones too.
     pub before_journeys: usize,
     /// And of the second.
     pub after_journeys: usize,
     /// Of whole journeys, from the first byte sent to the last byte read.
     pub total: Comparison,
-    /// The confidence of each part's interval, so strict that all of them together have [`CONFIDENCE`].
+    /// The confidence of each stage's interval, so strict that all of them together have [`CONFIDENCE`].
+    pub stage_confidence: f64,
+    /// The rows of the chapter's table.
+    pub stages: Vec<StageDiff>,
+    /// The confidence of each part's interval, likewise.
     pub part_confidence: f64,
-    /// Every row of the table.
+    /// What the rows open into.
     pub parts: Vec<PartDiff>,
 }
 
-/// One row of the table.
+/// One row of the chapter's table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageDiff {
+    /// The line of the chapter's table.
+    pub stage: Stage,
+    /// What was measured, and the verdict.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// The same part of many journeys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartDiff {
     /// The stage, role, kind and name that its parts share.
@@ -63,190 +102,157 @@ pub struct PartDiff {
 }
 
 impl Diff {
+    /// The kinds that both sides have, cold before warm, with their names.
+    pub fn kinds(&self) -> impl Iterator<Item = (&'static str, &KindDiff)> {
+        let cold = self.cold.as_ref().map(|kind| ("cold", kind));
+        cold.into_iter().chain(self.warm.as_ref().map(|kind| ("warm", kind)))
+    }
+
     /// Is a total slower?
     pub fn slower(&self) -> bool {
-        self.cold.iter().chain(&self.warm).any(|kind| kind.total.verdict == Change::Slower)
+        self.kinds().any(|(_, kind)| kind.total.verdict == Change::Slower)
+    }
+
+    /// Is there a verdict about every total?
+    pub fn decided(&self) -> bool {
+        self.kinds().all(|(_, kind)| kind.total.verdict != Change::Inconclusive)
+    }
+
+    /// The widest of the totals' intervals: half its width as a share of the first side's total.
+    pub fn half_width(&self) -> Option<f64> {
+        let share =
+            |kind: &KindDiff| Some(kind.total.half_width_ns()? as f64 / kind.total.before_ns.max(1) as f64);
+        let shares: Option<Vec<f64>> = self.kinds().map(|(_, kind)| share(kind)).collect();
+        shares?.into_iter().max_by(f64::total_cmp)
     }
 }
 
-/// Compares two measurements; differences of less than `least` (a share of the first median) are none.
+/// Compares two sets of runs.
 ///
 /// # Errors
-/// They have no kind of journey in common, or are no measurements of this form.
-pub fn diff(before: &Measured, after: &Measured, least: f64) -> anyhow::Result<Diff> {
-    for measured in [before, after] {
-        anyhow::ensure!(measured.schema == SCHEMA, "{:?} is not the form {SCHEMA:?}", measured.schema);
+/// They have no kind of journey in common, or a side has none or the same one twice.
+pub fn diff(before: &[Run], after: &[Run], wanted: Wanted) -> anyhow::Result<Diff> {
+    for (which, runs) in [("first", before), ("second", after)] {
+        anyhow::ensure!(!runs.is_empty(), "the {which} side has no measurement");
+        anyhow::ensure!(
+            !run::twice(runs),
+            "a measurement is there twice on the {which} side: it counts once"
+        );
     }
-    let kind =
-        |before: &Option<Series>, after: &Option<Series>| kind(before.as_ref()?, after.as_ref()?, least);
-    let (cold, warm) = (kind(&before.cold, &after.cold), kind(&before.warm, &after.warm));
+    let (one, other) = (run::by_start(before), run::by_start(after));
+    let kind = |of: fn(&Run) -> Option<&Samples>| {
+        let samples = |runs: &'_ [Run]| runs.iter().map(|run| of(run).cloned()).collect::<Option<Vec<_>>>();
+        kind(&samples(&one)?, &samples(&other)?, wanted)
+    };
+    let (cold, warm) = (kind(|run| run.cold.as_ref()), kind(|run| run.warm.as_ref()));
     anyhow::ensure!(
         cold.is_some() || warm.is_some(),
-        "the two measurements have no clean journeys of the same kind: make both cold, or both warm"
+        "the measurements have no journeys of the same kind: make all of them cold, or all warm"
     );
     Ok(Diff {
         schema: FORM.to_owned(),
-        statistic: statistic(least),
-        warnings: warnings(before, after),
+        before_runs: one.len(),
+        after_runs: other.len(),
+        statistic: statistic(wanted),
+        undecidable: undecidable(before, after, one.len(), other.len()),
+        warnings: warnings::warnings(before, after),
         cold,
         warm,
     })
 }
 
-fn statistic(least: f64) -> String {
+/// How many pairs of runs it takes until the interval of every total is narrow enough, as the pairs so far have it; `None`
+/// of fewer than two.
+pub fn needed(before: &[Run], after: &[Run], enough: f64) -> Option<usize> {
+    let kind = |of: fn(&Run) -> Option<&Samples>| {
+        let totals = |runs: &[Run]| -> Vec<Vec<u64>> {
+            runs.iter().filter_map(of).map(|samples| samples.totals.clone()).collect()
+        };
+        let (before, after) = (totals(before), totals(after));
+        let first = compare_runs(&before, &after, Design::Paired, CONFIDENCE, 0)?;
+        pairs_needed(&before, &after, CONFIDENCE, first.before_ns as f64 * enough)
+    };
+    kind(|run| run.cold.as_ref()).into_iter().chain(kind(|run| run.warm.as_ref())).max()
+}
+
+fn statistic(wanted: Wanted) -> String {
+    let how = match wanted.design {
+        Design::Unpaired => "difference of the means of the runs' medians, with Welch's interval",
+        Design::Paired => {
+            "mean of the differences between the medians of paired runs, with Student's t interval"
+        }
+        Design::Planned { .. } => {
+            "mean of the differences between the medians of paired runs, whose number the first of them decided, with the \
+             wider one of Stein's and Student's t interval"
+        }
+    };
+    let percent = |share: f64| share * 100.0;
     format!(
-        "difference of medians with its {:.0} % interval from order statistics (Price and Bonett), widened where \
-         journeys resemble their neighbours; all parts of a kind have {:.0} % together (Bonferroni). Faster or \
-         slower: the whole interval lies beyond {} µs and beyond {} % of the first median.",
-        CONFIDENCE * 100.0,
-        CONFIDENCE * 100.0,
+        "{how}: {:.0} % for a total, and for all rows of a kind together, and for all parts (Bonferroni). Faster or \
+         slower: the whole interval lies beyond {} µs and beyond {} % of the first. Equivalent: neither, and the interval \
+         reaches at most {} % of the first total to either side.",
+        percent(CONFIDENCE),
         LEAST_NS / 1_000,
-        least * 100.0,
+        percent(wanted.least),
+        percent(wanted.enough),
     )
 }
 
-fn kind(before: &Series, after: &Series, least: f64) -> Option<KindDiff> {
-    let (before, after) = (Samples::of(before), Samples::of(after));
-    let compared = |before: &[u64], after: &[u64], confidence: f64| {
-        let first = compare(before, after, confidence, 0)?;
-        let least_ns = ((first.before_ns as f64 * least) as u64).max(LEAST_NS);
-        compare(before, after, confidence, least_ns)
+/// Why runs that are too few give no verdict.
+fn undecidable(before: &[Run], after: &[Run], one: usize, other: usize) -> Option<String> {
+    if one > 1 && other > 1 {
+        return None;
+    }
+    let starts = match (before.len() > one, after.len() > other) {
+        (false, false) => "one run of a side",
+        _ => "runs of one start of the programs",
     };
-    let new = after.order.iter().filter(|row| !before.rows.contains_key(*row));
-    let rows: Vec<&Row> = before.order.iter().chain(new).collect();
-    let part_confidence = 1.0 - (1.0 - CONFIDENCE) / rows.len().max(1) as f64;
-    let part = |row: &Row| {
-        let comparison = compared(&before.row(row), &after.row(row), part_confidence)?;
-        Some(PartDiff { row: row.clone(), comparison })
+    Some(format!(
+        "{starts} cannot tell a change from another start of the programs\n  what to do: `lab compare`, which starts both \
+         variants in turn and decides; or give several files a side, each of another start:\n  lab diff --before a1.json \
+         a2.json --after b1.json b2.json"
+    ))
+}
+
+fn kind(before: &[Samples], after: &[Samples], wanted: Wanted) -> Option<KindDiff> {
+    let of = |runs: &[Samples], times: &dyn Fn(&Samples) -> Vec<u64>| -> Vec<Vec<u64>> {
+        runs.iter().map(times).collect()
     };
-    let mut parts: Vec<PartDiff> = rows.into_iter().filter_map(part).collect();
-    parts.sort_by_key(|part| part.row.stage);
+    let compared = |times: &dyn Fn(&Samples) -> Vec<u64>, confidence: f64, enough_ns: Option<u64>| {
+        let (before, after) = (of(before, times), of(after, times));
+        let first = compare_runs(&before, &after, wanted.design, confidence, 0)?;
+        let least_ns = ((first.before_ns as f64 * wanted.least) as u64).max(LEAST_NS);
+        let enough_ns = enough_ns.unwrap_or((first.before_ns as f64 * wanted.enough) as u64);
+        let compared = compare_runs(&before, &after, wanted.design, confidence, least_ns)?;
+        Some(compared.or_equivalent(enough_ns))
+    };
+    let total = compared(&|run| run.totals.clone(), CONFIDENCE, None)?;
+    let enough_ns = Some((total.before_ns as f64 * wanted.enough) as u64);
+    let together = |count: usize| 1.0 - (1.0 - CONFIDENCE) / count.max(1) as f64;
+
+    let met = |stage: Stage| before.iter().chain(after).any(|run| run.stage(stage).iter().any(|ns| *ns > 0));
+    let met: Vec<Stage> = Stage::ALL.into_iter().filter(|stage| met(*stage)).collect();
+    let stage_confidence = together(met.len());
+    let stage = |stage: Stage| {
+        let comparison = compared(&|run| run.stage(stage), stage_confidence, enough_ns)?;
+        Some(StageDiff { stage, comparison })
+    };
+    let rows = run::rows(before.iter().chain(after));
+    let part_confidence = together(rows.len());
+    let part = |row: Row| {
+        let comparison = compared(&|run| run.row(&row), part_confidence, enough_ns)?;
+        Some(PartDiff { row, comparison })
+    };
+    let journeys = |runs: &[Samples]| runs.iter().map(|run| run.totals.len()).sum();
     Some(KindDiff {
-        before_journeys: before.totals.len(),
-        after_journeys: after.totals.len(),
-        total: compared(&before.totals, &after.totals, CONFIDENCE)?,
+        before_journeys: journeys(before),
+        after_journeys: journeys(after),
+        total,
+        stage_confidence,
+        stages: met.into_iter().filter_map(stage).collect(),
         part_confidence,
-        parts,
+        parts: rows.into_iter().filter_map(part).collect(),
     })
-}
-
-/// The times of all clean journeys, in the order in which they were made.
-struct Samples {
-    totals: Vec<u64>,
-    order: Vec<Row>,
-    rows: HashMap<Row, Vec<u64>>,
-}
-
-impl Samples {
-    fn of(series: &Series) -> Samples {
-        let clean: Vec<_> = series.journeys.iter().filter(|journey| journey.clean()).collect();
-        let mut order: Vec<Row> =
-            series.summary.iter().flat_map(|summary| &summary.parts).map(|part| part.row.clone()).collect();
-        let mut rows: HashMap<Row, Vec<u64>> = HashMap::new();
-        for (at, journey) in clean.iter().enumerate() {
-            for part in &journey.parts {
-                let row = Row::of(part, journey);
-                let times = rows.entry(row).or_insert_with(|| vec![0; clean.len()]);
-                times[at] += part.duration_ns;
-            }
-        }
-        // Rows that only journeys have which were not kept: nothing can be compared there.
-        order.retain(|row| rows.contains_key(row));
-        Samples { totals: clean.iter().map(|journey| journey.total_ns).collect(), order, rows }
-    }
-
-    fn row(&self, row: &Row) -> Vec<u64> {
-        self.rows.get(row).cloned().unwrap_or_else(|| vec![0; self.totals.len()])
-    }
-}
-
-/// What makes two measurements hard to compare.
-fn warnings(before: &Measured, after: &Measured) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if before.build != after.build {
-        warnings.push(format!("the builds differ: {} and {}", before.build, after.build));
-    }
-    if before.network != after.network {
-        warnings.push(format!("the networks differ: {} and {}", before.network, after.network));
-    }
-    let hops = |measured: &Measured| -> BTreeSet<String> {
-        let name = |opaque| if opaque { " (opaque)" } else { "" };
-        measured.hops.iter().map(|hop| format!("{}{}", hop.name, name(hop.opaque))).collect()
-    };
-    let (left, right) = (hops(before), hops(after));
-    let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> String {
-        these.difference(those).cloned().collect::<Vec<_>>().join(", ")
-    };
-    match (only(&left, &right), only(&right, &left)) {
-        (gone, new) if gone.is_empty() && new.is_empty() => {}
-        (gone, new) => warnings.push(format!("the hops differ: only before [{gone}], only after [{new}]")),
-    }
-    if before.machine.cores != after.machine.cores {
-        let cores = (before.machine.cores, after.machine.cores);
-        warnings.push(format!("the machines differ: {} and {} cores", cores.0, cores.1));
-    }
-    let busy = |measured: &Measured| measured.machine.others_share.unwrap_or(0.0);
-    if (busy(before) - busy(after)).abs() > BUSIER {
-        warnings.push(format!(
-            "other programs took {:.0} % of the machine before and {:.0} % after: what is slower may be them",
-            busy(before) * 100.0,
-            busy(after) * 100.0
-        ));
-    }
-    let waited = |measured: &Measured| measured.machine.waited_per_second.unwrap_or(0.0);
-    let (less, more) = (waited(before).min(waited(after)), waited(before).max(waited(after)));
-    if more > WAITED * less + 0.2 {
-        warnings.push(format!(
-            "the programs waited {:.1} s for a core per second that they ran before, and {:.1} s after: what \
-             differs may be the machine",
-            waited(before),
-            waited(after)
-        ));
-    }
-    for (kind, before, after) in [("cold", &before.cold, &after.cold), ("warm", &before.warm, &after.warm)] {
-        if let (Some(before), Some(after)) = (before, after) {
-            series_warnings(&mut warnings, kind, before, after);
-        }
-    }
-    warnings
-}
-
-fn series_warnings(warnings: &mut Vec<String>, kind: &str, before: &Series, after: &Series) {
-    let rate =
-        |series: &Series| series.open_loop.as_ref().map(|run| (run.wanted_per_second * 10.0).round() as u64);
-    if rate(before) != rate(after) {
-        let said = |series| match rate(series) {
-            None => "one after the other".to_owned(),
-            Some(tenths) => format!("{}.{} per second", tenths / 10, tenths % 10),
-        };
-        warnings.push(format!("the {kind} requests were sent {} and {}", said(before), said(after)));
-    }
-    let usual = |series: &Series| {
-        let counts = series.summary.as_ref()?.counts.first()?.counts;
-        Some([
-            counts.connections_opened,
-            counts.connections_reused,
-            counts.tls_handshakes,
-            counts.dns_queries,
-        ])
-    };
-    if let (Some(one), Some(other)) = (usual(before), usual(after))
-        && one != other
-    {
-        warnings.push(format!(
-            "the {kind} journeys do different things: {one:?} and {other:?} connections opened and re-used, TLS \
-             handshakes, DNS questions"
-        ));
-    }
-    for (which, series) in [("first", before), ("second", after)] {
-        let Some(summary) = &series.summary else { continue };
-        if summary.flagged * 20 > summary.journeys {
-            warnings.push(format!(
-                "of the {which} measurement's {} {kind} journeys {} were strange and are left out",
-                summary.journeys, summary.flagged
-            ));
-        }
-    }
 }
 
 #[cfg(test)]

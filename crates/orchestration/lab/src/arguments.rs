@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod compare;
 mod diff;
 mod format;
 mod global;
+mod load;
 mod measure;
 mod values;
 
 pub(crate) use check::{CheckArguments, FEWEST};
-pub(crate) use diff::DiffArguments;
+pub(crate) use compare::CompareArguments;
+pub(crate) use diff::{DiffArguments, DiffFormat, VerdictArguments};
 pub(crate) use format::Format;
 pub(crate) use global::Global;
 pub(crate) use measure::MeasureArguments;
@@ -61,6 +64,7 @@ Examples:
   lab measure                         one cold journey, one warm
   lab measure -n 500 --warm --parts   500 warm ones: percentiles of every part, and who takes how much at p50
   lab measure -n 1000 --warm --format json --out before.json       then: lab diff before.json after.json
+                                      or, with a verdict: lab compare
   lab measure --rate 200 --duration 10        200 requests per second for 10 s, whatever the answers do
   lab measure -n 500 --warm --overhead        what measuring itself costs, too
   lab measure --tap -n 100 --warm     what the packets on loopback say of it, beside what the programs say
@@ -117,17 +121,43 @@ Exit codes: 0 within; 1 over (with --strict also inconclusive); 3 could not be m
         #[command(flatten)]
         global: Global,
     },
-    /// Compare two measurements: what became faster, what slower, and what cannot be said
+    /// Start two variants in turn, measure each, and say what is faster, slower or no different
+    #[command(after_help = "\
+The first variant is the plan; the second is the plan with what is typed behind `compare`. What is typed before
+it holds for both.
+
+  lab compare --swap ingress=nginx                 is nginx faster than ours, and where?
+  lab compare --swap ingress=nginx --warm --enough 2        as exactly as ± 2 % of the total
+  lab compare --set hop.cart-pod-abc12.workers=1 --rate 200 --duration 5
+  lab compare --config other.toml --time 300 --fail-on-slower      for a script, at most five minutes
+  lab --set lab.name=two --set network.port_offset=100 compare --swap store=redis-server      beside a running lab
+  lab compare --swap lb=haproxy --out runs         keeps every run: lab diff --paired --before runs/a-* --after runs/b-*
+
+Each run is a start of the programs of its own, in an empty folder, in the order A B B A A B …; what a start
+decides (where memory lies, which connections are used), its journeys share, so the run is the unit. Six pairs
+tell how many it takes until the interval of each total is narrow enough (--enough); so many are made, up to
+--runs, and the verdict is read once, at the end: who looks after each run, and stops when he sees a
+difference, sees many that are not there. All rows of a kind together have 95 % (Bonferroni).
+
+Exit codes: 0 compared; 1 a total is slower (--fail-on-slower), or undecided (and --strict); 2 wrong usage or
+plan; 3 could not be measured.")]
+    Compare {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        compare: CompareArguments,
+    },
+    /// Compare measurements: what became faster, what slower, and what cannot be said
     #[command(after_help = "\
 Examples:
-  lab measure -n 500 --warm --format json --out before.json
-  … change something, or swap a hop …
-  lab measure -n 500 --warm --format json --out after.json
-  lab diff before.json after.json
-  lab diff before.json after.json --fail-on-slower        for a script: ends with 1 when a total is slower
+  lab diff before.json after.json                 what differs; two runs are too few for a verdict
+  lab diff --before a1.json a2.json a3.json --after b1.json b2.json b3.json
+  lab diff --before a*.json --after b*.json --fail-on-slower       for a script: 1 when a total is slower
 
-A verdict is about medians; the last line says by which statistic. Measure both on the same machine, one
-soon after the other: what changed between them and was the same within each, no statistic can see.")]
+Each file is `lab measure --json --out FILE` of another start of the programs: files of one start count as one
+run. A verdict is about the medians of runs, its interval comes from how they scatter; the last line says by which
+statistic. Make all of them on the same machine, soon after each other, the sides in turn. `lab compare` does
+all of that.")]
     Diff {
         #[command(flatten)]
         diff: DiffArguments,
@@ -225,6 +255,11 @@ A recipe starts a real program in a slot, with the settings that make it fit:
 }
 
 impl Cli {
+    /// The options before the command alone.
+    pub(crate) fn before(&self) -> Global {
+        self.global.clone()
+    }
+
     /// The options of every command, from before it and from behind it.
     pub(crate) fn global(&self) -> Global {
         let later = match &self.command {
@@ -232,6 +267,7 @@ impl Cli {
                 Command::Measure { global, .. }
                 | Command::Export { global, .. }
                 | Command::Check { global, .. }
+                | Command::Compare { global, .. }
                 | Command::Diff { global, .. }
                 | Command::Budget { global }
                 | Command::Status { global }

@@ -9,7 +9,7 @@ use stack::state::AlreadyRuns;
 
 use crate::arguments::{Cli, Command};
 use crate::command::{
-    budget, certs, check, curl, diff, doctor, events, export, measure, recipes, run, status,
+    budget, certs, check, compare, curl, diff, doctor, events, export, measure, recipes, run, status,
 };
 use crate::outcome::{Misuse, Outcome};
 use crate::{help, print};
@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
-    let global = &cli.global();
+    let (before, global) = (cli.before(), &cli.global());
     hop::start::ignore_file_size_signal();
     stack::all_children_are_programs();
     tell_homeless();
@@ -60,6 +60,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Some(Command::Measure { measure, .. }) => measure::run(global, &measure).await,
         Some(Command::Export { file, format, out, .. }) => export::run(global, &file, format, out.as_deref()),
         Some(Command::Check { check, .. }) => check::run(global, &check).await,
+        Some(Command::Compare { compare, .. }) => compare::run(&before, global, &compare).await,
         Some(Command::Diff { diff, .. }) => diff::run(global, &diff),
         Some(Command::Budget { .. }) => budget::run(global).await,
         Some(Command::Status { .. }) => status::status(global).await,

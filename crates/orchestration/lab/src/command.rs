@@ -3,6 +3,7 @@
 pub(crate) mod budget;
 pub(crate) mod certs;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod curl;
 pub(crate) mod diff;
 pub(crate) mod doctor;
@@ -16,4 +17,5 @@ pub(crate) mod recipes;
 pub(crate) mod run;
 mod session;
 mod signals;
+mod starts;
 pub(crate) mod status;

@@ -108,7 +108,7 @@ proptest::proptest! {
         let turned = match there.verdict {
             Change::Faster => Change::Slower,
             Change::Slower => Change::Faster,
-            Change::Inconclusive => Change::Inconclusive,
+            neither => neither,
         };
         proptest::prop_assert_eq!(back.verdict, turned);
         if let (Some(low), Some(high)) = (there.low_ns, there.high_ns) {

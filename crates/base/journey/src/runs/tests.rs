@@ -89,6 +89,79 @@ fn the_interval_is_the_one_in_the_tables() {
     assert_eq!(welch.verdict, Change::Slower);
 }
 
+/// How often 2000 comparisons of the same see a difference, whose number of pairs is decided so.
+fn wrong(design: Design, mut pairs: impl FnMut(&[Vec<u64>], &[Vec<u64>]) -> usize) -> u64 {
+    let ends = |case: u64| {
+        let mut numbers = Numbers(case);
+        // Only medians count, so one journey stands for each run.
+        let mut runs = || -> Vec<Vec<u64>> {
+            (0..30)
+                .map(|_| vec![(1e6 + 1e5 * (numbers.next() + numbers.next() + numbers.next())) as u64])
+                .collect()
+        };
+        let (before, after) = (runs(), runs());
+        let count = pairs(&before, &after);
+        let of = compare_runs(&before[..count], &after[..count], design, 0.95, 0).expect("runs");
+        of.verdict != Change::Inconclusive
+    };
+    (0..2_000).map(ends).map(u64::from).sum()
+}
+
+/// 5 % of 2000, and three standard deviations of that count.
+const CLAIMED: u64 = 130;
+
+/// As a pilot of five decides.
+fn planned(design: Design, half_width: f64) -> u64 {
+    wrong(design, |before, after| {
+        pairs_needed(&before[..5], &after[..5], 0.95, half_width).expect("five pairs").min(30)
+    })
+}
+
+#[test]
+fn a_number_of_runs_that_a_pilot_decided_keeps_its_promise() {
+    for half_width in [3e4, 5e4, 8e4, 1.5e5] {
+        let wrong = planned(Design::Planned { pilot: 5 }, half_width);
+        assert!(wrong <= CLAIMED, "{wrong} of 2000 for ± {half_width}");
+    }
+}
+
+/// The twin: an interval that forgets who decided is too narrow.
+#[test]
+fn an_interval_that_forgets_the_pilot_is_wrong_too_often() {
+    let most = [3e4, 5e4, 8e4].map(|half_width| planned(Design::Paired, half_width)).into_iter().max();
+    assert!(most > Some(CLAIMED), "{most:?} of 2000");
+}
+
+/// The twin: who looks after each pair and stops at the first difference finds one far too often.
+#[test]
+fn looking_after_each_pair_finds_what_is_not_there() {
+    let wrong = wrong(Design::Paired, |before, after| {
+        let differs = |count: &usize| {
+            let of = compare_runs(&before[..*count], &after[..*count], Design::Paired, 0.95, 0);
+            of.is_some_and(|of| of.verdict != Change::Inconclusive)
+        };
+        (2..=30).find(differs).unwrap_or(30)
+    });
+    assert!(wrong > 3 * CLAIMED, "{wrong} of 2000");
+}
+
+#[test]
+fn what_is_narrow_enough_and_no_different_is_equivalent() {
+    let mut numbers = Numbers(3);
+    let (before, after) = (numbers.runs(12, 2e4, 0.0), numbers.runs(12, 2e4, 0.0));
+    let of = compare_runs(&before, &after, Design::Paired, 0.95, 0).expect("runs");
+    assert_eq!(of.verdict, Change::Inconclusive);
+    let (half, most) = (of.half_width_ns().expect("an interval"), of.at_most_ns().expect("an interval"));
+    assert!(half <= most && most < 50_000, "{of:?}");
+    assert_eq!(of.or_equivalent(half).verdict, Change::Equivalent);
+    assert_eq!(of.or_equivalent(half - 1).verdict, Change::Inconclusive);
+    // A difference stays one, and without an interval nothing is known.
+    let slower = compare_runs(&before, &numbers.runs(12, 2e4, 9e6), Design::Paired, 0.95, 0).expect("runs");
+    assert_eq!(slower.or_equivalent(u64::MAX).verdict, Change::Slower);
+    let one = compare_runs(&before[..1], &after[..1], Design::Paired, 0.95, 0).expect("runs");
+    assert_eq!(one.or_equivalent(u64::MAX).verdict, Change::Inconclusive);
+}
+
 /// What the machine does for a while, it does to both of a pair.
 #[test]
 fn pairs_see_through_what_drifts() {

@@ -9,6 +9,11 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     number(1..=MOST)(text)
 }
 
+/// Two starts of a variant are the fewest that scatter.
+pub(super) fn runs(text: &str) -> Result<usize, String> {
+    number(2..=1_000)(text)
+}
+
 pub(super) fn connections(text: &str) -> Result<usize, String> {
     number(1..=1024)(text)
 }
