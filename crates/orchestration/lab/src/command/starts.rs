@@ -49,7 +49,8 @@ impl Starts {
         plan.state = Some(state.clone());
         // What was built for the first run of a variant is there for all.
         let build = self.build && self.made <= 2;
-        let what = format!("starting {} programs", plan.hops().count());
+        let count = plan.hops().count();
+        let what = || format!("starting {count} programs");
         let starting = print::live(&what, Lab::start_plan(plan, build));
         let mut lab = tokio::select! {
             lab = starting => lab?,
