@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 
@@ -12,11 +13,12 @@ use hop::http::server::{Limits, Protocol, Server};
 use hop::{CancellationToken, Hop, Stamped, Telemetry};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use journey::{Counts, Journey, PartKind};
+use journey::{Counts, Journey, PartKind, Quality, Stage};
 use lab::collect::Collector;
 use lab::measure::{Measured, Options};
 use lab::packets::{self, Tap};
 use tap::compare::Compared;
+use tap::packet::{Carries, Packet};
 use tests::fixture::{Fixture, TestSlot};
 use tests::{program, programs};
 
@@ -133,6 +135,64 @@ async fn programs_and_packets_agree() -> anyhow::Result<()> {
 }
 
 /// A program whose reports pass through hands that move every time in them by 5 ms.
+/// When SYN left the one and SYN-ACK had come back to it, of each connection that was made to an address.
+fn handshakes(packets: &[Packet], to: SocketAddr) -> Vec<(u64, u64)> {
+    let syn = |packet: &&Packet, answer| match packet.carries {
+        Carries::Segment { syn: true, ack, .. } => ack == answer,
+        _ => false,
+    };
+    let left = packets.iter().filter(|packet| packet.out && packet.to == to && syn(packet, false));
+    left.filter_map(|sent| {
+        let mut came =
+            packets.iter().filter(|it| !it.out && it.from == to && it.to == sent.from && it.at > sent.at);
+        Some((sent.at, came.find(|it| syn(it, true))?.at))
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn the_tcp_handshakes_leg_is_that_of_the_packets() -> anyhow::Result<()> {
+    if !may_capture("the_tcp_handshakes_leg_is_that_of_the_packets") {
+        return Ok(());
+    }
+    let lab = Fixture::start("tap-handshake").await?;
+    let edge = lab.listen("lb");
+    let capture = tap::Capture::start([edge].into_iter().collect(), None)?;
+    let measured = measure(&lab, 10, Kind::Cold).await?;
+    let packets = capture.stop()?.packets;
+    let captured = handshakes(&packets, edge);
+    let mut apart = Vec::new();
+    for journey in measured.journeys() {
+        let parts: Vec<_> = journey.parts.iter().filter(|part| part.stage == Stage::Tcp).collect();
+        let (from, to) = parts.iter().fold((u64::MAX, 0), |(from, to), part| {
+            let begins = journey.start_unix_ns + part.start_ns;
+            (from.min(begins), to.max(begins + part.duration_ns))
+        });
+        let legs: Vec<_> = parts.iter().filter(|part| part.kind == PartKind::Leg).collect();
+        ensure!(legs.len() == 1 && legs[0].quality == Quality::Kernel, "{}", shown(journey));
+        // SYN went, and SYN-ACK came, while the browser connected.
+        let mut within = captured.iter().filter(|(sent, came)| from <= *sent && *came <= to + 1_000);
+        let (sent, came) = *within.next().with_context(|| shown(journey))?;
+        ensure!(within.next().is_none(), "two handshakes at once\n{}", shown(journey));
+        // The kernel's figure begins before SYN is on the interface and ends after SYN-ACK is; it counts microseconds.
+        let (leg, packets) = (legs[0].duration_ns, came - sent);
+        ensure!(leg + 1_000 >= packets, "{leg} ns, by packets {packets} ns\n{}", shown(journey));
+        apart.push((leg.saturating_sub(packets), to - from - leg));
+    }
+    // The usual one: the kernel's figure is nearer to the packets than the whole of connecting is.
+    apart.sort_unstable();
+    let (disagreement, rest) = apart[apart.len() / 2];
+    ensure!(
+        disagreement < rest,
+        "{disagreement} ns from the packets, {rest} ns beside the round trip: {apart:?}"
+    );
+    // The twin: a capture without the answers finds no handshake.
+    let unanswered: Vec<Packet> = packets.iter().filter(|packet| packet.from != edge).copied().collect();
+    ensure!(handshakes(&unanswered, edge).is_empty(), "a SYN alone is no handshake");
+    lab.finish().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_hop_that_lies_is_called_out_by_name() -> anyhow::Result<()> {
     if !may_capture("a_hop_that_lies_is_called_out_by_name") {

@@ -15,10 +15,13 @@ use tokio::net::TcpStream;
 
 use crate::clock;
 
+mod connect;
 pub mod kernel;
 mod mark;
 mod stamps;
+pub mod tcp_info;
 
+pub use connect::Handshake;
 pub use mark::Mark;
 pub use stamps::{Side, Stamps};
 
@@ -63,7 +66,18 @@ impl Stamped<TcpStream> {
     /// # Errors
     /// Whatever `connect` says.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
-        Self::connected(TcpStream::connect(address).await?, address)
+        Ok(Self::connect_timed(address).await?.0)
+    }
+
+    /// As [`Stamped::connect`], and says how that went.
+    ///
+    /// # Errors
+    /// Whatever `connect` says.
+    pub async fn connect_timed(address: SocketAddr) -> io::Result<(Self, Handshake)> {
+        let (stream, handshake) = connect::timed(address).await?;
+        let stream = Self::connected(stream, address)?;
+        let done = stream.stamps.opened();
+        Ok((stream, Handshake { done, ..handshake }))
     }
 
     /// Wraps a connection that this program has made to `peer`.

@@ -19,6 +19,7 @@
 //! they had the request from the one's write until the other's arrival, and the part says so (`opaque`).
 
 mod arrival;
+mod connect;
 mod counts;
 mod exchange;
 mod nest;
@@ -259,7 +260,7 @@ impl<'a> Tiler<'a> {
                 }
                 self.child(inner, hop, limit);
             }
-            self.until(child.span.end.min(limit).max(self.cursor), owner);
+            self.connects(child.span, owner, limit);
         } else {
             self.exchange(child, hop, limit);
         }

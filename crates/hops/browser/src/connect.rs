@@ -49,10 +49,9 @@ pub(crate) async fn connect(
 
 /// SYN, SYN-ACK, ACK: one round trip.
 async fn tcp(address: SocketAddr, recorder: &mut Recorder) -> anyhow::Result<Stamped> {
-    let begun = hop::clock::now();
-    let stream = Stamped::connect(address).await.context("connect")?;
-    let span = recorder.span(Kind::Internal, name::TCP_HANDSHAKE, (begun, hop::clock::now()));
-    let span = span.part(PartKind::Leg).stage(Stage::Tcp);
+    let (stream, handshake) = Stamped::connect_timed(address).await.context("connect")?;
+    let span = recorder.span(Kind::Internal, name::TCP_HANDSHAKE, handshake.times());
+    let span = handshake.describe(span.part(PartKind::Leg).stage(Stage::Tcp));
     recorder.spans.push(
         span.with(attribute::NETWORK_PEER_ADDRESS, address.ip().to_string())
             .with(attribute::NETWORK_PEER_PORT, address.port()),

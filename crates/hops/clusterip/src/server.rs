@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hop::stamped::Handshake;
 use hop::{CancellationToken, Hop, Stamped, Telemetry, clock, trace};
 use journey::semconv::{attribute, name};
 use journey::{Kind, PartKind, Span};
@@ -117,7 +118,7 @@ impl Service {
         let connected = self.connect(&chosen).await;
         self.record_choice(&client, &chosen, &connected);
         match connected {
-            Ok(mut endpoint) => {
+            Ok((mut endpoint, _)) => {
                 let over = drain::idle(finish, self.drain, client.stamps(), endpoint.stamps());
                 let idle_timeout = IdleTimeout::new(client.stamps(), endpoint.stamps(), self.timeouts);
                 let proxy = Proxy { telemetry: &self.telemetry, idle_timeout: &idle_timeout };
@@ -145,8 +146,8 @@ impl Service {
         self.metrics.closed();
     }
 
-    async fn connect(&self, chosen: &Chosen) -> Result<Stamped, ConnectError> {
-        match tokio::time::timeout(self.connect_timeout, Stamped::connect(chosen.address)).await {
+    async fn connect(&self, chosen: &Chosen) -> Result<(Stamped, Handshake), ConnectError> {
+        match tokio::time::timeout(self.connect_timeout, Stamped::connect_timed(chosen.address)).await {
             Ok(connected) => connected.map_err(|error| ConnectError::new(chosen.address, error)),
             Err(_) => Err(ConnectError::Late(chosen.address, self.connect_timeout)),
         }
@@ -154,12 +155,17 @@ impl Service {
 
     /// One span per connection: who came, where it was sent, and how long that took. It joins the two
     /// flows, so that whoever puts a journey together knows where the bytes of one went on.
-    fn record_choice(&self, client: &Stamped, chosen: &Chosen, connected: &Result<Stamped, ConnectError>) {
+    fn record_choice(
+        &self,
+        client: &Stamped,
+        chosen: &Chosen,
+        connected: &Result<(Stamped, Handshake), ConnectError>,
+    ) {
         if !self.telemetry.enabled() {
             return;
         }
         let client = client.stamps();
-        let end = connected.as_ref().map_or_else(|_| clock::now(), |endpoint| endpoint.stamps().opened());
+        let end = connected.as_ref().map_or_else(|_| clock::now(), |(_, handshake)| handshake.done);
         let times = (client.opened(), end);
         let span = Span::new(
             trace::new_trace_id(),
@@ -174,7 +180,10 @@ impl Service {
         .with(attribute::ENDPOINT, chosen.address.to_string())
         .with(attribute::POLICY, self.endpoints.mode().as_str());
         self.telemetry.emit(match connected {
-            Ok(endpoint) => span.with(attribute::FLOW_OUT, endpoint.stamps().flow().to_string()),
+            Ok((endpoint, handshake)) => {
+                let flow = endpoint.stamps().flow().to_string();
+                handshake.describe(span).with(attribute::FLOW_OUT, flow)
+            }
             Err(error) => span.with(attribute::ERROR_TYPE, error.kind()),
         });
     }

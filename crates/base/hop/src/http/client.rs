@@ -118,12 +118,12 @@ impl Client {
 
     async fn connect(&self, to: SocketAddr, exchange: &Exchange) -> Result<Connection, ClientError> {
         self.0.forget_unused();
-        let begun = clock::now();
         let broken = |source| ClientError::Connect { to, source };
-        let stream = tokio::time::timeout(self.0.limits.connect, Stamped::connect(to))
+        let (stream, handshake) = tokio::time::timeout(self.0.limits.connect, Stamped::connect_timed(to))
             .await
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
             .map_err(broken)?;
+        exchange.record_connect(&handshake);
         let stamps = stream.stamps();
         let (sender, driver) = hyper::client::conn::http1::Builder::new()
             .max_buf_size(READ)
@@ -135,7 +135,6 @@ impl Client {
                 tracing::debug!(%error, %to, "upstream connection");
             }
         });
-        exchange.record_wait(journey::semconv::name::CONNECT, begun, clock::now());
         Ok(Connection { to, sender, stamps, used: clock::monotonic() })
     }
 }

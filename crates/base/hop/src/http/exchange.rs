@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::header::HeaderMap;
-use journey::semconv::attribute;
+use journey::semconv::{attribute, name};
 use journey::{Kind, PartKind, Span, SpanId, TraceId, Traceparent, Value};
 use parking_lot::Mutex;
 
 use super::Fault;
-use crate::stamped::{Mark, Stamps};
+use crate::stamped::{Handshake, Mark, Stamps};
 use crate::{Telemetry, clock, trace};
 
 mod context;
@@ -144,6 +144,15 @@ impl Exchange {
     /// As [`Exchange::record`], for a time in which this program only waited.
     pub fn record_wait(&self, name: &'static str, start: u64, end: u64) {
         self.record_part(PartKind::Wait, name, start, end);
+    }
+
+    /// As [`Exchange::record_wait`], for a connection that was made because of this request.
+    pub(crate) fn record_connect(&self, handshake: &Handshake) {
+        if self.0.context.sampled {
+            let (begun, done) = handshake.times();
+            let span = self.part(PartKind::Wait, name::CONNECT, begun, done);
+            self.0.telemetry.emit(handshake.describe(span));
+        }
     }
 
     fn record_part(&self, kind: PartKind, name: &'static str, start: u64, end: u64) {

@@ -22,6 +22,23 @@ async fn the_kernel_knows_of_an_end_that_nobody_has_read() {
     assert!(stamps.is_unusable_for_a_request());
 }
 
+#[tokio::test]
+async fn a_handshake_is_a_round_trip_within_what_the_program_does() {
+    let listener = crate::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (_stream, handshake) = Stamped::connect_timed(listener.local_addr().unwrap()).await.unwrap();
+    let Handshake { begun, called, round_trip, woken, done } = handshake;
+    let round_trip = round_trip.expect("the kernel's figure");
+    // The kernel counts microseconds.
+    assert!(begun <= called && round_trip > 0 && called + round_trip <= done + 1_000, "{handshake:?}");
+    assert!(woken.is_none_or(|woken| called < woken && woken <= done), "{handshake:?}");
+
+    // Nobody listens: as the usual connect says it.
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let refused = Stamped::connect_timed(address).await.err().expect("nobody listens");
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
 fn pair() -> (Stamped<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(1024);
     let (client, server) = ("127.0.0.1:1000".parse().unwrap(), "127.0.0.2:80".parse().unwrap());

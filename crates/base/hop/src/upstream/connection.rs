@@ -41,13 +41,16 @@ impl Connection {
     pub async fn open(system: &'static str, to: SocketAddr, limit: Duration) -> Result<Self, Failure> {
         let exchange = Exchange::current();
         let begun = clock::now();
-        let stream = tokio::time::timeout(limit, Stamped::connect(to))
+        let connected = tokio::time::timeout(limit, Stamped::connect_timed(to))
             .await
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         let ended = clock::now();
         exchange.waited(ended.saturating_sub(begun));
-        exchange.record_wait(name::CONNECT, begun, ended);
-        let stream = stream.map_err(|source| Failure::Connect { system, to, source })?;
+        let (stream, handshake) = connected.map_err(|source| {
+            exchange.record_wait(name::CONNECT, begun, ended);
+            Failure::Connect { system, to, source }
+        })?;
+        exchange.record_connect(&handshake);
         Ok(Connection { system, to, stream, input: BytesMut::new(), longest: LONGEST, used: false })
     }
 

@@ -114,6 +114,13 @@ names! {
     /// `true` when the kernel had not sent all of the message when the write was over (Nagle's algorithm, RFC 1122
     /// §4.2.3.4, or a full window).
     SEND_HELD = "journey.held";
+    /// The span of a connection that was made: from its beginning until connect(2) was called, in nanoseconds.
+    CONNECT_CALLED_NS = "journey.connect.called_ns";
+    /// … and how long it took from SYN to SYN-ACK, as the kernel measured it (`tcpi_rtt` of `TCP_INFO`), in nanoseconds.
+    CONNECT_ROUND_TRIP_NS = "journey.connect.round_trip_ns";
+    /// … and from its beginning until the program, which waited for that, was running again, in nanoseconds; absent when it
+    /// did not wait: SYN-ACK was there before.
+    CONNECT_WOKEN_NS = "journey.connect.woken_ns";
     /// A layer-4 proxy's CONNECT span: the flow that it accepted, in the form of [`Flow`](crate::Flow).
     FLOW_IN = "journey.flow.in";
     /// … and the flow that it opened for it.

@@ -5,6 +5,8 @@ names! {
     CONNECT = "connect";
     /// The client's TCP connection was opened. Counted.
     TCP_HANDSHAKE = "TCP handshake";
+    /// Part: from SYN to SYN-ACK, there and back, while a connection was made.
+    TCP_ROUND_TRIP = "TCP round trip";
     /// The client's (CLIENT) or the server's (SERVER) side of a TLS handshake. Counted.
     TLS_HANDSHAKE = "TLS handshake";
     /// A layer-4 proxy passed a chunk of bytes on: joined by flow and offset, it needs no attributes.

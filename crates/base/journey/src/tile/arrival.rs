@@ -85,7 +85,7 @@ impl<'a> Tiler<'a> {
             // Often the connection is made while the sender still prepares; then nobody waits for it.
             if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
                 self.until(connect.start.max(self.cursor).min(back), owner);
-                self.until(connect.end.min(back), wait(name::CONNECT));
+                self.connects(connect, wait(name::CONNECT), back);
                 return self.until(read, Owner::own(into.hop, ""));
             }
             return self.until(read, owner);
@@ -97,7 +97,7 @@ impl<'a> Tiler<'a> {
             self.until(accepted.at.min(back), wait(name::ACCEPT_QUEUE));
         }
         if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
-            self.until(connect.end.min(back), wait(name::CONNECT));
+            self.connects(connect, wait(name::CONNECT), back);
         }
         self.until(read, Owner { kind: PartKind::Wake, ..Owner::own(into.hop, name::WAKE_UP) });
     }

@@ -1,6 +1,7 @@
 //! Made-up stamps only: hand-made journeys here, random ones in the modules.
 
 mod coarse;
+mod connects;
 mod messages;
 mod opaque;
 mod random;
