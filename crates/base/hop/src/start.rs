@@ -51,6 +51,7 @@ where
     F: FnOnce(Hop) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
+    abort_on_panic();
     // What a hop writes (data, keys, logs) is for its owner alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     crate::log::init("info");
@@ -67,6 +68,16 @@ where
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(role, &error),
     }
+}
+
+/// A panicking task is a dead process, which whoever supervises it sees, and not one that goes on without it. A hook and not
+/// `panic = "abort"` in the profile: tests have to unwind, and would compile every dependency a second time for that.
+pub fn abort_on_panic() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        told(panic);
+        std::process::abort();
+    }));
 }
 
 /// The settings are wrong: the process exits with 2 instead of 1.
@@ -149,3 +160,6 @@ fn fail(role: &str, error: &anyhow::Error) -> ExitCode {
     tracing::error!("{role} stops: {error:#}");
     ExitCode::from(if error.downcast_ref::<Misuse>().is_some() { 2 } else { 1 })
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ const NOTHING: u8 = 3;
 
 /// Sends what the arguments say, and shows it.
 pub fn run(arguments: &Arguments) -> ExitCode {
+    hop::start::abort_on_panic();
     let (config, request) = match arguments.meaning() {
         Ok(meaning) => meaning,
         Err(error) => return failed(&error, MISUSE),

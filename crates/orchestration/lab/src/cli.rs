@@ -16,6 +16,7 @@ use crate::{help, print};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    hop::start::abort_on_panic();
     let matches = help::laid_out(Cli::command(), print::text_width()).try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

@@ -6,16 +6,18 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Events that could not be written.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Begins to log what `RUST_LOG` selects; without it, what `filter` says.
+/// Begins to log what `RUST_LOG` selects, such as `info` or `warn,lb=debug`; without it, what `filter` says.
 pub fn init(filter: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let targets = selected(std::env::var("RUST_LOG").ok().as_deref(), filter);
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(|| BestEffort { to: io::stderr().lock(), lost: &LOST })
         // Else an event that can't be formatted is told by `eprintln!`, which panics where it can't write.
         .log_internal_errors(false)
@@ -25,7 +27,14 @@ pub fn init(filter: &str) {
                 && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
         )
         .map_event_format(super::Format::new)
-        .try_init();
+        .finish();
+    let _ = subscriber.with(targets).try_init();
+}
+
+/// A variable that is empty or cannot be read selects nothing.
+fn selected(variable: Option<&str>, filter: &str) -> Targets {
+    let given = variable.filter(|text| !text.trim().is_empty()).and_then(|text| text.parse().ok());
+    given.or_else(|| filter.parse().ok()).unwrap_or_default()
 }
 
 /// Writes what can be written and never says that it failed.

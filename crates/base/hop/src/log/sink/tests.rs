@@ -35,3 +35,15 @@ fn what_cannot_be_written_is_no_error_and_is_counted() {
     let text = String::from_utf8(disk.written).expect("text");
     assert_eq!(text, "one\ntw(2 log events before this one could not be written)\nfour\nfive\n");
 }
+
+#[test]
+fn the_variable_selects_by_level_and_by_target() {
+    use tracing::Level;
+    let passes = |variable, target: &str, level| selected(variable, "info").would_enable(target, &level);
+    assert!(passes(None, "lb", Level::INFO) && !passes(None, "lb", Level::DEBUG));
+    assert!(passes(Some("warn,lb=debug"), "lb::balance", Level::DEBUG));
+    assert!(!passes(Some("warn,lb=debug"), "h2", Level::INFO));
+    for unreadable in ["", " ", "lb=loud"] {
+        assert!(passes(Some(unreadable), "lb", Level::INFO), "{unreadable:?}");
+    }
+}
