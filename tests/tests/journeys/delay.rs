@@ -60,6 +60,7 @@ async fn dns_between_browser_and_resolver() -> anyhow::Result<()> {
         role,
         pid: None,
         opaque: true,
+        recorder: None,
         begins: None,
         listen,
         onward: Vec::new(),

@@ -201,7 +201,9 @@ async fn a_hop_that_lies_is_called_out_by_name() -> anyhow::Result<()> {
     for (name, hop, shift) in [("tap-late", "ingress", 5_000_000_i64), ("tap-early", "redis", -5_000_000)] {
         let liar = Liar::start(shift).await?;
         let slot = TestSlot::take(name).await?;
-        let env = format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = \"http://{}\" }}", liar.address);
+        // What it did is to pass through the liar's hands, too, and not to be asked for.
+        let endpoint = format!("OTEL_EXPORTER_OTLP_ENDPOINT = \"http://{}\"", liar.address);
+        let env = format!("{{ {endpoint}, FLIGHT_RECORDER = \"0\" }}");
         let options = slot.options().set(&format!("hop.{hop}.env"), env);
         let lab = slot.start(options).await?;
         liar.to.set(lab.collector().clone()).ok().context("set once")?;

@@ -154,6 +154,8 @@ fn exporting(collector: SocketAddr) -> Telemetry {
         admin_secret_file: None,
         otlp_endpoint: Some(format!("http://{collector}")),
         sampler: "parentbased_always_on".to_owned(),
+        sampler_arg: None,
+        flight_recorder: 0,
         schedule_delay_ms: 200,
         tcp_nodelay: true,
         drain_seconds: 0,

@@ -48,6 +48,7 @@ pub mod upstream;
 pub mod wait;
 
 pub use admin::Admin;
+pub use metrics::Operation;
 pub use settings::Common;
 pub use stamped::{Mark, Stamped, Stamps};
 pub use start::{Hop, start};

@@ -9,7 +9,7 @@
 //! "Exemplars"): from a slow bucket one click leads to a slow journey. Only the OpenMetrics format has room
 //! for them, so the older one has none.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicI64;
@@ -79,6 +79,21 @@ fn exemplar(trace: Option<TraceId>) -> Option<Exemplar> {
     trace.map(|trace| Exemplar { trace_id: Hex(trace) })
 }
 
+/// What hops do that see no trace context, as their metrics name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A DNS query was answered.
+    Query,
+    /// A batch of commands was executed.
+    Commands,
+    /// A request to a broker was answered.
+    Message,
+    /// A layer-4 proxy made a connection.
+    Connect,
+    /// A layer-4 proxy passed a chunk on.
+    Relay,
+}
+
 /// What HTTP requests are measured by.
 struct Http {
     requests: Family<RequestLabels, Counter>,
@@ -96,11 +111,12 @@ pub(crate) struct Metrics {
 /// One of [`DONE`], once it was done.
 struct Timed {
     times: TimesByOperation,
-    known: Mutex<HashSet<String>>,
+    /// Those with a histogram of their own.
+    known: Mutex<HashMap<String, Times>>,
 }
 
 /// What hops that do not speak HTTP do: the attribute that tells such a span, the one that names the operation,
-/// the metric, and its help.
+/// the metric, and its help; in the order of [`Operation`].
 const DONE: [(&str, &str, &str, &str); 5] = [
     (
         attribute::DNS_QUESTION_NAME,
@@ -128,8 +144,6 @@ const DONE: [(&str, &str, &str, &str); 5] = [
     ),
     ("", "", "tcp_proxy_relay_duration_seconds", "From a chunk read to the same chunk passed on"),
 ];
-/// The index of `tcp_proxy_relay_duration_seconds` in [`DONE`]: its span has no attributes.
-const RELAY: usize = DONE.len() - 1;
 
 impl Metrics {
     pub(crate) fn new(hop: &str) -> Self {
@@ -175,23 +189,20 @@ impl Metrics {
 
     /// Times what a span reports, if it is one of [`DONE`].
     pub(crate) fn span(&self, span: &Span) {
-        let which = match span.kind {
-            Kind::Server => DONE[..3].iter().position(|(tells, ..)| span.attribute(tells).is_some()),
-            Kind::Internal if span.parent.is_none() && span.name == name::RELAY => Some(RELAY),
-            Kind::Internal if span.parent.is_none() => span.attribute(DONE[3].0).map(|_| 3),
-            _ => None,
-        };
-        let Some(which) = which else { return };
-        let (_, operation, name, help) = DONE[which];
-        let timed = self.timed[which].get_or_init(|| {
+        if let Some((operation, name)) = operation_of(span) {
+            self.done(operation, name, span.end.saturating_sub(span.start), span.trace_id);
+        }
+    }
+
+    /// Times what was done, in nanoseconds.
+    pub(crate) fn done(&self, operation: Operation, name: &str, took_ns: u64, trace: TraceId) {
+        let (.., metric, help) = DONE[operation as usize];
+        let timed = self.timed[operation as usize].get_or_init(|| {
             let times: TimesByOperation = Family::new_with_constructor(times);
-            self.registry().register(name, help, times.clone());
+            self.registry().register(metric, help, times.clone());
             Timed { times, known: Mutex::default() }
         });
-        let operation = timed.operation(span.text(operation).unwrap_or(&span.name));
-        let seconds = span.end.saturating_sub(span.start) as f64 / 1e9;
-        let labels = OperationLabels { operation };
-        timed.times.get_or_create(&labels).observe(seconds, exemplar(Some(span.trace_id)), None);
+        timed.of(name).observe(took_ns as f64 / 1e9, exemplar(Some(trace)), None);
     }
 
     /// Everything, with exemplars or without.
@@ -203,16 +214,33 @@ impl Metrics {
 }
 
 impl Timed {
-    fn operation(&self, name: &str) -> String {
+    /// An operation's own histogram, or the one of all others.
+    fn of(&self, name: &str) -> Times {
         let mut known = self.known.lock();
-        if !known.contains(name) {
-            if known.len() >= OPERATIONS {
-                return OTHER.to_owned();
-            }
-            known.insert(name.to_owned());
+        if let Some(times) = known.get(name) {
+            return times.clone();
         }
-        name.to_owned()
+        let name = if known.len() < OPERATIONS { name } else { OTHER };
+        let times = self.times.get_or_create(&OperationLabels { operation: name.to_owned() }).clone();
+        if name != OTHER {
+            known.insert(name.to_owned(), times.clone());
+        }
+        times
     }
+}
+
+/// What a span tells of, if it is one of [`DONE`], and under which name.
+pub(crate) fn operation_of(span: &Span) -> Option<(Operation, &str)> {
+    const OF_SERVERS: [Operation; 3] = [Operation::Query, Operation::Commands, Operation::Message];
+    let operation = match span.kind {
+        Kind::Server => OF_SERVERS.into_iter().find(|it| span.attribute(DONE[*it as usize].0).is_some())?,
+        Kind::Internal if span.parent.is_none() && span.name == name::RELAY => Operation::Relay,
+        Kind::Internal if span.parent.is_none() => {
+            span.attribute(attribute::FLOW_IN).map(|_| Operation::Connect)?
+        }
+        _ => return None,
+    };
+    Some((operation, span.text(DONE[operation as usize].1).unwrap_or(&span.name)))
 }
 
 /// OpenMetrics as the older text format 0.0.4: no exemplars, no end mark, and a counter's name has its

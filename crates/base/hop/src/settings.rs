@@ -50,6 +50,16 @@ pub struct Common {
     )]
     pub sampler: String,
 
+    /// How many requests a second without a traceparent are recorded, evenly; more are passed on as not recorded, and
+    /// counted. All when absent; only with parentbased_always_on
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", value_name = "N", value_parser = quantity("requests per second", 0.0..=1e6), help_heading = "Every hop")]
+    pub sampler_arg: Option<f64>,
+
+    /// How many exchanges without trace context (layer 4, DNS, RESP, Kafka) are kept in memory until a collector asks
+    /// for them by POST /exchanges at ADMIN; 0: a span is sent for each
+    #[arg(long, env = "FLIGHT_RECORDER", value_name = "N", default_value_t = 0, help_heading = "Every hop")]
+    pub flight_recorder: usize,
+
     /// The longest time a span waits before it is sent, in milliseconds
     #[arg(
         long,

@@ -1,32 +1,50 @@
 //! Where spans go: into memory for tests, over OTLP/HTTP to a collector on this machine, or nowhere.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hyper::Method;
 use journey::{Span, Traceparent};
 
-use crate::{Admin, Common};
+use crate::{Admin, Common, clock};
 
 mod export;
+mod layer_4;
+pub mod recorder;
+mod roots;
 mod sink;
 
 pub use crate::http::plain::SendError;
 pub use export::Exporter;
+pub use layer_4::Passed;
+pub use recorder::{Ids, Record, Recorder};
 
-use sink::{BATCH, CAPACITY, SEND_LIMIT, Sampler, Sink};
+use parking_lot::Mutex;
+use recorder::{Ring, Source};
+pub(crate) use roots::Decision;
+use roots::Roots;
+
+use sink::{SEND_LIMIT, Sampler, Sink};
 
 /// The sink for spans. Cheap to clone; when off, [`Telemetry::enabled`] is false and nothing is built.
 #[derive(Clone)]
-pub struct Telemetry(Option<Arc<Sink>>);
+pub struct Telemetry {
+    sink: Option<Arc<Sink>>,
+    /// What is emitted here is kept until it is asked for.
+    kept: Option<Arc<Ring<Span>>>,
+    /// Everything that keeps something in this program.
+    sources: Sources,
+}
+
+type Sources = Arc<Mutex<Vec<Arc<dyn Source>>>>;
 
 impl Telemetry {
     /// Spans are not recorded.
     pub fn off() -> Self {
-        Telemetry(None)
+        Telemetry { sink: None, kept: None, sources: Sources::default() }
     }
 
     /// Spans stay in memory until [`Telemetry::take`]; for tests.
@@ -41,7 +59,11 @@ impl Telemetry {
     }
 
     fn memory_with(service: &str, sampler: Sampler) -> Self {
-        Telemetry(Some(Arc::new(Sink::new(service, sampler, false))))
+        Self::to(Sink::new(service, sampler, false))
+    }
+
+    fn to(sink: Sink) -> Self {
+        Telemetry { sink: Some(Arc::new(sink)), ..Self::off() }
     }
 
     /// As the settings say. Call it inside the runtime: it starts the task that sends.
@@ -69,74 +91,101 @@ impl Telemetry {
             "parentbased_always_off" => Sampler::ParentOrOff,
             _ => Sampler::ParentOrOn,
         };
-        let sink = Arc::new(Sink::new(service, sampler, true));
+        let recorder = common.flight_recorder;
+        anyhow::ensure!(
+            recorder == 0 || (common.admin.is_some() && common.admin_secret_file.is_some()),
+            "FLIGHT_RECORDER is {recorder}: nobody can ask for what is kept without ADMIN and ADMIN_SECRET_FILE"
+        );
+        let sink =
+            Sink { recorder, roots: Roots::new(common.sampler_arg), ..Sink::new(service, sampler, true) };
+        let telemetry = Self::to(sink);
+        let sink = telemetry.sink.clone().context("just made")?;
         let longest = Duration::from_millis(common.schedule_delay_ms);
-        tokio::spawn(export::send_forever(Arc::clone(&sink), address, longest));
-        Ok(Telemetry(Some(sink)))
+        tokio::spawn(export::send_forever(sink, address, longest));
+        Ok(telemetry)
+    }
+
+    /// For what brings no trace context with it: what is emitted is kept until it is asked for, where there is a flight
+    /// recorder, and sent where there is none.
+    pub fn without_context(&self) -> Self {
+        Telemetry { kept: self.ring(), ..self.clone() }
+    }
+
+    /// The same for exchanges as plain values.
+    pub fn recorder<R: Record>(&self) -> Recorder<R> {
+        match (self.ring(), &self.sink) {
+            (Some(ring), _) => Recorder::ring(ring),
+            (None, Some(sink)) => Recorder::sent(Arc::clone(sink)),
+            (None, None) => Recorder::nowhere(),
+        }
+    }
+
+    /// A new one of the rings that a flight recorder is made of, if there is one.
+    fn ring<R: Record>(&self) -> Option<Arc<Ring<R>>> {
+        let sink = self.sink.as_ref().filter(|sink| sink.recorder > 0)?;
+        let admin = sink.timed_by.get();
+        let ring = Arc::new(Ring::new(sink.recorder, sink.service, admin.cloned()));
+        self.sources.lock().push(ring.clone());
+        if let Some(admin) = admin {
+            let (service, sources) = (sink.service, Arc::clone(&self.sources));
+            admin.route(Method::POST, recorder::PATH, move |body| {
+                let response = recorder::respond(&body, service, &sources.lock());
+                async { response }
+            });
+        }
+        Some(ring)
     }
 
     /// Lets a hop's metrics time what its spans report.
     pub(crate) fn timed_by(&self, admin: &Admin) {
-        if let Some(sink) = &self.0 {
+        if let Some(sink) = &self.sink {
             let _once = sink.timed_by.set(admin.clone());
         }
     }
 
     /// Is anything recorded at all? For programs that see no header.
     pub fn enabled(&self) -> bool {
-        self.0.is_some()
+        self.sink.is_some()
     }
 
     /// Is a request without a `traceparent` recorded (`parentbased_always_on`)?
     pub fn records_roots(&self) -> bool {
-        self.0.as_ref().is_some_and(|sink| sink.sampler != Sampler::ParentOrOff)
+        self.sink.as_ref().is_some_and(|sink| sink.sampler != Sampler::ParentOrOff)
     }
 
     /// Is a request recorded, given what its caller says?
-    pub(crate) fn samples(&self, caller: Option<&Traceparent>) -> bool {
-        let Some(sink) = &self.0 else { return false };
+    pub(crate) fn samples(&self, caller: Option<&Traceparent>) -> Decision {
+        let Some(sink) = &self.sink else { return Decision::default() };
         match (sink.sampler, caller) {
-            (Sampler::Always, _) => true,
-            (_, Some(caller)) => caller.sampled,
-            (sampler, None) => sampler == Sampler::ParentOrOn,
+            (Sampler::Always, _) => Decision { sampled: true, passed_over: 0 },
+            (_, Some(caller)) => Decision { sampled: caller.sampled, passed_over: 0 },
+            (Sampler::ParentOrOn, None) => sink.roots.decide(clock::now()),
+            (Sampler::ParentOrOff, None) => Decision::default(),
         }
     }
 
     /// Records a span; drops and counts it when the collector has not kept up.
-    pub fn emit(&self, mut span: Span) {
-        let Some(sink) = &self.0 else { return };
-        span.hop = Cow::Borrowed(sink.service);
-        if let Some(admin) = sink.timed_by.get() {
-            admin.metrics().span(&span);
-        }
-        let mut spans = sink.spans();
-        if spans.len() + sink.in_flight.load(Ordering::Relaxed) >= CAPACITY {
-            drop(spans);
-            return sink.lost(1);
-        }
-        spans.push(span);
-        let count = spans.len();
-        drop(spans);
-        if count == 1 {
-            sink.first.notify_one();
-        } else if count == BATCH {
-            sink.flush.notify_one();
+    pub fn emit(&self, span: Span) {
+        match (&self.kept, &self.sink) {
+            (Some(kept), _) => kept.push(span),
+            (None, Some(sink)) => sink.emit(span),
+            (None, None) => {}
         }
     }
 
     /// Takes what was recorded and not sent.
     pub fn take(&self) -> Vec<Span> {
-        self.0.as_ref().map(|sink| std::mem::take(&mut *sink.spans())).unwrap_or_default()
+        self.sink.as_ref().map(|sink| std::mem::take(&mut *sink.spans())).unwrap_or_default()
     }
 
     /// How many spans were dropped: the collector was away for too long, or refused them.
     pub fn lost(&self) -> u64 {
-        self.0.as_ref().map_or(0, |sink| sink.lost.load(Ordering::Relaxed))
+        self.sink.as_ref().map_or(0, |sink| sink.lost.load(Ordering::Relaxed))
     }
 
     /// Sends what is there and returns when that was tried, or after two seconds; used at the end of a process.
     pub async fn flush(&self) {
-        let Some(sink) = self.0.as_ref().filter(|sink| sink.exported) else { return };
+        let Some(sink) = self.sink.as_ref().filter(|sink| sink.exported) else { return };
         let everything = async {
             while sink.unsent() > 0 {
                 let attempt = sink.attempted.notified();

@@ -1,14 +1,22 @@
 //! All spans, found by cause (parent) or by the bytes they speak of (flow and offset).
 
 mod joined;
+mod passages;
+mod wanted;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::net::SocketAddr;
 
 use crate::semconv::attribute;
 use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event, Flow, Stamp, Transport};
 use crate::trace::{SpanId, TraceId};
+
+pub use wanted::Wanted;
+
+pub use passages::Arrived;
+use passages::Passages;
 
 /// A chunk of bytes that a layer-4 proxy passed on.
 #[derive(Clone, Copy, Debug)]
@@ -24,88 +32,100 @@ type Stream = (Flow, Direction);
 /// All spans, findable. Insertion order does not matter.
 #[derive(Debug, Default)]
 pub struct Index {
-    spans: Vec<Span>,
-    by_id: HashMap<SpanId, usize>,
-    by_trace: HashMap<TraceId, Vec<usize>>,
-    children: HashMap<SpanId, Vec<usize>>,
+    spans: HashMap<Arrived, Span>,
+    arrived: Arrived,
+    by_id: HashMap<SpanId, Arrived>,
+    by_trace: HashMap<TraceId, Vec<Arrived>>,
+    children: HashMap<SpanId, Vec<Arrived>>,
     servers: HashMap<Flow, Passages>,
     relays_in: HashMap<Stream, Passages>,
     relays_out: HashMap<Stream, Passages>,
-    connects: HashMap<Flow, Vec<usize>>,
+    connects: HashMap<Flow, Vec<Arrived>>,
 }
-
-/// A stamp that is earlier than its cause by more than this is of an earlier connection between the same
-/// two sockets, in nanoseconds. A port is free again after a second at the earliest (RFC 6191; Linux's
-/// `tcp_tw_reuse`, on by default for loopback). One that is earlier by less is a clock's or a hop's fault
-/// and is shown.
-const EARLIER_CONNECTION: u64 = 500_000_000;
 
 /// How many layer-4 proxies a message may pass: spans come from outside and may form a circle.
 const MAX_RELAYS: usize = 32;
 
-/// The messages of a stream that passed one program, in the order of time: when, in which span, up to which offset.
-#[derive(Debug, Default)]
-struct Passages(BTreeMap<(u64, usize), u64>);
+/// The ways by which a span is found: filled in and emptied together.
+enum Way {
+    Server(Flow, Stamp),
+    Relay(Stamp, Stamp),
+    Connect(Flow),
+    None,
+}
 
-impl Passages {
-    fn add(&mut self, stamp: &Stamp, span: usize) {
-        self.0.insert((stamp.at, span), stamp.offset);
-    }
-
-    /// The span in which the byte of `sent` arrived.
-    fn after(&self, sent: &Stamp) -> Option<usize> {
-        let mut later = self.0.range((sent.at.saturating_sub(EARLIER_CONNECTION), 0)..);
-        let fits = |offset: u64| match sent.flow.transport {
-            Transport::Udp => offset == sent.offset,
-            Transport::Tcp => offset >= sent.offset,
-        };
-        later.find(|(_, offset)| fits(**offset)).map(|((_, span), _)| *span)
-    }
-
-    /// The span in which the byte of `received` left.
-    fn before(&self, received: &Stamp) -> Option<usize> {
-        let mut found = None;
-        // Back in time offsets become smaller; where they do not, an earlier connection ended.
-        let mut next = u64::MAX;
-        for ((_, span), offset) in
-            self.0.range(..=(received.at.saturating_add(EARLIER_CONNECTION), usize::MAX)).rev()
-        {
-            if *offset < received.offset || *offset >= next {
-                break;
+impl Way {
+    fn of(span: &Span) -> Self {
+        match span.kind {
+            Kind::Server | Kind::Consumer => match span.stamp(Direction::Request, Event::Wake) {
+                Some(read) => Way::Server(read.flow, *read),
+                None => Way::None,
+            },
+            Kind::Internal => {
+                if let Some((read, written)) = relay_stamps(span) {
+                    return Way::Relay(read, written);
+                }
+                let accepted = span.text(attribute::FLOW_IN).and_then(|flow| flow.parse().ok());
+                accepted.map_or(Way::None, Way::Connect)
             }
-            next = *offset;
-            found = Some(*span);
+            Kind::Client | Kind::Producer => Way::None,
         }
-        found
     }
 }
 
 impl Index {
-    /// Adds a span.
-    pub fn insert(&mut self, span: Span) {
-        let at = self.spans.len();
+    /// Adds a span and says under which number; `None` when it is here already.
+    pub fn insert(&mut self, span: Span) -> Option<Arrived> {
+        let known = self.by_id.get(&span.span_id).and_then(|at| self.spans.get(at));
+        if known.is_some_and(|known| known.trace_id == span.trace_id && known.hop == span.hop) {
+            return None;
+        }
+        let at = self.arrived;
+        self.arrived += 1;
         self.by_id.insert(span.span_id, at);
         self.by_trace.entry(span.trace_id).or_default().push(at);
         if let Some(parent) = span.parent {
             self.children.entry(parent).or_default().push(at);
         }
-        match span.kind {
-            Kind::Server | Kind::Consumer => {
-                if let Some(read) = span.stamp(Direction::Request, Event::Wake) {
-                    self.servers.entry(read.flow).or_default().add(read, at);
-                }
+        match Way::of(&span) {
+            Way::Server(flow, read) => self.servers.entry(flow).or_default().add(&read, at),
+            Way::Relay(read, written) => {
+                self.relays_in.entry((read.flow, read.direction)).or_default().add(&read, at);
+                self.relays_out.entry((written.flow, written.direction)).or_default().add(&written, at);
             }
-            Kind::Internal => {
-                if let Some((read, written)) = relay_stamps(&span) {
-                    self.relays_in.entry((read.flow, read.direction)).or_default().add(&read, at);
-                    self.relays_out.entry((written.flow, written.direction)).or_default().add(&written, at);
-                } else if let Some(flow) = span.text(attribute::FLOW_IN).and_then(|flow| flow.parse().ok()) {
-                    self.connects.entry(flow).or_default().push(at);
-                }
-            }
-            Kind::Client | Kind::Producer => {}
+            Way::Connect(accepted) => self.connects.entry(accepted).or_default().push(at),
+            Way::None => {}
         }
-        self.spans.push(span);
+        self.spans.insert(at, span);
+        Some(at)
+    }
+
+    /// Takes a span out again.
+    pub fn remove(&mut self, at: Arrived) -> Option<Span> {
+        let span = self.spans.remove(&at)?;
+        if self.by_id.get(&span.span_id) == Some(&at) {
+            self.by_id.remove(&span.span_id);
+        }
+        take(&mut self.by_trace, span.trace_id, |of_trace| without(of_trace, at));
+        if let Some(parent) = span.parent {
+            take(&mut self.children, parent, |children| without(children, at));
+        }
+        match Way::of(&span) {
+            Way::Server(flow, read) => take(&mut self.servers, flow, |passages| passages.without(&read, at)),
+            Way::Relay(read, written) => {
+                for (passages, stamp) in [(&mut self.relays_in, read), (&mut self.relays_out, written)] {
+                    take(passages, (stamp.flow, stamp.direction), |passages| passages.without(&stamp, at));
+                }
+            }
+            Way::Connect(accepted) => take(&mut self.connects, accepted, |connects| without(connects, at)),
+            Way::None => {}
+        }
+        Some(span)
+    }
+
+    /// Is the span of this number here?
+    pub fn contains(&self, at: Arrived) -> bool {
+        self.spans.contains_key(&at)
     }
 
     /// How many spans there are.
@@ -118,16 +138,9 @@ impl Index {
         self.spans.is_empty()
     }
 
-    /// Forgets all spans that ended before a time (nanoseconds since the Unix epoch).
-    pub fn forget_before(&mut self, time: u64) {
-        let kept: Vec<Span> = std::mem::take(&mut self.spans).into_iter().filter(|s| s.end >= time).collect();
-        *self = Index::default();
-        kept.into_iter().for_each(|span| self.insert(span));
-    }
-
     /// The span of a trace that has no parent among the known spans and began first.
     pub fn root(&self, trace_id: TraceId) -> Option<&Span> {
-        let spans = self.by_trace.get(&trace_id)?.iter().map(|&at| &self.spans[at]);
+        let spans = self.by_trace.get(&trace_id)?.iter().map(|at| &self.spans[at]);
         spans
             .filter(|span| {
                 let known = |parent| parent != span.span_id && self.by_id.contains_key(&parent);
@@ -138,12 +151,12 @@ impl Index {
 
     /// The spans that carry a trace's id.
     pub(crate) fn with_trace(&self, trace_id: TraceId) -> impl Iterator<Item = &Span> {
-        self.by_trace.get(&trace_id).into_iter().flatten().map(|&at| &self.spans[at])
+        self.by_trace.get(&trace_id).into_iter().flatten().map(|at| &self.spans[at])
     }
 
     /// The spans that a span caused directly.
     pub(crate) fn children(&self, parent: SpanId) -> impl Iterator<Item = &Span> {
-        self.children.get(&parent).into_iter().flatten().map(|&at| &self.spans[at])
+        self.children.get(&parent).into_iter().flatten().map(|at| &self.spans[at])
     }
 
     /// The spans that a span caused, those of INTERNAL ones among them included. No CONSUMER's: a message is handled when
@@ -179,12 +192,12 @@ impl Index {
 
     /// The span of this name.
     pub fn span(&self, id: SpanId) -> Option<&Span> {
-        self.by_id.get(&id).map(|&at| &self.spans[at])
+        self.by_id.get(&id).map(|at| &self.spans[at])
     }
 
     /// The server that read the byte of a request stamp.
     pub(crate) fn server_of(&self, sent: &Stamp) -> Option<&Span> {
-        self.servers.get(&sent.flow)?.after(sent).map(|at| &self.spans[at])
+        self.servers.get(&sent.flow)?.after(sent).map(|at| &self.spans[&at])
     }
 
     /// The servers, at addresses that `listens` picks, that read and wrote as many bytes of a TCP stream as were sent
@@ -199,9 +212,9 @@ impl Index {
             sent.flow.transport == Transport::Tcp && flow.transport == Transport::Tcp && listens(flow.server)
         });
         let passages =
-            flows.flat_map(|(_, passages)| passages.0.range((sent.at, 0)..=(received.at, usize::MAX)));
+            flows.flat_map(|(_, passages)| passages.0.range((sent.at, 0)..=(received.at, Arrived::MAX)));
         let spans =
-            passages.filter(|(_, offset)| **offset == sent.offset).map(|((_, at), _)| &self.spans[*at]);
+            passages.filter(|(_, offset)| **offset == sent.offset).map(|((_, at), _)| &self.spans[at]);
         spans.filter(|span| {
             let wrote = span.stamp(Direction::Response, Event::Tx);
             wrote.is_some_and(|wrote| wrote.offset == received.offset && wrote.at <= received.at)
@@ -235,13 +248,34 @@ impl Index {
     /// When a layer-4 proxy made connections onward for a flow that it accepted: one, unless the same two
     /// sockets met again.
     pub(crate) fn connects_for(&self, accepted: Flow) -> impl Iterator<Item = &Span> {
-        self.connects.get(&accepted).into_iter().flatten().map(|&at| &self.spans[at])
+        self.connects.get(&accepted).into_iter().flatten().map(|at| &self.spans[at])
     }
 
-    fn relayed(&self, at: usize) -> Option<Relayed<'_>> {
-        let span = &self.spans[at];
+    fn relayed(&self, at: Arrived) -> Option<Relayed<'_>> {
+        let span = &self.spans[&at];
         let (read, written) = relay_stamps(span)?;
         Some(Relayed { span, read, written })
+    }
+}
+
+/// Takes one of the things under a key away, and the key with the last of them.
+fn take<K: Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, take: impl FnOnce(&mut V) -> bool) {
+    if map.get_mut(&key).is_some_and(take) {
+        map.remove(&key);
+    }
+}
+
+/// True when nothing is left.
+fn without(spans: &mut Vec<Arrived>, at: Arrived) -> bool {
+    spans.retain(|other| *other != at);
+    spans.is_empty()
+}
+
+impl Extend<Span> for Index {
+    fn extend<I: IntoIterator<Item = Span>>(&mut self, spans: I) {
+        for span in spans {
+            self.insert(span);
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub use attribution::{Attribution, Misattributed, PartKey};
 pub use compare::{Change, Comparison, compare, median_interval};
 pub use example::example;
 pub use histogram::Histogram;
-pub use index::Index;
+pub use index::{Arrived, Index, Wanted};
 pub use order_statistics::CONFIDENCE;
 pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 pub use percentile::{Percentiles, carries, near, needed};

@@ -17,6 +17,9 @@ pub struct Hop {
     pub role: String,
     /// Does it report spans? If not it is opaque, and its time is inferred from its neighbours.
     pub reports: bool,
+    /// Does it keep what it reports in a flight recorder until somebody asks for it? It sees no trace context, so it
+    /// cannot know what is recorded.
+    pub keeps: bool,
     /// Which stage of the journey begins when a request has arrived here: [`Stage::ToPod`] at the edge,
     /// [`Stage::Application`] at what answers in the end; `None` for all others on the way.
     pub begins: Option<Stage>,
@@ -95,6 +98,17 @@ impl Roster {
     pub fn is_first(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
             && self.by_name.values().all(|hop| hop.onward.iter().all(|onward| onward != name))
+    }
+
+    /// The hops with a flight recorder that pass requests on to another one, directly.
+    pub(crate) fn recorders_before(&self, name: &str) -> impl Iterator<Item = &Hop> {
+        let before = move |hop: &&Hop| hop.keeps && hop.onward.iter().any(|onward| onward == name);
+        self.by_name.values().filter(before)
+    }
+
+    /// The hops with a flight recorder behind an opaque one, however far.
+    pub(crate) fn recorders_behind(&self, opaque: &Hop) -> impl Iterator<Item = &Hop> {
+        self.behind(opaque, |_| true).into_iter().filter(|hop| hop.keeps)
     }
 
     /// The hop of this name.

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use hop::{CancellationToken, Mark, Stamped, Stamps, Telemetry, clock};
+use hop::telemetry::Recorder;
+use hop::{CancellationToken, Mark, Stamped, Stamps, clock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -20,20 +21,25 @@ use tokio::time::timeout;
 use crate::apis::{Call, Pending, Refusal, Response};
 use crate::broker::Broker;
 use crate::limits::{IDLE, MAX_FRAME, MAX_IN_FLIGHT, SMALL_FRAME, STALL, TRANSFER};
-use crate::spans::RequestSpan;
+use crate::spans::{Begun, Served};
 
 /// The length in front of every frame.
 const LENGTH: usize = 4;
 
 /// Serves a connection to its end and says once why it ended, if that was anyone's fault.
-pub async fn serve(stream: Stamped, broker: Arc<Broker>, telemetry: Telemetry, stop: CancellationToken) {
+pub async fn serve(
+    stream: Stamped,
+    broker: Arc<Broker>,
+    recorder: Recorder<Served>,
+    stop: CancellationToken,
+) {
     let stamps = stream.stamps();
     let client: SocketAddr = stamps.flow().client;
     let mut connection = Connection {
         stream,
         stamps,
         broker,
-        telemetry,
+        recorder,
         stop,
         buffer: BytesMut::with_capacity(8 << 10),
         in_flight: VecDeque::new(),
@@ -71,7 +77,7 @@ enum Ending {
 /// A request that was begun and has no response yet.
 struct InFlight {
     pending: Pending,
-    span: Option<RequestSpan>,
+    begun: Option<Begun>,
     /// The part of the memory budget that a large request takes, until its response is sent.
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -80,7 +86,7 @@ struct Connection {
     stream: Stamped,
     stamps: Stamps,
     broker: Arc<Broker>,
-    telemetry: Telemetry,
+    recorder: Recorder<Served>,
     stop: CancellationToken,
     /// What was read and not yet understood.
     buffer: BytesMut,
@@ -185,15 +191,15 @@ impl Connection {
 
     async fn begin(&mut self, frame: Bytes) -> Result<(), Ending> {
         let call = Call::decode(frame)?;
-        let span = self.telemetry.enabled().then(|| {
+        let begun = self.recorder.enabled().then(|| {
             // Several requests may arrive in one read: this one ends where the rest begins.
             let read = self.stamps.last_read();
             let offset = read.offset - self.buffer.len() as u64;
-            RequestSpan::begin(&call, Mark { offset, ..read })
+            Begun::new(&call, Mark { offset, ..read })
         });
         let permit = self.permit.take();
         let pending = call.begin(&self.broker, &self.stop).await;
-        self.in_flight.push_back(InFlight { pending, span, permit });
+        self.in_flight.push_back(InFlight { pending, begun, permit });
         Ok(())
     }
 
@@ -235,7 +241,7 @@ impl Connection {
     }
 
     async fn send(&mut self, request: InFlight, response: Response) -> Result<(), Ending> {
-        let InFlight { span, permit, .. } = request;
+        let InFlight { begun, permit, .. } = request;
         let written = match &response.frame {
             Some(frame) => {
                 timeout(TRANSFER, self.stream.write_all(frame)).await.map_err(|_| Ending::SlowReader)??;
@@ -244,8 +250,8 @@ impl Connection {
             None => None,
         };
         drop(permit);
-        if let Some(span) = span {
-            span.end(&self.telemetry, &self.stamps, written, response.times);
+        if let Some(begun) = begun {
+            self.recorder.record(begun.end(self.stamps.clone(), written, response.times));
         }
         // While we wrote we did not read: that time is not the client's.
         if self.began.is_some() {

@@ -30,8 +30,9 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     );
     hop.ready();
 
+    let recorder = hop.telemetry.recorder();
     let serve = |stream: Stamped, stop: CancellationToken| {
-        connection::serve(stream, broker.clone(), hop.telemetry.clone(), stop)
+        connection::serve(stream, broker.clone(), recorder.clone(), stop)
     };
     let limit = usize::try_from(settings.max_connections)?;
     tokio::select! {

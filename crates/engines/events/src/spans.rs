@@ -1,69 +1,111 @@
 //! What a request's time was spent on.
 //!
-//! The Kafka protocol has no place for a `traceparent`, so a request gets a trace of its own. Who
-//! puts the journey together joins it to the client's span by connection and byte offset: this span
-//! says when the request's last byte was read and when the response's last byte was written.
+//! The Kafka protocol has no place for a `traceparent`, so a request gets a trace of its own. Who puts the journey
+//! together joins it to the client's span by connection and byte offset: a record says when the request's last byte
+//! was read and when the response's last byte was written.
 
-use hop::trace::{new_span_id, new_trace_id};
-use hop::{Mark, Stamps, Telemetry};
+use hop::telemetry::{Ids, Record};
+use hop::{Mark, Operation, Stamps};
 use journey::semconv::{attribute, name};
-use journey::{Kind, PartKind, Span};
+use journey::{Flow, Kind, PartKind, Span};
 use kafka_protocol::messages::ApiKey;
 
 use crate::apis::Call;
 use crate::appender::Times;
 
-/// A request whose response is on its way.
+/// A request, from its last byte read.
 #[derive(Debug)]
-pub struct RequestSpan {
+pub struct Begun {
     api: ApiKey,
-    topic: Option<String>,
+    topic: Option<Box<str>>,
     read: Mark,
 }
 
-impl RequestSpan {
+impl Begun {
     /// Begins when the request's last byte was read.
-    pub fn begin(call: &Call, read: Mark) -> Self {
-        RequestSpan { api: call.api, topic: call.topic().map(str::to_owned), read }
+    pub fn new(call: &Call, read: Mark) -> Self {
+        Begun { api: call.api, topic: call.topic().map(Box::from), read }
     }
 
-    /// Ends when the response's last byte was `written`, or without a response.
-    pub fn end(self, telemetry: &Telemetry, stamps: &Stamps, written: Option<Mark>, times: Option<Times>) {
-        let (trace, id) = (new_trace_id(), new_span_id());
-        let end = written.map(|mark| mark.at).or(times.map(|times| times.synced)).unwrap_or(self.read.at);
-        let name = match &self.topic {
-            Some(topic) => format!("{:?} {topic}", self.api),
-            None => format!("{:?}", self.api),
-        };
-        let mut span = Span::new(trace, id, None, Kind::Server, name, (self.read.at, end))
+    /// The response's last byte was `written`, or there is none.
+    pub fn end(self, stamps: Stamps, written: Option<Mark>, times: Option<Times>) -> Served {
+        Served { begun: self, stamps, written, times }
+    }
+}
+
+/// A request whose response is on its way.
+pub struct Served {
+    begun: Begun,
+    stamps: Stamps,
+    written: Option<Mark>,
+    times: Option<Times>,
+}
+
+/// The protocol's word for a request.
+fn word(api: ApiKey) -> &'static str {
+    match api {
+        ApiKey::Produce => "Produce",
+        ApiKey::Fetch => "Fetch",
+        ApiKey::ListOffsets => "ListOffsets",
+        ApiKey::Metadata => "Metadata",
+        ApiKey::FindCoordinator => "FindCoordinator",
+        ApiKey::ApiVersions => "ApiVersions",
+        ApiKey::CreateTopics => "CreateTopics",
+        ApiKey::InitProducerId => "InitProducerId",
+        // No other is served (see `apis`).
+        _ => "_OTHER",
+    }
+}
+
+impl Record for Served {
+    fn times(&self) -> (u64, u64) {
+        let read = self.begun.read.at;
+        let synced = self.times.map(|times| times.synced);
+        (read, self.written.map(|mark| mark.at).or(synced).unwrap_or(read))
+    }
+
+    fn flows(&self) -> [Option<Flow>; 2] {
+        [Some(self.stamps.flow()), None]
+    }
+
+    fn operation(&self) -> Option<(Operation, &str)> {
+        Some((Operation::Message, word(self.begun.api)))
+    }
+
+    fn spans(&self, ids: Ids) -> Vec<Span> {
+        let Begun { api, topic, read } = &self.begun;
+        let word = word(*api);
+        let title = topic.as_ref().map_or_else(|| word.to_owned(), |topic| format!("{word} {topic}"));
+        let (start, end) = self.times();
+        let mut span = Span::new(ids.trace(), ids.span(0), None, Kind::Server, title, (start, end))
             .with(attribute::MESSAGING_SYSTEM, "kafka")
-            .with(attribute::MESSAGING_OPERATION_NAME, format!("{:?}", self.api));
+            .with(attribute::MESSAGING_OPERATION_NAME, word);
         // OpenTelemetry's general words, where there is one.
-        match self.api {
+        match api {
             ApiKey::Produce => span = span.with(attribute::MESSAGING_OPERATION_TYPE, "send"),
             ApiKey::Fetch => span = span.with(attribute::MESSAGING_OPERATION_TYPE, "receive"),
             _ => {}
         }
-        if let Some(topic) = self.topic {
-            span = span.with(attribute::MESSAGING_DESTINATION_NAME, topic);
+        if let Some(topic) = topic {
+            span = span.with(attribute::MESSAGING_DESTINATION_NAME, topic.to_string());
         }
-        span.stamps.extend(stamps.read_stamps(self.read));
-        span.stamps.extend(written.map(|mark| stamps.write_stamp(mark)));
-        telemetry.emit(span);
+        span.stamps.extend(self.stamps.read_stamps(*read));
+        span.stamps.extend(self.written.map(|mark| self.stamps.write_stamp(mark)));
         // `parse` begins where the request does, and `answer` ends where it ends: nothing is left out.
-        if let Some(Times { queued, taken, written, synced }) = times {
-            let parts = [
-                (PartKind::Own, "parse", self.read.at, queued),
+        let parts = self.times.map(|Times { queued, taken, written, synced }| {
+            [
+                (PartKind::Own, "parse", start, queued),
                 (PartKind::Wait, name::QUEUE, queued, taken),
                 (PartKind::Own, "append", taken, written),
                 (PartKind::Wait, name::FSYNC, written, synced),
                 (PartKind::Own, "answer", synced, end),
-            ];
-            for (kind, name, from, to) in parts {
-                let times = (from, to.max(from));
-                let span = Span::new(trace, new_span_id(), Some(id), Kind::Internal, name, times);
-                telemetry.emit(if kind == PartKind::Own { span } else { span.part(kind) });
-            }
-        }
+            ]
+        });
+        let parts = parts.into_iter().flatten().enumerate().map(|(at, (kind, name, from, to))| {
+            let (id, times) = (ids.span(at + 1), (from, to.max(from)));
+            let span = Span::new(ids.trace(), id, Some(ids.span(0)), Kind::Internal, name, times);
+            if kind == PartKind::Own { span } else { span.part(kind) }
+        });
+        std::iter::once(span).chain(parts).collect()
     }
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hop::{CancellationToken, Hop, Mark, Stamped, Telemetry, clock};
+use hop::telemetry::Recorder;
+use hop::{CancellationToken, Hop, Mark, Stamped, clock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,7 +20,7 @@ use crate::executor::{Done, Executor, Job, Request};
 use crate::log::Log;
 use crate::protocol::{Command, Parser, ProtocolError};
 use crate::session::Session;
-use crate::spans;
+use crate::spans::{self, Batch};
 
 /// The most commands that one connection hands over at once, and about the most bytes.
 const BATCH_COMMANDS: usize = 1024;
@@ -55,15 +56,16 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     let (changes, blocked) = (executor.changes(), executor.blocked());
     let mut executor = tokio::spawn(executor.run(queue));
     let ticker = tokio::spawn(tick(jobs.clone()));
+    let recorder = hop.telemetry.recorder();
     hop.ready();
 
     let timeout = (settings.timeout > 0).then(|| Duration::from_secs(settings.timeout));
     let accept = hop::accept::run(listener, limit, &hop.shutdown, hop.drain, |stream, stop| {
         let session = Session::new(accepted.fetch_add(1, Ordering::Relaxed) + 1);
         let open = Open::new(&connections);
-        let (jobs, telemetry) = (jobs.clone(), hop.telemetry.clone());
+        let (jobs, recorder) = (jobs.clone(), recorder.clone());
         let (changes, blocked) = (changes.clone(), Arc::clone(&blocked));
-        let connection = Connection { stream, session, jobs, telemetry, timeout, changes, blocked };
+        let connection = Connection { stream, session, jobs, recorder, timeout, changes, blocked };
         async move {
             if let Err(error) = connection.serve(stop).await {
                 tracing::debug!(%error, "a connection broke off");
@@ -118,7 +120,7 @@ struct Connection {
     stream: Stamped<TcpStream>,
     session: Session,
     jobs: mpsc::Sender<Job>,
-    telemetry: Telemetry,
+    recorder: Recorder<Batch>,
     /// How long it may be idle.
     timeout: Option<Duration>,
     /// See [`Executor::changes`].
@@ -181,8 +183,8 @@ impl Connection {
     ) -> io::Result<bool> {
         let stamps = self.stream.stamps();
         let wake = Mark { offset: parser.offset(), ..stamps.last_read() };
-        let name = self.telemetry.enabled().then(|| spans::name(&batch));
-        let mut times = Vec::new();
+        let name = self.recorder.enabled().then(|| spans::name(&batch));
+        let mut times = Vec::with_capacity(1);
         let mut commands = batch;
         while !commands.is_empty() {
             let (reply, done) = oneshot::channel();
@@ -209,7 +211,7 @@ impl Connection {
             }
         }
         if let Some(name) = name {
-            spans::emit(&self.telemetry, name, &stamps, wake, &times);
+            self.recorder.record(Batch::new(name, stamps, wake, times));
         }
         Ok(!self.session.closing)
     }

@@ -1,14 +1,14 @@
-//! What the store reports of its work: one span for each batch that was read, executed and written at once.
+//! What the store keeps of its work: one record for each batch that was read, executed and written at once.
 //!
-//! RESP carries no trace context. The report joins these spans to the caller's by the connection and the byte
+//! RESP carries no trace context. The report joins these records to the caller's spans by the connection and the byte
 //! offsets of their stamps, so the offsets are those of the batch's last byte and the replies' last byte.
 
 use std::collections::VecDeque;
 
-use hop::trace::{new_span_id, new_trace_id};
-use hop::{Mark, Stamps, Telemetry};
+use hop::telemetry::{Ids, Record};
+use hop::{Mark, Operation, Stamps};
 use journey::semconv::{attribute, name};
-use journey::{Kind, PartKind, Span};
+use journey::{Flow, Kind, PartKind, Span};
 
 use crate::commands::span_name;
 use crate::executor::Times;
@@ -27,43 +27,75 @@ pub(crate) fn name(batch: &VecDeque<Command>) -> Name {
     Name { operation, commands: batch.len() }
 }
 
-/// Emits the batch's SERVER span, from its last byte read to its last reply written, and its parts. `parse`
-/// begins where it begins and `answer` ends where it ends, so that the parts leave nothing out.
-pub(crate) fn emit(telemetry: &Telemetry, name: Name, stamps: &Stamps, wake: Mark, times: &[Times]) {
-    let written = stamps.last_write();
-    let (trace, server) = (new_trace_id(), new_span_id());
-    let span = |step: &'static str, from: u64, to: u64| {
-        Span::new(trace, new_span_id(), Some(server), Kind::Internal, step, (from, to.max(from)))
-    };
-    let step = |step, from, to| telemetry.emit(span(step, from, to));
-    let wait = |step, from, to| telemetry.emit(span(step, from, to).part(PartKind::Wait));
-    if let Some(first) = times.first() {
-        step("parse", wake.at, first.queue.0);
+/// A batch, from its last byte read to its last reply written.
+pub(crate) struct Batch {
+    name: Name,
+    stamps: Stamps,
+    read: Mark,
+    written: Mark,
+    times: Vec<Times>,
+}
+
+impl Batch {
+    /// Its last reply has just been written.
+    pub(crate) fn new(name: Name, stamps: Stamps, read: Mark, times: Vec<Times>) -> Self {
+        let written = stamps.last_write();
+        Batch { name, stamps, read, written, times }
     }
-    for (at, part) in times.iter().enumerate() {
-        wait(name::QUEUE, part.queue.0, part.queue.1);
-        step("execute", part.execute.0, part.execute.1);
-        if let Some((from, to)) = part.append {
-            step("append", from, to);
+
+    /// What it went through, in order. `parse` begins where it begins and `answer` ends where it ends, so that the
+    /// parts leave nothing out.
+    fn parts(&self) -> impl Iterator<Item = (PartKind, &'static str, u64, u64)> {
+        let own = |step, (from, to)| Some((PartKind::Own, step, from, to));
+        let wait = |step, (from, to)| Some((PartKind::Wait, step, from, to));
+        let parse = self.times.first().map(|first| own("parse", (self.read.at, first.queue.0)));
+        let of_times = self.times.iter().enumerate().flat_map(move |(at, part)| {
+            let durable = part.fsync.or(part.append).unwrap_or(part.execute).1;
+            // Replies that come in turns: each turn is written before the next is handed over.
+            let answered = self.times.get(at + 1).map_or(self.written.at, |next| next.queue.0);
+            [
+                wait(name::QUEUE, part.queue),
+                own("execute", part.execute),
+                part.append.and_then(|times| own("append", times)),
+                part.fsync.and_then(|times| wait(name::FSYNC, times)),
+                own("answer", (durable, answered)),
+            ]
+        });
+        parse.into_iter().chain(of_times).flatten()
+    }
+}
+
+impl Record for Batch {
+    fn times(&self) -> (u64, u64) {
+        (self.read.at, self.written.at)
+    }
+
+    fn flows(&self) -> [Option<Flow>; 2] {
+        [Some(self.stamps.flow()), None]
+    }
+
+    fn operation(&self) -> Option<(Operation, &str)> {
+        Some((Operation::Commands, &self.name.operation))
+    }
+
+    fn spans(&self, ids: Ids) -> Vec<Span> {
+        let Name { operation, commands } = &self.name;
+        let title = if operation == "PIPELINE" { format!("PIPELINE {commands}") } else { operation.clone() };
+        let mut server = Span::new(ids.trace(), ids.span(0), None, Kind::Server, title, self.times())
+            .with(attribute::DB_SYSTEM_NAME, "redis")
+            .with(attribute::DB_OPERATION_NAME, operation.clone());
+        if *commands > 1 {
+            server = server.with(attribute::DB_OPERATION_BATCH_SIZE, *commands as u64);
         }
-        if let Some((from, to)) = part.fsync {
-            wait(name::FSYNC, from, to);
-        }
-        let durable = part.fsync.or(part.append).unwrap_or(part.execute).1;
-        // Replies that come in turns: each turn is written before the next is handed over.
-        step("answer", durable, times.get(at + 1).map_or(written.at, |next| next.queue.0));
+        server.stamps =
+            self.stamps.read_stamps(self.read).chain([self.stamps.write_stamp(self.written)]).collect();
+        let parts = self.parts().enumerate().map(|(at, (kind, step, from, to))| {
+            let times = (from, to.max(from));
+            let id = ids.span(at + 1);
+            let span = Span::new(ids.trace(), id, Some(ids.span(0)), Kind::Internal, step, times);
+            // Without the attribute a span is work: most are, and need not say so.
+            if kind == PartKind::Own { span } else { span.part(kind) }
+        });
+        parts.chain([server]).collect()
     }
-    let title = if name.operation == "PIPELINE" {
-        format!("PIPELINE {}", name.commands)
-    } else {
-        name.operation.clone()
-    };
-    let mut span = Span::new(trace, server, None, Kind::Server, title, (wake.at, written.at))
-        .with(attribute::DB_SYSTEM_NAME, "redis")
-        .with(attribute::DB_OPERATION_NAME, name.operation);
-    if name.commands > 1 {
-        span = span.with(attribute::DB_OPERATION_BATCH_SIZE, name.commands as u64);
-    }
-    span.stamps = stamps.read_stamps(wake).chain([stamps.write_stamp(written)]).collect();
-    telemetry.emit(span);
 }

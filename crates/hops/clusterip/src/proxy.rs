@@ -8,8 +8,7 @@
 //!   write that follows at once. Only a connection whose receiver is slow keeps what is left of one
 //!   chunk, and an idle one keeps nothing.
 //! * **Abort.** When one side breaks the connection, the other is told the same way (RST).
-//! * **Measure.** Each chunk becomes one span with its stamps: read here, written there. The proxy
-//!   can't know which request that was; whoever knows the flow and the offset can.
+//! * **Measure.** Each chunk is kept with its stamps: read here, written there.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -18,9 +17,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use hop::{Mark, Stamped, Stamps, Telemetry, trace};
-use journey::semconv::name;
-use journey::{Kind, Span};
+use hop::telemetry::{Passed, Recorder};
+use hop::{Mark, Stamped, Stamps};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use crate::idle_timeout::IdleTimeout;
@@ -46,7 +44,7 @@ pub struct Broken {
 
 /// Passes bytes between a client and an endpoint.
 pub(crate) struct Proxy<'a> {
-    pub(crate) telemetry: &'a Telemetry,
+    pub(crate) recorder: &'a Recorder<Passed>,
     pub(crate) idle_timeout: &'a IdleTimeout,
 }
 
@@ -188,16 +186,11 @@ impl<'a> Direction<'a> {
 
     /// One chunk has been read here and written there.
     fn record(&self) {
-        if !self.proxy.telemetry.enabled() {
-            return;
+        if self.proxy.recorder.enabled() {
+            let (from, to) = (self.from.1.clone(), self.to.1.clone());
+            let written = to.last_write();
+            self.proxy.recorder.record(Passed::Relayed { from: (from, self.read), to: (to, written) });
         }
-        let written = self.to.1.last_write();
-        let times = (self.read.at, written.at);
-        let mut span =
-            Span::new(trace::new_trace_id(), trace::new_span_id(), None, Kind::Internal, name::RELAY, times);
-        // Each socket knows which side of its flow it is, and so which direction this was.
-        span.stamps = self.from.1.read_stamps(self.read).chain([self.to.1.write_stamp(written)]).collect();
-        self.proxy.telemetry.emit(span);
     }
 }
 

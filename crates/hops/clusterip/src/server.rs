@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hop::stamped::Handshake;
-use hop::{CancellationToken, Hop, Stamped, Telemetry, clock, trace};
-use journey::semconv::{attribute, name};
-use journey::{Kind, PartKind, Span};
+use hop::telemetry::{Passed, Recorder};
+use hop::{CancellationToken, Hop, Stamped, clock};
 use tokio::net::TcpListener;
 
 use crate::admin::{self, Metrics};
@@ -35,7 +34,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
     let service = Arc::new(Service {
         endpoints,
         metrics,
-        telemetry: hop.telemetry.clone(),
+        recorder: hop.telemetry.recorder(),
         connect_timeout: settings.connect_timeout,
         timeouts: settings.timeouts(),
         drain: hop.drain,
@@ -59,7 +58,7 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
 struct Service {
     endpoints: Arc<Endpoints>,
     metrics: Metrics,
-    telemetry: Telemetry,
+    recorder: Recorder<Passed>,
     connect_timeout: Duration,
     timeouts: Timeouts,
     drain: Duration,
@@ -121,7 +120,7 @@ impl Service {
             Ok((mut endpoint, _)) => {
                 let over = drain::idle(finish, self.drain, client.stamps(), endpoint.stamps());
                 let idle_timeout = IdleTimeout::new(client.stamps(), endpoint.stamps(), self.timeouts);
-                let proxy = Proxy { telemetry: &self.telemetry, idle_timeout: &idle_timeout };
+                let proxy = Proxy { recorder: &self.recorder, idle_timeout: &idle_timeout };
                 let ended = tokio::select! {
                     ended = proxy.run(&mut client, &mut endpoint, over) => ended,
                     limit = idle_timeout.passed() => {
@@ -153,38 +152,22 @@ impl Service {
         }
     }
 
-    /// One span per connection: who came, where it was sent, and how long that took. It joins the two
-    /// flows, so that whoever puts a journey together knows where the bytes of one went on.
+    /// Who came, where it was sent, and how long that took.
     fn record_choice(
         &self,
         client: &Stamped,
         chosen: &Chosen,
         connected: &Result<(Stamped, Handshake), ConnectError>,
     ) {
-        if !self.telemetry.enabled() {
+        if !self.recorder.enabled() {
             return;
         }
-        let client = client.stamps();
-        let end = connected.as_ref().map_or_else(|_| clock::now(), |(_, handshake)| handshake.done);
-        let times = (client.opened(), end);
-        let span = Span::new(
-            trace::new_trace_id(),
-            trace::new_span_id(),
-            None,
-            Kind::Internal,
-            name::CONNECT,
-            times,
-        )
-        .part(PartKind::Wait)
-        .with(attribute::FLOW_IN, client.flow().to_string())
-        .with(attribute::ENDPOINT, chosen.address.to_string())
-        .with(attribute::POLICY, self.endpoints.mode().as_str());
-        self.telemetry.emit(match connected {
-            Ok((endpoint, handshake)) => {
-                let flow = endpoint.stamps().flow().to_string();
-                handshake.describe(span).with(attribute::FLOW_OUT, flow)
-            }
-            Err(error) => span.with(attribute::ERROR_TYPE, error.kind()),
-        });
+        let (outcome, end) = match connected {
+            Ok((endpoint, handshake)) => (Ok((endpoint.stamps().flow(), *handshake)), handshake.done),
+            Err(error) => (Err(error.kind()), clock::now()),
+        };
+        let (client, endpoint) = (client.stamps(), chosen.address);
+        let policy = self.endpoints.mode().as_str();
+        self.recorder.record(Passed::Connected { client, endpoint, policy, outcome, end });
     }
 }

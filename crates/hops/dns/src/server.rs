@@ -44,7 +44,7 @@ pub async fn run(sockets: Pair, zones: Zones, settings: Settings, hop: Hop) -> a
     let server = Arc::new(Server {
         zones: RwLock::new(Arc::new(zones)),
         connections: Connections::new(CONNECTIONS),
-        telemetry: hop.telemetry.clone(),
+        telemetry: hop.telemetry.without_context(),
     });
     let tcp = hop::accept::run(sockets.tcp, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
         serve_stream(Arc::clone(&server), stream, stop)

@@ -51,6 +51,8 @@ impl Responder {
     pub fn new(roots: Vec<IpAddr>, servers: ServerMap, telemetry: Telemetry) -> Self {
         let resolver = RwLock::new(Arc::new(Resolver::new(roots.clone(), servers.clone())));
         let waiting = Semaphore::new(WAITING);
+        // Neither UDP nor TCP has a place for a trace context.
+        let telemetry = telemetry.without_context();
         Responder { roots, servers, resolver, waiting, telemetry }
     }
 

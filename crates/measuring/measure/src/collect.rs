@@ -1,6 +1,5 @@
 //! The collector: every hop's spans come in over OTLP/HTTP and leave as sealed journeys.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,31 +9,33 @@ use hop::clock;
 use hop::http::plain;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::{Method, Request, Response, StatusCode, header};
+use hyper::{Request, Response, StatusCode};
 use journey::{Index, Journey, Roster, Span, TraceId, assemble, assemble_from};
 use parking_lot::{Mutex, MutexGuard};
 use tap::reported::ReportedStamps;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::forward::Forward;
 
 mod body;
 mod outside;
+mod recorders;
+mod store;
 
 pub use outside::Outside;
+pub use recorders::Recorders;
 
-use outside::Candidates;
+use body::{Receiver, refused, reply};
+use store::{Store, patience};
 
 /// Programs that report at the same time; more wait in the kernel's queue.
 const CONNECTIONS: usize = 1024;
-/// With more spans than this, those older than [`MIN_AGE_NS`] are forgotten.
-const MAX_SPANS: usize = 400_000;
-/// How long after a journey's end those may still report of whom nobody can tell whether they were called: some
-/// times as long as a program keeps its spans (`telemetry.delay_ms`).
-const AWAIT_LIMIT: Duration = Duration::from_secs(1);
-/// How long spans are kept at least, in nanoseconds.
-const MIN_AGE_NS: u64 = 30_000_000_000;
+/// Flight recorders are queried as often, while nobody waits: before they overwrite what a journey touched.
+const QUERY_INTERVAL: Duration = Duration::from_millis(500);
+/// One that knows nothing of a message that it must have passed is queried again after this; then after twice as long.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// Receives spans on a thread of its own, so that measuring and collecting disturb each other least.
 #[derive(Clone)]
@@ -45,18 +46,11 @@ struct Shared {
     forward: Option<Forward>,
     store: Mutex<Store>,
     arrived: Notify,
-}
-
-#[derive(Default)]
-struct Store {
-    index: Index,
-    /// Traces that the lab's own browser began.
-    ours: HashSet<TraceId>,
-    /// What may have come from outside.
-    outside: Candidates,
-    next_sweep: usize,
-    /// What was reported of each journey that was put together, while it is compared with packets.
-    reported: Option<Vec<ReportedStamps>>,
+    receiver: Receiver,
+    /// Who has to be asked, once the stack runs.
+    recorders: OnceCell<Recorders>,
+    /// The thread that serves.
+    runtime: Handle,
 }
 
 impl Collector {
@@ -72,13 +66,23 @@ impl Collector {
         let address = listener.local_addr()?;
         anyhow::ensure!(forward != Some(address), "telemetry.forward is {address}, the lab's own collector");
         let forward = forward.map(Forward::start).transpose()?;
-        let store = Mutex::new(Store { next_sweep: MAX_SPANS, ..Store::default() });
-        let collector = Collector(Arc::new(Shared { address, forward, store, arrived: Notify::new() }));
-        let served = collector.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let collector = Collector(Arc::new(Shared {
+            address,
+            forward,
+            store: Mutex::default(),
+            arrived: Notify::new(),
+            receiver: Receiver::default(),
+            recorders: OnceCell::new(),
+            runtime: runtime.handle().clone(),
+        }));
+        let (served, querying) = (collector.clone(), collector.clone());
         std::thread::Builder::new()
             .name("collector".into())
-            .spawn(move || runtime.block_on(served.serve(listener)))
+            .spawn(move || {
+                runtime.spawn(async move { querying.query_at_intervals().await });
+                runtime.block_on(served.serve(listener));
+            })
             .context("start the collector's thread")?;
         Ok(collector)
     }
@@ -106,34 +110,28 @@ impl Collector {
     }
 
     fn add(&self, spans: Vec<Span>) {
-        let mut store = self.store();
-        for span in spans {
-            if !store.ours.contains(&span.trace_id) {
-                store.outside.add(&span);
-            }
-            store.index.insert(span);
-        }
-        if store.index.len() >= store.next_sweep {
-            store.index.forget_before(hop::clock::now().saturating_sub(MIN_AGE_NS));
-            store.next_sweep = store.index.len() + MAX_SPANS;
-        }
-        drop(store);
+        self.store().add(spans, false);
         self.0.arrived.notify_waiters();
+    }
+
+    /// From now on, asks these for what they kept of each journey. The first call counts.
+    pub fn use_recorders(&self, recorders: Recorders) {
+        let _second = self.0.recorders.set(recorders);
     }
 
     /// Says that a trace is the lab's own, so that it is not taken for a request from outside.
     pub fn claim(&self, trace_id: TraceId) {
-        self.store().ours.insert(trace_id);
+        self.store().open(trace_id, true);
     }
 
-    /// Forgets a claim; call it when the journey is put together.
+    /// Forgets a journey and its spans; call it when it is put together.
     pub fn release(&self, trace_id: TraceId) {
         let mut store = self.store();
-        store.ours.remove(&trace_id);
         let Store { index, reported, .. } = &mut *store;
         if let Some(reported) = reported {
             reported.push(ReportedStamps::of(trace_id, &index.joined(trace_id)));
         }
+        store.release(trace_id);
     }
 
     /// From now on, keeps what was reported of each journey when it is [released](Collector::release).
@@ -153,7 +151,15 @@ impl Collector {
 
     /// A journey as far as it is known now.
     pub fn try_journey(&self, trace_id: TraceId, roster: &Roster) -> Option<Journey> {
-        assemble(&self.store().index, roster, trace_id)
+        self.so_far(trace_id, &|index: &Index| assemble(index, roster, trace_id))
+    }
+
+    fn so_far(&self, trace_id: TraceId, assemble: &impl Fn(&Index) -> Option<Journey>) -> Option<Journey> {
+        let store = self.store();
+        let mut journey = assemble(&store.index)?;
+        let overwritten = store.overwritten(trace_id, &journey.silent);
+        journey.anomalies.extend(overwritten);
+        Some(journey)
     }
 
     /// As [`Collector::journey`], of a request from outside.
@@ -163,37 +169,86 @@ impl Collector {
         roster: &Roster,
         limit: Duration,
     ) -> Option<Journey> {
-        self.completed(|index| assemble_from(index, roster, outside.root), limit).await
+        self.completed(outside.trace_id, |index| assemble_from(index, roster, outside.root), limit).await
     }
 
     /// Waits until a journey is sealed, at most `limit`; then as far as it is known. Whoever a program that reports
     /// nothing may have called has `AWAIT_LIMIT` from the journey's end on.
     pub async fn journey(&self, trace_id: TraceId, roster: &Roster, limit: Duration) -> Option<Journey> {
-        self.completed(|index| assemble(index, roster, trace_id), limit).await
+        self.completed(trace_id, |index| assemble(index, roster, trace_id), limit).await
     }
 
     async fn completed(
         &self,
+        trace_id: TraceId,
         assemble: impl Fn(&Index) -> Option<Journey>,
         limit: Duration,
     ) -> Option<Journey> {
         let begun = clock::monotonic();
-        loop {
+        let opened = self.store().open(trace_id, false);
+        let mut again = AGAIN;
+        let journey = loop {
             let arrived = self.0.arrived.notified();
-            let journey = assemble(&self.store().index);
-            let left = match &journey {
-                Some(journey) if journey.complete() => Duration::ZERO,
-                Some(journey) if journey.sealed() => {
-                    let ended = journey.start_unix_ns + journey.total_ns;
-                    AWAIT_LIMIT.saturating_sub(Duration::from_nanos(clock::now().saturating_sub(ended)))
-                }
-                _ => limit,
-            };
-            let left = left.min(limit.saturating_sub(clock::since(begun)));
+            self.query_recorders().await;
+            let journey = self.so_far(trace_id, &assemble);
+            let left = patience(journey.as_ref(), limit).min(limit.saturating_sub(clock::since(begun)));
             if left.is_zero() {
-                return journey;
+                break journey;
             }
-            let _ = tokio::time::timeout(left, arrived).await;
+            let missing = journey.map(|it| [it.silent, it.awaited].concat()).unwrap_or_default();
+            let keepers = self.recorders_among(&missing);
+            if keepers.is_empty() {
+                let _ = tokio::time::timeout(left, arrived).await;
+            } else if tokio::time::timeout(left.min(again), arrived).await.is_err() {
+                again *= 2;
+                self.store().query_again(trace_id, &keepers);
+            }
+        };
+        if opened {
+            self.store().close(trace_id);
+        }
+        journey
+    }
+
+    /// Those of these hops that have a flight recorder.
+    fn recorders_among(&self, hops: &[String]) -> Vec<String> {
+        let Some(recorders) = self.0.recorders.get() else { return Vec::new() };
+        let keeps = |hop: &&String| recorders.roster.named(hop).is_some_and(|hop| hop.keeps);
+        hops.iter().filter(keeps).cloned().collect()
+    }
+
+    /// Asks flight recorders for what is known to be missing, until their answers lead no further.
+    async fn query_recorders(&self) {
+        let Some(recorders) = self.0.recorders.get() else { return };
+        loop {
+            let queries = self.store().query(&recorders.roster);
+            if queries.is_empty() {
+                return;
+            }
+            let mut answers = recorders.query(&self.0.runtime, &queries).await;
+            let mut store = self.store();
+            for answer in answers.values_mut() {
+                store.add(std::mem::take(&mut answer.spans), true);
+            }
+            let answered = store.answered(&queries, |hop| answers.get(hop)?.since);
+            drop(store);
+            for (message, spans) in answers.into_values().flat_map(|answer| answer.messages) {
+                if let Some(forward) = &self.0.forward {
+                    forward.message(message, spans);
+                }
+            }
+            self.0.arrived.notify_waiters();
+            if !answered {
+                return;
+            }
+        }
+    }
+
+    async fn query_at_intervals(self) {
+        let mut interval = tokio::time::interval(QUERY_INTERVAL);
+        loop {
+            interval.tick().await;
+            self.query_recorders().await;
         }
     }
 
@@ -201,11 +256,7 @@ impl Collector {
     pub async fn next_outside(&self, roster: &Roster) -> Outside {
         loop {
             let arrived = self.0.arrived.notified();
-            let next = {
-                let mut store = self.store();
-                let Store { index, outside, .. } = &mut *store;
-                outside.next(index, roster)
-            };
+            let next = self.store().next_outside(roster);
             match next {
                 Ok(outside) => return outside,
                 Err(None) => arrived.await,
@@ -226,13 +277,10 @@ impl Collector {
     }
 
     async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if let Err(refusal) = hop::admin::refuse_pages(request.headers()) {
-            return reply(refusal.status(), "programs report here, web pages do not");
+        if let Some(refusal) = refused(&request) {
+            return refusal;
         }
-        if request.method() != Method::POST || request.uri().path() != hop::otlp::TRACES_PATH {
-            return reply(StatusCode::NOT_FOUND, "this is the lab's collector: POST /v1/traces");
-        }
-        let body = match body::read(request).await {
+        let body = match self.0.receiver.read(request).await {
             Ok(body) => body,
             Err((status, why)) => return reply(status, why),
         };
@@ -249,15 +297,4 @@ impl Collector {
             }
         }
     }
-}
-
-fn reply(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
-    *response.status_mut() = status;
-    // An empty protobuf message is a valid (and complete) ExportTraceServiceResponse.
-    if status == StatusCode::OK {
-        let kind = header::HeaderValue::from_static(hop::otlp::CONTENT_TYPE);
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    }
-    response
 }

@@ -43,7 +43,7 @@ pub mod usage;
 /// The browser that sends the requests; nobody else links it.
 pub use browser;
 pub use browser_thread::BrowserThread;
-pub use collect::{Collector, Outside};
+pub use collect::{Collector, Outside, Recorders};
 pub use flush::flush_resolver;
 pub use measured::{Measured, SCHEMA};
 pub use options::{KEEP, Options};

@@ -18,6 +18,9 @@ pub struct TargetHop {
     pub pid: Option<u32>,
     /// Does it report nothing? Then its time is inferred from its neighbours.
     pub opaque: bool,
+    /// Where its flight recorder is asked, if it has one (`ADMIN`).
+    #[serde(skip)]
+    pub recorder: Option<SocketAddr>,
     /// Which stage of the journey begins when a request has arrived here: at the edge `to-pod`, at the application
     /// `application`; none at all others.
     #[serde(default)]
@@ -76,6 +79,7 @@ impl Target {
                 name: hop.name.clone(),
                 role: hop.role.clone(),
                 reports: !hop.opaque,
+                keeps: !hop.opaque && hop.recorder.is_some(),
                 begins: hop.begins,
                 onward: hop.onward.clone(),
             };

@@ -24,7 +24,16 @@ pub(crate) fn measured() -> Measured {
 
 fn hop(name: &str, listen: &str) -> TargetHop {
     let (name, listen) = (name.to_owned(), listen.parse().into_iter().collect());
-    TargetHop { role: name.clone(), name, pid: None, opaque: false, begins: None, listen, onward: Vec::new() }
+    TargetHop {
+        role: name.clone(),
+        name,
+        pid: None,
+        opaque: false,
+        recorder: None,
+        begins: None,
+        listen,
+        onward: Vec::new(),
+    }
 }
 
 fn cold(trace: u8, unaccounted_ns: i64) -> Journey {

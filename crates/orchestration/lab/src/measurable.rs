@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use journey::Stage;
-use measure::{Flush, Target, TargetHop, browser};
+use measure::{Flush, Recorders, Target, TargetHop, browser};
 use plan::{Role, Runs, Settings};
 use stack::View;
 
@@ -42,7 +42,17 @@ pub(crate) fn target(stack: &View) -> anyhow::Result<Target> {
             Role::Cart => Some(Stage::Application),
             _ => None,
         };
-        TargetHop { name: hop.name.clone(), role, pid, opaque: !hop.reports, begins, listen, onward }
+        let recorder = plan.recorder(hop);
+        TargetHop {
+            name: hop.name.clone(),
+            role,
+            pid,
+            opaque: !hop.reports,
+            recorder,
+            begins,
+            listen,
+            onward,
+        }
     });
     let hops: Vec<TargetHop> = hops.collect();
     let browser = browser::Config {
@@ -65,4 +75,14 @@ pub(crate) fn target(stack: &View) -> anyhow::Result<Target> {
         network: "loopback".to_owned(),
         build: stack::binaries::PROFILE.to_owned(),
     })
+}
+
+/// The programs that keep what they did until somebody asks.
+///
+/// # Errors
+/// As [`target`].
+pub(crate) fn recorders(stack: &View) -> anyhow::Result<Recorders> {
+    let target = target(stack)?;
+    let hops = target.hops.iter().filter_map(|hop| Some((hop.name.clone(), hop.recorder?)));
+    Ok(Recorders::new(target.roster(), stack.secret().clone(), hops))
 }

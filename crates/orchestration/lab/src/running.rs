@@ -61,6 +61,7 @@ impl Lab {
         let plan = prepared.plan();
         let collector = Collector::bind(plan.collector, plan.telemetry.forward)?;
         let stack = prepared.start(collector.endpoint()).await?;
+        collector.use_recorders(measurable::recorders(&stack.view())?);
         Ok(Lab { stack, collector, browser: OnceLock::new(), slot: None })
     }
 

@@ -55,6 +55,20 @@ pub(crate) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> R
         telemetry: TelemetryPlan {
             sampler: choice(&raw.telemetry.sampler, "telemetry.sampler", &SAMPLERS, sources)?,
             delay_ms: whole(&raw.telemetry.delay_ms, "telemetry.delay_ms", 1..=60_000, 200, sources)? as u64,
+            outside_per_second: whole(
+                &raw.telemetry.outside_per_second,
+                "telemetry.outside_per_second",
+                0..=100_000,
+                20,
+                sources,
+            )? as u64,
+            flight_recorder: whole(
+                &raw.telemetry.flight_recorder,
+                "telemetry.flight_recorder",
+                0..=1_000_000,
+                8_192,
+                sources,
+            )? as u64,
             log: text(&raw.telemetry.log, "info"),
             forward: check.receiver(&raw.telemetry.forward, "telemetry.forward")?,
         },

@@ -49,6 +49,10 @@ pub struct Plan {
 pub struct TelemetryPlan {
     /// `OTEL_TRACES_SAMPLER`.
     pub sampler: String,
+    /// `OTEL_TRACES_SAMPLER_ARG`: how many requests from outside are recorded in a second.
+    pub outside_per_second: u64,
+    /// `FLIGHT_RECORDER`: how many exchanges each of our programs without trace context keeps; 0: it sends spans.
+    pub flight_recorder: u64,
     /// `OTEL_BSP_SCHEDULE_DELAY`, in milliseconds.
     pub delay_ms: u64,
     /// `RUST_LOG`.

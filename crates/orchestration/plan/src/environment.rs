@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::checked::Plan;
 use crate::escape::Escape;
 use crate::hop::{Hop, HopId, Runs, Settings};
+use crate::role::Role;
 use crate::{programs, workspace};
 
 mod routes;
@@ -55,6 +57,10 @@ impl Plan {
         set("OTEL_EXPORTER_OTLP_ENDPOINT", context.collector.clone());
         set("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned());
         set("OTEL_TRACES_SAMPLER", self.telemetry.sampler.clone());
+        set("OTEL_TRACES_SAMPLER_ARG", self.telemetry.outside_per_second.to_string());
+        if self.recorder(hop).is_some() {
+            set("FLIGHT_RECORDER", self.telemetry.flight_recorder.to_string());
+        }
         set("OTEL_BSP_SCHEDULE_DELAY", self.telemetry.delay_ms.to_string());
         set("RUST_LOG", self.telemetry.log.clone());
         set("DRAIN_SECONDS", self.drain_limit(hop).as_secs().to_string());
@@ -75,6 +81,17 @@ impl Plan {
             set(key, value.clone());
         }
         env
+    }
+
+    /// Where a hop's flight recorder is asked, if it has one: those of our programs that see no trace context.
+    pub fn recorder(&self, hop: &Hop) -> Option<SocketAddr> {
+        let without_context =
+            matches!(hop.role(), Role::Dns | Role::Resolver | Role::Clusterip | Role::Store | Role::Events);
+        let own = hop.runs == Runs::Own && hop.reports;
+        // Whoever sets it for one hop means that.
+        let overridden = hop.env.iter().any(|(key, _)| key == "FLIGHT_RECORDER");
+        let keeps = without_context && own && !overridden && self.telemetry.flight_recorder > 0;
+        hop.admin.filter(|_| keeps)
     }
 
     fn role_environment(&self, settings: &Settings, context: &RunContext) -> Vec<(&'static str, String)> {

@@ -12,7 +12,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
     ("lab", &["name", "state", "certs"]),
     ("network", &["port_offset", "admin_port", "control", "collector"]),
     ("shop", &["host", "user"]),
-    ("telemetry", &["sampler", "delay_ms", "log", "forward"]),
+    ("telemetry", &["sampler", "outside_per_second", "flight_recorder", "delay_ms", "log", "forward"]),
     ("supervise", &["ready_seconds", "drain_seconds", "probe_seconds"]),
 ];
 

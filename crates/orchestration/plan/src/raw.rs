@@ -55,6 +55,8 @@ pub(crate) struct RawShop {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawTelemetry {
     pub(crate) sampler: Option<Spanned<String>>,
+    pub(crate) outside_per_second: Option<Spanned<i64>>,
+    pub(crate) flight_recorder: Option<Spanned<i64>>,
     pub(crate) delay_ms: Option<Spanned<i64>>,
     pub(crate) log: Option<Spanned<String>>,
     pub(crate) forward: Option<Spanned<String>>,

@@ -1,5 +1,6 @@
 //! Spans that wait to be sent.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use journey::Span;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
+use super::roots::Roots;
 use crate::{Admin, clock};
 
 /// How many spans one program holds back (some 30 MB) before it drops new ones (and counts them).
@@ -23,6 +25,10 @@ pub(super) const SEND_LIMIT: Duration = Duration::from_secs(2);
 pub(super) struct Sink {
     pub(super) service: &'static str,
     pub(super) sampler: Sampler,
+    /// Which of the requests that begin a trace are recorded.
+    pub(super) roots: Roots,
+    /// How many exchanges without trace context are kept instead of sent; 0: they are sent.
+    pub(super) recorder: usize,
     /// Whose metrics time what the spans report.
     pub(super) timed_by: OnceLock<Admin>,
     /// Is there a task that sends?
@@ -56,6 +62,8 @@ impl Sink {
             // Once per process, and then every span names it without a copy.
             service: Box::leak(service.to_owned().into_boxed_str()),
             sampler,
+            roots: Roots::new(None),
+            recorder: 0,
             timed_by: OnceLock::new(),
             exported,
             spans: Mutex::default(),
@@ -65,6 +73,27 @@ impl Sink {
             first: Notify::new(),
             flush: Notify::new(),
             attempted: Notify::new(),
+        }
+    }
+
+    /// Records a span; drops and counts it when the collector has not kept up.
+    pub(super) fn emit(&self, mut span: Span) {
+        span.hop = Cow::Borrowed(self.service);
+        if let Some(admin) = self.timed_by.get() {
+            admin.metrics().span(&span);
+        }
+        let mut spans = self.spans();
+        if spans.len() + self.in_flight.load(Ordering::Relaxed) >= CAPACITY {
+            drop(spans);
+            return self.lost(1);
+        }
+        spans.push(span);
+        let count = spans.len();
+        drop(spans);
+        if count == 1 {
+            self.first.notify_one();
+        } else if count == BATCH {
+            self.flush.notify_one();
         }
     }
 

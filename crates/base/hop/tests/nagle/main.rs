@@ -74,7 +74,7 @@ async fn journeys(count: usize) -> Vec<Journey> {
         .unwrap();
         let trace = spans[0].trace_id;
         let mut index = Index::default();
-        spans.into_iter().for_each(|span| index.insert(span));
+        index.extend(spans);
         journeys.push(assemble(&index, &Roster::default(), trace).unwrap());
     }
     journeys

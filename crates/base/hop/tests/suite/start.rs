@@ -23,6 +23,8 @@ fn play() {
         admin_secret_file: None,
         otlp_endpoint,
         sampler: "parentbased_always_on".to_owned(),
+        sampler_arg: None,
+        flight_recorder: 0,
         schedule_delay_ms: 200,
         tcp_nodelay: true,
         drain_seconds: 1,

@@ -22,6 +22,8 @@ fn common(endpoint: &str) -> Common {
         admin_secret_file: None,
         otlp_endpoint: Some(endpoint.to_owned()),
         sampler: "parentbased_always_on".to_owned(),
+        sampler_arg: None,
+        flight_recorder: 0,
         schedule_delay_ms: 200,
         tcp_nodelay: true,
         drain_seconds: 1,

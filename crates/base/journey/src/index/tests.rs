@@ -1,4 +1,5 @@
-use super::{Index, Passages};
+use super::Index;
+use super::passages::Passages;
 use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event, Flow, Quality, Stamp, Transport};
 use crate::trace::{SpanId, TraceId};

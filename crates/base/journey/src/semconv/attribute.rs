@@ -103,6 +103,9 @@ names! {
 
     // What a journey is put together from (ours).
 
+    /// How many requests before this one were not recorded, because more came than are recorded in a second; absent
+    /// when none was.
+    PASSED_OVER = "journey.passed_over";
     /// What kind of part an INTERNAL span is: `self` (when absent), `wait`, `leg` or `opaque`.
     PART = "journey.part";
     /// Which line of the time budget a client's own span belongs to: `dns`, `tcp`, `tls`, …

@@ -4,6 +4,7 @@ mod coarse;
 mod connects;
 mod messages;
 mod opaque;
+mod pulled;
 mod random;
 mod shapes;
 mod slots;
@@ -69,7 +70,7 @@ fn relay(hop: &'static str, n: u64, from: Flow, to: Flow, direction: Direction, 
 
 fn assembled(spans: Vec<Span>, roster: &Roster) -> Journey {
     let mut index = Index::default();
-    spans.into_iter().for_each(|span| index.insert(span));
+    index.extend(spans);
     assemble(&index, roster, TRACE).unwrap()
 }
 
@@ -257,7 +258,7 @@ fn a_trace_that_calls_itself_ends() {
     spans.push(client("pod", 10, 6, flow(5), (400, 500)));
     spans[5].parent = Some(id(10));
     let mut index = Index::default();
-    spans.into_iter().for_each(|span| index.insert(span));
+    index.extend(spans);
     tiles(&assemble(&index, &Roster::default(), TRACE).unwrap());
 }
 

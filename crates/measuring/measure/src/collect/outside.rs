@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use browser::BROWSER;
 use hop::clock;
 use journey::semconv::attribute;
-use journey::{Index, Roster, Span, SpanId, TraceId};
+use journey::{Index, Roster, Span, SpanId, TraceId, Value};
 
 /// So many are remembered until somebody takes them; the newest, if nobody does.
-const MOST: usize = 100_000;
+const MOST: usize = 1_000;
 /// How long a hop may take to report that it was the caller: some times as long as a program keeps its spans.
 const CALLER_LIMIT: Duration = Duration::from_secs(1);
 
@@ -23,6 +23,8 @@ pub struct Outside {
     pub root: SpanId,
     /// How long its first hop took to answer it, in nanoseconds.
     pub took_ns: u64,
+    /// So many before it were not recorded: more came than are recorded in a second.
+    pub passed_over: u64,
 }
 
 /// SERVER spans of HTTP requests, until it is known whether they are of requests from outside.
@@ -101,7 +103,11 @@ fn origin(index: &Index, roster: &Roster, span_id: SpanId) -> Origin {
 
 fn outside(root: &Span, first: &Span) -> Outside {
     let took_ns = first.end.saturating_sub(first.start);
-    Outside { trace_id: root.trace_id, root: root.span_id, took_ns }
+    let passed_over = match first.attribute(attribute::PASSED_OVER) {
+        Some(Value::Int(count)) => u64::try_from(*count).unwrap_or(0),
+        _ => 0,
+    };
+    Outside { trace_id: root.trace_id, root: root.span_id, took_ns, passed_over }
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ fn measured(start: u8, pod: u64, count: u64) -> Measured {
         role: "lb".to_owned(),
         pid: Some(u32::from(start)),
         opaque: false,
+        recorder: None,
         begins: None,
         listen: Vec::new(),
         onward: Vec::new(),

@@ -33,7 +33,7 @@ fn roster(opaque: &str) -> Roster {
     for (name, listen, onward) in [("ingress", INGRESS, vec!["pod".to_owned()]), ("pod", POD, vec![])] {
         let (name, role) = (name.to_owned(), format!("role of {name}"));
         roster.add(
-            journey::Hop { begins: None, reports: name != opaque, name, role, onward },
+            journey::Hop { begins: None, reports: name != opaque, keeps: false, name, role, onward },
             [socket(listen)],
         );
     }
@@ -226,7 +226,10 @@ fn two_in_a_row_that_report_nothing_are_told_apart_by_packets_alone() {
     let mut roster = Roster::default();
     for (name, listen, onward) in [("ingress", INGRESS, vec!["pod".to_owned()]), ("pod", POD, vec![])] {
         let (name, role) = (name.to_owned(), name.to_owned());
-        roster.add(journey::Hop { reports: false, begins: None, name, role, onward }, [socket(listen)]);
+        roster.add(
+            journey::Hop { reports: false, keeps: false, begins: None, name, role, onward },
+            [socket(listen)],
+        );
     }
     // A health check of the pod goes on at the same time: it is no part of any journey.
     let mut check = flow(1);

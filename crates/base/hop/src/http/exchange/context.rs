@@ -6,6 +6,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use journey::semconv::attribute;
 use journey::{Flow, Kind, Span, SpanId, TraceId, Traceparent, Value};
 
+use crate::telemetry::Decision;
 use crate::{Telemetry, trace};
 
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -20,6 +21,8 @@ pub(super) struct Context {
     pub(super) span_id: SpanId,
     /// Are its spans recorded?
     pub(super) sampled: bool,
+    /// So many requests before it were not, because there were too many.
+    passed_over: u64,
 }
 
 impl Context {
@@ -27,12 +30,14 @@ impl Context {
     pub(super) fn of(telemetry: &Telemetry, headers: &HeaderMap) -> Self {
         let caller = trace::extract(headers);
         let state = caller.map(|_| headers.get_all(TRACESTATE).iter().cloned().collect());
+        let Decision { sampled, passed_over } = telemetry.samples(caller.as_ref());
         Context {
             caller,
             state: state.unwrap_or_default(),
             trace_id: caller.map_or_else(trace::new_trace_id, |caller| caller.trace_id),
             span_id: trace::new_span_id(),
-            sampled: telemetry.samples(caller.as_ref()),
+            sampled,
+            passed_over,
         }
     }
 
@@ -40,7 +45,8 @@ impl Context {
     pub(super) fn unrecorded() -> Self {
         let (trace_id, parent) = (trace::new_trace_id(), trace::new_span_id());
         let caller = Some(Traceparent { trace_id, parent, sampled: false });
-        Context { caller, state: Vec::new(), trace_id, span_id: trace::new_span_id(), sampled: false }
+        let span_id = trace::new_span_id();
+        Context { caller, state: Vec::new(), trace_id, span_id, sampled: false, passed_over: 0 }
     }
 
     /// What this program does not record, it passes on as it came: a parent that nobody ever reports
@@ -81,6 +87,9 @@ impl Context {
         let parent = self.caller.map(|caller| caller.parent);
         let mut span = Span::new(self.trace_id, self.span_id, parent, Kind::Server, name, times);
         span.attributes = attributes;
+        if self.passed_over > 0 {
+            span = span.with(attribute::PASSED_OVER, self.passed_over);
+        }
         span.with(attribute::NETWORK_PEER_ADDRESS, flow.client.ip().to_string())
             .with(attribute::NETWORK_PEER_PORT, flow.client.port())
     }

@@ -5,7 +5,14 @@ use super::*;
 fn roster(name: &str, flow: Flow, reports: bool) -> Roster {
     let mut roster = Roster::default();
     roster.add(
-        Hop { name: name.into(), role: name.into(), reports, begins: None, onward: vec!["pod".into()] },
+        Hop {
+            name: name.into(),
+            role: name.into(),
+            reports,
+            keeps: false,
+            begins: None,
+            onward: vec!["pod".into()],
+        },
         [flow.server],
     );
     roster
@@ -28,8 +35,14 @@ fn a_hop_that_should_report_and_does_not_is_named() {
 #[test]
 fn a_journey_is_not_complete_while_nobody_behind_an_opaque_hop_has_reported() {
     let mut roster = roster("cart-service", flow(2), false);
-    let pod =
-        Hop { name: "pod".into(), role: "cart".into(), reports: true, begins: None, onward: Vec::new() };
+    let pod = Hop {
+        name: "pod".into(),
+        role: "cart".into(),
+        reports: true,
+        keeps: false,
+        begins: None,
+        onward: Vec::new(),
+    };
     roster.add(pod, [flow(3).server]);
     let early: Vec<Span> =
         three_hops().into_iter().filter(|span| span.hop != "pod" && span.name != "relay").collect();
@@ -45,7 +58,14 @@ fn a_journey_is_not_complete_while_nobody_behind_an_opaque_hop_has_reported() {
 fn nobody_behind_an_opaque_load_balancer_is_missed_in_its_handshake() {
     let mut roster = roster("lb", flow(1), false);
     roster.add(
-        Hop { name: "pod".into(), role: "pod".into(), reports: true, begins: None, onward: Vec::new() },
+        Hop {
+            name: "pod".into(),
+            role: "pod".into(),
+            reports: true,
+            keeps: false,
+            begins: None,
+            onward: Vec::new(),
+        },
         [flow(2).server],
     );
     let journey = |stage: Option<Stage>| {
@@ -85,6 +105,7 @@ fn opaque_programs_in_a_row_share_a_part_that_names_them_all() {
         name: name.into(),
         role: name.into(),
         reports,
+        keeps: false,
         begins: None,
         onward: onward.iter().map(|name| (*name).to_owned()).collect(),
     };

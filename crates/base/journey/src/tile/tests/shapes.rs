@@ -6,7 +6,7 @@ use crate::roster::Hop;
 /// A hop that reports, listens on a flow and begins a stage; what it is called means nothing.
 fn hop(name: &str, begins: Option<Stage>, onward: &[&str]) -> Hop {
     let onward = onward.iter().map(|name| (*name).to_owned()).collect();
-    Hop { name: name.into(), role: format!("role of {name}"), reports: true, begins, onward }
+    Hop { name: name.into(), role: format!("role of {name}"), reports: true, keeps: false, begins, onward }
 }
 
 fn roster<const N: usize>(hops: [(Hop, Flow); N]) -> Roster {
@@ -94,7 +94,7 @@ fn an_edge_that_reports_nothing_is_passed_where_the_next_hop_begins() {
     let mut spans = two();
     spans.retain(|span| span.hop != "edge");
     spans[2].parent = Some(id(2));
-    let edge = Hop { reports: false, ..hop("edge", EDGE, &["api"]) };
+    let edge = Hop { reports: false, keeps: false, ..hop("edge", EDGE, &["api"]) };
     let stack = roster([(edge, flow(1)), (hop("api", APPLICATION, &[]), flow(2))]);
     let told = stages(spans, &stack);
     assert_eq!(told[..2], ["edge opaque to-pod", "api leg to-pod"].map(str::to_owned));

@@ -299,7 +299,9 @@ impl Stack {
             let reports = program.proxies.get(at).copied().unwrap_or(program.reports != Reports::Nothing);
             let onward = way.names.get(at + 1).map_or_else(|| calls.clone(), |next| vec![next.clone()]);
             let begins = [None, Some(Stage::ToPod), Some(Stage::Application)][self.time() as usize % 3];
-            let known = Hop { name: name.clone(), role: "any".into(), reports, begins, onward };
+            // Who sees no trace context may keep what it did until it is asked for.
+            let keeps = reports && (at < last || program.headerless);
+            let known = Hop { name: name.clone(), role: "any".into(), reports, keeps, begins, onward };
             self.roster.add(known, [way.flows[at].server]);
         }
         (stamps, way.names[0].clone())

@@ -25,7 +25,7 @@ fn joined(parts: impl IntoIterator<Item = Expected>) -> Vec<Expected> {
 
 fn put_together(spans: Vec<Span>, roster: &Roster) -> Journey {
     let mut index = Index::default();
-    spans.into_iter().for_each(|span| index.insert(span));
+    index.extend(spans);
     assemble(&index, roster, TRACE).expect("there is a root")
 }
 

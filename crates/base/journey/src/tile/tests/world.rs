@@ -53,8 +53,14 @@ impl World {
         let client = std::net::SocketAddr::from(([127, 0, high, low], 40_000));
         let address = std::net::SocketAddr::from(([127, 1, high, low], 80));
         let begins = [None, Some(Stage::ToPod), Some(Stage::Application)][usize::from(self.tape.next(3))];
-        let known =
-            Hop { name: server.into(), role: (self.role)(server), reports, begins, onward: Vec::new() };
+        let known = Hop {
+            name: server.into(),
+            role: (self.role)(server),
+            reports,
+            keeps: false,
+            begins,
+            onward: Vec::new(),
+        };
         self.roster.add(known, [address]);
         Flow { transport, client, server: address }
     }

@@ -19,7 +19,8 @@ fn roster() -> Roster {
     let mut roster = Roster::default();
     for (name, onward) in [("edge", vec!["api".to_owned()]), ("api", Vec::new())] {
         let role = name.to_owned();
-        roster.add(Hop { name: name.to_owned(), role, reports: true, begins: None, onward }, []);
+        roster
+            .add(Hop { name: name.to_owned(), role, reports: true, keeps: false, begins: None, onward }, []);
     }
     roster
 }

@@ -1,0 +1,210 @@
+//! What the collector has, and for how long: bounded by what is put together for people, whoever sends how much.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use hop::clock;
+use journey::{Anomaly, Arrived, Flow, Index, Journey, Roster, Span, TraceId, Value};
+use tap::reported::ReportedStamps;
+
+use super::outside::{Candidates, Outside};
+use super::recorders::TraceQuery;
+
+/// The most spans, and about the most bytes, of traces that nobody has asked for: a load generator's, a foreign
+/// program's. The oldest are forgotten.
+const LOOSE: (usize, usize) = (10_000, 12 << 20);
+/// The most spans of journeys that are to be put together: some thousand. The oldest are forgotten.
+const HELD: usize = 100_000;
+/// So many traces wait to be put together.
+const OPEN: usize = 20_000;
+
+/// How long after a journey's end those may still report of whom nobody can tell whether they were called: some
+/// times as long as a program keeps its spans (`telemetry.delay_ms`).
+const AWAIT_LIMIT: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(super) struct Store {
+    pub(super) index: Index,
+    /// Journeys that are to be put together.
+    open: HashMap<TraceId, Open>,
+    /// What may have come from outside.
+    outside: Candidates,
+    /// Of traces that are not open: the weight of each in bytes, the oldest first.
+    loose: HashMap<Arrived, usize>,
+    loose_bytes: usize,
+    loose_order: VecDeque<Arrived>,
+    held_order: VecDeque<Arrived>,
+    /// What was reported of each journey that was put together, while it is compared with packets.
+    pub(super) reported: Option<Vec<ReportedStamps>>,
+}
+
+/// A journey that is to be put together.
+#[derive(Default)]
+struct Open {
+    /// Did the lab's own browser begin it?
+    ours: bool,
+    /// What flight recorders were asked, and for which time.
+    queried: HashMap<(String, Option<Flow>), (u64, u64)>,
+    /// Who had overwritten what was asked for, by how many nanoseconds.
+    overwritten: HashMap<String, u64>,
+    /// Something arrived since they were asked last.
+    changed: bool,
+}
+
+impl Store {
+    /// Adds spans; `wanted` are those that a flight recorder was asked for.
+    pub(super) fn add(&mut self, spans: Vec<Span>, wanted: bool) {
+        for span in spans {
+            let open = self.open.get_mut(&span.trace_id);
+            if !open.as_ref().is_some_and(|open| open.ours) {
+                self.outside.add(&span);
+            }
+            let held = wanted || open.is_some();
+            if let Some(open) = open {
+                open.changed = true;
+            }
+            let weight = weight(&span);
+            let Some(at) = self.index.insert(span) else { continue };
+            if held {
+                self.held_order.push_back(at);
+            } else {
+                self.loose.insert(at, weight);
+                self.loose_bytes += weight;
+                self.loose_order.push_back(at);
+            }
+        }
+        self.shrink();
+    }
+
+    /// The next request from outside; if there is none, how long it takes until one may be due.
+    pub(super) fn next_outside(&mut self, roster: &Roster) -> Result<Outside, Option<Duration>> {
+        self.outside.next(&self.index, roster)
+    }
+
+    /// Forgets the oldest of what is too much.
+    fn shrink(&mut self) {
+        while self.loose.len() > LOOSE.0 || self.loose_bytes > LOOSE.1 {
+            let Some(oldest) = self.loose_order.pop_front() else { break };
+            self.forget(oldest);
+        }
+        while self.index.len().saturating_sub(self.loose.len()) > HELD {
+            let Some(oldest) = self.held_order.pop_front() else { break };
+            self.forget(oldest);
+        }
+        // What was put together left its number behind.
+        let known = &self.index;
+        if self.loose_order.len() > 2 * LOOSE.0 {
+            self.loose_order.retain(|at| known.contains(*at));
+        }
+        if self.held_order.len() > 2 * HELD {
+            self.held_order.retain(|at| known.contains(*at));
+        }
+    }
+
+    fn forget(&mut self, at: Arrived) {
+        self.index.remove(at);
+        if let Some(weight) = self.loose.remove(&at) {
+            self.loose_bytes -= weight;
+        }
+    }
+
+    /// A journey is going to be put together; true when that was not known.
+    pub(super) fn open(&mut self, trace_id: TraceId, ours: bool) -> bool {
+        let new = !self.open.contains_key(&trace_id);
+        if new && self.open.len() >= OPEN {
+            return false;
+        }
+        let open = self.open.entry(trace_id).or_default();
+        (open.ours, open.changed) = (open.ours || ours, true);
+        new
+    }
+
+    /// A journey is put together: its spans go, those that belong to it alone.
+    pub(super) fn release(&mut self, trace_id: TraceId) {
+        self.open.remove(&trace_id);
+        let of_journey = self.index.joined_numbers(trace_id);
+        of_journey.into_iter().for_each(|at| self.forget(at));
+    }
+
+    /// A journey is not going to be put together after all; its spans stay for a while.
+    pub(super) fn close(&mut self, trace_id: TraceId) {
+        self.open.remove(&trace_id);
+    }
+
+    /// What flight recorders are to be asked now; it counts as asked from now on.
+    pub(super) fn query(&mut self, roster: &Roster) -> Vec<TraceQuery> {
+        let mut queries = Vec::new();
+        for (trace_id, open) in self.open.iter_mut().filter(|(_, open)| open.changed) {
+            open.changed = false;
+            for wanted in self.index.wanted(roster, *trace_id) {
+                let times = (wanted.from, wanted.to);
+                let queried = open.queried.entry((wanted.hop.clone(), wanted.flow)).or_insert((u64::MAX, 0));
+                if times.0 < queried.0 || times.1 > queried.1 {
+                    *queried = (queried.0.min(times.0), queried.1.max(times.1));
+                    queries.push(TraceQuery { trace_id: *trace_id, wanted });
+                }
+            }
+        }
+        queries
+    }
+
+    /// Hops have answered: each has everything that ended after `since`. Without that, it did not answer, and is asked
+    /// again another time. False when nobody answered.
+    pub(super) fn answered(&mut self, queries: &[TraceQuery], since: impl Fn(&str) -> Option<u64>) -> bool {
+        let mut answered = false;
+        for TraceQuery { trace_id, wanted } in queries {
+            let Some(open) = self.open.get_mut(trace_id) else { continue };
+            let Some(since) = since(&wanted.hop) else {
+                open.queried.remove(&(wanted.hop.clone(), wanted.flow));
+                continue;
+            };
+            if since >= wanted.from {
+                open.overwritten.insert(wanted.hop.clone(), since - wanted.from);
+            }
+            (open.changed, answered) = (true, true);
+        }
+        answered
+    }
+
+    /// These did not know anything yet: ask them again.
+    pub(super) fn query_again(&mut self, trace_id: TraceId, hops: &[String]) {
+        if let Some(open) = self.open.get_mut(&trace_id) {
+            open.queried.retain(|(hop, _), _| !hops.contains(hop));
+            open.changed = true;
+        }
+    }
+
+    /// Why some of these hops say nothing of a journey, where their flight recorders explain it.
+    pub(super) fn overwritten(&self, trace_id: TraceId, silent: &[String]) -> Vec<Anomaly> {
+        let Some(open) = self.open.get(&trace_id) else { return Vec::new() };
+        let overwritten = silent.iter().filter_map(|hop| Some((hop, *open.overwritten.get(hop)?)));
+        let what = "its flight recorder had overwritten this when it was asked (telemetry.flight_recorder)";
+        let anomaly =
+            |(hop, by_ns): (&String, u64)| Anomaly { hop: hop.clone(), what: what.to_owned(), by_ns };
+        overwritten.map(anomaly).collect()
+    }
+}
+
+/// How much longer something may arrive that belongs to a journey.
+pub(super) fn patience(journey: Option<&Journey>, limit: Duration) -> Duration {
+    match journey {
+        Some(journey) if journey.complete() => Duration::ZERO,
+        Some(journey) if journey.sealed() => {
+            let ended = journey.start_unix_ns + journey.total_ns;
+            AWAIT_LIMIT.saturating_sub(Duration::from_nanos(clock::now().saturating_sub(ended)))
+        }
+        _ => limit,
+    }
+}
+
+/// About how many bytes a span takes.
+fn weight(span: &Span) -> usize {
+    let text = |(key, value): &(std::borrow::Cow<'static, str>, Value)| {
+        let value = if let Value::Text(text) = value { text.len() } else { 0 };
+        size_of_val(key) + size_of::<Value>() + key.len() + value
+    };
+    size_of::<Span>()
+        + span.name.len()
+        + span.attributes.iter().map(text).sum::<usize>()
+        + size_of_val(span.stamps.as_slice())
+}
