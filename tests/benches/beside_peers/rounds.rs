@@ -52,6 +52,7 @@ pub(crate) async fn compare(what: &str, peers: &[Peer], names: Names) -> anyhow:
             _ => writeln!(rows, " {} | {} |", ratio(&rates[0], &rates[at]), ratio(&costs[0], &costs[at])),
         };
     }
+    eprint!("{rows}");
     Ok(rows)
 }
 

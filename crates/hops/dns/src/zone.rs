@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use dnswire::{WireName, ancestors, is_within, to_wire};
+use dnswire::{WireName, ancestors, data_to_wire, is_within, to_wire};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable as _, BinEncodable as _, BinEncoder, NameEncoding};
+use hickory_proto::serialize::binary::BinDecodable as _;
 use zonefile::Error;
 
 use crate::records::{Node, Nodes, RrSet};
@@ -44,7 +44,9 @@ impl Zone {
                 continue;
             }
             let kind = record.record_type();
-            let odd = nodes.make(&name, &top).add(kind, record.ttl, &data(&record.data).map_err(at)?);
+            let data =
+                data_to_wire(&record.data).ok_or_else(|| at("its data has no wire form".to_owned()))?;
+            let odd = nodes.make(&name, &top).add(kind, record.ttl, &data);
             warnings.extend(odd.map(|odd| at(format!("{} {kind} {odd}", record.name))));
         }
         let whole = |problem| Error { file: path.to_owned(), line: None, problem };
@@ -87,15 +89,6 @@ impl Zone {
 /// A name for people.
 pub fn shown(name: &[u8]) -> String {
     Name::from_bytes(name).map_or_else(|_| name.escape_ascii().to_string(), |name| name.to_ascii())
-}
-
-/// The wire form of a record's data.
-fn data(data: &RData) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let mut encoder = BinEncoder::new(&mut bytes);
-    encoder.set_name_encoding(NameEncoding::Uncompressed);
-    data.emit(&mut encoder).map_err(|error| error.to_string())?;
-    Ok(bytes)
 }
 
 /// NSEC3 records and their signatures stand at names that are hashes, which are no names of the zone

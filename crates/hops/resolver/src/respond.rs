@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dnswire::{ExtendedError, Received};
+use dnswire::{ExtendedError, PlainQuery, Received, ResponseWriter, Section};
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType};
 use hop::{Telemetry, trace};
@@ -108,6 +108,33 @@ impl Responder {
         })
     }
 
+    /// As [`respond`](Self::respond) to a datagram, into an empty buffer, if it is a plain query and the cache has all of
+    /// the answer: no task, no waiting. The bytes of what is returned are in the buffer.
+    pub fn respond_from_cache(&self, bytes: &[u8], message: &mut Vec<u8>) -> Option<Response> {
+        let query = PlainQuery::read(bytes).filter(PlainQuery::recursion_desired)?;
+        let question = query.decode_question().filter(|question| refusal(question).is_none())?;
+        // A failure has more to say than records.
+        let outcome = self.resolver.read().cached(&question).filter(|outcome| outcome.reason.is_none())?;
+        let mut reply = ResponseWriter::to(query, message);
+        reply.recursion_available();
+        let answers = outcome.answers.iter().map(|record| (Section::Answers, record));
+        for (section, record) in
+            answers.chain(outcome.authorities.iter().map(|record| (Section::Authorities, record)))
+        {
+            reply.add_record(section, record)?;
+        }
+        reply.finish(outcome.code, query.datagram_limit(), false);
+        Some(Response {
+            bytes: Vec::new(),
+            id: query.id(),
+            question: Some(question),
+            code: outcome.code,
+            ttl: outcome.ttl(),
+            upstream_queries: 0,
+            cache: "hit",
+        })
+    }
+
     async fn outcome(&self, query: &Message, trace: &Arc<QueryTrace>) -> Outcome {
         let Some(question) = query.queries.first() else { return Outcome::bare(ResponseCode::FormErr) };
         if !query.recursion_desired {
@@ -132,6 +159,13 @@ impl Responder {
             hop::warn_throttled!(%question, reason = %reason.text, "no answer");
         }
         outcome
+    }
+
+    /// As [`report`](Self::report), for a response that took no more than the cache.
+    pub fn report_hit(&self, response: &Response, times: (u64, u64), stamps: impl FnOnce() -> Vec<Stamp>) {
+        if self.telemetry.enabled() {
+            self.report(&self.query_trace(), response, times, stamps());
+        }
     }
 
     /// Reports the SERVER span: the question, how it went, what the cache knew, and when the two messages passed

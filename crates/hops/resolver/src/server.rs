@@ -1,7 +1,7 @@
 //! The sockets: read, hand to a task, write, and note when.
 //!
-//! Unlike a name server, a resolver has to wait for others, so every query gets a task of its own and
-//! the loop goes on reading.
+//! Unlike a name server, a resolver may have to wait for others: a query that the cache has no answer for gets a task
+//! of its own, and the loop goes on reading.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use dnswire::{Connections, Reply};
+use hop::datagrams::{BATCH, Datagram, ReceiveBatch, SendBatch};
 use hop::listen::Pair;
-use hop::stamped::kernel;
 use hop::{Hop, Mark, Stamped, clock};
 use hyper::{Method, StatusCode};
 use journey::{Flow, Transport};
@@ -52,7 +52,7 @@ pub async fn run(sockets: Pair, doh: Option<Doh>, responder: Responder, hop: Hop
     Ok(())
 }
 
-/// UDP: one datagram in, one out, any number in between.
+/// UDP: what the cache knows is answered and sent in one batch; the rest goes to tasks.
 async fn serve_datagrams(
     responder: Arc<Responder>,
     socket: UdpSocket,
@@ -62,28 +62,37 @@ async fn serve_datagrams(
 ) {
     let socket = Arc::new(socket);
     let tasks = TaskTracker::new();
-    let mut buffer = vec![0; usize::from(u16::MAX)];
+    let (mut queries, mut responses) = (ReceiveBatch::default(), SendBatch::default());
+    let mut answered = Vec::with_capacity(BATCH);
     loop {
         let received = tokio::select! {
-            received = kernel::recv_from(&socket, &mut buffer) => received,
+            received = queries.receive(&socket) => received,
             () = stop.cancelled() => break,
         };
-        match received {
-            Ok((length, peer, read)) => {
-                let flow = Flow { transport: Transport::Udp, client: peer, server: address };
-                let query = buffer[..length].to_vec();
-                tasks.spawn(respond_to_datagram(
-                    Arc::clone(&responder),
-                    Arc::clone(&socket),
-                    query,
-                    flow,
-                    read,
-                ));
+        if let Err(error) = received {
+            hop::warn_throttled!(%error, "receive datagrams");
+            tokio::task::yield_now().await;
+            continue;
+        }
+        for Datagram { bytes, peer, read } in queries.iter() {
+            let flow = Flow { transport: Transport::Udp, client: peer, server: address };
+            match responses.add(peer, |buffer| responder.respond_from_cache(bytes, buffer)) {
+                Some(response) => answered.push((response, flow, read)),
+                None => {
+                    let (responder, socket) = (Arc::clone(&responder), Arc::clone(&socket));
+                    tasks.spawn(respond_to_datagram(responder, socket, bytes.to_vec(), flow, read));
+                }
             }
-            Err(error) => {
-                hop::warn_throttled!(%error, "receive a datagram");
-                tokio::task::yield_now().await;
-            }
+        }
+        let tx = clock::now();
+        responses.send(&socket).await;
+        for (response, flow, read) in answered.drain(..) {
+            let stamps = || dnswire::datagram_stamps(flow, response.id, read, tx);
+            responder.report_hit(&response, (read.at, tx), stamps);
+        }
+        // What waits for others has its turn, also while queries come without end.
+        if queries.is_full() {
+            tokio::task::yield_now().await;
         }
     }
     tasks.close();

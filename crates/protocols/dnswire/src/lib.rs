@@ -36,4 +36,4 @@ pub use plain::{PlainQuery, plain};
 pub use response::{Owner, ResponseWriter, Section};
 pub use span::{Description, datagram_stamps, describe, server_span};
 pub use stream::{Connections, IDLE, OUTSTANDING, Reply, serve};
-pub use wire_name::{LONGEST_NAME, WireName, ancestors, is_within, parent, to_wire};
+pub use wire_name::{LONGEST_NAME, WireName, ancestors, data_to_wire, is_within, parent, to_wire};

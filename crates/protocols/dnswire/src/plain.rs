@@ -2,6 +2,7 @@
 
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{DNSClass, RecordType};
+use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder};
 
 use crate::message::{CLASSIC_DATAGRAM, HEADER, LARGEST_DATAGRAM};
 use crate::wire_name::{end_of_name, to_wire};
@@ -57,6 +58,11 @@ impl<'a> PlainQuery<'a> {
     /// The question: name, type and class, as they are in the message.
     pub fn question(&self) -> &'a [u8] {
         &self.bytes[HEADER..self.end]
+    }
+
+    /// The question, decoded.
+    pub fn decode_question(&self) -> Option<Query> {
+        Query::read(&mut BinDecoder::new(self.question())).ok()
     }
 
     /// The name, as it was spelled.

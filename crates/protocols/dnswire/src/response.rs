@@ -1,11 +1,11 @@
 //! A response, written from records whose bytes are there already.
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::RecordType;
+use hickory_proto::rr::{Record, RecordType};
 
 use crate::message::{HEADER, LARGEST_DATAGRAM};
 use crate::plain::PlainQuery;
-use crate::wire_name::{end_of_name, parent};
+use crate::wire_name::{data_to_wire, end_of_name, parent, to_wire};
 
 /// The first two bits of what stands for the rest of a name: the place in the message where it is (RFC 1035 §4.1.4).
 const POINTER: u16 = 0xc000;
@@ -59,6 +59,20 @@ impl<'q, 'm> ResponseWriter<'q, 'm> {
     /// AA: this server answers for the name.
     pub fn authoritative(&mut self, authoritative: bool) {
         self.message[2] = self.message[2] & !0x04 | if authoritative { 0x04 } else { 0 };
+    }
+
+    /// RA: this server finds out what it does not know.
+    pub fn recursion_available(&mut self) {
+        self.message[3] |= 0x80;
+    }
+
+    /// Adds a record that is not in wire form yet; `None` if it has none.
+    pub fn add_record(&mut self, section: Section, record: &Record) -> Option<()> {
+        let (owner, data) = (to_wire(&record.name), data_to_wire(&record.data)?);
+        let is_question = owner.eq_ignore_ascii_case(self.query.name());
+        let owner = if is_question { Owner::Question } else { Owner::Name(&owner) };
+        self.add(section, owner, record.record_type(), record.ttl, &data);
+        Some(())
     }
 
     /// Adds a record. Its data is in wire form without compression; names in it are compressed where every reader

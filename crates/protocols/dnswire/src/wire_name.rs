@@ -3,8 +3,8 @@
 //!
 //! For looking names up the letters are small, because names are the same in any case (RFC 4343 §3).
 
-use hickory_proto::rr::Name;
-use hickory_proto::serialize::binary::BinEncodable as _;
+use hickory_proto::rr::{Name, RData};
+use hickory_proto::serialize::binary::{BinEncodable as _, BinEncoder, NameEncoding};
 
 /// The longest name, in bytes (RFC 1035 §2.3.4).
 pub const LONGEST_NAME: usize = 255;
@@ -49,6 +49,15 @@ impl WireName {
 /// The uncompressed wire form of a name, as it is spelled.
 pub fn to_wire(name: &Name) -> Vec<u8> {
     name.to_bytes().unwrap_or_else(|_| vec![0])
+}
+
+/// The wire form of a record's data, names in it not compressed; `None` if it has none.
+pub fn data_to_wire(data: &RData) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(64);
+    let mut encoder = BinEncoder::new(&mut bytes);
+    encoder.set_name_encoding(NameEncoding::Uncompressed);
+    data.emit(&mut encoder).ok()?;
+    Some(bytes)
 }
 
 /// The name above; `None` above the root.

@@ -34,6 +34,11 @@ async fn both_sockets_answer_and_tell_what_the_cache_knew() {
     let reply = Message::from_vec(&buffer[..length]).unwrap();
     assert!(reply.truncation && reply.answers.is_empty(), "100 addresses do not fit");
 
+    // What the cache knows takes the other way through the receive loop, and is cut the same.
+    udp.send(&cold.to_vec().unwrap()).await.unwrap();
+    let length = tokio::time::timeout(LIMIT, udp.recv(&mut buffer)).await.expect("an answer").unwrap();
+    assert_eq!(Message::from_vec(&buffer[..length]).unwrap(), reply);
+
     let mut tcp = TcpStream::connect(address).await.unwrap();
     let warm = query("big.myshop.com.", RecordType::A).to_vec().unwrap();
     tcp.write_u16(u16::try_from(warm.len()).unwrap()).await.unwrap();
@@ -46,7 +51,11 @@ async fn both_sockets_answer_and_tell_what_the_cache_knew() {
     tokio::time::timeout(LIMIT, running).await.expect("an end").unwrap().unwrap();
     let spans = telemetry.take();
     let servers: Vec<_> = spans.iter().filter(|span| span.kind == Kind::Server).collect();
-    let [by_udp, by_tcp] = servers.as_slice() else { panic!("{} SERVER spans", servers.len()) };
+    let [by_udp, hit, by_tcp] = servers.as_slice() else { panic!("{} SERVER spans", servers.len()) };
+    assert_eq!((hit.text(attribute::DNS_CACHE), hit.name.as_ref()), (Some("hit"), by_udp.name.as_ref()));
+    let flow =
+        |span: &journey::Span| span.stamp(Direction::Response, Event::Tx).map(|tx| (tx.flow, tx.offset));
+    assert_eq!(flow(hit), flow(by_udp), "the same socket and id");
     assert_eq!(
         (by_udp.text(attribute::DNS_CACHE), by_tcp.text(attribute::DNS_CACHE)),
         (Some("miss"), Some("hit"))

@@ -1,7 +1,6 @@
 use hickory_proto::op::{Edns, Message, Query};
 use hickory_proto::rr::rdata::{CNAME, MX, NS, SOA, SRV, TXT};
 use hickory_proto::rr::{Name, RData, Record};
-use hickory_proto::serialize::binary::{BinEncodable as _, BinEncoder, NameEncoding};
 use proptest::prelude::*;
 
 use super::*;
@@ -47,11 +46,7 @@ fn query() -> impl Strategy<Value = Message> {
 }
 
 fn wire(data: &RData) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = BinEncoder::new(&mut bytes);
-    encoder.set_name_encoding(NameEncoding::Uncompressed);
-    data.emit(&mut encoder).unwrap();
-    bytes
+    crate::data_to_wire(data).unwrap()
 }
 
 fn written(query: &Message, records: &[(Section, Record)], limit: usize, glue: bool) -> Vec<u8> {
