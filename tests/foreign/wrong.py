@@ -28,9 +28,12 @@ def datagrams(server):
 
 
 def serve(connection):
-    while connection.recv(65536):
+    while request := connection.recv(65536):
         if MANNER == "closes":
             break
+        if MANNER == "reads-only":
+            works = request.startswith(b"GET")
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}" if works else REPLIES["broken"])
         connection.sendall(REPLIES.get(MANNER, b""))
         if MANNER == "garbage":
             break

@@ -14,6 +14,7 @@
 //! | `zones`, `launches` | which files does each program read, and with what is it started? |
 //! | `supervise` | who runs, who died, who is started again? |
 //! | `probe` | does a program play its role, and what does it answer if not? |
+//! | `suspects` | whose fault is a request that failed? |
 //! | `durability` | does a foreign engine keep what it acknowledges? |
 //! | `endpoints` | which pods are ready, and who must know? |
 //! | `running` | the stack once it runs, and its view for others |
@@ -33,9 +34,11 @@ mod running;
 mod start;
 pub mod state;
 mod supervise;
+mod suspects;
 mod zones;
 
 pub use probe::Refusal;
 pub use running::{Stack, View};
 pub use start::Prepared;
 pub use supervise::{Event, Exit, Leftover, Starting, State, Status, all_children_are_programs};
+pub use suspects::{Failed, Suspect};

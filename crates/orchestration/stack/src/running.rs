@@ -202,6 +202,11 @@ impl View {
         &self.warnings
     }
 
+    /// The lab's folder: `logs/`, `data/`, `zones/`.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What admin requests that change something have to know.
     pub fn secret(&self) -> &Secret {
         &self.secret

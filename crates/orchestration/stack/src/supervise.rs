@@ -34,7 +34,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use exit::Exit;
-pub(crate) use launch::Launch;
+pub(crate) use exit::{last_lines, page, write_log};
+pub(crate) use launch::{Launch, typed};
 pub(crate) use leftovers::INVOCATION_ID;
 use leftovers::Leftovers;
 pub use leftovers::{Leftover, all_children_are_programs};

@@ -4,7 +4,7 @@ use report::budget::{self, Audit, Counted, audit};
 use serde::Serialize;
 
 use super::planned;
-use super::session::{start, stop, with_exits};
+use super::session::{explained, start, stop};
 use super::signals::Signals;
 use crate::arguments::Global;
 use crate::outcome::Outcome;
@@ -49,7 +49,7 @@ async fn counted(global: &Global) -> anyhow::Result<Option<Counted>> {
     };
     let result = match counted {
         Some(Ok(counted)) => Ok(Some(counted)),
-        Some(Err(error)) => Err(with_exits(&mut lab, error)),
+        Some(Err(error)) => Err(explained(&mut lab, &error).await),
         None => Ok(None),
     };
     stop(lab, &mut signals).await;

@@ -4,7 +4,7 @@ use measure::{self, Measured, Options};
 use stack::state::Run;
 
 use super::planned;
-use super::session::{start, stop, with_exits};
+use super::session::{explained, start, stop};
 use super::signals::Signals;
 use crate::arguments::{Format, Global, MeasureArguments};
 use crate::outcome::{Misuse, Outcome};
@@ -69,7 +69,7 @@ pub(super) async fn measured(global: &Global, options: &Options) -> anyhow::Resu
     };
     let result = match measured {
         Some(Ok(measured)) => Ok(Some(measured)),
-        Some(Err(error)) => Err(with_exits(&mut lab, error)),
+        Some(Err(error)) => Err(explained(&mut lab, &error).await),
         None => Ok(None),
     };
     stop(lab, &mut signals).await;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hop::clock;
-use measure::Target;
+use measure::{Measured, Target};
 use plan::{Role, Settings};
 use stack::Event;
 
 use super::outside::Outside;
 use super::planned;
-use super::session::{start, stop, with_exits};
+use super::session::{explained, start, stop};
 use super::signals::Signals;
 use crate::arguments::Global;
 use crate::control::Control;
@@ -31,39 +31,47 @@ pub(crate) async fn run(global: &Global, once: bool) -> anyhow::Result<Outcome> 
     banner(&lab);
     let target = lab.target()?;
     let options = measure::Options::default();
-    let first = measure::run(&target, lab.collector(), &options, super::measure::shown());
-    let outcome = tokio::select! {
-        measured = first => {
-            let shown = match measured {
-                Ok(measured) if global.json => print::result(&serde_json::to_string(&measured)?),
-                Ok(measured) => print::result(&report::table(&measured, global.style())),
-                Err(error) => {
-                    let error = with_exits(&mut lab, error);
-                    stop(lab, &mut signals).await;
-                    return Err(error);
-                }
-            };
-            shown.context("write to stdout")?;
-            if once {
-                Outcome::Good
-            } else {
-                match stay(global, &mut lab, &control, &target, &mut signals).await {
-                    Ok(outcome) => outcome,
-                    Err(error) => {
-                        stop(lab, &mut signals).await;
-                        return Err(error);
-                    }
-                }
-            }
+    let first = async {
+        match measure::run(&target, &lab.collector().clone(), &options, super::measure::shown()).await {
+            Ok(measured) => Ok(measured),
+            Err(error) => Err(explained(&mut lab, &error).await),
         }
+    };
+    let measured = tokio::select! {
+        measured = first => measured,
         signal = signals.next() => {
             print::note(format_args!("{signal}"));
-            Outcome::Interrupted
+            stop(lab, &mut signals).await;
+            return Ok(Outcome::Interrupted);
         }
-        () = control.stop.cancelled() => Outcome::Good,
+        () = control.stop.cancelled() => {
+            stop(lab, &mut signals).await;
+            return Ok(Outcome::Good);
+        }
+    };
+    let outcome = match measured.and_then(|measured| show(&measured, global)) {
+        Ok(()) if once => Ok(Outcome::Good),
+        Err(error) if once || error.is::<std::io::Error>() => Err(error),
+        shown => {
+            if let Err(error) = shown {
+                print::note(format_args!("! {error:#}"));
+                print::note(
+                    "the lab stays up: `lab status` shows every program, `lab curl -i /cart` sends a request",
+                );
+            }
+            stay(global, &mut lab, &control, &target, &mut signals).await
+        }
     };
     stop(lab, &mut signals).await;
-    Ok(outcome)
+    outcome
+}
+
+fn show(measured: &Measured, global: &Global) -> anyhow::Result<()> {
+    let text = match global.json {
+        true => serde_json::to_string(measured)?,
+        false => report::table(measured, global.style()),
+    };
+    print::result(&text).context("write to stdout")
 }
 
 /// Prints what happens until a signal or a request stops the lab.

@@ -1,8 +1,9 @@
 //! A lab that a command starts itself: from its start to its end, with what went wrong in between.
 
 use hop::clock;
+use measure::browser::Request;
 use plan::Plan;
-use stack::{Event, Stack};
+use stack::{Event, Failed, Stack};
 
 use super::signals::Signals;
 use crate::arguments::Global;
@@ -60,13 +61,40 @@ pub(super) async fn stop(lab: Lab, signals: &mut Signals) {
     stopping.await;
 }
 
-/// A measurement fails because a program died: then that is what must be read.
-pub(super) fn with_exits(lab: &mut Lab, error: anyhow::Error) -> anyhow::Error {
-    let mut error = error;
+/// Why a measurement failed: a program ended, or a hop answers wrongly when it is sent what it is there for.
+pub(super) async fn explained(lab: &mut Lab, error: &anyhow::Error) -> anyhow::Error {
+    let mut text = format!("measure a journey: {error:#}");
+    let mut exited = false;
     while let Some(event) = lab.try_event() {
         if let Event::Exited(exit, _) = event {
-            error = error.context(exit);
+            exited = true;
+            text += &format!("\n{exit}");
         }
     }
-    error.context("measure a journey")
+    if !exited {
+        text += &format!("\n{}", cause(lab).await);
+    }
+    anyhow::Error::msg(text)
+}
+
+/// The hop at which a request fails.
+async fn cause(lab: &Lab) -> String {
+    let options = measure::Options::default();
+    let request = Request::add_item(&options.product, options.quantity);
+    let token = lab.target().ok().and_then(|target| target.browser.token).unwrap_or_default();
+    let item = String::from_utf8_lossy(&request.body);
+    let failed = Failed { token: &token, product: &options.product, item: &item };
+    let suspects = lab.viewer().stack.suspects(&failed).await;
+    let Some((first, others)) = suspects.split_first() else {
+        let again = match lab.send(&request).await {
+            Ok(response) => format!("sent again, it was answered {}", response.response.status),
+            Err(error) => format!("sent again: {error:#}"),
+        };
+        let logs = plan::workspace::shown(&lab.folder().join("logs"));
+        return format!(
+            "each hop by itself answers as it should; {again}\n  what to do: see the logs, {logs}"
+        );
+    };
+    let others = others.iter().map(|other| format!("\n  and so does {}: {}", other.name, other.refusal));
+    others.fold(first.to_string(), |text, other| text + &other)
 }

@@ -26,16 +26,18 @@ pub(super) async fn zones(zones: &[Name], at: SocketAddr) -> Result<(), Refusal>
     Ok(())
 }
 
-/// A resolver must have an answer, whatever it is.
+/// A resolver must have an answer; of an address one that says it.
 pub(super) async fn resolve(name: &Name, kind: RecordType, at: SocketAddr) -> Result<(), Refusal> {
     let wanted = "what it found from the root down (ROOTS)";
     let answer = query(name, kind, true, at, wanted).await?;
-    match answer.response_code {
-        code @ (ResponseCode::ServFail | ResponseCode::Refused) => {
-            Err(refusal(&sent(name, kind), at, name_of(code), wanted))
-        }
-        _ => Ok(()),
-    }
+    let has_address = answer.answers.iter().any(|record| record.record_type() == RecordType::A);
+    let wrong = match answer.response_code {
+        code @ (ResponseCode::ServFail | ResponseCode::Refused) => name_of(code),
+        ResponseCode::NoError if kind == RecordType::A && !has_address => "no A record".to_owned(),
+        code if kind == RecordType::A && !has_address => name_of(code),
+        _ => return Ok(()),
+    };
+    Err(refusal(&sent(name, kind), at, wrong, wanted))
 }
 
 fn sent(name: &Name, kind: RecordType) -> String {

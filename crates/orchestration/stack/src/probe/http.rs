@@ -1,4 +1,4 @@
-//! One `GET` on a connection of its own, read byte by byte: what is no HTTP is to be shown as it came.
+//! One request on a connection of its own, read byte by byte: what is no HTTP is to be shown as it came.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,15 +13,18 @@ use tokio_rustls::TlsConnector;
 use super::exchange::{Heard, LIMIT, connect, exchange, quoted};
 use super::refusal::Refusal;
 
-/// How long the body of an answer that is shown may take.
+/// How long the body of an answer may take.
 const BODY_LIMIT: Duration = Duration::from_millis(100);
 
 /// A request, and what its answer has to be.
 #[derive(Clone, Debug)]
-pub(crate) struct Get {
+pub(crate) struct Request {
+    /// `GET /healthz`.
+    pub(crate) line: String,
     pub(crate) host: String,
-    pub(crate) path: String,
     pub(crate) bearer: Option<String>,
+    /// JSON, if there is one.
+    pub(crate) body: String,
     pub(crate) wanted: Wanted,
 }
 
@@ -30,7 +33,7 @@ pub(crate) struct Get {
 pub(crate) struct Https {
     /// The authority that must have signed the certificate.
     pub(crate) ca: PathBuf,
-    pub(crate) get: Get,
+    pub(crate) request: Request,
 }
 
 /// What an answer has to be.
@@ -59,14 +62,14 @@ impl Wanted {
     }
 }
 
-impl Get {
+impl Request {
     pub(super) async fn run(&self, at: SocketAddr) -> Result<(), Refusal> {
         let mut stream = connect(&self.sent(""), at).await?;
         self.run_on(&mut stream, "", at).await
     }
 
     fn sent(&self, over: &str) -> String {
-        format!("GET {}{over}", self.path)
+        format!("{}{over}", self.line)
     }
 
     async fn run_on(
@@ -75,14 +78,14 @@ impl Get {
         over: &str,
         at: SocketAddr,
     ) -> Result<(), Refusal> {
-        let mut heard = exchange(stream, self.request().as_bytes(), LIMIT, has_head).await;
+        let mut heard = exchange(stream, self.text().as_bytes(), LIMIT, has_head).await;
         let status = status(&heard.bytes);
+        if status.is_some() {
+            // What it says is worth a moment; and what is closed before it is read would be a reset to the program.
+            heard.bytes.extend(exchange(stream, b"", BODY_LIMIT, |_| false).await.bytes);
+        }
         if status.is_some_and(|status| self.wanted.fits(status)) {
             return Ok(());
-        }
-        if status.is_some() {
-            // What it says of the error is worth a moment.
-            heard.bytes.extend(exchange(stream, b"", BODY_LIMIT, |_| false).await.bytes);
         }
         Err(Refusal {
             sent: format!("{} at {at}", self.sent(over)),
@@ -92,12 +95,18 @@ impl Get {
     }
 
     /// Not to be recorded: no journey begins here.
-    fn request(&self) -> String {
-        let Get { host, path, bearer, .. } = self;
+    fn text(&self) -> String {
+        let Request { line, host, bearer, body, .. } = self;
         let (trace, span) = (hop::trace::new_trace_id(), hop::trace::new_span_id());
         let token = bearer.as_ref().map(|token| format!("authorization: Bearer {token}\r\n"));
+        let body = match &body[..] {
+            "" => "\r\n".to_owned(),
+            body => {
+                format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            }
+        };
         format!(
-            "GET {path} HTTP/1.1\r\nhost: {host}\r\ntraceparent: 00-{trace}-{span}-00\r\n{}connection: close\r\n\r\n",
+            "{line} HTTP/1.1\r\nhost: {host}\r\ntraceparent: 00-{trace}-{span}-00\r\n{}connection: close\r\n{body}",
             token.unwrap_or_default()
         )
     }
@@ -105,11 +114,11 @@ impl Get {
 
 impl Https {
     pub(super) async fn run(&self, at: SocketAddr) -> Result<(), Refusal> {
-        let sent = self.get.sent(" over TLS");
+        let sent = self.request.sent(" over TLS");
         let refused = |answered: String| Refusal {
             sent: format!("{sent} at {at}"),
             answered,
-            wanted: format!("TLS 1.2 or 1.3, and with TLS_CERT for {}", self.get.host),
+            wanted: format!("TLS 1.2 or 1.3, and with TLS_CERT for {}", self.request.host),
         };
         let (config, name) = self.client().map_err(|error| refused(format!("{error:#}")))?;
         // First by hand, so that what is no TLS can be shown.
@@ -129,12 +138,12 @@ impl Https {
             Ok(Err(error)) => return Err(refused(format!("the handshake failed: {error}"))),
             Err(_) => return Err(refused(format!("no handshake within {LIMIT:?}"))),
         };
-        self.get.run_on(&mut stream, " over TLS", at).await
+        self.request.run_on(&mut stream, " over TLS", at).await
     }
 
     fn client(&self) -> anyhow::Result<(Arc<ClientConfig>, ServerName<'static>)> {
         let config = tlscrypto::client_config(&self.ca, rustls::ALL_VERSIONS, b"http/1.1")?;
-        Ok((Arc::new(config), ServerName::try_from(self.get.host.clone())?))
+        Ok((Arc::new(config), ServerName::try_from(self.request.host.clone())?))
     }
 }
 

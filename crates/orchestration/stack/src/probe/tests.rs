@@ -47,8 +47,9 @@ async fn name_server(edit: impl Fn(&mut Message) + Send + 'static) -> SocketAddr
     address
 }
 
-fn get(wanted: Wanted) -> Get {
-    Get { host: "shop".to_owned(), path: "/healthz".to_owned(), bearer: None, wanted }
+fn get(wanted: Wanted) -> Request {
+    let (line, host) = (HEALTH.to_owned(), "shop".to_owned());
+    Request { line, host, bearer: None, body: String::new(), wanted }
 }
 
 /// The probe is refused by who says this, and these words are in what is told.
@@ -144,6 +145,9 @@ async fn a_name_server_is_authoritative_for_its_zones() {
         let resolve = Probe::Resolve(Name::root(), RecordType::SOA);
         told(resolve.run(with(code, false, Vec::new()).await).await, &[name, "from the root down"]);
     }
+    let address = Probe::Resolve(Name::root(), RecordType::A);
+    told(address.run(with(ResponseCode::NXDomain, false, Vec::new()).await).await, &["NXDOMAIN"]);
+    told(address.run(with(ok, false, Vec::new()).await).await, &["no A record"]);
     let resolve = Probe::Resolve(Name::root(), RecordType::SOA);
     resolve.run(with(ResponseCode::NXDomain, false, Vec::new()).await).await.expect("an answer");
     told(probe.run(says(None).await).await, &["nothing over UDP"]);
@@ -166,7 +170,7 @@ async fn who_speaks_no_tls_is_quoted() {
         .expect("the default plan is right");
     let now = hop::clock::now();
     let (certs, _) = crate::certs::Certs::ensure(folder.path(), &plan, now, false).expect("certificates");
-    let probe = Probe::Https(Https { ca: certs.authority(), get: get(Wanted::Http) });
+    let probe = Probe::Https(Https { ca: certs.authority(), request: get(Wanted::Http) });
     let plain = says(Some(b"HTTP/1.1 400 Bad Request\r\n\r\n")).await;
     told(probe.run(plain).await, &["over TLS", "400 Bad Request", "which is no TLS", "TLS_CERT"]);
     // An alert: handshake_failure (RFC 8446 §6.2).

@@ -37,10 +37,7 @@ impl Exit {
     /// Reads the last lines that a program wrote after `start` bytes of its log.
     pub(super) fn new(launch: &Launch, what: String, start: u64) -> Self {
         let command = launch.command();
-        let page = match &command {
-            Some(_) => format!("docs/contract.md ({}), docs/swapping.md", launch.role),
-            None => format!("docs/contract.md ({})", launch.role),
-        };
+        let page = page(&launch.role, command.is_none());
         let facts = command.map(|command| format!("in its slot runs: {command}")).into_iter().collect();
         let (remedy, lines) = (String::new(), last_lines(&launch.log, start));
         Exit { name: launch.name.clone(), what, facts, remedy, lines, log: launch.log.clone(), page }
@@ -70,8 +67,14 @@ impl fmt::Display for Exit {
 
 impl std::error::Error for Exit {}
 
+/// The pages of the documentation that say what a program of this role must do.
+pub(crate) fn page(role: &str, own: bool) -> String {
+    let swapping = if own { "" } else { ", docs/swapping.md" };
+    format!("docs/contract.md ({role}){swapping}")
+}
+
 /// A program's last lines, and where all of them are.
-fn write_log(f: &mut impl fmt::Write, lines: &[String], log: &Path) -> fmt::Result {
+pub(crate) fn write_log(f: &mut impl fmt::Write, lines: &[String], log: &Path) -> fmt::Result {
     f.write_str(if lines.is_empty() { "  it wrote nothing\n" } else { "  its last lines:\n" })?;
     for line in lines {
         writeln!(f, "    | {line}")?;
@@ -80,7 +83,7 @@ fn write_log(f: &mut impl fmt::Write, lines: &[String], log: &Path) -> fmt::Resu
 }
 
 /// The last lines of a log, from `start` bytes on.
-fn last_lines(log: &Path, start: u64) -> Vec<String> {
+pub(crate) fn last_lines(log: &Path, start: u64) -> Vec<String> {
     let tail = || {
         let mut file = File::open(log)?;
         let length = file.metadata()?.len();

@@ -38,16 +38,20 @@ pub(crate) struct Launch {
 /// So much of a foreign program's command is shown, in characters.
 const SHOWN: usize = 120;
 
+/// A command in one line, for people.
+pub(crate) fn typed(words: &[String]) -> String {
+    let line = words.join(" ").replace('\n', " ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 impl Launch {
     /// What was typed, for a foreign program.
     pub(super) fn command(&self) -> Option<String> {
         let words = [self.program.display().to_string()].into_iter().chain(self.arguments.iter().cloned());
-        let line = words.collect::<Vec<_>>().join(" ").replace('\n', " ");
-        let shown = match line.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{}…", &line[..end]),
-            None => line,
-        };
-        (!self.ready.own).then_some(shown)
+        (!self.ready.own).then(|| typed(&words.collect::<Vec<_>>()))
     }
 
     /// Starts the program, with the sockets that are open from its last life or with new ones.
