@@ -8,7 +8,7 @@ use plan::Plan;
 
 use super::measure::shown;
 use super::planned;
-use super::session::with_exits;
+use super::session::explained;
 use super::signals::Signals;
 use crate::arguments::Global;
 use crate::outcome::Misuse;
@@ -61,7 +61,10 @@ impl Starts {
             measured = measure::run(&target, &collector, options, shown()) => Some(measured),
             _ = self.signals.next() => None,
         };
-        let measured = measured.transpose().map_err(|error| with_exits(&mut lab, error));
+        let measured = match measured.transpose() {
+            Ok(measured) => Ok(measured),
+            Err(error) => Err(explained(&mut lab, &error).await),
+        };
         let interrupted = self.stop(lab).await;
         // What a failed run leaves stays, with its logs.
         let measured = measured?;
