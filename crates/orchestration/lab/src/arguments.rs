@@ -40,7 +40,9 @@ Examples:
   lab --set hop.cart-pod-abc12.workers=1  the same with another setting
   lab --set lab.name=two --set network.port_offset=100      a second lab beside the first
 
-Exit codes: 0 good; 1 a check failed; 2 wrong usage or a wrong plan; 3 could not be started or measured.";
+Exit codes: 0 good; 1 a check failed; 2 wrong usage or a wrong plan; 3 could not be started or measured.
+
+Results go to standard output, everything else to standard error. Colours are where a terminal is; NO_COLOR=1 turns them off.";
 
 /// Everything that can be typed.
 #[derive(Parser, Debug)]

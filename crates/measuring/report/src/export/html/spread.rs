@@ -88,7 +88,7 @@ fn histogram(out: &mut String, journeys: &[Journey], summary: &Summary) {
         let y = 12.0 + line * 15.0;
         let _ = writeln!(
             out,
-            "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/><text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{name} {}</text>",
+            "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/><text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{name}<tspan class=\"value\"> {}</tspan></text>",
             y - 9.0,
             TOP + room,
             x + shift,
@@ -98,7 +98,7 @@ fn histogram(out: &mut String, journeys: &[Journey], summary: &Summary) {
     let base = HEIGHT - 8.0;
     let _ = writeln!(
         out,
-        "<text x=\"0\" y=\"{base}\">{}</text><text x=\"{WIDTH}\" y=\"{base}\" text-anchor=\"end\">{}{}</text>\n</svg>",
+        "<text class=\"scale\" x=\"0\" y=\"{base}\">{}</text><text class=\"scale\" x=\"{WIDTH}\" y=\"{base}\" text-anchor=\"end\">{}{}</text>\n</svg>",
         time(from),
         time(to),
         if to < total.max_ns { " and more" } else { "" }

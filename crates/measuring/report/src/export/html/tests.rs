@@ -71,3 +71,17 @@ fn nothing_measured_is_still_a_page() {
     (measured.cold, measured.warm) = (None, None);
     assert!(write(&measured).contains("nothing was measured"));
 }
+
+/// 400 pixels have room for who and for how long; a drawing that is half as wide has letters twice as large.
+#[test]
+fn a_telephone_shows_the_times() {
+    let page = include_str!("page.css");
+    let (_, narrow) = page.split_once("@media (max-width: 40rem)").expect("rules for a telephone");
+    let hidden = narrow.lines().find(|line| line.contains(".waterfall") && line.contains("display: none"));
+    let hidden = hidden.expect("columns that a telephone has no room for");
+    assert!(
+        hidden.contains("nth-child(2)") && !hidden.contains("nth-child(3)"),
+        "the third is the time: {hidden}"
+    );
+    assert!(narrow.contains("svg text { font-size: 28px; }"), "{narrow}");
+}
