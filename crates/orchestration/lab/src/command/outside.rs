@@ -1,7 +1,8 @@
 //! Requests that the lab did not send, as its terminal shows them.
 //!
 //! A person reads a few a second: the first of a quiet moment as a table, the next ones as a line each. A
-//! load generator sends thousands: what comes above a few a second is summed up in one line per second.
+//! load generator sends thousands: what comes above a few a second is summed up in one line per second, and what comes
+//! above `telemetry.outside_per_second` was not recorded at all: the edge counts it.
 
 use std::time::{Duration, Instant};
 
@@ -38,25 +39,38 @@ struct Period {
     shown: usize,
     /// How long the others took.
     more: Histogram,
+    /// So many more came than are recorded in a second: of them only the number is known.
+    passed_over: u64,
 }
 
 impl Period {
     fn new() -> Self {
-        Period { begun: clock::monotonic(), shown: 0, more: Histogram::default() }
+        Period { begun: clock::monotonic(), shown: 0, more: Histogram::default(), passed_over: 0 }
+    }
+
+    /// Is there nothing to sum up?
+    fn is_told(&self) -> bool {
+        self.more.is_empty() && self.passed_over == 0
     }
 
     /// The others in one line, if there are any.
     fn summary(&self) -> Option<String> {
         let at = |percent| report::told(self.more.percentile(percent));
-        (!self.more.is_empty()).then(|| {
-            let (count, seconds) = (self.more.len(), clock::since(self.begun).as_secs_f64());
+        let (count, seconds) = (self.more.len(), clock::since(self.begun).as_secs_f64());
+        let more = (!self.more.is_empty()).then(|| {
             format!(
                 "… and {count} more in the last {seconds:.1} s: p50 {}, p99 {}, max {} at their first hop",
                 at(50.0),
                 at(99.0),
                 report::time(self.more.max())
             )
-        })
+        });
+        let passed_over = (self.passed_over > 0).then(|| {
+            let count = self.passed_over;
+            format!("{count} more requests, not recorded; `lab measure --rate 100` measures under load")
+        });
+        let said: Vec<String> = more.into_iter().chain(passed_over).collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 }
 
@@ -73,7 +87,7 @@ impl Outside {
                 let left = PERIOD.saturating_sub(clock::since(self.period.begun));
                 let next = self.collector.next_outside(&self.roster);
                 // A period with something to sum up ends by itself.
-                let next = match self.period.more.is_empty() {
+                let next = match self.period.is_told() {
                     true => Ok(next.await),
                     false => tokio::time::timeout(left, next).await,
                 };
@@ -81,6 +95,7 @@ impl Outside {
                     self.sum_up();
                 }
                 let Ok(next) = next else { return Ok(()) };
+                self.period.passed_over += next.passed_over;
                 if self.period.shown == SHOWN {
                     self.period.more.record(next.took_ns);
                     return Ok(());
@@ -90,6 +105,7 @@ impl Outside {
         };
         let journey = self.collector.outside_journey(request, &self.roster, SEAL_LIMIT).await;
         self.pending = None;
+        self.collector.release(request.trace_id);
         let Some(journey) = journey else { return Ok(()) };
         let text = match (self.json, self.period.shown) {
             (true, _) => serde_json::to_string(&journey)?,
