@@ -62,7 +62,7 @@ fn a_page_has_no_percentile_that_its_count_cannot_carry() {
     assert!(!page.contains("class=\"mark\""), "nor is one drawn");
     let many = (0..40).map(|_| sample::warm(1)).collect();
     let page = write(&measure::Measured { warm: Some(measure::Series::of(many)), ..sample::measured() });
-    assert!(page.contains(">p90 ") && !page.contains(">p99 "), "forty have a p90");
+    assert!(page.contains(">p90<") && !page.contains(">p99<"), "forty have a p90");
 }
 
 #[test]
