@@ -1,4 +1,5 @@
-//! Programs of others that read what the lab exports, and one that knows HTTP/2 well; `.ci/readers` installs them into `target/readers`.
+//! Programs of others that read what the lab exports or stand in a slot, and one that knows HTTP/2 well; `.ci/readers`
+//! installs them into `target/readers`.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
@@ -102,6 +103,47 @@ fn installed(test: &str, needed: &[&str]) -> anyhow::Result<Option<PathBuf>> {
         return Ok(None);
     }
     Ok(Some(folder))
+}
+
+/// Programs that stand in a slot: proxies, and what a pod in Node needs.
+#[derive(Debug)]
+pub struct Foreign(PathBuf);
+
+impl Foreign {
+    /// As [`Readers::find`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn find(test: &str) -> anyhow::Result<Option<Foreign>> {
+        let needed = ["bin/caddy", "bin/envoy", "bin/traefik", "node/node_modules"];
+        Ok(installed(test, &needed)?.map(Foreign))
+    }
+
+    /// The folder in which the proxies are.
+    pub fn programs(&self) -> PathBuf {
+        self.0.join("bin")
+    }
+
+    /// A PATH in which they are, before everything else.
+    ///
+    /// # Errors
+    /// It is no text.
+    pub fn path(&self) -> anyhow::Result<String> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(self.programs()).chain(std::env::split_paths(&path));
+        std::env::join_paths(folders)?.into_string().ok().context("a PATH that is text")
+    }
+
+    /// Where Node's packages are.
+    ///
+    /// # Errors
+    /// Its path is no text.
+    pub fn node_modules(&self) -> anyhow::Result<String> {
+        text(&self.0.join("node/node_modules")).map(str::to_owned)
+    }
 }
 
 /// h2spec, which knows what RFC 9113 and RFC 7541 demand of a server.

@@ -131,7 +131,7 @@ async fn haproxy_is_the_ingress() -> anyhow::Result<()> {
 }
 
 /// `Prefix` means path elements, and what no rule matches is 404.
-async fn rules_hold(lab: &Fixture) -> anyhow::Result<()> {
+pub(crate) async fn rules_hold(lab: &Fixture) -> anyhow::Result<()> {
     let ingress = lab.listen("ingress");
     for (host, path, status) in [
         ("api.myshop.com", "/cart", "401"),
