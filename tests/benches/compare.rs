@@ -3,18 +3,19 @@
 //! 1. The same against the same: sixty pairs of starts, of which no comparison may see more than it claims to.
 //! 2. A wire that is 100 µs, and 300 µs, slower: found, and attributed to the wire.
 //!
-//! `COMPARE_PAIRS`, `COMPARE_WIRE_PAIRS` and `COMPARE_JOURNEYS` (per run, warm) make it shorter.
+//! `COMPARE_PAIRS` (of starts), `COMPARE_STRETCHES` (pairs of them) and `COMPARE_JOURNEYS` (of each, warm) make it shorter.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use journey::{Change, Design, PartKind};
-use lab::SlowLink;
-use lab::diff::{Diff, Run, Wanted, diff};
+use lab::diff::{Diff, PartDiff, Run, Wanted, diff};
+use lab::measure::Measured;
+use lab::{Lab, SlowLink};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use tests::fixture::TestSlot;
+use tests::fixture::{Fixture, TestSlot};
 
 /// How many pairs a comparison has that is drawn from all.
 const DRAWN: usize = 10;
@@ -31,48 +32,58 @@ fn main() -> anyhow::Result<()> {
         let of = |name: &str, usual: usize| {
             std::env::var(name).map_or(Ok(usual), |text| text.parse::<usize>()).context(name.to_owned())
         };
-        let journeys = of("COMPARE_JOURNEYS", 100)?;
+        let journeys = of("COMPARE_JOURNEYS", 50)?;
         same(of("COMPARE_PAIRS", 60)?, journeys).await?;
-        wire(of("COMPARE_WIRE_PAIRS", 20)?, journeys).await
+        wire(of("COMPARE_STRETCHES", 100)?, journeys).await
     })
 }
 
-/// One start of the programs, measured: the stack behind a wire that is slower by `delay`, or without one.
-async fn start(delay: Option<Duration>, journeys: usize) -> anyhow::Result<Run> {
-    let slot = TestSlot::take("compare").await?;
-    let mut options = slot.options();
-    let mut link = None;
-    if let Some(delay) = delay {
-        let to = format!("127.0.1.100:{}", slot.port(8080)).parse()?;
-        let wire = link.insert(SlowLink::tcp("127.0.0.1:0".parse()?, to)?);
-        wire.delay(delay);
-        options = options
-            .set("hop.wire.role", "ingress")
-            .set("hop.wire.external", format!("\"http://{}\"", wire.address()))
-            .set("hop.wire.rules", "[{ path = \"/\", service = \"cart-service\" }]")
-            .set("hop.lb.upstreams", "[\"wire\"]");
-    }
-    let lab = slot.start(options).await?;
+/// Warm journeys of a running lab.
+async fn measured(lab: &Lab, journeys: usize) -> anyhow::Result<Measured> {
     let options = lab::measure::Options { count: journeys, cold: false, ..Default::default() };
-    let measured = lab::measure::run(&lab.target()?, lab.collector(), &options, |_, _| {}).await?;
-    lab.finish().await;
-    drop(link);
-    Run::of(&measured)
+    lab::measure::run(&lab.target()?, lab.collector(), &options, |_, _| {}).await
 }
 
-/// Pairs in the order A B B A …
-async fn pairs(
-    count: usize,
-    journeys: usize,
-    delays: [Option<Duration>; 2],
-) -> anyhow::Result<[Vec<Run>; 2]> {
+/// Pairs of starts in the order A B B A …, of the same stack.
+async fn starts(count: usize, journeys: usize) -> anyhow::Result<[Vec<Run>; 2]> {
     let mut sides = [Vec::new(), Vec::new()];
     for pair in 0..count {
         for side in if pair % 2 == 0 { [0, 1] } else { [1, 0] } {
-            sides[side].push(start(delays[side], journeys).await?);
+            let lab = Fixture::start("compare").await?;
+            sides[side].push(Run::of(&measured(&lab, journeys).await?)?);
+            lab.finish().await;
         }
         eprintln!("pair {} of {count}", pair + 1);
     }
+    Ok(sides)
+}
+
+/// Pairs of stretches of one start in the order A B B A …, without the delay and with it: how long a wire is, no start
+/// decides.
+async fn stretches(count: usize, journeys: usize, delay: Duration) -> anyhow::Result<[Vec<Run>; 2]> {
+    let slot = TestSlot::take("compare").await?;
+    let to = format!("127.0.1.100:{}", slot.port(8080)).parse()?;
+    let wire = SlowLink::tcp("127.0.0.1:0".parse()?, to)?;
+    let options = slot
+        .options()
+        .set("hop.wire.role", "ingress")
+        .set("hop.wire.external", format!("\"http://{}\"", wire.address()))
+        .set("hop.wire.rules", "[{ path = \"/\", service = \"cart-service\" }]")
+        .set("hop.lb.upstreams", "[\"wire\"]");
+    let lab = slot.start(options).await?;
+    measured(&lab, journeys).await?; // opens all connections, and is not counted
+    let mut sides = [Vec::new(), Vec::new()];
+    for pair in 0..count {
+        for side in if pair % 2 == 0 { [0, 1] } else { [1, 0] } {
+            wire.delay(delay * side as u32);
+            let mut measured = measured(&lab, journeys).await?;
+            // Else they would count as one run.
+            measured.hops.iter_mut().for_each(|hop| hop.pid = None);
+            sides[side].push(Run::of(&measured)?);
+        }
+        eprintln!("pair {} of {count}", pair + 1);
+    }
+    lab.finish().await;
     Ok(sides)
 }
 
@@ -93,7 +104,11 @@ fn seen(diff: &Diff) -> [bool; 3] {
 }
 
 async fn same(count: usize, journeys: usize) -> anyhow::Result<()> {
-    let [before, after] = pairs(count, journeys, [None, None]).await?;
+    if count < DRAWN {
+        println!("the same against the same: left out, because it takes {DRAWN} pairs");
+        return Ok(());
+    }
+    let [before, after] = starts(count, journeys).await?;
     println!("the same against the same: {count} pairs of starts, {journeys} warm journeys each");
     println!(
         "  {:<52} {:>7} {:>9} {:>9}",
@@ -154,21 +169,18 @@ async fn same(count: usize, journeys: usize) -> anyhow::Result<()> {
 async fn wire(count: usize, journeys: usize) -> anyhow::Result<()> {
     for micros in [100, 300] {
         let delay = Duration::from_micros(micros);
-        let [before, after] = pairs(count, journeys, [Some(Duration::ZERO), Some(delay)]).await?;
+        let [before, after] = stretches(count, journeys, delay).await?;
         let diff = compared(&before, &after, Design::Paired)?;
         println!(
-            "\n{micros} µs on the wire between lb and ingress: {count} pairs, {journeys} warm journeys each"
+            "\n{micros} µs on the wire between lb and ingress: {count} pairs of stretches of {journeys} warm journeys"
         );
         print!("{}", lab::report::diff::table(&diff, lab::report::Style::default()));
         let kind = diff.warm.as_ref().context("warm")?;
-        let of = |parts: bool| {
-            let moved = kind.parts.iter().filter(|part| {
-                (part.row.kind == PartKind::Opaque) == parts
-                    && matches!(part.comparison.verdict, Change::Faster | Change::Slower)
-            });
-            moved.collect::<Vec<_>>()
-        };
-        let (wire, others) = (of(true), of(false));
+        let moved = |part: &PartDiff| matches!(part.comparison.verdict, Change::Faster | Change::Slower);
+        // The wire is the one hop that reports nothing.
+        let (wire, others): (Vec<_>, Vec<_>) =
+            kind.parts.iter().partition(|part| part.row.kind == PartKind::Opaque);
+        let others: Vec<_> = others.into_iter().filter(|part| moved(part)).collect();
         for part in wire.iter().chain(&others) {
             let of = part.comparison;
             let [low, high] = [of.low_ns, of.high_ns].map(|end| end.unwrap_or_default() as f64 / 1e3);

@@ -23,7 +23,7 @@ async fn help_names_every_option() {
         (None, &["events", "recipes", "diff", "compare", "export"][..]),
         (Some("measure"), &["-n", "--cold", "--warm", "--format", "table", "json", "--out"]),
         (Some("measure"), &["--tap", "--pcap", "--keys", "SSLKEYLOGFILE"]),
-        (Some("check"), &["-n", "budget", "--strict", "--junit"]),
+        (Some("check"), &["-n", "--runs", "budget", "--strict", "--junit"]),
         (
             Some("compare"),
             &["A B B A", "--runs", "--time", "--enough", "--out", "--fail-on-slower", "Exit codes"],
@@ -263,6 +263,10 @@ async fn check_ends_with_1_when_over_budget_and_3_when_it_cannot_tell() {
     let cases = format!("tests=\"{}\" failures=\"1\" errors=\"0\"", lines.len());
     assert!(junit().contains(&cases) && junit().contains("name=\"cart\""), "{}", junit());
     lab(&["check", "-n", "5"]).await.code(2).says(&["at least 6"]);
+    // Several starts, one after the other, and nothing of them is left.
+    let runs = lab(&["check", "-n", "10", "--runs", "2", "--json", "--set", "budget.cart=90000.0"]).await;
+    let runs = json(&runs.says(&["run 2 of 2"]));
+    assert_eq!((&runs["runs"], &runs["journeys"]), (&Value::from(2), &Value::from(20)), "{runs}");
 
     // A hop that no journey meets is within any limit, and proves nothing.
     let other = ["check", "-n", "6", "--set", "budget.api=1000.0", "--set", r#"hop.api.role="ingress""#];

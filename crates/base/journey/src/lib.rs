@@ -41,7 +41,7 @@ pub use part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 pub use percentile::{Percentiles, carries, near, needed};
 pub use query::View;
 pub use roster::{Hop, Roster};
-pub use runs::{Design, compare_runs, pairs_needed};
+pub use runs::{Design, compare_runs, median_of_runs, pairs_needed};
 pub use span::{Kind, Span, Value};
 pub use stamp::{Direction, Event, Flow, ParseFlowError, Quality, Stamp, Transport};
 pub use summary::{

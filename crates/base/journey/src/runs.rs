@@ -5,10 +5,13 @@
 //! are no independent samples of a change. The run is the unit here: each gives one median, and the interval of the
 //! difference is Student's t, from how the medians of runs scatter ([`compare_runs`]).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use crate::compare::Comparison;
+use crate::verdict::Quantile;
 
 /// How the runs of both sides were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +90,25 @@ pub fn pairs_needed(
     let half_width_of_one = t(pilot.count - 1.0, (1.0 - confidence) / 2.0) * pilot.variance.sqrt();
     let needed = (half_width_of_one / half_width_ns.max(1.0)).powi(2).ceil();
     Some((needed as usize).max(pairs.len()))
+}
+
+/// The mean of the runs' medians, with Student's t interval from how they scatter; `None` of none, or an empty one.
+pub fn median_of_runs(runs: &[Vec<u64>], confidence: f64) -> Option<Quantile> {
+    let medians = runs.iter().map(|run| median(run)).collect::<Option<Vec<f64>>>()?;
+    let sample = Sample::of(&medians)?;
+    let half =
+        (sample.count > 1.0).then(|| t(sample.count - 1.0, (1.0 - confidence) / 2.0) * sample.error().sqrt());
+    // A time is not below zero, whatever a symmetric interval says.
+    let time = |nanoseconds: f64| Duration::from_nanos(nanoseconds.max(0.0).round() as u64);
+    Some(Quantile {
+        percent: 50.0,
+        samples: runs.iter().map(Vec::len).sum(),
+        runs: runs.len(),
+        estimate: time(sample.mean),
+        least: half.map(|half| time(sample.mean - half)),
+        most: half.map(|half| time(sample.mean + half)),
+        confidence,
+    })
 }
 
 /// A mean and the variance around it.

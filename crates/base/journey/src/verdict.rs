@@ -81,6 +81,8 @@ pub struct Quantile {
     pub percent: f64,
     /// Of so many samples.
     pub samples: usize,
+    /// Of so many starts of the programs. An interval of one says nothing of another.
+    pub runs: usize,
     /// The sample at this rank (nearest rank), whether or not their number carries it; zero of no samples.
     pub estimate: Duration,
     /// It is truly not less than this; `None` when there are too few samples to tell.
@@ -92,22 +94,28 @@ pub struct Quantile {
 }
 
 impl Quantile {
-    /// The percentile of these times, with an interval of [`CONFIDENCE`].
+    /// The percentile of these times of one run, with an interval of [`CONFIDENCE`].
     pub fn of(times: impl IntoIterator<Item = Duration>, percent: f64) -> Quantile {
+        Quantile::sure(times, percent, CONFIDENCE)
+    }
+
+    /// The same, as sure as this.
+    pub fn sure(times: impl IntoIterator<Item = Duration>, percent: f64, confidence: f64) -> Quantile {
         let mut sorted: Vec<Duration> = times.into_iter().collect();
         sorted.sort_unstable();
         let n = sorted.len();
         let share = (percent / 100.0).clamp(0.0, 1.0);
         let rank = (share * n as f64).ceil() as usize;
-        let (least, most) = ranks(n, share, CONFIDENCE);
+        let (least, most) = ranks(n, share, confidence);
         let at = |index: Option<usize>| index.and_then(|index| sorted.get(index)).copied();
         Quantile {
             percent,
             samples: n,
+            runs: 1,
             estimate: at(Some(rank.max(1) - 1)).unwrap_or_default(),
             least: at(least),
             most: at(most),
-            confidence: CONFIDENCE,
+            confidence,
         }
     }
 
@@ -118,19 +126,22 @@ impl Quantile {
             (Some(least), _) if least > limit => Conclusion::Over,
             _ => Conclusion::Inconclusive,
         };
-        let Quantile { percent, samples, estimate, .. } = self;
+        let Quantile { percent, samples, runs, estimate, .. } = self;
         let bound = |bound: Option<Duration>| bound.map_or_else(|| "?".to_owned(), milliseconds);
         let enough = enough(percent / 100.0, self.confidence);
         let mut statement = if *samples < enough {
             format!("p{percent} of {samples} cannot be told (too few: it takes at least {enough})")
         } else {
             let [estimate, least, most] = [Some(*estimate), self.least, self.most].map(bound);
-            let sure = self.confidence * 100.0;
-            format!("p{percent} of {samples} is {estimate} ms, {sure} % sure from {least} to {most} ms")
+            let sure = format!("{:.2}", self.confidence * 100.0);
+            let sure = sure.trim_end_matches('0').trim_end_matches('.');
+            let of = if *runs > 1 { format!("{samples} in {runs} runs") } else { samples.to_string() };
+            format!("p{percent} of {of} is {estimate} ms, {sure} % sure from {least} to {most} ms")
         };
         statement += &format!("; the limit is {} ms", milliseconds(limit));
         if conclusion == Conclusion::Inconclusive && *samples >= enough {
-            statement.push_str(" (more journeys make the interval narrower)");
+            let more = if *runs > 1 { "runs" } else { "journeys" };
+            statement += &format!(" (more {more} make the interval narrower)");
         }
         Verdict { conclusion, statement }
     }

@@ -108,10 +108,12 @@ Examples:
     /// Measure, and compare with the budget in lab.toml; ends with 1 when a hop is over
     #[command(after_help = "\
 The median of cold journeys is compared with each line of [budget]: a phase, what one hop does itself, or
-what all hops of a role do. A line is over (or within) when the median's whole 95 % interval is. When the
-limit lies inside the interval, the line is inconclusive: it is shown, and counts as good unless --strict.
+what all hops of a role do. A line is over (or within) when the median's whole interval is; all intervals together
+have 95 %. When the limit lies inside the interval, the line is inconclusive: it is shown, and counts as good
+unless --strict. One start of the programs says nothing of another: --runs makes several, in turn.
 
   lab check                           20 journeys
+  lab check --runs 5                  5 starts with 20 journeys each, held against how starts scatter
   lab check -n 100 --json             for a script
   lab check --junit budget.xml        a report for a CI system; written also when nothing can be measured
   lab check --set budget.total=50.0   a stricter limit, this once

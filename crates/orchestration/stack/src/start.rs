@@ -67,6 +67,7 @@ impl Prepared {
         let launches = launches(&plan, &context, &binaries)?;
         foreign::await_external(&plan, &starting).await?;
         let supervisor = Supervisor::start(launches, &starting).await?;
+        foreign::await_external_ready(&plan, &starting).await?;
         let flush = flush(&plan, &context);
         let warnings = durability::warnings(&plan).await;
         Ok(Stack::new(plan, certs, folder, flush, warnings, supervisor))

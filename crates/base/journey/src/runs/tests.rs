@@ -145,6 +145,24 @@ fn looking_after_each_pair_finds_what_is_not_there() {
     assert!(wrong > 3 * CLAIMED, "{wrong} of 2000");
 }
 
+/// Medians 10, 12 and 14 µs: a mean of 12, and t with 2 degrees is 4.303.
+#[test]
+fn a_median_of_runs_has_the_interval_of_their_scatter() {
+    let runs = [10_000, 12_000, 14_000].map(|median| vec![median - 1, median, median + 1]);
+    let of = median_of_runs(&runs, 0.95).expect("three runs");
+    let half = 4.302_653 * (4e6_f64 / 3.0).sqrt();
+    let close = |end: Option<Duration>, to: f64| (end.expect("an end").as_nanos() as f64 - to).abs() < 2.0;
+    assert!(close(of.least, 12_000.0 - half) && close(of.most, 12_000.0 + half), "{of:?}");
+    assert_eq!((of.samples, of.runs, of.estimate), (9, 3, Duration::from_micros(12)));
+    let limit = of.within(Duration::from_micros(13));
+    assert!(limit.to_string().starts_with("inconclusive: p50 of 9 in 3 runs is 0.012 ms"), "{limit}");
+    assert!(limit.to_string().ends_with("(more runs make the interval narrower)"), "{limit}");
+    assert!(of.within(Duration::from_micros(30)).is_within());
+    let one = median_of_runs(&runs[..1], 0.95).expect("one run");
+    assert_eq!((one.least, one.most), (None, None));
+    assert_eq!(median_of_runs(&[], 0.95), None);
+}
+
 #[test]
 fn what_is_narrow_enough_and_no_different_is_equivalent() {
     let mut numbers = Numbers(3);

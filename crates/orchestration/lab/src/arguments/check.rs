@@ -15,6 +15,9 @@ pub(crate) struct CheckArguments {
     /// How many cold journeys; at least 6, or no median can be told with 95 % confidence
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = enough)]
     pub(crate) number: usize,
+    /// So many starts of the programs, and that many journeys of each. One says nothing of another start
+    #[arg(long, value_name = "N", value_parser = count, default_value_t = 1)]
+    pub(crate) runs: usize,
     /// Fail also when a line is inconclusive
     #[arg(long)]
     pub(crate) strict: bool,

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use journey::{CONFIDENCE, Conclusion, Journey, Part, Quantile};
-use measure::{Measured, Options};
+use journey::{CONFIDENCE, Conclusion, Journey, Part, Quantile, median_of_runs};
+use measure::{Measured, Options, Series};
 use plan::{BUDGET_PHASES, Plan};
 use report::junit::{self, Case, Ended};
 use serde::Serialize;
 
+use super::starts::Starts;
 use crate::arguments::{CheckArguments, FEWEST, Global};
 use crate::outcome::Outcome;
 use crate::print;
@@ -21,7 +22,7 @@ struct Line {
     name: String,
     limit_ms: f64,
     median_ms: f64,
-    /// Between these the true median lies, with 95 % confidence.
+    /// Between these the true median lies; with 95 % confidence that holds for all lines together.
     low_ms: Option<f64>,
     high_ms: Option<f64>,
     verdict: Conclusion,
@@ -32,11 +33,13 @@ struct Line {
     statement: String,
 }
 
-/// What is compared, and what was left out.
+/// What is compared, and what is in the total alone.
 #[derive(Serialize)]
 struct Report {
     good: bool,
     strict: bool,
+    /// Starts of the programs: what one says is about that one.
+    runs: usize,
     journeys: usize,
     flagged: usize,
     confidence: f64,
@@ -60,27 +63,31 @@ pub(crate) async fn run(global: &Global, wanted: &CheckArguments) -> anyhow::Res
 async fn checked(global: &Global, wanted: &CheckArguments) -> anyhow::Result<Outcome> {
     let count = wanted.number;
     let options = Options { count, keep: count, cold: true, warm: false, ..Options::default() };
-    let Some(measured) = super::measure::measured(global, &options).await? else {
-        return Ok(Outcome::Interrupted);
-    };
     let plan = global.options().plan()?;
     anyhow::ensure!(!plan.budget.is_empty(), "{} has no [budget] to check against", plan.source);
-    let series = measured.cold.as_ref().context("cold journeys are measured")?;
-    let clean: Vec<&Journey> = series.clean().collect();
-    let flagged = series.journeys.len() - clean.len();
-    anyhow::ensure!(
-        clean.len() >= FEWEST,
-        "only {} of {} journeys can be used, {FEWEST} are needed: `lab measure --cold` shows what was strange",
-        clean.len(),
-        series.journeys.len()
-    );
-    let lines = compare(&plan, &clean);
+    let Some(measured) = runs(global, &plan, wanted.runs, &options).await? else {
+        return Ok(Outcome::Interrupted);
+    };
+    let series: Vec<&Series> = measured.iter().filter_map(|measured| measured.cold.as_ref()).collect();
+    let made: Vec<&[Journey]> = series.iter().map(|series| series.journeys.as_slice()).collect();
+    let clean = series.iter().map(|series| series.clean().count()).sum::<usize>();
+    let all = made.iter().map(|run| run.len()).sum::<usize>();
+    let flagged = all - clean;
+    for series in &series {
+        anyhow::ensure!(
+            series.clean().count() >= FEWEST,
+            "only {} of {} journeys can be used, {FEWEST} are needed: `lab measure --cold` shows what was strange",
+            series.clean().count(),
+            series.journeys.len()
+        );
+    }
+    let lines = compare(&plan, &made);
     let of = |answer| names(&lines, answer);
     let (over, untold) = (of(Conclusion::Over), of(Conclusion::Inconclusive));
     let missed: Vec<String> = lines.iter().filter(|line| !line.met).map(|line| line.name.clone()).collect();
     let good = missed.is_empty() && over.is_empty() && (untold.is_empty() || !wanted.strict);
     if let Some(path) = &wanted.junit {
-        write(path, &cases(&lines, wanted.strict), &properties(&measured, clean.len()))?;
+        write(path, &cases(&lines, wanted.strict), &properties(&measured, all))?;
     }
     if !over.is_empty() {
         print::note(format_args!(
@@ -95,19 +102,21 @@ async fn checked(global: &Global, wanted: &CheckArguments) -> anyhow::Result<Out
             missed.join(", ")
         ));
     }
-    if !series.failures.is_none() {
-        print::note(format_args!("! {} requests failed and are in no figure", series.failures.count));
+    let failed: usize = series.iter().map(|series| series.failures.count).sum();
+    if failed > 0 {
+        print::note(format_args!("! {failed} requests failed and are in no figure"));
     }
     if !untold.is_empty() {
-        let names = untold.join(", ");
-        print::note(format_args!("inconclusive: {names}; more journeys tell (-n), or another limit"));
+        let (names, more) =
+            (untold.join(", "), if wanted.runs > 1 { "runs tell (--runs)" } else { "journeys tell (-n)" });
+        print::note(format_args!("inconclusive: {names}; more {more}, or another limit"));
     }
-    let (strict, journeys) = (wanted.strict, clean.len());
+    let (strict, runs) = (wanted.strict, wanted.runs);
     let text = if global.json {
-        let all = Report { good, strict, journeys, flagged, confidence: CONFIDENCE, lines };
+        let all = Report { good, strict, runs, journeys: all, flagged, confidence: CONFIDENCE, lines };
         serde_json::to_string_pretty(&all)?
     } else {
-        table(&lines, journeys, flagged)
+        table(&lines, all, flagged, runs)
     };
     print::result(&text)?;
     Ok(if good { Outcome::Good } else { Outcome::CheckFailed })
@@ -117,12 +126,43 @@ fn names(lines: &[Line], wanted: Conclusion) -> Vec<String> {
     lines.iter().filter(|line| line.verdict == wanted).map(|line| line.name.clone()).collect()
 }
 
-/// Every line of the budget against the median of the journeys.
-fn compare(plan: &Plan, journeys: &[&Journey]) -> Vec<Line> {
+/// Measures: on the running lab or on one that is started for this, or so many starts; `None` when a signal came first.
+async fn runs(
+    global: &Global,
+    plan: &Plan,
+    runs: usize,
+    options: &Options,
+) -> anyhow::Result<Option<Vec<Measured>>> {
+    if runs == 1 {
+        return Ok(super::measure::measured(global, options).await?.map(|measured| vec![measured]));
+    }
+    let (mut starts, mut made) = (Starts::begin(global, plan)?, Vec::new());
+    while made.len() < runs {
+        let Some(measured) = starts.run(plan, options).await? else { return Ok(None) };
+        made.push(measured);
+        print::note(format_args!("run {} of {runs}", made.len()));
+    }
+    Ok(Some(made))
+}
+
+/// Every line of the budget against the median of the journeys: of one run by order statistics, of several by how their
+/// medians scatter. Intervals are so wide that all of them together have their confidence (Bonferroni).
+fn compare(plan: &Plan, runs: &[&[Journey]]) -> Vec<Line> {
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let confidence = 1.0 - (1.0 - CONFIDENCE) / plan.budget.len().max(1) as f64;
     let line = |(name, limit_ms): &(String, f64)| {
-        let times = journeys.iter().map(|journey| Duration::from_nanos(spent(plan, journey, name)));
-        let median = Quantile::of(times, 50.0);
+        // The total of a strange journey is known, its parts are not.
+        let counts = |journey: &&Journey| name == "total" || journey.clean();
+        let times = |run: &&[Journey]| -> Vec<u64> {
+            run.iter().filter(counts).map(|journey| spent(plan, journey, name)).collect()
+        };
+        let times: Vec<Vec<u64>> = runs.iter().map(times).collect();
+        let one = || {
+            let times = times.iter().flatten().copied().map(Duration::from_nanos);
+            Quantile::sure(times, 50.0, confidence)
+        };
+        let several = (times.len() > 1).then(|| median_of_runs(&times, confidence)).flatten();
+        let median = several.unwrap_or_else(one);
         let verdict = median.within(Duration::from_secs_f64(limit_ms / 1e3));
         Line {
             name: name.clone(),
@@ -131,7 +171,7 @@ fn compare(plan: &Plan, journeys: &[&Journey]) -> Vec<Line> {
             low_ms: median.least.map(milliseconds),
             high_ms: median.most.map(milliseconds),
             over: verdict.is_over(),
-            met: journeys.iter().any(|journey| meets(plan, journey, name)),
+            met: runs.iter().copied().flatten().any(|journey| meets(plan, journey, name)),
             verdict: verdict.conclusion,
             statement: verdict.statement,
         }
@@ -163,9 +203,10 @@ fn meets(plan: &Plan, journey: &Journey, name: &str) -> bool {
     phase || journey.parts.iter().any(|part| is_of(plan, part, name))
 }
 
-fn table(lines: &[Line], journeys: usize, flagged: usize) -> String {
-    let mut out = format!("median of {journeys} cold journeys and its 95 % interval, in ms\n");
-    let _ = writeln!(out, "  {:<24} {:>10} {:>21} {:>10}", "", "measured", "interval", "budget");
+fn table(lines: &[Line], journeys: usize, flagged: usize, runs: usize) -> String {
+    let of = if runs > 1 { format!("{runs} starts") } else { "one start".to_owned() };
+    let mut out = format!("median of {journeys} cold journeys of {of}, in ms\n");
+    let _ = writeln!(out, "  {:<20} {:>9} {:>22} {:>9}", "", "measured", "interval", "budget");
     for line in lines {
         let verdict = match line.verdict {
             _ if !line.met => "never met",
@@ -175,13 +216,17 @@ fn table(lines: &[Line], journeys: usize, flagged: usize) -> String {
         let bound = |bound: Option<f64>| bound.map_or_else(|| "?".to_owned(), |bound| format!("{bound:.3}"));
         let interval = format!("{} to {}", bound(line.low_ms), bound(line.high_ms));
         let row = format!(
-            "  {:<24} {:>10.3} {interval:>21} {:>10.3}  {verdict}",
+            "  {:<20} {:>9.3} {interval:>22} {:>9.3}  {verdict}",
             line.name, line.median_ms, line.limit_ms
         );
         let _ = writeln!(out, "{}", row.trim_end());
     }
     if flagged > 0 {
-        let _ = writeln!(out, "  {flagged} more were strange and are left out");
+        let _ = writeln!(out, "  {flagged} of them were strange and are in the total only");
+    }
+    let _ = writeln!(out, "  With 95 % all of these medians lie in their intervals (Bonferroni).");
+    if runs == 1 {
+        out.push_str("  That is said of this start of the programs; of others, --runs 5 can tell.\n");
     }
     out
 }
@@ -202,10 +247,12 @@ fn cases(lines: &[Line], strict: bool) -> Vec<Case> {
     lines.iter().map(case).collect()
 }
 
-fn properties(measured: &Measured, journeys: usize) -> [(&'static str, String); 3] {
+fn properties(measured: &[Measured], journeys: usize) -> [(&'static str, String); 4] {
+    let of = |what: fn(&Measured) -> &String| measured.first().map(what).cloned().unwrap_or_default();
     [
-        ("build", measured.build.clone()),
-        ("network", measured.network.clone()),
+        ("build", of(|measured| &measured.build)),
+        ("network", of(|measured| &measured.network)),
+        ("runs", measured.len().to_string()),
         ("journeys", format!("{journeys} cold")),
     ]
 }

@@ -36,10 +36,10 @@ fn journey(cart: u64) -> Journey {
     }
 }
 
-/// Nine journeys, whose pods took 1 to 9 ms.
+/// Twenty-five journeys, whose pods took 0.68 to 9.32 ms.
 fn lines(budget: &str) -> Vec<Line> {
-    let journeys: Vec<Journey> = (1..=9).map(|cart| journey(cart * 1_000_000)).collect();
-    compare(&plan(budget), &journeys.iter().collect::<Vec<_>>())
+    let journeys: Vec<Journey> = (1..=25).map(|cart| journey(cart * 360_000 + 320_000)).collect();
+    compare(&plan(budget), &[&journeys])
 }
 
 #[test]
@@ -60,12 +60,15 @@ fn phases_hops_and_roles_are_compared_by_their_median() {
             ("total", 10.0, Over),
         ]
     );
-    // 2 · P(B ≤ 1) of nine = 0.039: the second smallest and the second greatest.
-    assert_eq!((lines[3].low_ms, lines[3].high_ms), (Some(2.0), Some(8.0)));
-    let table = table(&lines, 9, 1);
-    for word in ["over", "inconclusive", "2.000 to 8.000", "1 more were strange"] {
+    // Six lines: 2 · P(B ≤ 5) of 25 = 0.0041, 2 · P(B ≤ 6) = 0.0146, and 0.05 / 6 lies between: the sixth from both ends.
+    assert_eq!((lines[3].low_ms, lines[3].high_ms), (Some(2.48), Some(7.52)));
+    let table = table(&lines, 25, 1, 1);
+    for word in
+        ["over", "inconclusive", "2.480 to 7.520", "1 of them were strange", "of this start", "--runs 5"]
+    {
         assert!(table.contains(word), "{table}");
     }
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
 #[test]
@@ -97,10 +100,39 @@ fn what_nobody_meets_is_no_success() {
     let missed: Vec<&str> = lines.iter().filter(|line| !line.met).map(|line| line.name.as_str()).collect();
     // A phase that no journey has takes no time, and that is an answer.
     assert_eq!(missed, ["redis", "cart-pod-def34"]);
-    assert!(table(&lines, 9, 0).contains("never met"));
+    assert!(table(&lines, 25, 0, 1).contains("never met"));
     assert!(
         cases(&lines, false)
             .iter()
             .any(|case| matches!(&case.ended, Ended::Failed(why) if why.contains("met")))
     );
+}
+
+/// Within a start all are alike; the next one is another.
+#[test]
+fn several_starts_are_held_against_how_they_scatter() {
+    let start = |cart: u64| -> Vec<Journey> { (0..20).map(|at| journey(cart + at)).collect() };
+    let starts: Vec<Vec<Journey>> = [4_000_000, 6_000_000, 5_000_000].map(start).into();
+    let runs: Vec<&[Journey]> = starts.iter().map(Vec::as_slice).collect();
+    let of = |limit: &str, runs: &[&[Journey]]| compare(&plan(&format!("cart = {limit}\n")), runs)[0].verdict;
+    // One start is sure of itself; three know that they can't be.
+    assert_eq!(of("5.5", &runs[..1]), Conclusion::Within);
+    assert_eq!((of("5.5", &runs), of("9.0", &runs), of("2.0", &runs)), {
+        use Conclusion::{Inconclusive, Over, Within};
+        (Inconclusive, Within, Over)
+    });
+    let text = table(&compare(&plan("cart = 5.5\n"), &runs), 60, 0, 3);
+    assert!(text.contains("60 cold journeys of 3 starts") && !text.contains("this start"), "{text}");
+}
+
+#[test]
+fn a_strange_journey_counts_in_the_total_alone() {
+    let mut journeys: Vec<Journey> = (0..25).map(|_| journey(5_000_000)).collect();
+    for slow in &mut journeys[..20] {
+        slow.total_ns = 90_000_000;
+        slow.parts[4].duration_ns = 85_000_000;
+        slow.silent.push("lb".to_owned());
+    }
+    let lines = compare(&plan("cart = 9.0\ntotal = 20.0\n"), &[&journeys]);
+    assert_eq!((lines[0].median_ms, lines[1].median_ms), (5.0, 90.0));
 }
