@@ -29,8 +29,7 @@ pub(crate) async fn run() -> anyhow::Result<String> {
 /// `dns` with `bench.zone` of the folder.
 pub(crate) async fn ours(program: &Path, folder: &Path, names: Names) -> anyhow::Result<Peer> {
     let address = hop::listen::own_loopback();
-    let arguments =
-        ["--listen", &address.to_string(), "--zones", "bench.test.=bench.zone"].map(str::to_owned);
+    let arguments = ["--listen", &address.to_string(), "--zone", "bench.test.=bench.zone"].map(str::to_owned);
     Peer::start("dns", program, &arguments, address, folder, names).await
 }
 
