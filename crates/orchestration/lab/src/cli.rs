@@ -90,9 +90,9 @@ fn tell_homeless() {
 fn remedy(error: &anyhow::Error) -> Option<&'static str> {
     let kind = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>())?.kind();
     match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("make room on that disk, or put the lab's folder on another: `lab --set lab.state=FOLDER`")
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(
+            "make room on that disk, or put the lab's folders on another: `lab --set lab.state=FOLDER --set lab.certs=FOLDER`",
+        ),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Some(
             "put the lab's folders where you may write: `lab --set lab.state=FOLDER --set lab.certs=FOLDER`",
         ),

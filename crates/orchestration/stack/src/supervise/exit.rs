@@ -11,6 +11,8 @@ use super::launch::Launch;
 const LINES: usize = 10;
 /// A line is cut after so many characters.
 const WIDTH: usize = 400;
+/// With less room than this on its disk, in bytes, a program can't work.
+const ROOM: u64 = 64 << 10;
 /// Last lines are looked for in this many bytes.
 const TAIL: u64 = 16 << 10;
 
@@ -38,15 +40,24 @@ impl Exit {
     pub(super) fn new(launch: &Launch, what: String, start: u64) -> Self {
         let command = launch.command();
         let page = page(&launch.role, command.is_none());
-        let facts = command.map(|command| format!("in its slot runs: {command}")).into_iter().collect();
-        let (remedy, lines) = (String::new(), last_lines(&launch.log, start));
+        let mut facts: Vec<String> =
+            command.map(|command| format!("in its slot runs: {command}")).into_iter().collect();
+        let (mut remedy, lines) = (String::new(), last_lines(&launch.log, start));
+        if is_on_a_full_disk(&launch.log) {
+            // Then it can say so nowhere.
+            facts.push("the disk that holds its log and its data is full".to_owned());
+            remedy = "make room there, or put the lab's folder on another: `lab --set lab.state=FOLDER`"
+                .to_owned();
+        }
         Exit { name: launch.name.clone(), what, facts, remedy, lines, log: launch.log.clone(), page }
     }
 
     /// Adds what else is known.
     pub(super) fn with(mut self, facts: impl IntoIterator<Item = String>, remedy: impl Into<String>) -> Self {
         self.facts.extend(facts);
-        self.remedy = remedy.into();
+        if self.remedy.is_empty() {
+            self.remedy = remedy.into();
+        }
         self
     }
 }
@@ -66,6 +77,12 @@ impl fmt::Display for Exit {
 }
 
 impl std::error::Error for Exit {}
+
+/// Is there next to no room on the disk of this file?
+fn is_on_a_full_disk(file: &Path) -> bool {
+    let full = |disk: rustix::fs::StatVfs| disk.f_blocks > 0 && disk.f_bavail * disk.f_frsize < ROOM;
+    rustix::fs::statvfs(file).is_ok_and(full)
+}
 
 /// The pages of the documentation that say what a program of this role must do.
 pub(crate) fn page(role: &str, own: bool) -> String {

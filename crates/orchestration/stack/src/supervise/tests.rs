@@ -1,3 +1,6 @@
+#[path = "../../../../../tests/src/small_disk.rs"]
+mod small_disk;
+
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -362,4 +365,29 @@ async fn who_is_not_ready_is_told_what_it_answered_and_where_it_listens() {
     {
         assert!(text.contains(&words), "{words} in {text}");
     }
+}
+
+/// Who can't write its log can say nothing: the lab says it.
+#[tokio::test]
+async fn a_full_disk_is_named_for_who_cannot_say_so() {
+    let disk = match small_disk::SmallDisk::mount(1) {
+        Ok(disk) => disk,
+        Err(why) => {
+            assert!(std::env::var_os("CI").is_none(), "{why}");
+            return eprintln!("NOT TESTED: {why}");
+        }
+    };
+    let folder = folder();
+    let fails = || {
+        let launch = shell(&folder, "mute", "echo why; exit 1", closed_port());
+        let launch = Launch { log: disk.path().join("mute.log"), ..launch };
+        async { Supervisor::start(vec![vec![launch]], &Starting::default()).await.err().expect("it ends") }
+    };
+    let room = fails().await.to_string();
+    assert!(room.contains("| why") && !room.contains("disk"), "{room}");
+    // As much as there is room for.
+    let _ = std::fs::write(disk.path().join("filling"), vec![1; 2 << 20]);
+    let full = fails().await.to_string();
+    assert!(full.contains("mute: exit status: ") && full.contains("its log and its data is full"), "{full}");
+    assert!(full.contains("what to do: make room there") && full.contains("lab.state=FOLDER"), "{full}");
 }
