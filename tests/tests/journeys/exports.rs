@@ -85,7 +85,7 @@ async fn archive(readers: &Readers, file: &Path, measured: &Measured) -> anyhow:
             ensure!(entry["method"] == "POST" && entry["status"] == 201, "{entry}");
             ensure!(entry["url"] == format!("{}/cart/items", measured.origin), "{entry}");
             ensure!(entry["server"] == "127.0.113.50" && entry["response_version"] == "HTTP/2.0", "{entry}");
-            ensure!(entry["transferred"] == journey.counts.response_bytes, "{entry}");
+            ensure!(entry["transferred"].as_u64() == journey.counts.response_bytes, "{entry}");
             ensure!(entry["started_unix_ns"] == journey.start_unix_ns / 1_000 * 1_000, "{entry}");
             added_up(entry, journey).with_context(|| entry.to_string())?;
             let setup = ["dns", "connect", "ssl"].map(|step| entry["timings"][step].as_f64().unwrap_or(-2.0));

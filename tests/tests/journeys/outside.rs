@@ -74,6 +74,7 @@ async fn curl_is_answered_as_in_the_chapter_and_seen_from_the_lb_on() -> anyhow:
     // From nothing, without a traceparent, the lab sees it from its first hop on.
     let journey = noticed(&lab).await?;
     let trace = journey.trace_id;
+    ensure!(journey.counts.response_bytes.is_none(), "nobody counted what curl's connection carried");
     unremarkable(&journey).and_then(|()| tiled(&journey)).with_context(|| shown(&journey))?;
     let holders = handed_on(&journey)?;
     ensure!(holders.len() > 10 && holders[..3] == ["lb", "ingress", "cart-service"], "{}", shown(&journey));

@@ -62,7 +62,7 @@ fn accused(tap: &Tap) -> BTreeSet<&str> {
 
 /// The messages and counts of its way, but for bytes, of which a header more or less is compressed.
 fn way(journey: &Journey) -> (usize, Counts) {
-    (legs(journey), Counts { request_bytes: 0, response_bytes: 0, spans: 0, ..journey.counts })
+    (legs(journey), Counts { request_bytes: None, response_bytes: None, spans: 0, ..journey.counts })
 }
 
 #[tokio::test]

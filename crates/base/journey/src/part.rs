@@ -177,15 +177,16 @@ pub struct Counts {
     pub connections_reused: u32,
     /// TLS handshakes.
     pub tls_handshakes: u32,
-    /// DNS questions sent, the browser's included.
+    /// DNS queries sent, the browser's included.
     pub dns_queries: u32,
     /// Requests and DNS queries that were sent again because the first try came to nothing.
     #[serde(default)]
     pub retries: u32,
-    /// Bytes of the request on the browser's connection, TLS included.
-    pub request_bytes: u64,
+    /// Bytes of the request on the browser's connection, TLS included; `None` where nobody counted them, as for a request
+    /// from outside.
+    pub request_bytes: Option<u64>,
     /// Bytes of the response likewise.
-    pub response_bytes: u64,
+    pub response_bytes: Option<u64>,
     /// Spans joined into this journey.
     pub spans: u32,
 }

@@ -48,7 +48,7 @@ impl Tally {
             self.spent[at].0.record(duration);
             self.spent[at].1 += duration;
         }
-        let bare = |counts: &Counts| Counts { request_bytes: 0, response_bytes: 0, ..*counts };
+        let bare = |counts: &Counts| Counts { request_bytes: None, response_bytes: None, ..*counts };
         match self.counts.iter_mut().find(|shared| bare(&shared.counts) == bare(&journey.counts)) {
             Some(shared) => shared.journeys += 1,
             None => self.counts.push(CountsShared { journeys: 1, counts: journey.counts }),

@@ -32,7 +32,7 @@ use nest::Nested;
 use crate::index::Index;
 use crate::part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
 use crate::roster::Roster;
-use crate::semconv::attribute;
+use crate::semconv::{attribute, name};
 use crate::span::{Kind, Span, Value};
 use crate::stamp::{Direction, Event, Quality};
 use crate::trace::{SpanId, TraceId};
@@ -225,6 +225,11 @@ impl<'a> Tiler<'a> {
         if span.stamps.is_empty() && !nested.iter().any(Nested::calls) {
             // It may have called somebody without a CLIENT span, or that one is still on its way.
             self.may_follow(None, &span.hop);
+        }
+        let predecessor: Option<u64> = span.whole(attribute::PREDECESSOR_UNTIL);
+        if let Some(until) = predecessor.filter(|until| *until > self.cursor && self.cursor < end) {
+            let wait = Owner { kind: PartKind::Wait, ..Owner::own(&span.hop, name::PREDECESSOR) };
+            self.until(until.min(end), wait);
         }
         for child in nested {
             // Work on a streamed body begins before its last byte is here; that time was the leg's.

@@ -25,11 +25,11 @@ const TRIES: usize = 5;
 /// go on until something came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
-    /// DNS questions when the browser knows the name.
+    /// DNS queries when the browser knows the name.
     pub dns_browser_knows: u32,
-    /// DNS questions when the resolver knows it.
+    /// DNS queries when the resolver knows it.
     pub dns_resolver_knows: u32,
-    /// DNS questions when nobody knows it, the resolver's included.
+    /// DNS queries when nobody knows it, the resolver's included.
     pub dns_walk: u32,
     /// Segments that came from the load balancer until the connection was there; `None` where the kernel
     /// does not say.

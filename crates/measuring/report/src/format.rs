@@ -38,16 +38,17 @@ pub(crate) fn untold(of: usize, percents: &[f64]) -> String {
     if missing.is_empty() { String::new() } else { format!("–: {of} cannot tell; {}", missing.join(", ")) }
 }
 
-/// Counts on one line.
+/// Counts on one line; a dash for what is not known.
 pub fn counts(counts: &Counts) -> String {
+    let known = |bytes: Option<u64>| bytes.map_or_else(|| "–".to_owned(), |bytes| bytes.to_string());
     format!(
-        "connections: {} opened, {} re-used · TLS handshakes: {} · DNS questions: {} · bytes: {} up, {} down · spans: {}",
+        "connections: {} opened, {} re-used · TLS handshakes: {} · DNS queries: {} · bytes: {} up, {} down · spans: {}",
         counts.connections_opened,
         counts.connections_reused,
         counts.tls_handshakes,
         counts.dns_queries,
-        counts.request_bytes,
-        counts.response_bytes,
+        known(counts.request_bytes),
+        known(counts.response_bytes),
         counts.spans,
     )
 }

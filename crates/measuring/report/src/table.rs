@@ -178,7 +178,7 @@ fn disappeared(out: &mut String, cold: &Series, warm: &Series) {
     let shaken = i64::from(cold.counts.tls_handshakes) - i64::from(warm.counts.tls_handshakes);
     let _ = writeln!(
         out,
-        "  {opened} connections that need not be opened, {shaken} TLS handshake, {queries} DNS questions."
+        "  {opened} connections that need not be opened, {shaken} TLS handshake, {queries} DNS queries."
     );
 }
 

@@ -170,7 +170,7 @@ all of that.")]
     },
     /// Which rows of the chapter's table agree with each other, and which cannot: by counted round trips
     #[command(after_help = "\
-Counts, on the running lab or on one that is started for this: DNS questions when the browser, the resolver
+Counts, on the running lab or on one that is started for this: DNS queries when the browser, the resolver
 or nobody knows the name; the segments of a TCP handshake; the round trips of TLS 1.2, of TLS 1.3 and of a
 request. They are the same on every machine. Each row of the chapter's table then says how long a round trip
 would be if it were right. (The [budget] of lab.toml is another one: `lab check`.)

@@ -3,6 +3,7 @@
 mod chain;
 mod client;
 mod passing;
+mod pipelining;
 mod rig;
 mod server;
 mod slow;

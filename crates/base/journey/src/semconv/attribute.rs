@@ -124,6 +124,9 @@ names! {
     /// … and from its beginning until the program, which waited for that, was running again, in nanoseconds; absent when it
     /// did not wait: SYN-ACK was there before.
     CONNECT_WOKEN_NS = "journey.connect.woken_ns";
+    /// A SERVER span's request came while its predecessor on the connection was still being answered (HTTP/1.1 pipelining,
+    /// RFC 9112 §9.3.2): until when, in nanoseconds since the Unix epoch.
+    PREDECESSOR_UNTIL = "journey.predecessor.until";
     /// A layer-4 proxy's CONNECT span: the flow that it accepted, in the form of [`Flow`](crate::Flow).
     FLOW_IN = "journey.flow.in";
     /// … and the flow that it opened for it.

@@ -15,6 +15,10 @@ names! {
     QUEUE = "queue";
     /// A wait for the disk: `fsync(2)` or `fdatasync(2)`.
     FSYNC = "fsync";
+    /// A wait: the client gives no room for more of a response (HTTP/2 flow control, RFC 9113 §5.2).
+    FLOW_CONTROL_WINDOW = "flow-control window";
+    /// Part: the request was there, and its predecessor on the connection was still being answered.
+    PREDECESSOR = "predecessor's response";
     /// Part: the bytes were there and the program was not yet running.
     WAKE_UP = "wake-up";
     /// Part: the bytes were there and their connection was not yet accepted.

@@ -33,7 +33,7 @@ fn journey(n: u64) -> Journey {
         parts,
         counts: Counts {
             connections_opened: u32::from(opens),
-            request_bytes: 300 + n % 3,
+            request_bytes: Some(300 + n % 3),
             ..Counts::default()
         },
         silent: Vec::new(),

@@ -18,12 +18,16 @@ pub(super) struct Arrival<'a> {
     read: u64,
     /// The connection onward that a relay had to make first.
     connect: Option<&'a Span>,
+    /// Until then its receiver was answering the message before it.
+    predecessor: Option<u64>,
 }
 
 impl<'a> Arrival<'a> {
     /// What `span` says of the message that went in this direction and that was read at a time.
     pub(super) fn of(span: &'a Span, direction: Direction, read: u64) -> Self {
-        Arrival { hop: &span.hop, stamps: &span.stamps, direction, read, connect: None }
+        let predecessor = span.whole(attribute::PREDECESSOR_UNTIL);
+        let predecessor = predecessor.filter(|_| direction == Direction::Request);
+        Arrival { hop: &span.hop, stamps: &span.stamps, direction, read, connect: None, predecessor }
     }
 
     /// What a layer-4 proxy says of a chunk that came to it.
@@ -98,6 +102,10 @@ impl<'a> Tiler<'a> {
         }
         if let Some(connect) = into.connect.filter(|connect| connect.end > self.cursor) {
             self.connects(connect, wait(name::CONNECT), back);
+        }
+        // It was read only when its predecessor had its response. One that was read before waits on: see `server`.
+        if let Some(until) = into.predecessor.filter(|until| (self.cursor..=read).contains(until)) {
+            self.until(until, wait(name::PREDECESSOR));
         }
         self.until(read, Owner { kind: PartKind::Wake, ..Owner::own(into.hop, name::WAKE_UP) });
     }

@@ -45,9 +45,12 @@ impl Tiler<'_> {
                 let reused = span.attribute(attribute::CONNECTION_REUSED) == Some(&Value::Bool(true));
                 self.counts.connections_reused += u32::from(reused);
                 if self.depth == 0 && span.name != name::TLS_HANDSHAKE {
-                    let bytes = |key| span.whole(key).unwrap_or(0);
-                    self.counts.request_bytes += bytes(attribute::HTTP_REQUEST_SIZE);
-                    self.counts.response_bytes += bytes(attribute::HTTP_RESPONSE_SIZE);
+                    // What nobody counted is not 0.
+                    let add = |sum: &mut Option<u64>, bytes: Option<u64>| {
+                        *sum = bytes.map_or(*sum, |bytes| Some(sum.unwrap_or(0) + bytes));
+                    };
+                    add(&mut self.counts.request_bytes, span.whole(attribute::HTTP_REQUEST_SIZE));
+                    add(&mut self.counts.response_bytes, span.whole(attribute::HTTP_RESPONSE_SIZE));
                 }
             }
             Kind::Server | Kind::Consumer => {}

@@ -4,6 +4,7 @@ mod coarse;
 mod connects;
 mod messages;
 mod opaque;
+mod pipelining;
 mod pulled;
 mod random;
 mod shapes;

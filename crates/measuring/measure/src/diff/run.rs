@@ -44,7 +44,7 @@ pub(super) struct Samples {
 pub(super) struct AboutKind {
     /// Tenths of requests per second; `None` one after the other.
     pub(super) rate: Option<u64>,
-    /// Connections opened and re-used, TLS handshakes and DNS questions of most journeys.
+    /// Connections opened and re-used, TLS handshakes and DNS queries of most journeys.
     pub(super) counts: Option<[u32; 4]>,
     pub(super) flagged: usize,
     pub(super) failed: usize,

@@ -81,7 +81,7 @@ fn kind_warnings(warnings: &mut Vec<String>, kind: &str, before: &[Samples], aft
     {
         warnings.push(format!(
             "the {kind} journeys do different things: {one:?} and {other:?} connections opened and re-used, TLS \
-             handshakes, DNS questions"
+             handshakes, DNS queries"
         ));
     }
     for (which, runs) in [("first", before), ("second", after)] {

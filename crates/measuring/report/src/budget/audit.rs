@@ -152,7 +152,7 @@ fn names(counted: &Counted) -> Vec<Row> {
     };
     vec![
         said("the browser knows it", counted.dns_browser_knows, &|_| {
-            format!("with {} questions there is nothing to wait for", counted.dns_browser_knows)
+            format!("with {} queries there is nothing to wait for", counted.dns_browser_knows)
         }),
         said("the resolver knows it", counted.dns_resolver_knows, &|_| {
             format!(
@@ -162,7 +162,7 @@ fn names(counted: &Counted) -> Vec<Row> {
         }),
         said("walked from the root", counted.dns_walk, &|_| {
             format!(
-                "{} questions, one after the other, to servers no nearer than the resolver: the chapter says \
+                "{} queries, one after the other, to servers no nearer than the resolver: the chapter says \
                  \"cached\", and must",
                 counted.dns_walk
             )

@@ -28,7 +28,7 @@ pub fn table(counted: &Counted, audit: &Audit, width: usize) -> String {
     }
     let _ = writeln!(
         below,
-        "\nA warm request had {} handshakes and {} DNS questions here: its table begins at \"Request to load \
+        "\nA warm request had {} handshakes and {} DNS queries here: its table begins at \"Request to load \
          balancer\".",
         counted.warm_handshakes, counted.dns_browser_knows
     );

@@ -74,7 +74,7 @@ fn entry(measured: &Measured, kind: &str, journey: &Journey) -> Value {
             "headersSize": UNKNOWN,
             "bodySize": UNKNOWN,
             // Developer tools show this as the size: all bytes on the browser's connection, TLS included.
-            "_transferSize": journey.counts.response_bytes,
+            "_transferSize": journey.counts.response_bytes.map_or(json!(UNKNOWN), Into::into),
         },
         "cache": {},
         "timings": times.value(),

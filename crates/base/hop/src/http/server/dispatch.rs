@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hyper::body::Body as _;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
+use journey::semconv::attribute;
 use tokio::sync::Semaphore;
 use tower::util::ServiceExt as _;
 
@@ -19,6 +20,13 @@ use super::response_body::ResponseBody;
 use crate::http::{Body, Exchange, Fault, Problem, attributes, empty, validate};
 use crate::stamped::Stamps;
 use crate::{Admin, Telemetry, clock};
+
+/// Says of a request that it came before its predecessor on the connection had its response.
+#[derive(Clone, Copy)]
+pub(super) struct AfterPredecessor {
+    /// When it could be handled: nanoseconds since the Unix epoch.
+    pub(super) until: u64,
+}
 
 /// What all connections of a server have in common.
 #[derive(Clone)]
@@ -50,6 +58,9 @@ impl Dispatcher {
         }
         if exchange.sampled() {
             exchange.attributes(attributes::server_request(&request, self.scheme));
+            if let Some(AfterPredecessor { until }) = request.extensions().get() {
+                exchange.attribute(attribute::PREDECESSOR_UNTIL, *until);
+            }
         }
         let mut watch =
             Watch { dispatcher: self, exchange: Some(exchange.clone()), begun: clock::monotonic() };

@@ -13,18 +13,28 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Check, Watchdog};
-use super::dispatch::Dispatcher;
+use super::dispatch::{AfterPredecessor, Dispatcher};
 use super::informational::Queue;
 use super::request_body::Source;
 use super::wire::Wire;
-use crate::accept;
 use crate::stamped::Stamps;
+use crate::{accept, clock};
 
 /// How long an idle connection is kept once the hop is to stop. A client that has just sent a request gets its
 /// response, with `Connection: close` (RFC 9112 §9.6); one that says nothing for so long is hardly about to.
 const SILENCE: Duration = Duration::from_millis(250);
 /// The same for a connection that has had no request yet: who connects is about to send one.
 const FIRST_SILENCE: Duration = Duration::from_secs(1);
+
+/// Did a request that is to be handled now come while its predecessor was still being answered? hyper handles one after the
+/// other (RFC 9112 §9.3.2).
+fn pipelined(stamps: &Stamps) -> Option<AfterPredecessor> {
+    let (read, written) = (stamps.last_read(), stamps.last_write());
+    let came = read.queued.unwrap_or(read.at);
+    // One that was read early waited here; one that was read late waited in the kernel, and then for the read.
+    let until = || if read.at < written.at { clock::now() } else { written.at };
+    (written.offset > 0 && came < written.at).then(|| AfterPredecessor { until: until() })
+}
 
 /// Serves one connection until it ends; when `stop` is cancelled, the running request finishes first.
 pub(super) async fn serve<I>(server: Dispatcher, io: I, stamps: Stamps, stop: CancellationToken)
@@ -52,7 +62,10 @@ where
         let informational = informational.request(request.version() >= Version::HTTP_11);
         let stopping = stopping.clone();
         async move {
-            let request = request.map(Source::Http1);
+            let mut request = request.map(Source::Http1);
+            if let Some(until) = pipelined(&stamps) {
+                request.extensions_mut().insert(until);
+            }
             let mut response = server.respond(request, stamps, running, informational).await;
             if stopping.is_cancelled() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -218,7 +218,13 @@ async fn send(mut sink: SendStream<Bytes>, mut body: ResponseBody, limits: Limit
         }
         body.undelivered(true);
         while !data.is_empty() {
-            let count = match capacity(&mut sink, data.len().min(PIECE), &mut watch).await {
+            sink.reserve_capacity(data.len().min(PIECE));
+            let begun = (sink.capacity() == 0).then(clock::now);
+            let found = capacity(&mut sink, &mut watch).await;
+            if let Some(begun) = begun {
+                body.waited_for_window(begun);
+            }
+            let count = match found {
                 Capacity::Bytes(count) => count.min(data.len()),
                 Capacity::Gone => return,
                 Capacity::Late => {
@@ -248,8 +254,7 @@ enum Capacity {
     Late,
 }
 
-async fn capacity(sink: &mut SendStream<Bytes>, wanted: usize, watch: &mut RateWatch) -> Capacity {
-    sink.reserve_capacity(wanted);
+async fn capacity(sink: &mut SendStream<Bytes>, watch: &mut RateWatch) -> Capacity {
     poll_fn(|context| {
         if sink.capacity() > 0 {
             return Poll::Ready(Capacity::Bytes(sink.capacity()));

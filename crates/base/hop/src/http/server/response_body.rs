@@ -5,8 +5,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, SizeHint};
+use journey::semconv::name;
 
 use super::activity::Running;
+use crate::clock;
 use crate::http::{Body, BoxError, Exchange};
 
 /// A response's body that says when it has been handed over entirely, or that it never was.
@@ -59,6 +61,13 @@ impl ResponseBody {
     /// Does some of what was handed over still wait for the client to take it?
     pub(super) fn undelivered(&mut self, waits: bool) {
         self.undelivered = waits;
+    }
+
+    /// The client gave no window from then until now.
+    pub(super) fn waited_for_window(&self, begun: u64) {
+        if let Some(exchange) = &self.exchange {
+            exchange.record_wait(name::FLOW_CONTROL_WINDOW, begun, clock::now());
+        }
     }
 
     /// The client took nothing for too long.

@@ -52,3 +52,14 @@ fn an_entry_says_what_was_asked_and_of_whom() {
     assert_eq!(entry["startedDateTime"], "2026-11-23T00:00:00.133456Z");
     assert_eq!(entry["_parts"].as_array().map(Vec::len), Some(16));
 }
+
+#[test]
+fn a_size_that_is_not_known_is_minus_one_and_not_nothing() {
+    let mut measured = sample::measured();
+    for journey in measured.warm.iter_mut().flat_map(|series| &mut series.journeys) {
+        journey.counts.response_bytes = Some(812);
+    }
+    let archive = write(&measured);
+    let size = |at: usize| archive["log"]["entries"][at]["response"]["_transferSize"].as_i64();
+    assert_eq!((size(0), size(2)), (Some(-1), Some(812)), "cold ones have none in this sample");
+}
