@@ -20,7 +20,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["certs"],
     &["measure"],
     &["measure", "-n", "3", "--warm"],
-    &["check", "-n", "6"],
+    &["check"],
     &["help"],
 ];
 
