@@ -208,3 +208,6 @@ fn weight(span: &Span) -> usize {
         + span.attributes.iter().map(text).sum::<usize>()
         + size_of_val(span.stamps.as_slice())
 }
+
+#[cfg(test)]
+mod tests;
