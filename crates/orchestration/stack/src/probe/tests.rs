@@ -142,14 +142,17 @@ async fn a_name_server_is_authoritative_for_its_zones() {
     told(probe.run(with(ok, true, Vec::new()).await).await, &["no SOA record"]);
     for (code, name) in [(ResponseCode::Refused, "REFUSED"), (ResponseCode::ServFail, "SERVFAIL")] {
         told(probe.run(with(code, false, Vec::new()).await).await, &[name, "myshop.com."]);
-        let resolve = Probe::Resolve(Name::root(), RecordType::SOA);
-        told(resolve.run(with(code, false, Vec::new()).await).await, &[name, "from the root down"]);
+        let address = Probe::Resolve(Name::root(), RecordType::A);
+        told(address.run(with(code, false, Vec::new()).await).await, &[name, "from the root down"]);
     }
     let address = Probe::Resolve(Name::root(), RecordType::A);
     told(address.run(with(ResponseCode::NXDomain, false, Vec::new()).await).await, &["NXDOMAIN"]);
     told(address.run(with(ok, false, Vec::new()).await).await, &["no A record"]);
     let resolve = Probe::Resolve(Name::root(), RecordType::SOA);
-    resolve.run(with(ResponseCode::NXDomain, false, Vec::new()).await).await.expect("an answer");
+    told(resolve.run(with(ResponseCode::Refused, false, Vec::new()).await).await, &["REFUSED"]);
+    for code in [ResponseCode::NXDomain, ResponseCode::ServFail] {
+        resolve.run(with(code, false, Vec::new()).await).await.expect("an answer");
+    }
     told(probe.run(says(None).await).await, &["nothing over UDP"]);
 }
 
