@@ -27,7 +27,13 @@ pub(super) struct Hop {
 pub(super) async fn follow(hops: Vec<Hop>, events: mpsc::UnboundedSender<Event>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut adopted = Adopted { hops, firsts: HashSet::new(), seen: HashSet::new(), told: HashMap::new() };
+    let mut adopted = Adopted {
+        hops,
+        firsts: HashSet::new(),
+        seen: HashSet::new(),
+        told: HashMap::new(),
+        strangers: HashSet::new(),
+    };
     loop {
         ticks.tick().await;
         adopted.look(&events);
@@ -48,6 +54,8 @@ struct Adopted {
     /// Children of the last look: who is only just being started is there for the first time.
     seen: HashSet<u32>,
     told: HashMap<u32, Process>,
+    /// Children of the last look that no hop has started: whose they are is a scan of /proc, made once.
+    strangers: HashSet<u32>,
 }
 
 impl Adopted {
@@ -65,10 +73,11 @@ impl Adopted {
                 if of_a_hop || leftovers::is_of_a_lab(&child) {
                     leftovers::reap(&child);
                 }
-            } else if !self.told.contains_key(&child.pid) {
+            } else if !self.told.contains_key(&child.pid) && !self.strangers.contains(&child.pid) {
                 self.tell(child, events);
             }
         }
+        self.strangers.retain(|pid| now.contains(pid));
         self.seen = now;
         self.told.retain(|_, process| process.lives());
         for hop in &self.hops {
@@ -79,6 +88,7 @@ impl Adopted {
     fn tell(&mut self, child: Process, events: &mpsc::UnboundedSender<Event>) {
         let owner = self.hops.iter().find(|hop| hop.leftovers.owns(&child, true));
         if owner.is_none() && !leftovers::is_of_a_lab(&child) {
+            self.strangers.insert(child.pid);
             return;
         }
         if let Some(guard) = guard::guard().filter(|_| child.group == child.pid) {

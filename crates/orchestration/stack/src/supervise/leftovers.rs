@@ -137,8 +137,8 @@ impl Leftovers {
     /// Does a process belong to the hop?
     pub(super) fn owns(&self, process: &Process, adopted: bool) -> bool {
         let environment = process.environment([INVOCATION_ID, HOP]);
-        if environment[0].as_deref().is_some_and(|id| !id.is_empty() && id == self.invocation) {
-            return environment[1].as_deref() == Some(&self.hop);
+        if let Some(id) = environment[0].as_deref().filter(|id| !id.is_empty()) {
+            return id == self.invocation && environment[1].as_deref() == Some(&self.hop);
         }
         // Some overwrite their environment with their title (nginx).
         adopted && listeners::of([process.pid]).contains(&self.listen)
