@@ -44,11 +44,11 @@ async fn measured(lab: &Lab, journeys: usize) -> anyhow::Result<Measured> {
     lab::measure::run(&lab.target()?, lab.collector(), &options, |_, _| {}).await
 }
 
-/// Pairs of starts in the order A B B A …, of the same stack.
+/// Pairs of starts of the same stack, as `lab compare` makes them: which side is first is drawn for each pair.
 async fn starts(count: usize, journeys: usize) -> anyhow::Result<[Vec<Run>; 2]> {
     let mut sides = [Vec::new(), Vec::new()];
     for pair in 0..count {
-        for side in if pair % 2 == 0 { [0, 1] } else { [1, 0] } {
+        for side in if rand::random::<bool>() { [0, 1] } else { [1, 0] } {
             let lab = Fixture::start("compare").await?;
             sides[side].push(Run::of(&measured(&lab, journeys).await?)?);
             lab.finish().await;
@@ -58,7 +58,7 @@ async fn starts(count: usize, journeys: usize) -> anyhow::Result<[Vec<Run>; 2]> 
     Ok(sides)
 }
 
-/// Pairs of stretches of one start in the order A B B A …, without the delay and with it: how long a wire is, no start
+/// Pairs of stretches of one start, without the delay and with it in an order that is drawn: how long a wire is, no start
 /// decides.
 async fn stretches(count: usize, journeys: usize, delay: Duration) -> anyhow::Result<[Vec<Run>; 2]> {
     let slot = TestSlot::take("compare").await?;
@@ -74,7 +74,7 @@ async fn stretches(count: usize, journeys: usize, delay: Duration) -> anyhow::Re
     measured(&lab, journeys).await?; // opens all connections, and is not counted
     let mut sides = [Vec::new(), Vec::new()];
     for pair in 0..count {
-        for side in if pair % 2 == 0 { [0, 1] } else { [1, 0] } {
+        for side in if rand::random::<bool>() { [0, 1] } else { [1, 0] } {
             wire.delay(delay * side as u32);
             let mut measured = measured(&lab, journeys).await?;
             // Else they would count as one run.

@@ -40,7 +40,7 @@ async fn a_slower_wire_is_found_and_named_by_several_starts_and_by_no_single_one
     }
     let said = program::command(&typed).await?.output().await?;
     let stderr = String::from_utf8_lossy(&said.stderr);
-    ensure!(stderr.contains("run 8 of at most 8 (A)") && stderr.contains("half-width now"), "{stderr}");
+    ensure!(stderr.contains("run 8 of at most 8") && stderr.contains("half-width now"), "{stderr}");
     let compared = read(&said, 1)?;
     ensure!(
         (compared.before_runs, compared.after_runs) == (4, 4) && compared.undecidable.is_none(),
@@ -90,7 +90,8 @@ async fn a_slower_wire_is_found_and_named_by_several_starts_and_by_no_single_one
     std::fs::write(&nonsense, "{}")?;
     let said = diff(&[a[0].clone(), nonsense], &[]).await?;
     ensure!(said.status.code() == Some(2), "{:?}", said.status);
-    ensure!(text(&said.stderr).contains("nonsense.json is no measurement"), "{said:?}");
+    let words = text(&said.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    ensure!(words.contains("nonsense.json is no measurement"), "{said:?}");
     slot.release();
     Ok(())
 }
@@ -104,7 +105,9 @@ fn names_the_wire(diff: &Diff) -> anyhow::Result<()> {
     let stages: Vec<Stage> =
         warm.stages.iter().filter(|row| slower(row.comparison.verdict)).map(|row| row.stage).collect();
     ensure!(stages == [Stage::ToPod], "{:?}", warm.stages);
+    // A program that has waited for that long has lost its caches, and is a little slower itself.
     let own = warm.parts.iter().filter(|part| part.row.kind.is_own() && slower(part.comparison.verdict));
+    let own = own.filter(|part| part.comparison.difference_ns >= DELAY.as_nanos() as i64 / 10);
     let own: Vec<_> = own.map(|part| (part.row.role.as_str(), part.row.kind)).collect();
     // It stands in an ingress's place, and is the only one that reports nothing.
     ensure!(own == [("ingress", PartKind::Opaque)], "{own:?}");

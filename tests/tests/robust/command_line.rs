@@ -26,7 +26,7 @@ async fn help_names_every_option() {
         (Some("check"), &["-n", "--runs", "budget", "--strict", "--junit"]),
         (
             Some("compare"),
-            &["A B B A", "--runs", "--time", "--enough", "--out", "--fail-on-slower", "Exit codes"],
+            &["drawn each time", "--runs", "--time", "--enough", "--out", "--fail-on-slower", "Exit codes"],
         ),
         (Some("diff"), &["--before", "--after", "--paired", "--least", "--fail-on-slower"]),
         (Some("budget"), &["round trip", "lab check"]),

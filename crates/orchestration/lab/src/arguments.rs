@@ -137,11 +137,12 @@ it holds for both.
   lab --set lab.name=two --set network.port_offset=100 compare --swap store=redis-server      beside a running lab
   lab compare --swap lb=haproxy --out runs         keeps every run: lab diff --paired --before runs/a-* --after runs/b-*
 
-Each run is a start of the programs of its own, in an empty folder, in the order A B B A A B …; what a start
-decides (where memory lies, which connections are used), its journeys share, so the run is the unit. Six pairs
-tell how many it takes until the interval of each total is narrow enough (--enough); so many are made, up to
---runs, and the verdict is read once, at the end: who looks after each run, and stops when he sees a
-difference, sees many that are not there. All rows of a kind together have 95 % (Bonferroni).
+Each run is a start of the programs of its own, in an empty folder. Runs go in pairs, one of each variant; which
+is first is drawn each time (A B B A B A …). What a start decides (where memory lies, which connections are
+used), its journeys share, so the run is the unit. Six pairs tell how many it takes until the interval of each
+total is narrow enough (--enough); so many are made, up to --runs, and the verdict is read once, at the end: who
+looks after each run, and stops when he sees a difference, sees many that are not there. All rows of a kind
+together have 95 % (Bonferroni).
 
 Exit codes: 0 compared; 1 a total is slower (--fail-on-slower), or undecided (and --strict); 2 wrong usage or
 plan; 3 could not be measured.")]

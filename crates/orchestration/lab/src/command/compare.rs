@@ -43,8 +43,9 @@ pub(crate) async fn run(
     let (begun, mut horizon) = (clock::monotonic(), Horizon::of(wanted));
     let (mut one, mut other): (Vec<Run>, Vec<Run>) = (Vec::new(), Vec::new());
     while one.len() < horizon.pairs {
-        // A B B A …: what the machine does slowly, it does to both.
-        let order = if one.len() % 2 == 0 { ['a', 'b'] } else { ['b', 'a'] };
+        // What the machine does slowly, it does to both of a pair. Which is first is drawn: in a fixed order such as A B B A
+        // a burst of load would meet the same side of two pairs, and they would not be independent.
+        let order = if rand::random::<bool>() { ['a', 'b'] } else { ['b', 'a'] };
         for which in order {
             let (plan, runs) = if which == 'a' { (&a, &mut one) } else { (&b, &mut other) };
             let Some(measured) = starts.run(plan, &options).await? else { return Ok(Outcome::Interrupted) };
@@ -65,7 +66,7 @@ pub(crate) async fn run(
                 wanted.verdict.enough
             ));
         }
-        horizon.look(&one, &other, clock::since(begun), wanted.verdict.enough / 100.0);
+        horizon.plan(&one, &other, clock::since(begun), wanted.verdict.enough / 100.0);
     }
     let design = Design::Planned { pilot: PILOT };
     let compared = diff(&one, &other, wanted.verdict.wanted(design))?;
@@ -93,7 +94,7 @@ impl Horizon {
     }
 
     /// After each pair.
-    fn look(&mut self, one: &[Run], other: &[Run], took: Duration, enough: f64) {
+    fn plan(&mut self, one: &[Run], other: &[Run], took: Duration, enough: f64) {
         let made = one.len();
         if self.time.is_some_and(|time| took >= time) {
             self.pairs = made;
