@@ -16,6 +16,7 @@ mod outside;
 mod parts;
 mod proxies;
 mod rate;
+mod recorders;
 mod relations;
 mod shape;
 mod slots;

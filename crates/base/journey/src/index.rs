@@ -123,11 +123,6 @@ impl Index {
         Some(span)
     }
 
-    /// Is the span of this number here?
-    pub fn contains(&self, at: Arrived) -> bool {
-        self.spans.contains_key(&at)
-    }
-
     /// How many spans there are.
     pub fn len(&self) -> usize {
         self.spans.len()

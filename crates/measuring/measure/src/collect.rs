@@ -124,14 +124,14 @@ impl Collector {
         self.store().open(trace_id, true);
     }
 
-    /// Forgets a journey and its spans; call it when it is put together.
+    /// Forgets a claim; call it when the journey is put together.
     pub fn release(&self, trace_id: TraceId) {
         let mut store = self.store();
         let Store { index, reported, .. } = &mut *store;
         if let Some(reported) = reported {
             reported.push(ReportedStamps::of(trace_id, &index.joined(trace_id)));
         }
-        store.release(trace_id);
+        store.close(trace_id);
     }
 
     /// From now on, keeps what was reported of each journey when it is [released](Collector::release).

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::{Arrived, Index};
+use super::Index;
 use crate::span::Span;
 use crate::stamp::{Direction, Event};
 use crate::trace::{SpanId, TraceId};
@@ -14,12 +14,6 @@ use crate::trace::{SpanId, TraceId};
 const MOST: usize = 20_000;
 
 impl Index {
-    /// [`Index::joined`] as numbers, to take them out.
-    pub fn joined_numbers(&self, trace_id: TraceId) -> Vec<Arrived> {
-        let joined = self.joined(trace_id).into_iter();
-        joined.filter_map(|span| self.by_id.get(&span.span_id).copied()).collect()
-    }
-
     /// The spans of a trace, and those that are joined to them by flow and offset: of layer-4 proxies, name
     /// servers, databases, brokers.
     pub fn joined(&self, trace_id: TraceId) -> Vec<&Span> {

@@ -13,7 +13,7 @@ use super::recorders::TraceQuery;
 /// The most spans, and about the most bytes, of traces that nobody has asked for: a load generator's, a foreign
 /// program's. The oldest are forgotten.
 const LOOSE: (usize, usize) = (10_000, 12 << 20);
-/// The most spans of journeys that are to be put together: some thousand. The oldest are forgotten.
+/// The most spans of journeys that are, or were, put together: some thousand. The oldest are forgotten.
 const HELD: usize = 100_000;
 /// So many traces wait to be put together.
 const OPEN: usize = 20_000;
@@ -91,14 +91,6 @@ impl Store {
             let Some(oldest) = self.held_order.pop_front() else { break };
             self.forget(oldest);
         }
-        // What was put together left its number behind.
-        let known = &self.index;
-        if self.loose_order.len() > 2 * LOOSE.0 {
-            self.loose_order.retain(|at| known.contains(*at));
-        }
-        if self.held_order.len() > 2 * HELD {
-            self.held_order.retain(|at| known.contains(*at));
-        }
     }
 
     fn forget(&mut self, at: Arrived) {
@@ -119,14 +111,8 @@ impl Store {
         new
     }
 
-    /// A journey is put together: its spans go, those that belong to it alone.
-    pub(super) fn release(&mut self, trace_id: TraceId) {
-        self.open.remove(&trace_id);
-        let of_journey = self.index.joined_numbers(trace_id);
-        of_journey.into_iter().for_each(|at| self.forget(at));
-    }
-
-    /// A journey is not going to be put together after all; its spans stay for a while.
+    /// A journey is put together, or is not going to be. Its spans stay until they are the oldest: those of layer-4
+    /// proxies, stores and brokers tell journeys beside it which bytes were *not* theirs.
     pub(super) fn close(&mut self, trace_id: TraceId) {
         self.open.remove(&trace_id);
     }
