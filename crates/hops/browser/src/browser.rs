@@ -77,9 +77,7 @@ impl Browser {
     /// As [`Browser::send`].
     pub async fn send_due(&mut self, request: &Request, due: Option<Instant>) -> anyhow::Result<Response> {
         let limited = tokio::time::timeout(LIMIT, self.send_with_retries(request, due)).await;
-        let response = limited.unwrap_or_else(|_| {
-            Err(anyhow!("no response within {LIMIT:?}: `lab status` shows which hop is not well"))
-        });
+        let response = limited.unwrap_or_else(|_| Err(anyhow!("no response within {LIMIT:?}")));
         if response.is_err() {
             self.connection = None;
         }

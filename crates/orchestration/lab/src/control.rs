@@ -26,6 +26,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::fault;
 use crate::viewer::Viewer;
 
 pub mod client;
@@ -74,7 +75,7 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
         let (viewer, turn) = (seen.clone(), Arc::clone(&its_turn));
         async move {
             let _turn = turn.lock().await;
-            response(counted(&viewer).await)
+            response(counted(&viewer).await, &viewer).await
         }
     });
     admin.route(Method::POST, "/measure", move |body| {
@@ -88,7 +89,7 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
                 }
             };
             let _turn = turn.lock().await;
-            response(measured(&viewer, &options, progress).await)
+            response(measured(&viewer, &options, progress).await, &viewer).await
         }
     });
     admin.set_ready(true);
@@ -114,10 +115,15 @@ async fn counted(viewer: &Viewer) -> anyhow::Result<round_trips::Counted> {
     round_trips::count(&viewer.target()?, &viewer.collector).await
 }
 
-fn response(result: anyhow::Result<impl Serialize>) -> Response<Body> {
+/// What was measured, or why it could not be, with the hop at which requests fail.
+async fn response(result: anyhow::Result<impl Serialize>, viewer: &Viewer) -> Response<Body> {
     match result {
         Ok(value) => json(OK, &value),
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+        Err(error) => {
+            let fault = fault::found(viewer).await.map(|fault| format!("\n{fault}"));
+            let why = format!("{error:#}{}\n", fault.unwrap_or_default());
+            text(StatusCode::INTERNAL_SERVER_ERROR, why)
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod cli;
 mod command;
 pub mod control;
 pub mod events;
+mod fault;
 mod help;
 mod hint;
 mod measurable;

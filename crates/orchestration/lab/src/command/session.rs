@@ -3,11 +3,12 @@
 use hop::clock;
 use measure::browser::Request;
 use plan::Plan;
-use stack::{Event, Failed, Stack};
+use stack::{Event, Stack};
 
 use super::signals::Signals;
 use crate::arguments::Global;
 use crate::control::{self, Control};
+use crate::fault;
 use crate::print;
 use crate::running::Lab;
 
@@ -77,24 +78,16 @@ pub(super) async fn explained(lab: &mut Lab, error: &anyhow::Error) -> anyhow::E
     anyhow::Error::msg(text)
 }
 
-/// The hop at which a request fails.
+/// The hop at which a request fails; when there is none, what the request gets now.
 async fn cause(lab: &Lab) -> String {
+    if let Some(fault) = fault::found(&lab.viewer()).await {
+        return fault;
+    }
     let options = measure::Options::default();
-    let request = Request::add_item(&options.product, options.quantity);
-    let token = lab.target().ok().and_then(|target| target.browser.token).unwrap_or_default();
-    let item = String::from_utf8_lossy(&request.body);
-    let failed = Failed { token: &token, product: &options.product, item: &item };
-    let suspects = lab.viewer().stack.suspects(&failed).await;
-    let Some((first, others)) = suspects.split_first() else {
-        let again = match lab.send(&request).await {
-            Ok(response) => format!("sent again, it was answered {}", response.response.status),
-            Err(error) => format!("sent again: {error:#}"),
-        };
-        let logs = plan::workspace::shown(&lab.folder().join("logs"));
-        return format!(
-            "each hop by itself answers as it should; {again}\n  what to do: see the logs, {logs}"
-        );
+    let again = match lab.send(&Request::add_item(&options.product, options.quantity)).await {
+        Ok(response) => format!("sent again, it was answered {}", response.response.status),
+        Err(error) => format!("sent again: {error:#}"),
     };
-    let others = others.iter().map(|other| format!("\n  and so does {}: {}", other.name, other.refusal));
-    others.fold(first.to_string(), |text, other| text + &other)
+    let logs = plan::workspace::shown(&lab.folder().join("logs"));
+    format!("each hop by itself answers as it should; {again}\n  what to do: see the logs, {logs}")
 }
