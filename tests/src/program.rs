@@ -10,6 +10,11 @@ use lab::plan::Role;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+/// A text in one line, as it was before it was fitted to a terminal.
+pub fn unbroken(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The workspace.
 ///
 /// # Errors

@@ -90,7 +90,7 @@ async fn a_slower_wire_is_found_and_named_by_several_starts_and_by_no_single_one
     std::fs::write(&nonsense, "{}")?;
     let said = diff(&[a[0].clone(), nonsense], &[]).await?;
     ensure!(said.status.code() == Some(2), "{:?}", said.status);
-    let words = text(&said.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = program::unbroken(&text(&said.stderr));
     ensure!(words.contains("nonsense.json is no measurement"), "{said:?}");
     slot.release();
     Ok(())

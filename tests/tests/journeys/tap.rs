@@ -388,8 +388,7 @@ async fn without_the_privilege_it_says_what_to_do() -> anyhow::Result<()> {
         command.arg(lab).args(arguments).stdin(Stdio::null()).current_dir(program::root()?);
         let said = command.output().await.context("run setpriv, of util-linux")?;
         let text = [said.stdout, said.stderr].concat();
-        // Where its lines end is the terminal's matter.
-        let text = String::from_utf8_lossy(&text).split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = program::unbroken(&String::from_utf8_lossy(&text));
         // A doctor may find something else that is not well; the tap is only a warning.
         ensure!(said.status.code() == Some(code) || code == 0, "{:?}: {text}", said.status);
         for words in ["CAP_NET_RAW", "sudo setcap cap_net_raw+ep ", "or run it as root"] {

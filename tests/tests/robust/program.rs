@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tests::program::unbroken;
 use tokio::process::{Child, Command};
 
 use super::process::Process;
@@ -38,11 +39,6 @@ impl Ended {
         }
         self
     }
-}
-
-/// A text in one line, as it was before it was fitted to a terminal.
-fn unbroken(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A command of `lab`.

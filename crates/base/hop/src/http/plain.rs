@@ -104,6 +104,42 @@ impl Connection {
     }
 }
 
+/// The connection to one server that is kept between requests.
+pub struct Kept {
+    to: SocketAddr,
+    connection: Option<Connection>,
+}
+
+impl Kept {
+    /// To a server that need not be there yet.
+    pub fn new(to: SocketAddr) -> Self {
+        Kept { to, connection: None }
+    }
+
+    /// The server.
+    pub fn to(&self) -> SocketAddr {
+        self.to
+    }
+
+    /// Takes the connection that is kept, or makes one: there is none, or the server has ended it.
+    ///
+    /// # Errors
+    /// The server is not there.
+    pub async fn take(&mut self) -> anyhow::Result<Connection> {
+        if let Some(mut connection) = self.connection.take()
+            && connection.is_ready().await
+        {
+            return Ok(connection);
+        }
+        Connection::open(self.to).await
+    }
+
+    /// Keeps a connection for the next request.
+    pub fn keep(&mut self, connection: Connection) {
+        self.connection = Some(connection);
+    }
+}
+
 /// Reads a response to its end.
 ///
 /// # Errors

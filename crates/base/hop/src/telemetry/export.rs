@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::{Request, header};
 
 use super::sink::{BATCH, SEND_LIMIT, Sink};
-use crate::http::plain::{self, Connection, SendError};
+use crate::http::plain::{self, Connection, Kept, SendError};
 use crate::otlp;
 
 /// How long a collector that could not be reached is left alone: doubled each time, up to the second figure.
@@ -78,15 +78,12 @@ async fn send_all(sink: &Sink, exporter: &mut Exporter) -> Result<(), anyhow::Er
 }
 
 /// One connection to a collector, kept between batches.
-pub struct Exporter {
-    collector: SocketAddr,
-    connection: Option<Connection>,
-}
+pub struct Exporter(Kept);
 
 impl Exporter {
     /// For a collector that need not be there yet.
     pub fn new(collector: SocketAddr) -> Self {
-        Exporter { collector, connection: None }
+        Exporter(Kept::new(collector))
     }
 
     /// Sends one `ExportTraceServiceRequest`, which takes four seconds at most.
@@ -95,26 +92,17 @@ impl Exporter {
     /// See [`SendError`]: it may be sent again, or must not be.
     pub async fn send(&mut self, body: Bytes) -> Result<(), SendError> {
         let late = || anyhow::anyhow!("no response in {SEND_LIMIT:?}");
-        let ready = tokio::time::timeout(SEND_LIMIT, self.ready()).await.unwrap_or_else(|_| Err(late()));
+        let ready = tokio::time::timeout(SEND_LIMIT, self.0.take()).await.unwrap_or_else(|_| Err(late()));
         let mut connection = ready.map_err(SendError::Unseen)?;
         let posted = tokio::time::timeout(SEND_LIMIT, self.post(&mut connection, body)).await;
         posted.unwrap_or_else(|_| Err(SendError::Lost(late())))?;
-        self.connection = Some(connection);
+        self.0.keep(connection);
         Ok(())
-    }
-
-    async fn ready(&mut self) -> anyhow::Result<Connection> {
-        if let Some(mut connection) = self.connection.take()
-            && connection.is_ready().await
-        {
-            return Ok(connection);
-        }
-        Connection::open(self.collector).await
     }
 
     async fn post(&self, connection: &mut Connection, body: Bytes) -> Result<(), SendError> {
         let request = Request::post(otlp::TRACES_PATH)
-            .header(header::HOST, self.collector.to_string())
+            .header(header::HOST, self.0.to().to_string())
             .header(header::CONTENT_TYPE, otlp::CONTENT_TYPE)
             .body(Full::new(body))
             .map_err(|error| SendError::Lost(error.into()))?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use hop::admin::Secret;
-use hop::http::plain::{self, Connection, SendError};
+use hop::http::plain::{self, Kept, SendError};
 use hop::telemetry::recorder::{KEPT_SINCE, PATH, Query};
 use http_body_util::Full;
 use hyper::{Request, header};
@@ -31,10 +31,7 @@ pub struct Recorders {
     hops: HashMap<String, Arc<Hop>>,
 }
 
-struct Hop {
-    admin: SocketAddr,
-    connection: Mutex<Option<Connection>>,
-}
+struct Hop(Mutex<Kept>);
 
 /// What is asked, and for which journey.
 pub(super) struct TraceQuery {
@@ -55,7 +52,7 @@ pub(super) struct Reply {
 impl Recorders {
     /// Of the stack that `roster` describes, the programs that keep what they did, and where each is asked.
     pub fn new(roster: Roster, secret: Secret, hops: impl IntoIterator<Item = (String, SocketAddr)>) -> Self {
-        let hop = |admin| Arc::new(Hop { admin, connection: Mutex::default() });
+        let hop = |admin| Arc::new(Hop(Mutex::new(Kept::new(admin))));
         let hops = hops.into_iter().map(|(name, admin)| (name, hop(admin))).collect();
         Recorders { roster, secret, hops }
     }
@@ -101,33 +98,28 @@ impl Hop {
     }
 
     async fn post(&self, secret: &Secret, body: Bytes) -> anyhow::Result<(Bytes, u64)> {
-        let mut kept = self.connection.lock().await;
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => Connection::open(self.admin).await?,
-        };
-        if !connection.is_ready().await {
-            connection = Connection::open(self.admin).await?;
-        }
-        let response = match connection.send(self.request(secret, body.clone())?).await {
+        let mut kept = self.0.lock().await;
+        let admin = kept.to();
+        let mut connection = kept.take().await?;
+        let response = match connection.send(request(admin, secret, body.clone())?).await {
             // It ended the connection in the same moment.
             Err(SendError::Unseen(_)) => {
-                connection = Connection::open(self.admin).await?;
-                connection.send(self.request(secret, body)?).await
+                connection = kept.take().await?;
+                connection.send(request(admin, secret, body)?).await
             }
             response => response,
         };
         let response = plain::whole(response?, ANSWER_LIMIT).await?;
-        anyhow::ensure!(response.status().is_success(), "{} responded {}", self.admin, response.status());
-        *kept = Some(connection);
+        anyhow::ensure!(response.status().is_success(), "{admin} responded {}", response.status());
+        kept.keep(connection);
         let since = response.headers().get(KEPT_SINCE).and_then(|value| value.to_str().ok()?.parse().ok());
         Ok((response.into_body(), since.context("it does not say since when it keeps")?))
     }
+}
 
-    fn request(&self, secret: &Secret, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
-        Ok(Request::post(PATH)
-            .header(header::HOST, self.admin.to_string())
-            .header(header::AUTHORIZATION, secret.bearer()?)
-            .body(Full::new(body))?)
-    }
+fn request(admin: SocketAddr, secret: &Secret, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
+    Ok(Request::post(PATH)
+        .header(header::HOST, admin.to_string())
+        .header(header::AUTHORIZATION, secret.bearer()?)
+        .body(Full::new(body))?)
 }

@@ -21,27 +21,23 @@ fn flow() -> Flow {
     "tcp 127.0.0.1:40000>127.0.1.1:80".parse().unwrap()
 }
 
+fn stamp(n: u64, direction: Direction, event: Event, at: u64) -> Stamp {
+    Stamp { flow: flow(), direction, offset: 100 + n, event, at, quality: Quality::User }
+}
+
 /// What a program calls, with the bytes on their way.
 fn client(n: u64, (from, to): (u64, u64)) -> Span {
     let mut span = Span::new(trace(n), id(n), None, Kind::Client, "GET /", (from, to));
-    let stamp = |direction, event, at| {
-        let (flow, quality) = (flow(), Quality::User);
-        Stamp { flow, direction, offset: 100 + n, event, at, quality }
-    };
-    span.stamps.push(stamp(Direction::Request, Event::Tx, from));
-    span.stamps.push(stamp(Direction::Response, Event::Wake, to));
+    span.stamps.push(stamp(n, Direction::Request, Event::Tx, from));
+    span.stamps.push(stamp(n, Direction::Response, Event::Wake, to));
     span
 }
 
 fn server(n: u64, (from, to): (u64, u64)) -> Span {
     let mut span = Span { kind: Kind::Server, stamps: Vec::new(), ..client(n, (from, to)) };
     (span.trace_id, span.span_id) = (trace(500_000 + n), id(500_000 + n));
-    let stamp = |direction, event, at| {
-        let (flow, quality) = (flow(), Quality::User);
-        Stamp { flow, direction, offset: 100 + n, event, at, quality }
-    };
-    span.stamps.push(stamp(Direction::Request, Event::Wake, from));
-    span.stamps.push(stamp(Direction::Response, Event::Tx, to));
+    span.stamps.push(stamp(n, Direction::Request, Event::Wake, from));
+    span.stamps.push(stamp(n, Direction::Response, Event::Tx, to));
     span
 }
 
