@@ -13,13 +13,22 @@ const item = (product) => product.replace('PROD-', 'ITEM-')
 const customer = (request) =>
   JSON.parse(Buffer.from((request.headers.authorization ?? '').split('.')[1] ?? '', 'base64url')).sub
 
+// By node:http: fetch() refuses some ports, 10080 among them (WHATWG Fetch, "port blocking"), and a lab may listen there.
+const agent = new http.Agent({ keepAlive: true })
+const post = (path, body) => new Promise((resolve, reject) => {
+  const headers = { 'content-type': 'application/json' }
+  const request = http.request(process.env.INVENTORY_URL + path, { agent, method: 'POST', headers }, (response) => {
+    let text = ''
+    response.on('data', (chunk) => { text += chunk }).on('error', reject)
+    response.on('end', () => resolve({ status: response.statusCode, text }))
+  })
+  request.on('error', reject).end(JSON.stringify(body))
+})
+
 async function addItem(who, { productId, quantity }) {
   const reservationId = randomUUID()
-  const reserved = await fetch(`${process.env.INVENTORY_URL}/stock/${productId}/reservations`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ reservationId, quantity }),
-  })
-  if (!reserved.ok) return [reserved.status, await reserved.json()]
-  await reserved.arrayBuffer()
+  const reserved = await post(`/stock/${productId}/reservations`, { reservationId, quantity })
+  if (reserved.status >= 300) return [reserved.status, JSON.parse(reserved.text)]
   const made = { cartId: `CART-${who}`, itemId: item(productId), productId }
   const event = { type: 'item-added', eventId: randomUUID(), ...made, quantity, at: Date.now() }
   await redis.multi()

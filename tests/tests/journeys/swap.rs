@@ -14,7 +14,7 @@ use tests::programs;
 use tests::slow_link::SlowLink;
 
 use crate::check::{handed_on, once, shown, sound, way};
-use crate::measuring::{Kind, cold, measure, warm};
+use crate::measuring::{Kind, cold, measure, median, warm};
 
 /// The browser's question, and the resolver's to root, com and myshop.
 const WALKED: u32 = 1 + 3;
@@ -173,7 +173,7 @@ async fn an_ingress_that_swallows_the_trace_is_noticed() -> anyhow::Result<()> {
     let file = serde_json::Value::from(file.to_string_lossy());
     let options = slot.options().swap("ingress", "nginx").set("hop.ingress.config", file);
     let lab = slot.start(options).await?;
-    let measured = measure(&lab, 1, Kind::Warm).await?;
+    let measured = measure(&lab, EACH, Kind::Warm).await?;
     for journey in measured.journeys() {
         ensure!(
             journey.awaited == ["cart-service"],
@@ -184,9 +184,11 @@ async fn an_ingress_that_swallows_the_trace_is_noticed() -> anyhow::Result<()> {
         let holders = handed_on(journey)?;
         ensure!(!holders.iter().any(|hop| hop.starts_with("cart-pod")), "{}", shown(journey));
         ensure!(journey.own("cart") == 0 && journey.own("store") == 0, "{}", shown(journey));
-        let swallowed = journey.own("ingress") * 2 > journey.total_ns;
-        ensure!(swallowed, "what happened behind it is counted as the ingress' own\n{}", shown(journey));
     }
+    // In any one journey a busy machine can keep a leg waiting for longer than all that was swallowed.
+    let shares = measured.journeys().map(|journey| journey.own("ingress") * 100 / journey.total_ns);
+    let share = median(shares);
+    ensure!(share > 50, "what happened behind the ingress is counted as its own, which is {share} %");
     lab.finish().await;
     Ok(())
 }

@@ -50,9 +50,6 @@ const EACH: [&str; 11] = [
     "myshop",
 ];
 
-/// Those of them that pass bytes on without understanding them.
-const SERVICES: [&str; 2] = ["cart-service", "inventory-service"];
-
 /// On a machine that is busy with others a neighbour that was never away may seem so.
 const PATIENT: &str = "{ INVENTORY_TIMEOUT_MS = 20000, REDIS_TIMEOUT_MS = 20000, KAFKA_TIMEOUT_MS = 20000 }";
 
@@ -157,21 +154,6 @@ impl Restarts {
         }
     }
 
-    /// Leaves out one request that was sent in the very moment in which a Service closed an idle connection: who
-    /// understands no bytes cannot know that it is on its way (RFC 9112 §9.3.1 has the same of any idle connection).
-    fn excuse_a_crossing(&mut self, victim: &str) {
-        let ends = &self.ends;
-        let crossed = |one: &Outcome| {
-            let broke_off = one.failed.as_deref().is_some_and(|what| what.contains("upstream-broke-off"));
-            broke_off && ends.iter().any(|end| end.holds(one))
-        };
-        if SERVICES.contains(&victim)
-            && let Some(at) = self.outcomes.iter().position(crossed)
-        {
-            self.outcomes.remove(at);
-        }
-    }
-
     /// Each kind of failure once, and how often.
     fn kinds(&self) -> BTreeMap<&str, usize> {
         let mut kinds = BTreeMap::new();
@@ -250,7 +232,6 @@ async fn no_request_fails_when_a_program_is_restarted() {
         let mut restart = restart(&mut lab, victim, "TERM").await;
         restart.tell(victim);
         restart.excuse(victim);
-        restart.excuse_a_crossing(victim);
         let failed = |keyed| restart.failures().filter(|one| one.keyed == keyed).count();
         // With an `Idempotency-Key` and without.
         assert_eq!((failed(true), failed(false)), (0, 0), "{victim}: {:#?}", restart.kinds());

@@ -20,6 +20,8 @@ pub(crate) async fn idle(finish: CancellationToken, limit: Duration, client: Sta
     finish.cancelled().await;
     let begun = clock::monotonic();
     let mut ticks = tokio::time::interval(CHECK_INTERVAL);
+    // The first one is at once: what has come by now may not be read yet.
+    ticks.tick().await;
     loop {
         ticks.tick().await;
         let (request, response) = (client.last_read().at, endpoint.last_read().at);

@@ -49,28 +49,37 @@ pub(crate) struct Proxy<'a> {
 }
 
 impl Proxy<'_> {
-    /// Runs until both directions have ended, or `over` says that the connection is idle.
+    /// Runs until both directions have ended, or what `idle` returns says that the connection is idle.
     ///
     /// If that does not come to pass (one side broke off, or this future is dropped because the process
     /// stops), both connections end with RST: an orderly end would tell the receiver that it got everything.
     ///
     /// # Errors
     /// One side broke off.
-    pub(crate) async fn run(
+    pub(crate) async fn run<I: Future<Output = ()>>(
         &self,
         client: &mut Stamped,
         endpoint: &mut Stamped,
-        over: impl Future<Output = ()>,
+        idle: impl Fn() -> I,
     ) -> Result<(), Broken> {
-        let mut over = std::pin::pin!(over);
+        let mut over = std::pin::pin!(idle());
         let mut request = Direction::new(self, ("client", client), ("endpoint", endpoint));
         let mut response = Direction::new(self, ("endpoint", endpoint), ("client", client));
         let mut pair = Pair { client, endpoint, complete: false };
         poll_fn(|context| {
             let request = request.poll(pair.client, pair.endpoint, context)?;
             let response = response.poll(pair.endpoint, pair.client, context)?;
-            let ended = request.is_ready() && response.is_ready();
-            if ended || over.as_mut().poll(context).is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+            if request.is_ready() && response.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            while over.as_mut().poll(context).is_ready() {
+                // A request that came since the last poll would be lost with the connection.
+                if !pair.client.has_unread() {
+                    return Poll::Ready(Ok(()));
+                }
+                over.set(idle());
+            }
+            Poll::Pending
         })
         .await?;
         pair.complete = true;

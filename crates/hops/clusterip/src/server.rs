@@ -118,11 +118,12 @@ impl Service {
         self.record_choice(&client, &chosen, &connected);
         match connected {
             Ok((mut endpoint, _)) => {
-                let over = drain::idle(finish, self.drain, client.stamps(), endpoint.stamps());
+                let ends = (client.stamps(), endpoint.stamps());
+                let idle = || drain::idle(finish.clone(), self.drain, ends.0.clone(), ends.1.clone());
                 let idle_timeout = IdleTimeout::new(client.stamps(), endpoint.stamps(), self.timeouts);
                 let proxy = Proxy { recorder: &self.recorder, idle_timeout: &idle_timeout };
                 let ended = tokio::select! {
-                    ended = proxy.run(&mut client, &mut endpoint, over) => ended,
+                    ended = proxy.run(&mut client, &mut endpoint, idle) => ended,
                     limit = idle_timeout.passed() => {
                         let source = io::Error::new(io::ErrorKind::TimedOut, format!("no byte for {limit:?}"));
                         Err(Broken { by: "silence", source })
