@@ -85,7 +85,7 @@ impl Arguments {
             path: self.url.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             body: self.data.clone().map(Bytes::from).unwrap_or_default(),
             headers,
-            sampled: true,
+            ..Request::get("/")
         };
         Ok((config, request))
     }

@@ -104,7 +104,7 @@ impl Browser {
     }
 
     async fn attempt(&mut self, request: &Request, due: Option<Instant>) -> anyhow::Result<Response> {
-        let mut recorder = Recorder::new();
+        let mut recorder = Recorder::new(request.trace_id);
         let (bracket, begun) = hop::clock::both();
         let overdue = due.map_or(Duration::ZERO, |due| bracket.saturating_duration_since(due));
         let start = begun.saturating_sub(nanoseconds(overdue));

@@ -15,9 +15,9 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new() -> Self {
-        let (trace_id, root) = (hop::trace::new_trace_id(), hop::trace::new_span_id());
-        Recorder { trace_id, root, spans: Vec::with_capacity(8) }
+    pub(crate) fn new(trace_id: Option<TraceId>) -> Self {
+        let trace_id = trace_id.unwrap_or_else(hop::trace::new_trace_id);
+        Recorder { trace_id, root: hop::trace::new_span_id(), spans: Vec::with_capacity(8) }
     }
 
     /// A span of the root, for the caller to complete and to put into `spans`; times in nanoseconds since the Unix

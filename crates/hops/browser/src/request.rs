@@ -18,6 +18,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Is the request recorded? Without, only its total is known.
     pub sampled: bool,
+    /// The trace to record it in; a new one if `None`.
+    pub trace_id: Option<TraceId>,
 }
 
 /// A complete response.
@@ -65,6 +67,7 @@ impl Request {
             body: Bytes::new(),
             headers: HeaderMap::new(),
             sampled: true,
+            trace_id: None,
         }
     }
 }

@@ -12,7 +12,6 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};
 use journey::{Index, Journey, Roster, Span, TraceId, assemble, assemble_from};
 use parking_lot::{Mutex, MutexGuard};
-use tap::reported::ReportedStamps;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OnceCell};
@@ -20,6 +19,7 @@ use tokio::sync::{Notify, OnceCell};
 use crate::forward::Forward;
 
 mod body;
+mod claims;
 mod outside;
 mod recorders;
 mod store;
@@ -117,31 +117,6 @@ impl Collector {
     /// From now on, asks these for what they kept of each journey. The first call counts.
     pub fn use_recorders(&self, recorders: Recorders) {
         let _second = self.0.recorders.set(recorders);
-    }
-
-    /// Says that a trace is the lab's own, so that it is not taken for a request from outside.
-    pub fn claim(&self, trace_id: TraceId) {
-        self.store().open(trace_id, true);
-    }
-
-    /// Forgets a claim; call it when the journey is put together.
-    pub fn release(&self, trace_id: TraceId) {
-        let mut store = self.store();
-        let Store { index, reported, .. } = &mut *store;
-        if let Some(reported) = reported {
-            reported.push(ReportedStamps::of(trace_id, &index.joined(trace_id)));
-        }
-        store.close(trace_id);
-    }
-
-    /// From now on, keeps what was reported of each journey when it is [released](Collector::release).
-    pub(crate) fn keep_reported(&self) {
-        self.store().reported = Some(Vec::new());
-    }
-
-    /// What was kept; keeps nothing more.
-    pub(crate) fn take_reported(&self) -> Vec<ReportedStamps> {
-        self.store().reported.take().unwrap_or_default()
     }
 
     /// The spans of a trace, and those joined to them by the bytes they speak of, as far as they are known now.

@@ -1,5 +1,7 @@
 //! What every request of a measurement needs, and what it has to come to: anything but 201 is a failure.
 
+use std::time::Instant;
+
 use browser::{Browser, Request, Response};
 use journey::TraceId;
 
@@ -19,14 +21,22 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     /// Sends the request, gives its spans to the collector, and says under which name they are there.
     pub(crate) async fn send(&self, browser: &mut Browser) -> anyhow::Result<Answered> {
-        let response = browser.send(&self.request).await?;
-        // Also one that was refused came from here.
-        self.collector.claim(response.trace_id);
-        let response = created(response, &self.request)?;
+        let response = browser_sends(self.collector, browser, &self.request, None).await?;
         let answered = Answered::of(&response);
         self.collector.insert(response.spans);
         Ok(answered)
     }
+}
+
+/// Sends a request, which may be overdue; anything but 201 is an error.
+pub(crate) async fn browser_sends(
+    collector: &Collector,
+    browser: &mut Browser,
+    request: &Request,
+    due: Option<Instant>,
+) -> anyhow::Result<Response> {
+    let send = async |claimed: &Request| created(browser.send_due(claimed, due).await?, claimed);
+    collector.send_claimed(request, send).await
 }
 
 /// A recorded request that got what it asked for. How long it took is known, whatever becomes of its spans.
@@ -43,7 +53,7 @@ impl Answered {
 }
 
 /// The response, if it is the one that was hoped for.
-pub(crate) fn created(response: Response, request: &Request) -> anyhow::Result<Response> {
+fn created(response: Response, request: &Request) -> anyhow::Result<Response> {
     anyhow::ensure!(
         response.status == hyper::StatusCode::CREATED,
         "{} {} was answered {}: {}",

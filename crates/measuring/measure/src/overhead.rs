@@ -13,7 +13,7 @@ use hop::pace::Pacer;
 use journey::median_interval;
 use serde::{Deserialize, Serialize};
 
-use crate::job::{Job, created};
+use crate::job::{Job, browser_sends};
 use crate::usage;
 
 /// How many pairs of stretches: the 95 % interval of a median of 20 goes from the 6th to the 15th.
@@ -116,10 +116,12 @@ async fn run(
     let (hops, lab) = (usage::scheduled(&pids), usage::this_process());
     let mut totals = Vec::with_capacity(requests);
     for _ in 0..requests {
-        let response = created(browser.send(request).await?, request)?;
+        let response = browser_sends(job.collector, browser, request, None).await?;
         totals.push(response.total_ns);
         if request.sampled {
             job.collector.insert(response.spans);
+            // Nobody puts it together, and its root tells whose it was.
+            job.collector.release(response.trace_id);
         }
         progress(1);
     }

@@ -19,7 +19,7 @@ use outcomes::Outcomes;
 use schedule::{Due, Schedule};
 
 use crate::assemble::{Assembly, spread};
-use crate::job::{Answered, Job, created};
+use crate::job::{Answered, Job, browser_sends};
 use crate::machine::StealTime;
 use crate::open_loop::OpenLoop;
 use crate::series::Series;
@@ -120,14 +120,9 @@ async fn dispatch(
             let sampled = spread(due.at, options.count, options.kept());
             let request = Request { sampled, ..job.request.clone() };
             outcomes.sent += 1;
-            let claims = job.collector.clone();
+            let collector = job.collector.clone();
             running.spawn(async move {
-                let response = browser.send_due(&request, Some(due.moment)).await;
-                // Also one that was refused came from here.
-                if let (true, Ok(response)) = (sampled, &response) {
-                    claims.claim(response.trace_id);
-                }
-                let response = response.and_then(|response| created(response, &request));
+                let response = browser_sends(&collector, &mut browser, &request, Some(due.moment)).await;
                 (browser, due, sampled, response)
             });
             outcomes.most_at_once = outcomes.most_at_once.max(running.len());

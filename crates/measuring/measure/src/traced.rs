@@ -55,9 +55,8 @@ pub async fn send(
 ) -> anyhow::Result<TracedResponse> {
     let Request { method, path, .. } = request;
     anyhow::ensure!(request.sampled, "{method} {path}: there is no journey without `sampled`");
-    let mut response = browser.send(request).await?;
+    let mut response = collector.send_claimed(request, async |request| browser.send(request).await).await?;
     let trace_id = response.trace_id;
-    collector.claim(trace_id);
     collector.insert(std::mem::take(&mut response.spans));
     let journey = collector.journey(trace_id, &target.roster(), SEAL_LIMIT).await;
     collector.release(trace_id);

@@ -28,7 +28,7 @@ async fn lying(
 
 /// Looks "shop.test" up and says what came of it, and how many spans.
 async fn outcome(resolver: SocketAddr) -> (Result<IpAddr, String>, usize) {
-    let mut recorder = Recorder::new();
+    let mut recorder = Recorder::new(None);
     let mut stub = Stub { timeout: Duration::from_millis(500), ..Stub::new(resolver) };
     let result = stub.lookup("shop.test", &mut recorder).await;
     assert_eq!(stub.cached("shop.test"), result.as_ref().ok().copied());

@@ -17,6 +17,8 @@ const LOOSE: (usize, usize) = (10_000, 12 << 20);
 const HELD: usize = 100_000;
 /// So many traces wait to be put together.
 const OPEN: usize = 20_000;
+/// So many of the lab's own requests that failed are remembered: the last ones.
+const FAILED: usize = 1_000;
 
 /// How long after a journey's end those may still report of whom nobody can tell whether they were called: some
 /// times as long as a program keeps its spans (`telemetry.delay_ms`).
@@ -29,6 +31,8 @@ pub(super) struct Store {
     open: HashMap<TraceId, Open>,
     /// What may have come from outside.
     outside: Candidates,
+    /// The lab's own requests that failed: what their hops still report is not from outside.
+    failed: VecDeque<TraceId>,
     /// Of traces that are not open: the weight of each in bytes, the oldest first.
     loose: HashMap<Arrived, usize>,
     loose_bytes: usize,
@@ -56,7 +60,8 @@ impl Store {
     pub(super) fn add(&mut self, spans: Vec<Span>, wanted: bool) {
         for span in spans {
             let open = self.open.get_mut(&span.trace_id);
-            if !open.as_ref().is_some_and(|open| open.ours) {
+            let ours = open.as_ref().is_some_and(|open| open.ours) || self.failed.contains(&span.trace_id);
+            if !ours {
                 self.outside.add(&span);
             }
             let held = wanted || open.is_some();
@@ -115,6 +120,15 @@ impl Store {
     /// proxies, stores and brokers tell journeys beside it which bytes were *not* theirs.
     pub(super) fn close(&mut self, trace_id: TraceId) {
         self.open.remove(&trace_id);
+    }
+
+    /// The lab's own request failed: there will be no journey.
+    pub(super) fn give_up(&mut self, trace_id: TraceId) {
+        self.close(trace_id);
+        if self.failed.len() == FAILED {
+            self.failed.pop_front();
+        }
+        self.failed.push_back(trace_id);
     }
 
     /// What flight recorders are to be asked now; it counts as asked from now on.
