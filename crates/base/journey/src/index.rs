@@ -87,11 +87,13 @@ impl Index {
         if let Some(parent) = span.parent {
             self.children.entry(parent).or_default().push(at);
         }
+        let size = span.whole(attribute::READ_SIZE);
         match Way::of(&span) {
-            Way::Server(flow, read) => self.servers.entry(flow).or_default().add(&read, at),
+            Way::Server(flow, read) => self.servers.entry(flow).or_default().add(&read, size, at),
             Way::Relay(read, written) => {
-                self.relays_in.entry((read.flow, read.direction)).or_default().add(&read, at);
-                self.relays_out.entry((written.flow, written.direction)).or_default().add(&written, at);
+                for (passages, stamp) in [(&mut self.relays_in, read), (&mut self.relays_out, written)] {
+                    passages.entry((stamp.flow, stamp.direction)).or_default().add(&stamp, size, at);
+                }
             }
             Way::Connect(accepted) => self.connects.entry(accepted).or_default().push(at),
             Way::None => {}
@@ -209,7 +211,7 @@ impl Index {
         let passages =
             flows.flat_map(|(_, passages)| passages.0.range((sent.at, 0)..=(received.at, Arrived::MAX)));
         let spans =
-            passages.filter(|(_, offset)| **offset == sent.offset).map(|((_, at), _)| &self.spans[at]);
+            passages.filter(|(_, bytes)| bytes.last == sent.offset).map(|((_, at), _)| &self.spans[at]);
         spans.filter(|span| {
             let wrote = span.stamp(Direction::Response, Event::Tx);
             wrote.is_some_and(|wrote| wrote.offset == received.offset && wrote.at <= received.at)

@@ -190,12 +190,13 @@ impl Connection {
     }
 
     async fn begin(&mut self, frame: Bytes) -> Result<(), Ending> {
+        let size = (LENGTH + frame.len()) as u64;
         let call = Call::decode(frame)?;
         let begun = self.recorder.enabled().then(|| {
             // Several requests may arrive in one read: this one ends where the rest begins.
             let read = self.stamps.last_read();
             let offset = read.offset - self.buffer.len() as u64;
-            Begun::new(&call, Mark { offset, ..read })
+            Begun::new(&call, Mark { offset, ..read }, size)
         });
         let permit = self.permit.take();
         let pending = call.begin(&self.broker, &self.stop).await;

@@ -19,12 +19,14 @@ pub struct Begun {
     api: ApiKey,
     topic: Option<Box<str>>,
     read: Mark,
+    /// How many bytes it has.
+    size: u64,
 }
 
 impl Begun {
     /// Begins when the request's last byte was read.
-    pub fn new(call: &Call, read: Mark) -> Self {
-        Begun { api: call.api, topic: call.topic().map(Box::from), read }
+    pub fn new(call: &Call, read: Mark, size: u64) -> Self {
+        Begun { api: call.api, topic: call.topic().map(Box::from), read, size }
     }
 
     /// The response's last byte was `written`, or there is none.
@@ -73,13 +75,14 @@ impl Record for Served {
     }
 
     fn spans(&self, ids: Ids) -> Vec<Span> {
-        let Begun { api, topic, read } = &self.begun;
+        let Begun { api, topic, read, size } = &self.begun;
         let word = word(*api);
         let title = topic.as_ref().map_or_else(|| word.to_owned(), |topic| format!("{word} {topic}"));
         let (start, end) = self.times();
         let mut span = Span::new(ids.trace(), ids.span(0), None, Kind::Server, title, (start, end))
             .with(attribute::MESSAGING_SYSTEM, "kafka")
-            .with(attribute::MESSAGING_OPERATION_NAME, word);
+            .with(attribute::MESSAGING_OPERATION_NAME, word)
+            .with(attribute::READ_SIZE, *size);
         // OpenTelemetry's general words, where there is one.
         match api {
             ApiKey::Produce => span = span.with(attribute::MESSAGING_OPERATION_TYPE, "send"),

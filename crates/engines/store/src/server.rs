@@ -139,9 +139,10 @@ impl Connection {
         // Made anew for each request it would cost more than the request's own commands.
         let mut stopped = pin!(hop::accept::idle_after(stop.clone(), hop::accept::SILENCE));
         loop {
+            let before = parser.offset();
             let (batch, input_error) = take_batch(&mut parser);
             let idle = batch.is_empty();
-            if !idle && !self.run(batch, &mut parser, &stop).await? {
+            if !idle && !self.run(batch, before, &mut parser, &stop).await? {
                 return self.close().await;
             }
             match input_error {
@@ -174,15 +175,18 @@ impl Connection {
         }
     }
 
-    /// Executes a batch and writes its replies; false when the connection is to be closed.
+    /// Executes a batch, which begins behind the byte at `before`, and writes its replies; false when the connection is to
+    /// be closed.
     async fn run(
         &mut self,
         batch: VecDeque<Command>,
+        before: u64,
         parser: &mut Parser,
         stop: &CancellationToken,
     ) -> io::Result<bool> {
         let stamps = self.stream.stamps();
         let wake = Mark { offset: parser.offset(), ..stamps.last_read() };
+        let size = wake.offset - before;
         let name = self.recorder.enabled().then(|| spans::name(&batch));
         let mut times = Vec::with_capacity(1);
         let mut commands = batch;
@@ -211,7 +215,7 @@ impl Connection {
             }
         }
         if let Some(name) = name {
-            self.recorder.record(Batch::new(name, stamps, wake, times));
+            self.recorder.record(Batch::new(name, stamps, (wake, size), times));
         }
         Ok(!self.session.closing)
     }

@@ -32,15 +32,17 @@ pub(crate) struct Batch {
     name: Name,
     stamps: Stamps,
     read: Mark,
+    /// How many bytes it has.
+    size: u64,
     written: Mark,
     times: Vec<Times>,
 }
 
 impl Batch {
     /// Its last reply has just been written.
-    pub(crate) fn new(name: Name, stamps: Stamps, read: Mark, times: Vec<Times>) -> Self {
+    pub(crate) fn new(name: Name, stamps: Stamps, (read, size): (Mark, u64), times: Vec<Times>) -> Self {
         let written = stamps.last_write();
-        Batch { name, stamps, read, written, times }
+        Batch { name, stamps, read, size, written, times }
     }
 
     /// What it went through, in order. `parse` begins where it begins and `answer` ends where it ends, so that the
@@ -83,7 +85,8 @@ impl Record for Batch {
         let title = if operation == "PIPELINE" { format!("PIPELINE {commands}") } else { operation.clone() };
         let mut server = Span::new(ids.trace(), ids.span(0), None, Kind::Server, title, self.times())
             .with(attribute::DB_SYSTEM_NAME, "redis")
-            .with(attribute::DB_OPERATION_NAME, operation.clone());
+            .with(attribute::DB_OPERATION_NAME, operation.clone())
+            .with(attribute::READ_SIZE, self.size);
         if *commands > 1 {
             server = server.with(attribute::DB_OPERATION_BATCH_SIZE, *commands as u64);
         }

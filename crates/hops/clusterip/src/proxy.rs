@@ -114,8 +114,9 @@ struct Direction<'a> {
     proxy: &'a Proxy<'a>,
     from: (&'static str, Stamps),
     to: (&'static str, Stamps),
-    /// When the chunk on its way was read.
+    /// When the chunk on its way was read, and how many bytes it has.
     read: Mark,
+    size: u64,
     /// What the receiver has not yet taken of it.
     left: Bytes,
     state: State,
@@ -133,7 +134,7 @@ enum State {
 impl<'a> Direction<'a> {
     fn new(proxy: &'a Proxy<'a>, from: (&'static str, &Stamped), to: (&'static str, &Stamped)) -> Self {
         let (from, to) = ((from.0, from.1.stamps()), (to.0, to.1.stamps()));
-        Direction { proxy, from, to, read: Mark::default(), left: Bytes::new(), state: State::Open }
+        Direction { proxy, from, to, read: Mark::default(), size: 0, left: Bytes::new(), state: State::Open }
     }
 
     /// Moves what can be moved now; ready when this direction has ended.
@@ -166,7 +167,7 @@ impl<'a> Direction<'a> {
                             self.state = State::Ending;
                             return Poll::Ready(Ok(()));
                         }
-                        self.read = self.from.1.last_read();
+                        (self.read, self.size) = (self.from.1.last_read(), bytes.len() as u64);
                         while !bytes.is_empty() {
                             match Pin::new(&mut *to).poll_write(context, bytes) {
                                 Poll::Ready(taken) => {
@@ -196,9 +197,9 @@ impl<'a> Direction<'a> {
     /// One chunk has been read here and written there.
     fn record(&self) {
         if self.proxy.recorder.enabled() {
-            let (from, to) = (self.from.1.clone(), self.to.1.clone());
+            let (from, to, size) = (self.from.1.clone(), self.to.1.clone(), self.size);
             let written = to.last_write();
-            self.proxy.recorder.record(Passed::Relayed { from: (from, self.read), to: (to, written) });
+            self.proxy.recorder.record(Passed::Relayed { from: (from, self.read), to: (to, written), size });
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Passed {
         from: (Stamps, Mark),
         /// The connection that it went to, and when it was written there.
         to: (Stamps, Mark),
+        /// How many bytes it has: which ones of the stream, so that one that is missing is not taken for the next.
+        size: u64,
     },
     /// A connection: an endpoint was chosen for it, and reached or not. It joins the two flows, so that whoever
     /// puts a journey together knows where the bytes of one went on.
@@ -40,14 +42,14 @@ pub enum Passed {
 impl Record for Passed {
     fn times(&self) -> (u64, u64) {
         match self {
-            Passed::Relayed { from, to } => (from.1.at, to.1.at),
+            Passed::Relayed { from, to, .. } => (from.1.at, to.1.at),
             Passed::Connected { client, end, .. } => (client.opened(), *end),
         }
     }
 
     fn flows(&self) -> [Option<Flow>; 2] {
         match self {
-            Passed::Relayed { from, to } => [Some(from.0.flow()), Some(to.0.flow())],
+            Passed::Relayed { from, to, .. } => [Some(from.0.flow()), Some(to.0.flow())],
             Passed::Connected { client, outcome, .. } => {
                 [Some(client.flow()), outcome.ok().map(|(flow, _)| flow)]
             }
@@ -64,8 +66,8 @@ impl Record for Passed {
     fn spans(&self, ids: Ids) -> Vec<Span> {
         let span = |name| Span::new(ids.trace(), ids.span(0), None, Kind::Internal, name, self.times());
         vec![match self {
-            Passed::Relayed { from, to } => {
-                let mut span = span(name::RELAY);
+            Passed::Relayed { from, to, size } => {
+                let mut span = span(name::RELAY).with(attribute::READ_SIZE, *size);
                 // Each socket knows which side of its flow it is, and so which direction this was.
                 span.stamps = from.0.read_stamps(from.1).chain([to.0.write_stamp(to.1)]).collect();
                 span

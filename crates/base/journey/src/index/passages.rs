@@ -13,13 +13,31 @@ pub type Arrived = u64;
 /// and is shown.
 const EARLIER_CONNECTION: u64 = 500_000_000;
 
-/// The messages of a stream that passed one program, in the order of time: when, in which span, up to which offset.
+/// The messages of a stream that passed one program, in the order of time: when, in which span, and which bytes.
 #[derive(Debug, Default)]
-pub(super) struct Passages(pub(super) BTreeMap<(u64, Arrived), u64>);
+pub(super) struct Passages(pub(super) BTreeMap<(u64, Arrived), Bytes>);
+
+/// Bytes of a stream that passed together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bytes {
+    /// How many came before them; 0 where nobody said how many they are.
+    pub(super) before: u64,
+    /// The offset of the last one.
+    pub(super) last: u64,
+}
+
+impl Bytes {
+    /// Is the byte at an offset among them? Where some between them and that byte are missing, it is not.
+    fn contain(self, offset: u64) -> bool {
+        self.before < offset
+    }
+}
 
 impl Passages {
-    pub(super) fn add(&mut self, stamp: &Stamp, span: Arrived) {
-        self.0.insert((stamp.at, span), stamp.offset);
+    /// `size`: how many bytes, those up to the stamp's, if it is known.
+    pub(super) fn add(&mut self, stamp: &Stamp, size: Option<u64>, span: Arrived) {
+        let before = size.map_or(0, |size| stamp.offset.saturating_sub(size));
+        self.0.insert((stamp.at, span), Bytes { before, last: stamp.offset });
     }
 
     /// True when nothing is left.
@@ -31,11 +49,12 @@ impl Passages {
     /// The span in which the byte of `sent` arrived.
     pub(super) fn after(&self, sent: &Stamp) -> Option<Arrived> {
         let mut later = self.0.range((sent.at.saturating_sub(EARLIER_CONNECTION), 0)..);
-        let fits = |offset: u64| match sent.flow.transport {
-            Transport::Udp => offset == sent.offset,
-            Transport::Tcp => offset >= sent.offset,
+        let fits = |bytes: &Bytes| match sent.flow.transport {
+            Transport::Udp => bytes.last == sent.offset,
+            Transport::Tcp => bytes.last >= sent.offset,
         };
-        later.find(|(_, offset)| fits(**offset)).map(|((_, span), _)| *span)
+        let ((_, span), bytes) = later.find(|(_, bytes)| fits(bytes))?;
+        (sent.flow.transport == Transport::Udp || bytes.contain(sent.offset)).then_some(*span)
     }
 
     /// The span in which the byte of `received` left.
@@ -43,15 +62,15 @@ impl Passages {
         let mut found = None;
         // Back in time offsets become smaller; where they do not, an earlier connection ended.
         let mut next = u64::MAX;
-        for ((_, span), offset) in
+        for ((_, span), bytes) in
             self.0.range(..=(received.at.saturating_add(EARLIER_CONNECTION), Arrived::MAX)).rev()
         {
-            if *offset < received.offset || *offset >= next {
+            if bytes.last < received.offset || bytes.last >= next {
                 break;
             }
-            next = *offset;
-            found = Some(*span);
+            next = bytes.last;
+            found = Some((*span, *bytes));
         }
-        found
+        found.filter(|(_, bytes)| bytes.contain(received.offset)).map(|(span, _)| span)
     }
 }

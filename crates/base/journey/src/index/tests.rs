@@ -1,5 +1,8 @@
+use proptest::prelude::*;
+
 use super::Index;
 use super::passages::Passages;
+use crate::semconv::attribute;
 use crate::span::{Kind, Span};
 use crate::stamp::{Direction, Event, Flow, Quality, Stamp, Transport};
 use crate::trace::{SpanId, TraceId};
@@ -53,7 +56,7 @@ fn what_left_is_found_in_the_connection_that_it_belongs_to() {
     for (span, offset, at) in
         [(0, 270, SECOND), (1, 540, SECOND + 1_000), (2, 270, 3 * SECOND), (3, 541, 3 * SECOND + 1_000)]
     {
-        passages.add(&stamp(Direction::Response, Event::Tx, offset, at), span);
+        passages.add(&stamp(Direction::Response, Event::Tx, offset, at), None, span);
     }
     let found = |offset, at| passages.before(&stamp(Direction::Response, Event::Wake, offset, at));
     assert_eq!(found(270, SECOND + 20), Some(0));
@@ -66,4 +69,42 @@ fn what_left_is_found_in_the_connection_that_it_belongs_to() {
         "who is late to read has still received it"
     );
     assert_eq!(found(600, 3 * SECOND + 1_020), None);
+}
+
+/// A chunk that a layer-4 proxy passed on, of bytes up to `last`.
+fn chunk(id: u8, (before, last): (u64, u64), at: u64) -> Span {
+    let times = (at, at + 10);
+    let mut span = Span::new(TraceId([9; 16]), SpanId([id; 8]), None, Kind::Internal, "relay", times)
+        .with(attribute::READ_SIZE, last - before);
+    let onward = "tcp 127.0.0.1:40001>127.0.0.1:8444".parse().unwrap();
+    span.stamps.push(stamp(Direction::Request, Event::Wake, last, at));
+    span.stamps.push(Stamp { flow: onward, ..stamp(Direction::Request, Event::Tx, last, at + 10) });
+    span
+}
+
+proptest! {
+    /// Whichever chunks are missing, a byte is found in its own chunk or in none, forth and back.
+    #[test]
+    fn a_byte_is_in_its_own_chunk_or_in_none(
+        chunks in prop::collection::vec((1..2_000_u64, any::<bool>()), 1..20),
+        byte in 1..40_000_u64,
+    ) {
+        let (mut index, mut before, mut own) = (Index::default(), 0, None);
+        let total: u64 = chunks.iter().map(|(size, _)| size).sum();
+        let byte = (byte - 1) % total + 1;
+        for (number, (size, kept)) in chunks.iter().enumerate() {
+            let (number, last) = (number as u8 + 1, before + size);
+            if *kept {
+                index.insert(chunk(number, (before, last), SECOND + 1_000 * u64::from(number)));
+                own = own.or((before < byte && byte <= last).then_some(number));
+            }
+            before = last;
+        }
+        let found = |relayed: Option<super::Relayed<'_>>| relayed.map(|it| it.span.span_id.0[0]);
+        let sent = stamp(Direction::Request, Event::Tx, byte, SECOND);
+        prop_assert_eq!(found(index.relay_from(&sent)), own);
+        let onward = "tcp 127.0.0.1:40001>127.0.0.1:8444".parse().unwrap();
+        let read = stamp(Direction::Request, Event::Wake, byte, 2 * SECOND);
+        prop_assert_eq!(found(index.relay_to(&Stamp { flow: onward, ..read })), own);
+    }
 }

@@ -127,6 +127,9 @@ names! {
     /// A SERVER span's request came while its predecessor on the connection was still being answered (HTTP/1.1 pipelining,
     /// RFC 9112 §9.3.2): until when, in nanoseconds since the Unix epoch.
     PREDECESSOR_UNTIL = "journey.predecessor.until";
+    /// How many bytes of the stream a layer-4 proxy's RELAY span or a SERVER span is about: those up to the offset of its
+    /// `wake`. Without it, it may be about all bytes before that.
+    READ_SIZE = "journey.read.size";
     /// A layer-4 proxy's CONNECT span: the flow that it accepted, in the form of [`Flow`](crate::Flow).
     FLOW_IN = "journey.flow.in";
     /// … and the flow that it opened for it.

@@ -25,6 +25,7 @@ impl<'a> Tiler<'a> {
         let opaque = self.opaque_name(last);
         let mut when = "request";
         let mut first = String::new();
+        let mut home = None;
         for server in servers {
             // One that began while another was answering is not on the way of the time.
             if server.latest_end() <= self.cursor {
@@ -39,12 +40,23 @@ impl<'a> Tiler<'a> {
             let name = format!("{names} ({when})");
             let back = self.responded(server, call);
             self.visit(Owner::opaque(&opaque, &name), &relays, server, &[], back, &mut through);
-            self.relays_back(server, call.received, call.back, &mut through);
+            let (from, written) = self.relays_back(server, call.received, call.back, &mut through);
+            home = written
+                .filter(|written| call.received.is_some_and(|it| it.flow == written.flow))
+                .map(|_| from);
             when = "between";
             first = to;
         }
         let begun = self.stage;
-        let (into, relays) = (self.returning(call), self.relays_home(call, &mut through));
+        let into = self.returning(call);
+        if let Some(from) = home {
+            // Whoever was missing on the way there has reported the way back.
+            self.end_stage(before, begun);
+            let name = format!("{from} → {}", call.hop);
+            self.arrive(Owner::leg(call.hop, &name), &into, into.read());
+            return self.missed(through);
+        }
+        let relays = self.relays_home(call, &mut through);
         let name = format!("{} (response)", self.opaque_names(last, &first));
         let owner = Owner::opaque(&opaque, &name);
         self.until_gone(owner, &relays, &into);

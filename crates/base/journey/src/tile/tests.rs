@@ -2,6 +2,7 @@
 
 mod coarse;
 mod connects;
+mod gaps;
 mod messages;
 mod opaque;
 mod pipelining;

@@ -391,6 +391,9 @@ async fn a_request_says_what_its_time_was_spent_on() {
     let written = |at: usize| requests[at].stamp(Direction::Response, Event::Tx).expect("a stamp");
     assert_eq!(read(0).offset, first.len() as u64);
     assert_eq!(read(1).offset, (first.len() + second.len()) as u64);
+    let size = |at: usize| requests[at].attribute(attribute::READ_SIZE);
+    assert_eq!(size(0), Some(&(first.len() as u64).into()));
+    assert_eq!(size(1), Some(&(second.len() as u64).into()));
     assert_eq!(written(0).offset, answers[0]);
     assert_eq!(written(1).offset, answers[0] + answers[1]);
     assert_eq!(read(0).flow.client, client.address());

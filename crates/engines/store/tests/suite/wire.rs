@@ -343,14 +343,17 @@ async fn every_batch_leaves_a_span_with_exact_offsets() {
         (b"GET x\r\nGET y\r\nPI", "$-1\r\n$-1\r\n", "PIPELINE 2", false),
         (b"NG\r\n", "+PONG\r\n", "PING", false),
     ];
-    let (mut sent, mut answered, mut expected) = (0, 0, Vec::new());
+    let (mut sent, mut answered) = (0, 0);
+    let mut expected: Vec<(&str, u64, u64, bool, u64)> = Vec::new();
     for (bytes, reply, name, writes) in batches {
         stream.write_all(bytes).await.expect("it reads");
         expect(&mut stream, reply).await;
         sent += bytes.len() as u64;
         answered += reply.len() as u64;
         let partial = if name == "PIPELINE 2" { 2 } else { 0 };
-        expected.push((name, sent - partial, answered, writes));
+        // A batch begins where the one before ended, wherever a read did.
+        let before = expected.last().map_or(0, |(_, sent, ..)| *sent);
+        expected.push((name, sent - partial, answered, writes, sent - partial - before));
     }
     let mut spans = Vec::new();
     hop::wait::until("four SERVER spans", LIMIT, async || {
@@ -360,13 +363,14 @@ async fn every_batch_leaves_a_span_with_exact_offsets() {
     .await
     .expect("the spans");
     let servers: Vec<_> = spans.iter().filter(|span| span.kind == Kind::Server).collect();
-    for (span, (name, request, response, writes)) in servers.into_iter().zip(expected) {
+    for (span, (name, request, response, writes, size)) in servers.into_iter().zip(expected) {
         assert_eq!(span.name, name);
         assert_eq!(span.text(attribute::DB_SYSTEM_NAME), Some("redis"));
         assert_eq!(span.text(attribute::DB_OPERATION_NAME), name.split(' ').next());
         let wake = span.stamp(Direction::Request, Event::Wake).expect("a wake");
         let tx = span.stamp(Direction::Response, Event::Tx).expect("a tx");
         assert_eq!((wake.offset, tx.offset), (request, response), "{name}");
+        assert_eq!(span.attribute(attribute::READ_SIZE), Some(&size.into()), "{name}");
         assert_eq!((wake.flow.client, wake.flow.server), flow);
         assert_eq!((wake.at, tx.at), (span.start, span.end));
         let all: &[&str] = if writes {

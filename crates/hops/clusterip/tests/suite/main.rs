@@ -336,6 +336,12 @@ fn check_offsets(spans: &[Span], total: u64) -> Result<(), TestCaseError> {
             prop_assert_eq!((wake.flow, tx.flow), (from, to));
             prop_assert_eq!(wake.offset, tx.offset);
             prop_assert!(wake.offset > offset && wake.at <= tx.at);
+            let size = (wake.offset - offset).into();
+            prop_assert_eq!(
+                span.attribute(attribute::READ_SIZE),
+                Some(&size),
+                "it begins where the last ended"
+            );
             prop_assert_eq!((span.start, span.end), (wake.at, tx.at));
             if let Some(queued) = span.stamp(direction, Event::Rx) {
                 prop_assert!((queued.flow, queued.offset) == (from, wake.offset) && queued.at <= wake.at);
