@@ -44,7 +44,7 @@ impl Forwarder {
         }
 
         // 1. For whom is it?
-        let host = authority(&head)?;
+        let host = authority(&mut head)?;
         let path = matchable(head.uri.path()).map_err(|why| {
             let detail = format!("the path {:?} is ambiguous: {why}", head.uri.path());
             Problem::new(StatusCode::BAD_REQUEST, Fault::Client, "ambiguous-path", detail)

@@ -62,7 +62,7 @@ impl Forwarder {
         if ends_here(&mut head) {
             return Ok(about_the_server());
         }
-        let host = authority(&head)?;
+        let host = authority(&mut head)?;
         exchange.attribute(attribute::SERVER_ADDRESS, host.host().to_owned());
         if body.size_hint().lower() > self.max_body {
             return Err(Box::new(BodyError::TooLarge { limit: self.max_body }.problem()));
@@ -85,7 +85,7 @@ impl Forwarder {
         let (response, lease) = self.send(head, body).await?;
 
         // 4. Pass the response back, without what concerned the connection to the upstream.
-        let (head, body) = back.response(response, &lease.address().to_string())?.into_parts();
+        let (head, body) = back.response(response, lease.address())?.into_parts();
         // The permit is the exchange's with the upstream, not the reader's.
         let contested = lease.request.contested();
         Ok(Response::from_parts(head, read_ahead(body, self.min_rate, contested, lease).await))

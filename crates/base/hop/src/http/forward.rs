@@ -1,8 +1,10 @@
 //! What a proxy must change in the headers it passes on.
 
-use std::net::{IpAddr, SocketAddr};
+use std::fmt::Display;
+use std::net::SocketAddr;
 
-use hyper::header::{self, HeaderValue, MAX_FORWARDS};
+use bytes::Bytes;
+use hyper::header::{self, HeaderName, HeaderValue, MAX_FORWARDS};
 use hyper::http::request;
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Response, StatusCode, Version};
@@ -20,12 +22,16 @@ pub use fields::{append, strip_hop_by_hop};
 
 use fields::set;
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
 /// How a request reached a proxy, for the programs behind it.
 pub struct Via<'a> {
     /// Who sent the request.
     pub client: SocketAddr,
     /// `https` where TLS ended here.
-    pub scheme: &'a str,
+    pub scheme: &'static str,
     /// What the caller took this host for.
     pub host: Option<&'a str>,
     /// The protocol it came in.
@@ -41,39 +47,55 @@ pub struct Via<'a> {
 /// (RFC 9110 §7.6.3).
 pub fn at_the_edge(headers: &mut HeaderMap, via: &Via<'_>) {
     sanitize::remove(headers);
-    inside(headers, via);
-    let node = match via.client.ip().to_canonical() {
-        IpAddr::V4(ip) => ip.to_string(),
-        // Brackets and colons are not token characters: such a node is quoted (RFC 7239 §6).
-        IpAddr::V6(ip) => format!("\"[{ip}]\""),
-    };
-    let mut forwarded = format!("for={node};proto={}", via.scheme);
-    set(headers, "x-forwarded-proto", via.scheme);
-    if let Some(host) = via.host {
-        set(headers, "x-forwarded-host", host);
-        // A quoted string (RFC 9110 §5.6.4): a host with a quotation mark in it cannot end it early.
-        forwarded += &format!(";host=\"{}\"", host.replace('\\', "\\\\").replace('"', "\\\""));
+    let ip = via.client.ip().to_canonical();
+    let address = ip.to_string();
+    let mut forwarded = String::with_capacity(128);
+    // Brackets and colons are not token characters: such a node is quoted (RFC 7239 §6).
+    let (before, after) = if ip.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
+    for part in [before, &address, after, ";proto=", via.scheme] {
+        forwarded.push_str(part);
     }
-    set(headers, "forwarded", &forwarded);
+    set(headers, X_FORWARDED_PROTO, Bytes::from_static(via.scheme.as_bytes()));
+    if let Some(host) = via.host {
+        set(headers, X_FORWARDED_HOST, Bytes::copy_from_slice(host.as_bytes()));
+        // A quoted string (RFC 9110 §5.6.4): a host with a quotation mark in it cannot end it early.
+        forwarded.push_str(";host=\"");
+        for character in host.chars() {
+            if matches!(character, '\\' | '"') {
+                forwarded.push('\\');
+            }
+            forwarded.push(character);
+        }
+        forwarded.push('"');
+    }
+    set(headers, header::FORWARDED, forwarded);
+    passed_by(headers, via, &address);
 }
 
 /// Inside the trusted network: appends this proxy's peer to `X-Forwarded-For`, and itself to `Via`.
 pub fn inside(headers: &mut HeaderMap, via: &Via<'_>) {
-    append(headers, "x-forwarded-for", &via.client.ip().to_canonical().to_string());
+    passed_by(headers, via, &via.client.ip().to_canonical().to_string());
+}
+
+fn passed_by(headers: &mut HeaderMap, via: &Via<'_>, address: &str) {
+    append(headers, X_FORWARDED_FOR, address);
     let version = match via.version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2.0",
-        Version::HTTP_3 => "3.0",
-        _ => "1.1",
+        Version::HTTP_10 => "1.0 ",
+        Version::HTTP_2 => "2.0 ",
+        Version::HTTP_3 => "3.0 ",
+        _ => "1.1 ",
     };
-    append(headers, "via", &format!("{version} {}", via.by));
+    append(headers, header::VIA, &[version, via.by].concat());
 }
 
 /// Whom a request is for: the one authority that its head names, in `Host`, the target or `:authority`.
 ///
 /// # Errors
 /// 400, the client's fault, when there is none, or more than one, or it is none (RFC 9112 §3.2).
-pub fn authority(head: &request::Parts) -> Result<Authority, Box<Problem>> {
+pub fn authority(head: &mut request::Parts) -> Result<Authority, Box<Problem>> {
+    if let Some(validate::Host(host)) = head.extensions.remove() {
+        return Ok(host);
+    }
     validate::authority_of(head.version, &head.uri, &head.headers)?.ok_or_else(validate::host_missing)
 }
 
@@ -122,7 +144,10 @@ pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, position: Position) ->
         Position::Edge => at_the_edge(&mut head.headers, via),
         Position::Inside => inside(&mut head.headers, via),
     }
-    set(&mut head.headers, "host", via.host.unwrap_or_default());
+    let host = via.host.unwrap_or_default();
+    if head.headers.get(header::HOST).is_none_or(|value| value != host) {
+        set(&mut head.headers, header::HOST, Bytes::copy_from_slice(host.as_bytes()));
+    }
     trailers::announce(&mut head.headers, true);
     if back.trailers {
         trailers::invite(&mut head.headers);
@@ -147,7 +172,11 @@ impl WayBack {
     ///
     /// # Errors
     /// 502 when `from` switched protocols: `Upgrade` ends at a proxy.
-    pub fn response(self, response: Response<Body>, from: &str) -> Result<Response<Body>, Box<Problem>> {
+    pub fn response(
+        self,
+        response: Response<Body>,
+        from: impl Display,
+    ) -> Result<Response<Body>, Box<Problem>> {
         let (mut head, body) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let detail = format!("{from} switched protocols, which nobody wanted");

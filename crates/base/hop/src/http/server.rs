@@ -33,6 +33,7 @@ pub use response_body::ResponseBody;
 
 use dispatch::Dispatcher;
 use idle_timeout::IdleTimeout;
+use protection::Protected;
 
 /// What is spoken on a connection. Over TLS, ALPN has decided it (RFC 7301, RFC 9113 §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Server {
             limits,
             streaming: Arc::new(Semaphore::new(limits.streaming.min(Semaphore::MAX_PERMITS))),
             idle_timeout: IdleTimeout::new(limits),
-            handler: protection::protect(Arc::clone(&hop.name), limits, handler),
+            handler: Protected::new(Arc::clone(&hop.name), limits, handler),
         })
     }
 

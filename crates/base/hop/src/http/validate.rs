@@ -12,18 +12,24 @@ use super::{Body, Fault, Problem, empty};
 /// What our hops have handlers for; other methods have no meaning that they know.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Is this a head that may be answered?
+/// Whom a request is for, in its extensions, so that its head is read for that only once.
+#[derive(Clone)]
+pub(super) struct Host(pub(super) Authority);
+
+/// Is this a head that may be answered, and whom is it for?
 ///
 /// # Errors
 /// The client's fault, with the rule that it breaks.
-pub(super) fn check<B>(request: &Request<B>) -> Result<(), Box<Problem>> {
+pub(super) fn check<B>(request: &Request<B>) -> Result<Option<Authority>, Box<Problem>> {
     let (version, headers) = (request.version(), request.headers());
-    if authority_of(version, request.uri(), headers)?.is_none() && version == Version::HTTP_11 {
+    let host = authority_of(version, request.uri(), headers)?;
+    if host.is_none() && version == Version::HTTP_11 {
         return Err(host_missing());
     }
     target(request.method(), request.uri())?;
     transfer_coding(headers)?;
-    expectation(version, headers)
+    expectation(version, headers)?;
+    Ok(host)
 }
 
 /// Is the request about the server itself (RFC 9110 §9.3.7), not about something that it has?

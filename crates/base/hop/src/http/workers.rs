@@ -5,8 +5,8 @@
 //! memory or file descriptors run out. The wait for a permit is part of every request's time, so it is measured for every
 //! request, also where it is nothing.
 //!
-//! tower's `ConcurrencyLimit` and `LoadShed` are not enough here: work that has begun is finished without its caller, and
-//! the wait is a span of its own.
+//! The limit around every handler is not enough here: work that has begun is finished without its caller, and the wait is a
+//! span of its own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -132,7 +132,7 @@ pub(crate) async fn pass_on(
 ) -> Response<Body> {
     let exchange = Exchange::current();
     let (mut head, body) = request.into_parts();
-    let host = forward::authority(&head).map(|host| host.to_string()).unwrap_or_default();
+    let host = forward::authority(&mut head).map(|host| host.to_string()).unwrap_or_default();
     let (client_side, version) = (exchange.stamps().flow().client, head.version);
     let via = Via { client: client_side, scheme: "http", host: Some(&host), version, by: "proxy" };
     let back = forward::outgoing(&mut head, &via, Position::Edge);

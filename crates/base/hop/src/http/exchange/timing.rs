@@ -13,7 +13,7 @@ pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// Adds a value behind what an upstream has said.
 pub(super) fn append(headers: &mut HeaderMap, value: String) {
     if headers.contains_key(&SERVER_TIMING) {
-        forward::append(headers, "server-timing", &value);
+        forward::append(headers, SERVER_TIMING, &value);
     } else if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(SERVER_TIMING, value);
     }

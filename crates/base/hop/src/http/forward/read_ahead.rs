@@ -23,24 +23,23 @@ pub const AHEAD: usize = 16 << 10;
 /// A reader who has taken nothing for so long gives way when others wait for what its response holds.
 pub const GIVES_WAY: Duration = Duration::from_millis(500);
 
-/// So many turns of the scheduler it takes until the connection's task has handed over a body that is there, and the
-/// task that reads ahead has taken it.
+/// So many turns of the scheduler it takes until the connection's task has handed over a body that is there.
 const TURNS: usize = 4;
 
 /// Where those who wait call when there is too little for all; see [`read_ahead`].
 pub type Contested = Arc<Notify>;
 
-/// Reads `body` ahead in a task of its own and lets `held` go with its last byte, whoever has read what by then.
+/// Reads `body` ahead of its reader and lets `held` go with its last byte, whoever has read what by then.
 ///
-/// Up to [`AHEAD`] bytes are off the upstream at once. Of a larger response the rest follows as the reader takes
-/// it, no slower than `min_rate`; when `contested` calls, a reader who has taken nothing for [`GIVES_WAY`] has to
-/// give way. A reader who is too slow finds an error in the body.
+/// A short body that comes with its head is there when this returns, and leaves with the head as well, in one write.
+/// (curl ends its upload as soon as it sees the head of an error; over HTTP/2 that contradicts its Content-Length, for
+/// which the stream has to be reset (RFC 9113 §8.1.1), and a body that is not on its way by then never arrives.)
 ///
-/// A short body that comes with its head is there when this returns, and leaves with the head as well. curl ends its
-/// upload as soon as it sees the head of an error; over HTTP/2 that contradicts its Content-Length, for which the
-/// stream has to be reset (RFC 9113 §8.1.1), and a body that is not on its way by then never arrives.
+/// Any other is read in a task of its own. Up to [`AHEAD`] bytes are off the upstream at once. Of a larger response the rest
+/// follows as the reader takes it, no slower than `min_rate`; when `contested` calls, a reader who has taken nothing for
+/// [`GIVES_WAY`] has to give way. A reader who is too slow finds an error in the body.
 pub async fn read_ahead<H: Send + 'static>(
-    body: Body,
+    mut body: Body,
     min_rate: MinRate,
     contested: Contested,
     held: H,
@@ -49,22 +48,36 @@ pub async fn read_ahead<H: Send + 'static>(
         return body;
     }
     let length = body.size_hint().exact();
-    let shared = Arc::new(Shared::default());
-    let reader = Reader { shared: Arc::clone(&shared), length };
-    tokio::spawn(async move {
-        let pump = Pump { body, shared, watch: RateWatch::new(min_rate), since: None };
-        pump.run(&contested).await;
-        drop(held);
-    });
+    let mut state = State::default();
     if length.is_some_and(|length| length <= AHEAD as u64) {
-        for _ in 0..TURNS {
-            if reader.shared.state().ended {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
+        read_what_is_there(&mut body, &mut state).await;
     }
-    reader.boxed_unsync()
+    let ended = state.ended;
+    let shared = Arc::new(Shared(Mutex::new(state)));
+    if !ended {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let pump = Pump { body, shared, watch: RateWatch::new(min_rate), since: None };
+            pump.run(&contested).await;
+            drop(held);
+        });
+    }
+    Reader { shared, length }.boxed_unsync()
+}
+
+/// To the body's end, or for a few turns.
+async fn read_what_is_there(body: &mut Body, state: &mut State) {
+    for _ in 0..TURNS {
+        while let Poll::Ready(frame) =
+            std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context))).await
+        {
+            state.add(frame, body);
+            if state.ended {
+                return;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 #[derive(Default)]
@@ -82,6 +95,25 @@ struct State {
     reader_gone: bool,
     reader: Option<Waker>,
     pump: Option<Waker>,
+}
+
+impl State {
+    /// What the body had next.
+    fn add(&mut self, frame: Option<Result<Frame<Bytes>, BoxError>>, body: &Body) {
+        match frame {
+            Some(Ok(frame)) => {
+                let frame = frame.map_data(own);
+                self.waiting += frame.data_ref().map_or(0, Bytes::len);
+                self.ended = frame.is_trailers() || body.is_end_stream();
+                self.frames.push_back(frame);
+            }
+            Some(Err(error)) => {
+                self.error = Some(error);
+                self.ended = true;
+            }
+            None => self.ended = true,
+        }
+    }
 }
 
 impl Shared {
@@ -125,17 +157,7 @@ impl Pump {
                     state.error = Some(std::io::Error::new(std::io::ErrorKind::TimedOut, text).into());
                     state.ended = true;
                 }
-                Step::Next(Some(Ok(frame))) => {
-                    let frame = frame.map_data(own);
-                    state.waiting += frame.data_ref().map_or(0, Bytes::len);
-                    state.ended = frame.is_trailers() || self.body.is_end_stream();
-                    state.frames.push_back(frame);
-                }
-                Step::Next(Some(Err(error))) => {
-                    state.error = Some(error);
-                    state.ended = true;
-                }
-                Step::Next(None) => state.ended = true,
+                Step::Next(frame) => state.add(frame, &self.body),
             }
             if let Some(reader) = state.reader.take() {
                 reader.wake();

@@ -4,13 +4,17 @@
 //! who sends a request says with `TE: trailers` whether it takes any (RFC 9110 §10.1.4). So a proxy invites its next hop to send
 //! trailers when it can pass them on, and announces only those that may come.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Frame;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Version};
 
 use super::sanitize;
-use crate::http::Body;
+use crate::http::{Body, BoxError};
 
 /// What no trailer may set (RFC 9110 §6.5.1): it frames or routes the message, asks for something, proves who
 /// somebody is, steers caches, or says what the content is: all of which was decided when the head came.
@@ -86,6 +90,9 @@ pub(super) fn invite(headers: &mut HeaderMap) {
 
 /// Leaves in `Trailer` what may come; nothing at all where trailers cannot be sent.
 pub(super) fn announce(headers: &mut HeaderMap, possible: bool) {
+    if !headers.contains_key(header::TRAILER) {
+        return;
+    }
     let names: Vec<String> = tokens(headers, &header::TRAILER)
         .filter_map(|name| HeaderName::try_from(name).ok())
         .filter(|name| possible && allowed(name))
@@ -108,11 +115,38 @@ pub(super) fn announce_in_response(headers: &mut HeaderMap, possible: bool) {
 
 /// The body with those trailers that may pass.
 pub fn pass(body: Body, possible: bool) -> Body {
-    body.map_frame(move |frame| match frame.into_trailers() {
-        Ok(trailers) => Frame::trailers(keep(trailers, possible)),
-        Err(frame) => frame,
-    })
-    .boxed_unsync()
+    if body.is_end_stream() { body } else { Passing { body, possible }.boxed_unsync() }
+}
+
+/// As http-body-util's `MapFrame`, which forgets how long the body is: whoever sends it on could not know then that it
+/// is short, and would not wait with the head for it.
+struct Passing {
+    body: Body,
+    possible: bool,
+}
+
+impl HttpBody for Passing {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let possible = self.possible;
+        Pin::new(&mut self.body).poll_frame(context).map_ok(|frame| match frame.into_trailers() {
+            Ok(trailers) => Frame::trailers(keep(trailers, possible)),
+            Err(frame) => frame,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Those trailers that may pass.

@@ -8,15 +8,15 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use journey::semconv::attribute;
 use tokio::sync::Semaphore;
-use tower::util::ServiceExt as _;
 
 use super::activity::Running;
 use super::idle_timeout::IdleTimeout;
 use super::informational::Informational;
 use super::limits::Limits;
-use super::protection::{Handler, overloaded, refusal};
+use super::protection::{Protected, overloaded};
 use super::request_body::{RequestBody, Source};
 use super::response_body::ResponseBody;
+use crate::http::validate::Host;
 use crate::http::{Body, Exchange, Fault, Problem, attributes, empty, validate};
 use crate::stamped::Stamps;
 use crate::{Admin, Telemetry, clock};
@@ -39,7 +39,7 @@ pub(super) struct Dispatcher {
     pub(super) limits: Limits,
     pub(super) streaming: Arc<Semaphore>,
     pub(super) idle_timeout: Arc<IdleTimeout>,
-    pub(super) handler: Handler,
+    pub(super) handler: Arc<Protected>,
 }
 
 impl Dispatcher {
@@ -71,20 +71,15 @@ impl Dispatcher {
         let go_on = (expects && !http1).then(|| informational.clone());
         let mut request = request
             .map(|source| RequestBody::new(source, exchange.clone(), self.limits.min_rate, expects, go_on));
-        request.extensions_mut().insert(exchange.clone());
         if let Some(interim) = informational.interim() {
             request.extensions_mut().insert(interim);
         }
         let mut response = match self.admit(&mut request, &running).await {
             Ok(()) if validate::is_about_the_server(request.uri()) => validate::about_the_server(),
-            Ok(()) => {
-                // Kept until it is known who was waited for.
-                let mut call = std::pin::pin!(self.handler.clone().oneshot(request));
-                match call.as_mut().await {
-                    Ok(response) => response,
-                    Err(error) => refusal(&error, self.limits, &exchange).at(&self.name).into_response(),
-                }
-            }
+            Ok(()) => match self.handler.call(request).await {
+                Ok(response) => response,
+                Err(problem) => problem.at(&self.name).into_response(),
+            },
             Err(problem) => problem.at(&self.name).into_response(),
         };
         informational.close();
@@ -128,7 +123,9 @@ impl Dispatcher {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Err(Box::new(Problem::new(status, Fault::Client, "head-too-large", detail)));
         }
-        validate::check(request)?;
+        if let Some(host) = validate::check(request)? {
+            request.extensions_mut().insert(Host(host));
+        }
         if limits.hold == 0 || request.body().is_whole() || request.body().size_hint().lower() > limits.body {
             return Ok(());
         }

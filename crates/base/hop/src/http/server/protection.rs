@@ -1,44 +1,52 @@
-//! Overload protection around a handler, by tower, and what a client is told when it acts.
+//! Overload protection around a handler, and what a client is told when it acts.
+//!
+//! By hand and not by tower, whose layers are boxes that are cloned, moved and thrown away for each request.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::{Request, Response, StatusCode};
-use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, service_fn};
+use tokio::sync::Semaphore;
 
 use super::limits::Limits;
 use super::request_body::RequestBody;
-use crate::http::{Body, BoxError, Exchange, Fault, HandlerResult, Problem};
+use crate::http::{Body, Exchange, Fault, HandlerResult, Problem};
 
-/// A handler with its protection around it; see [`protect`].
-pub(super) type Handler = BoxCloneSyncService<Request<RequestBody>, Response<Body>, BoxError>;
+type Handling = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-/// Puts the overload protection around a handler: the one place where it is assembled.
-///
-/// From the outside in: refuse at once when full, count the requests inside, end those that take too long.
-pub(super) fn protect<H, R>(hop: Arc<str>, limits: Limits, handler: H) -> Handler
-where
-    H: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,
-    R: Future<Output: HandlerResult> + Send + 'static,
-{
-    let handler = service_fn(move |request: Request<RequestBody>| {
-        let (handler, hop) = (handler.clone(), Arc::clone(&hop));
-        // Within the time limit, so that its end does not hide who was waited for.
-        exchange(&request).scope(async move { Ok::<_, BoxError>(handler(request).await.response_of(&hop)) })
-    });
-    BoxCloneSyncService::new(
-        ServiceBuilder::new()
-            .load_shed()
-            .concurrency_limit(limits.requests)
-            .timeout(limits.request_time)
-            .service(handler),
-    )
+/// A handler with its protection around it: refuses at once when full, counts the requests inside, ends those that take
+/// too long.
+pub(super) struct Protected {
+    handler: Box<dyn Fn(Request<RequestBody>) -> Handling + Send + Sync>,
+    free: Semaphore,
+    limits: Limits,
 }
 
-/// The exchange that the server put into a request's extensions, on its way through the protection.
-fn exchange<B>(request: &Request<B>) -> Exchange {
-    #[allow(clippy::expect_used, reason = "the server puts it there")]
-    request.extensions().get::<Exchange>().cloned().expect("requests come through hop::http::Server")
+impl Protected {
+    pub(super) fn new<H, R>(hop: Arc<str>, limits: Limits, handler: H) -> Arc<Self>
+    where
+        H: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output: HandlerResult> + Send + 'static,
+    {
+        let handler = move |request: Request<RequestBody>| -> Handling {
+            let (exchange, hop) = (request.body().exchange().clone(), Arc::clone(&hop));
+            let handling = handler(request);
+            Box::pin(exchange.scope(async move { handling.await.response_of(&hop) }))
+        };
+        let free = Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS));
+        Arc::new(Protected { handler: Box::new(handler), free, limits })
+    }
+
+    pub(super) async fn call(&self, request: Request<RequestBody>) -> Result<Response<Body>, Box<Problem>> {
+        let Ok(_permit) = self.free.try_acquire() else {
+            return Err(Box::new(overloaded(self.limits.requests, "requests are being answered")));
+        };
+        let exchange = request.body().exchange().clone();
+        let mut handling = (self.handler)(request);
+        let handled = tokio::time::timeout(self.limits.request_time, handling.as_mut()).await;
+        // The handler is still there: it says who is waited for.
+        handled.map_err(|_| Box::new(late(self.limits, &exchange)))
+    }
 }
 
 pub(super) fn overloaded(limit: usize, what: &str) -> Problem {
@@ -46,28 +54,21 @@ pub(super) fn overloaded(limit: usize, what: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, Fault::Ours, "overloaded", detail)
 }
 
-/// What tower's protection says, as a problem, and who is to blame for it.
-pub(super) fn refusal(error: &BoxError, limits: Limits, exchange: &Exchange) -> Problem {
-    let problem = |status, fault, kind, detail| Problem::new(status, fault, kind, detail);
+/// There was no response in time; who is to blame for it?
+fn late(limits: Limits, exchange: &Exchange) -> Problem {
     let time = limits.request_time;
-    if error.is::<tower::load_shed::error::Overloaded>() {
-        overloaded(limits.requests, "requests are being answered")
-    } else if error.is::<tower::timeout::error::Elapsed>() {
-        match exchange.awaited() {
-            Some(Fault::Client) => {
-                let detail = format!("the request's body did not come within {time:?}");
-                problem(StatusCode::REQUEST_TIMEOUT, Fault::Client, "body-slow", detail)
-            }
-            Some(Fault::Upstream) => {
-                let detail = format!("the upstreams gave no response within {time:?}");
-                problem(StatusCode::GATEWAY_TIMEOUT, Fault::Upstream, "upstream-timeout", detail)
-            }
-            _ => {
-                let detail = format!("no response within {time:?}");
-                problem(StatusCode::GATEWAY_TIMEOUT, Fault::Ours, "timeout", detail)
-            }
+    match exchange.awaited() {
+        Some(Fault::Client) => {
+            let detail = format!("the request's body did not come within {time:?}");
+            Problem::new(StatusCode::REQUEST_TIMEOUT, Fault::Client, "body-slow", detail)
         }
-    } else {
-        problem(StatusCode::INTERNAL_SERVER_ERROR, Fault::Ours, "internal-error", error.to_string())
+        Some(Fault::Upstream) => {
+            let detail = format!("the upstreams gave no response within {time:?}");
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, Fault::Upstream, "upstream-timeout", detail)
+        }
+        _ => {
+            let detail = format!("no response within {time:?}");
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, Fault::Ours, "timeout", detail)
+        }
     }
 }

@@ -143,6 +143,11 @@ impl RequestBody {
         RequestBody { source, held, ended, exchange, min_rate, watch, held_back, expects, streaming: None }
     }
 
+    /// What this request is part of.
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
     /// Reads all of it, if it has at most `limit` bytes.
     ///
     /// # Errors

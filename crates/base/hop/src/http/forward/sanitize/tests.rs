@@ -67,3 +67,8 @@ proptest! {
         prop_assert!(left(&[&name]).is_empty(), "{}", name);
     }
 }
+
+#[test]
+fn no_name_begins_with_what_is_not_looked_up() {
+    assert!(SPOOFABLE.iter().chain(&FAMILIES).all(|name| name.starts_with(INITIALS)));
+}

@@ -63,3 +63,10 @@ fn trailers_are_taken_by_who_says_so() {
     assert!(!accepted(Version::HTTP_10, &te("trailers")));
     assert!(accepted(Version::HTTP_2, &HeaderMap::new()));
 }
+
+#[test]
+fn how_long_a_body_is_stays_known() {
+    let body = crate::http::full("five!");
+    assert_eq!(pass(body, true).size_hint().exact(), Some(5));
+    assert!(pass(crate::http::empty(), true).is_end_stream());
+}
