@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::stamped::Stamped;
+use crate::stamped::{Stamped, Stamps};
 use crate::wait;
 
 mod memory;
@@ -118,15 +118,19 @@ async fn run_as<C, S, F>(
 /// The silence after which a connection of a protocol that has no word for the end (RESP, Kafka) is idle once the hop is
 /// to stop: longer than a client pauses between the commands of one exchange, shorter than it leaves a connection alone
 /// between two.
-pub const SILENCE: Duration = Duration::from_millis(40);
+pub const SILENCE: Duration = Duration::from_millis(100);
 
 /// When to end a connection on which nothing happens: waits for `stop`, and then for the silence.
 ///
 /// Poll it after the read. Where the protocol does not let a response say that it is the last one, begin anew after each
 /// request that came since `stop`: whoever hangs up within an exchange leaves its client in doubt whether it was done.
-pub async fn idle_after(stop: CancellationToken, silence: Duration) {
+pub async fn idle_after(stop: CancellationToken, silence: Duration, stamps: Stamps) {
     stop.cancelled().await;
     wait::deadline(silence).await;
+    // On a busy machine a runtime learns milliseconds later what the kernel has.
+    while stamps.has_unread() {
+        wait::deadline(silence).await;
+    }
 }
 
 /// Ends a task when what it works for ends.

@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use nix::sys::socket::{self, MsgFlags};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -104,12 +103,6 @@ impl Stamped<TcpStream> {
     /// The socket itself, for options.
     pub fn socket(&self) -> &TcpStream {
         &self.inner
-    }
-
-    /// Have bytes come that nobody has read? The kernel is asked: the runtime knows only what its last poll told.
-    pub fn has_unread(&self) -> bool {
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        socket::recv(self.inner.as_raw_fd(), &mut [0], flags).is_ok_and(|count| count > 0)
     }
 }
 

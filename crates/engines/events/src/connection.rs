@@ -119,7 +119,9 @@ enum Next {
 impl Connection {
     async fn run(&mut self) -> Result<(), Ending> {
         let mut stopping = false;
-        let mut stopped = pin!(hop::accept::idle_after(self.stop.clone(), hop::accept::SILENCE));
+        let (stop, stamps) = (self.stop.clone(), self.stamps.clone());
+        let idle_after = || hop::accept::idle_after(stop.clone(), hop::accept::SILENCE, stamps.clone());
+        let mut stopped = pin!(idle_after());
         loop {
             let needed = if stopping { None } else { self.begin_whole_frames().await? };
             if stopping && self.in_flight.is_empty() {
@@ -134,7 +136,7 @@ impl Connection {
                 // The client is done. What it handed over is appended all the same.
                 Next::Read(0) => return Ok(()),
                 Next::Read(_) if self.stop.is_cancelled() => {
-                    stopped.set(hop::accept::idle_after(self.stop.clone(), hop::accept::SILENCE));
+                    stopped.set(idle_after());
                 }
                 Next::Read(_) => {}
                 Next::Permit(permit) => {

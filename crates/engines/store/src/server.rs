@@ -137,7 +137,9 @@ impl Connection {
     async fn serve(mut self, stop: CancellationToken) -> io::Result<()> {
         let mut parser = Parser::default();
         // Made anew for each request it would cost more than the request's own commands.
-        let mut stopped = pin!(hop::accept::idle_after(stop.clone(), hop::accept::SILENCE));
+        let stamps = self.stream.stamps();
+        let idle_after = || hop::accept::idle_after(stop.clone(), hop::accept::SILENCE, stamps.clone());
+        let mut stopped = pin!(idle_after());
         loop {
             let before = parser.offset();
             let (batch, input_error) = take_batch(&mut parser);
@@ -154,7 +156,7 @@ impl Connection {
                 }
             }
             if !idle && stop.is_cancelled() {
-                stopped.set(hop::accept::idle_after(stop.clone(), hop::accept::SILENCE));
+                stopped.set(idle_after());
             }
             if idle {
                 let mut input = (&mut self.stream).take(READ_SIZE as u64);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use hop::{CancellationToken, Stamps, clock};
 
 /// A connection that was quiet for so long is idle: at first, and when half of the time has passed.
-const FIRST_QUIET: Duration = Duration::from_millis(50);
+const FIRST_QUIET: Duration = Duration::from_millis(250);
+/// At first, for a connection on which no request has come yet: who connects is about to send one.
+const UNUSED_QUIET: Duration = Duration::from_secs(1);
 const LAST_QUIET: Duration = Duration::from_millis(2);
 /// Between two checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(1);
@@ -26,16 +28,17 @@ pub(crate) async fn idle(finish: CancellationToken, limit: Duration, client: Sta
         ticks.tick().await;
         let (request, response) = (client.last_read().at, endpoint.last_read().at);
         let silent = Duration::from_nanos(clock::now().saturating_sub(response.max(client.opened())));
-        if request <= response && silent >= enough(clock::since(begun), limit) {
+        let first = if client.last_read().offset == 0 { UNUSED_QUIET } else { FIRST_QUIET };
+        if request <= response && silent >= enough(first, clock::since(begun), limit) {
             return;
         }
     }
 }
 
 /// How long a silence must be when so much of the drain limit has passed.
-fn enough(passed: Duration, limit: Duration) -> Duration {
+fn enough(first: Duration, passed: Duration, limit: Duration) -> Duration {
     let left = 1.0 - (2.0 * passed.as_secs_f64() / limit.as_secs_f64().max(f64::MIN_POSITIVE)).min(1.0);
-    FIRST_QUIET.mul_f64(left).max(LAST_QUIET)
+    first.mul_f64(left).max(LAST_QUIET)
 }
 
 #[cfg(test)]

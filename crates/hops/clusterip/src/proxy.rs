@@ -74,7 +74,7 @@ impl Proxy<'_> {
             }
             while over.as_mut().poll(context).is_ready() {
                 // A request that came since the last poll would be lost with the connection.
-                if !pair.client.has_unread() {
+                if !pair.client.stamps().has_unread() {
                     return Poll::Ready(Ok(()));
                 }
                 over.set(idle());

@@ -67,3 +67,24 @@ async fn what_hangs_is_dropped_before_run_returns() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn what_has_come_and_is_not_read_is_no_silence() {
+    let listener = crate::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, peer) = listener.accept().await.unwrap();
+    let mut server = Stamped::accepted(stream, peer).unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    client.write_all(b"?").await.unwrap();
+    let stamps = server.stamps();
+    crate::wait::until("the byte", Duration::from_secs(20), async || stamps.has_unread().then_some(()))
+        .await
+        .unwrap();
+    let mut idle = std::pin::pin!(idle_after(stop, Duration::from_millis(1), stamps.clone()));
+    // Fifty silences long.
+    let early = tokio::time::timeout(Duration::from_millis(50), idle.as_mut()).await;
+    assert!(early.is_err(), "an unread byte was taken for silence");
+    server.read_exact(&mut [0]).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), idle).await.expect("silence");
+}

@@ -32,6 +32,9 @@ use wire::Wire;
 /// The most that is read at once, and the longest head of a response, in bytes.
 const READ: usize = 64 << 10;
 
+/// So many connections are made for a request of which nothing could be sent.
+const CONNECTS: usize = 3;
+
 /// A pool of connections to any number of addresses. Cheap to clone.
 #[derive(Clone)]
 pub struct Client(Pool);
@@ -109,10 +112,18 @@ impl Client {
                 },
             }
         }
-        let mut connection = self.connect(to, exchange).await?;
-        match connection.sender.send_request(request).await {
-            Ok(response) => Ok((connection, false, response)),
-            Err(source) => Err(ClientError::Broken { to, source }),
+        let mut connects = 0;
+        loop {
+            let mut connection = self.connect(to, exchange).await?;
+            connects += 1;
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => return Ok((connection, false, response)),
+                Err(mut error) => match error.take_message() {
+                    // Closed as soon as it was made: by a server that stops, its successor may accept already.
+                    Some(unsent) if connects < CONNECTS => request = unsent,
+                    _ => return Err(ClientError::Broken { to, source: error.into_error() }),
+                },
+            }
         }
     }
 

@@ -112,8 +112,16 @@ pub(super) fn holds(stream: &TcpStream) -> bool {
 
 /// Would a read return at once, with bytes, with the end of the stream, or with an error?
 pub(super) fn has_something_to_read(socket: RawFd) -> bool {
-    let look = nix::sys::socket::recv(socket, &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
-    look != Err(Errno::EAGAIN)
+    peek(socket) != Err(Errno::EAGAIN)
+}
+
+/// Would a read return bytes at once?
+pub(super) fn has_unread(socket: RawFd) -> bool {
+    peek(socket).is_ok_and(|count| count > 0)
+}
+
+fn peek(socket: RawFd) -> nix::Result<usize> {
+    nix::sys::socket::recv(socket, &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT)
 }
 
 /// As `TcpStream`'s own `poll_read`; also says when the kernel had the last byte.

@@ -108,6 +108,12 @@ impl Stamps {
         log.closed || log.socket.is_some_and(kernel::has_something_to_read)
     }
 
+    /// Have bytes come that nobody has read? The kernel is asked: a runtime knows only what its last poll told.
+    pub fn has_unread(&self) -> bool {
+        let log = self.log();
+        !log.closed && log.socket.is_some_and(kernel::has_unread)
+    }
+
     /// How often bytes came after bytes had gone: on a client's connection, its round trips. A message that
     /// arrives in pieces counts once, unless something is written between the pieces.
     pub fn turns(&self) -> u32 {

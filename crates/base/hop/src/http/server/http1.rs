@@ -57,6 +57,7 @@ where
     let wire = Wire::new(io, Arc::clone(&server.name), Arc::clone(&activity), Arc::clone(&informational));
     let server = Arc::new(server);
     let (begun, stopping) = (Arc::clone(&activity), stop.clone());
+    let (first, unread) = (Arc::clone(&activity), stamps.clone());
     let service = service_fn(move |request: hyper::Request<_>| {
         let (server, stamps, running) = (Arc::clone(&server), stamps.clone(), activity.begin());
         let informational = informational.request(request.version() >= Version::HTTP_11);
@@ -75,10 +76,10 @@ where
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(wire), service));
     let mut stopped = std::pin::pin!(stop.cancelled());
-    let first = Arc::clone(&begun);
     let mut idle = std::pin::pin!(async {
         stop.cancelled().await;
-        accept::idle_after(stop.clone(), if first.begun() > 0 { SILENCE } else { FIRST_SILENCE }).await;
+        let silence = if first.begun() > 0 { SILENCE } else { FIRST_SILENCE };
+        accept::idle_after(stop.clone(), silence, unread).await;
     });
     let (mut stopping, mut ending) = (false, false);
     loop {
