@@ -4,11 +4,12 @@
 //! that the [executor](crate::executor) moves to the log. Replaying the journal on an empty database
 //! gives the same database: that is the whole promise of an append-only file, and a property test keeps it.
 
+mod change;
 mod value;
 
 use std::collections::BTreeSet;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::hash::Hash;
 use crate::journal::Journal;
@@ -125,110 +126,6 @@ impl Database {
         }
     }
 
-    /// Puts a whole value in the key's place.
-    pub(crate) fn put(&mut self, key: &Bytes, mut value: Value, expires: Option<u64>) {
-        self.purge(key);
-        if let Value::String(text) = &mut value {
-            *text = Bytes::copy_from_slice(text); // it came as a part of a command
-        }
-        self.version += 1;
-        self.memory += value.memory();
-        let slot = Slot { value, expires, version: self.version };
-        // A name of its own: sharing the command's would keep more alive, and costs as much.
-        match self.keys.insert(Bytes::copy_from_slice(key), slot) {
-            None => self.memory += KEY_COST + key.len(),
-            Some(before) => {
-                self.memory -= before.value.memory();
-                if let Some(at) = before.expires {
-                    self.expiries.remove(&(at, key.clone()));
-                }
-            }
-        }
-        if let Some(at) = expires {
-            self.expiries.insert((at, Bytes::copy_from_slice(key)));
-        }
-    }
-
-    /// Changes a string in place, creating an empty one if need be; when it ends stays as it is. It grows as
-    /// a vector does, so that many small additions do not copy it each time.
-    pub(crate) fn edit_string<T>(
-        &mut self,
-        key: &Bytes,
-        edit: impl FnOnce(&mut BytesMut) -> T,
-    ) -> Result<T, Failure> {
-        if self.string(key)?.is_none() {
-            self.put(key, Value::String(Bytes::new()), None);
-        }
-        let slot = self.touch(key).ok_or(WRONG_TYPE)?;
-        let Value::String(text) = &mut slot.value else { return Err(WRONG_TYPE) };
-        let before = text.len();
-        let mut buffer =
-            std::mem::take(text).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-        let result = edit(&mut buffer);
-        *text = buffer.freeze();
-        let after = text.len();
-        self.memory = self.memory + after - before;
-        Ok(result)
-    }
-
-    /// Changes a hash in place, creating it if need be. It goes when it is left empty.
-    pub(crate) fn edit_hash<T>(
-        &mut self,
-        key: &Bytes,
-        edit: impl FnOnce(&mut Hash) -> T,
-    ) -> Result<T, Failure> {
-        if self.hash(key)?.is_none() {
-            self.put(key, Value::Hash(Hash::default()), None);
-        }
-        let slot = self.touch(key).ok_or(WRONG_TYPE)?;
-        let Value::Hash(hash) = &mut slot.value else { return Err(WRONG_TYPE) };
-        let before = hash.memory();
-        let result = edit(hash);
-        let (after, empty) = (hash.memory(), hash.is_empty());
-        self.memory = self.memory + after - before;
-        if empty {
-            self.discard(key);
-        }
-        Ok(result)
-    }
-
-    /// Changes a stream in place, creating it if need be. An empty stream stays: it knows its last id.
-    pub(crate) fn edit_stream<T>(
-        &mut self,
-        key: &Bytes,
-        edit: impl FnOnce(&mut Stream) -> T,
-    ) -> Result<T, Failure> {
-        if self.stream(key)?.is_none() {
-            self.put(key, Value::Stream(Box::default()), None);
-        }
-        let slot = self.touch(key).ok_or(WRONG_TYPE)?;
-        let Value::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
-        let before = stream.memory();
-        let result = edit(stream);
-        let after = stream.memory();
-        self.memory = self.memory + after - before;
-        Ok(result)
-    }
-
-    /// Sets or clears when a live key ends.
-    pub(crate) fn set_expiry(&mut self, key: &Bytes, expires: Option<u64>) {
-        let Some(slot) = self.touch(key) else { return };
-        let before = std::mem::replace(&mut slot.expires, expires);
-        if let Some(at) = before {
-            self.expiries.remove(&(at, key.clone()));
-        }
-        if let Some(at) = expires {
-            self.expiries.insert((at, Bytes::copy_from_slice(key)));
-        }
-    }
-
-    /// Removes a live key; says whether there was one.
-    pub(crate) fn remove(&mut self, key: &Bytes) -> bool {
-        self.purge(key);
-        self.touch(key);
-        self.discard(key)
-    }
-
     pub(crate) fn clear(&mut self) {
         self.version += 1;
         let keys = std::mem::take(&mut self.keys);
@@ -248,7 +145,7 @@ impl Database {
             match self.expiries.first() {
                 Some((at, key)) if *at <= self.now => {
                     let key = key.clone();
-                    self.purge(&key);
+                    self.place(&key);
                 }
                 _ => return,
             }
@@ -259,33 +156,28 @@ impl Database {
         slot.expires.is_some_and(|at| at <= self.now)
     }
 
-    /// Removes the key if it has expired, and says so in the journal: replay never looks at the clock.
-    fn purge(&mut self, key: &Bytes) {
-        if self.keys.get(key).is_some_and(|slot| self.expired(slot)) {
+    /// Where a live key stands. One that has expired is removed, and the journal says so: replay never looks at the
+    /// clock.
+    fn place(&mut self, key: &[u8]) -> Option<usize> {
+        let at = self.keys.position(key)?;
+        if self.keys.at(at).is_some_and(|slot| self.expired(slot)) {
             self.discard(key);
             self.journal.record([&b"DEL"[..], key]);
+            return None;
         }
+        Some(at)
     }
 
-    fn discard(&mut self, key: &Bytes) -> bool {
+    fn discard(&mut self, key: &[u8]) -> bool {
         let Some(slot) = self.keys.remove(key) else { return false };
         self.memory -= KEY_COST + key.len() + slot.value.memory();
         if !self.journal.muted {
             self.tombstones.add(key, slot.version | DELETED); // nobody watches while a log is replayed
         }
         if let Some(at) = slot.expires {
-            self.expiries.remove(&(at, key.clone()));
+            self.expiries.remove(&(at, Bytes::copy_from_slice(key)));
         }
         true
-    }
-
-    /// The slot of a live key, marked as changed.
-    fn touch(&mut self, key: &Bytes) -> Option<&mut Slot> {
-        self.purge(key);
-        self.version += 1;
-        let slot = self.keys.get_mut(key)?;
-        slot.version = self.version;
-        Some(slot)
     }
 }
 

@@ -138,12 +138,12 @@ impl Executor {
             group.iter_mut().map(|request| request.session.checkpoint()).collect();
         let mut runs = self.execute(&mut group);
         let (mut append, mut fsync) = (None, None);
-        let changes = std::mem::take(&mut self.database.journal.bytes);
-        if !changes.is_empty() {
+        if !self.database.journal.bytes.is_empty() {
             // Where the last one's commands ended, or a moment after: nothing lies in between.
             let begin = runs.last().map_or_else(clock::now, |run| run.end);
-            match self.log.append(&changes) {
+            match self.log.append(&self.database.journal.bytes) {
                 Ok(()) => {
+                    self.database.journal.clear();
                     let appended = clock::now();
                     append = Some((begin, appended));
                     self.unflushed = true;
@@ -167,11 +167,10 @@ impl Executor {
         }
         let changes = *self.changes.borrow();
         for (mut request, run) in group.into_iter().zip(runs) {
-            request.commands.drain(..run.count);
+            request.commands.take(run.count);
             request.session.settle();
-            if let (Some(first), Some(blocked)) = (request.commands.front_mut(), &mut request.session.blocked)
-            {
-                *first = std::mem::take(&mut blocked.command);
+            if let Some(blocked) = &request.session.blocked {
+                request.commands.replace_first(&blocked.command);
             }
             let times =
                 Times { queue: (request.submitted, run.begin), execute: (run.begin, run.end), append, fsync };
@@ -185,10 +184,12 @@ impl Executor {
 
     /// Runs the group's commands in memory.
     fn execute(&mut self, group: &mut [Request]) -> Vec<Run> {
-        let mut runs = Vec::with_capacity(group.len());
+        let (mut runs, mut words) = (Vec::with_capacity(group.len()), Vec::new());
         for request in group {
-            let mut run = Run { begin: clock::now(), ..Run::default() };
-            for command in &request.commands {
+            let output = std::mem::take(&mut request.output);
+            let mut run = Run { output, begin: clock::now(), ..Run::default() };
+            for at in 0..request.commands.len() {
+                request.commands.read(at, &mut words);
                 let limit = self.facts.settings.max_memory;
                 let full = limit > 0 && self.database.memory() as u64 > limit;
                 let refusal = match &self.refusal {
@@ -200,7 +201,7 @@ impl Executor {
                     &mut request.session,
                     &self.facts,
                     refusal,
-                    command,
+                    &words,
                     &mut run.output,
                 );
                 if request.session.blocked.is_some() {

@@ -10,7 +10,16 @@ pub(crate) struct Journal {
     pub(crate) muted: bool,
 }
 
+/// A buffer of this size, in bytes, is kept for the next group.
+const KEPT: usize = 256 << 10;
+
 impl Journal {
+    /// What is there is in the log now.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
+    }
+
     /// Adds one command.
     pub(crate) fn record<'a>(
         &mut self,

@@ -45,12 +45,17 @@ const REWRITE_NAME: &str = "appendonly.aof.rewrite";
 /// The folder that a Redis 7 makes when it takes a file of this name over.
 const REDIS_FOLDER: &str = "appendonlydir";
 
+/// A buffer of this size, in bytes, is kept for the next group.
+const KEPT_BUFFER: usize = 256 << 10;
+
 /// The open log of a running store.
 pub(crate) struct Log {
     path: PathBuf,
     disk: Box<dyn Disk>,
     /// The file's length up to the last group that was written whole.
     length: u64,
+    /// A group with its annotation, for one write.
+    buffer: Vec<u8>,
     /// Holds the folder's lock; dropping it gives the folder back, and so does any kind of death.
     _lock: File,
 }
@@ -117,7 +122,7 @@ impl Log {
         }
         tracing::info!(file = %path.display(), bytes = kept.good, keys = database.len(), "log replayed");
         let disk = wrap(LogFile::new(file, directory));
-        Ok((Self { path, disk, length: kept.good, _lock: lock }, database))
+        Ok((Self { path, disk, length: kept.good, buffer: Vec::new(), _lock: lock }, database))
     }
 
     /// The length in bytes of what is certain to be whole.
@@ -127,10 +132,12 @@ impl Log {
 
     /// Appends one group of commands. After an error the file may hold a part of it: see [`Log::roll_back`].
     pub(crate) fn append(&mut self, group: &[u8]) -> io::Result<()> {
-        let mut bytes = replay::header(group).into_bytes();
-        bytes.extend_from_slice(group);
-        self.disk.append(&bytes)?;
-        self.length += bytes.len() as u64;
+        self.buffer.clear();
+        self.buffer.extend_from_slice(replay::header(group).as_bytes());
+        self.buffer.extend_from_slice(group);
+        self.disk.append(&self.buffer)?;
+        self.length += self.buffer.len() as u64;
+        self.buffer.shrink_to(KEPT_BUFFER);
         Ok(())
     }
 

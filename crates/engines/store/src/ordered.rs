@@ -37,24 +37,38 @@ impl<V> Ordered<V> {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
-        let at = self.position(key)?;
-        self.entries[at].1.as_ref().map(|(_, value)| value)
+        self.at(self.position(key)?)
     }
 
-    pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
-        let at = self.position(key)?;
-        self.entries[at].1.as_mut().map(|(_, value)| value)
+    /// Where a key stands, until a key is removed: who looks at a value and then changes it need not search twice.
+    pub(crate) fn position(&self, key: &[u8]) -> Option<usize> {
+        self.index.find(self.hasher.hash_one(key), |at| names(&self.entries[*at], key)).copied()
+    }
+
+    pub(crate) fn at(&self, position: usize) -> Option<&V> {
+        self.entries.get(position)?.1.as_ref().map(|(_, value)| value)
+    }
+
+    pub(crate) fn at_mut(&mut self, position: usize) -> Option<&mut V> {
+        self.entries.get_mut(position)?.1.as_mut().map(|(_, value)| value)
     }
 
     /// Sets a value and returns the one it replaces; a key that exists keeps its place.
     pub(crate) fn insert(&mut self, key: Bytes, value: V) -> Option<V> {
-        if let Some(known) = self.get_mut(&key) {
+        if let Some(known) = self.position(&key).and_then(|at| self.at_mut(at)) {
             return Some(std::mem::replace(known, value));
         }
-        self.last += 1;
-        self.entries.push((self.last, Some((key, value))));
-        self.enter(self.entries.len() - 1);
+        self.push(key, value);
         None
+    }
+
+    /// Adds a key that is not there, and says where it stands.
+    pub(crate) fn push(&mut self, key: Bytes, value: V) -> usize {
+        self.last += 1;
+        let at = self.entries.len();
+        self.entries.push((self.last, Some((key, value))));
+        self.enter(at);
+        at
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> Option<V> {
@@ -87,10 +101,6 @@ impl<V> Ordered<V> {
         });
         let page = walk.by_ref().take(count).map(|(_, entry)| entry).collect();
         (walk.next().map_or(0, |(sequence, _)| sequence), page)
-    }
-
-    fn position(&self, key: &[u8]) -> Option<usize> {
-        self.index.find(self.hasher.hash_one(key), |at| names(&self.entries[*at], key)).copied()
     }
 
     /// Notes where a new key stands.

@@ -5,12 +5,11 @@
 //! error texts. Requests are a small part of RESP: arrays of bulk strings. The crate reads our *replies* in
 //! the tests, as an independent witness.
 
-use bytes::Bytes;
+mod commands;
 
 use crate::text::integer;
 
-/// One command: its name and its arguments.
-pub(crate) type Command = Vec<Bytes>;
+pub(crate) use commands::Commands;
 
 /// The longest line: an inline command or a length. Redis's own limit.
 const LINE_LIMIT: usize = 64 << 10;
@@ -40,28 +39,19 @@ pub(crate) struct Parser {
     searched: usize,
     /// Bytes understood since the connection began.
     consumed: u64,
+    /// What is understood and not taken.
+    commands: Commands,
     /// The array that is being read.
     partial: Option<Partial>,
 }
 
+/// The words that it has are the last ones of [`Parser::commands`].
 #[derive(Debug)]
 struct Partial {
-    /// The arguments so far, one after the other, and where each ends.
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
     missing: usize,
     /// The announced length of the argument that comes next.
     length: Option<usize>,
     size: usize,
-}
-
-impl Partial {
-    /// All arguments are parts of one piece of memory: whoever keeps one for long copies it.
-    fn command(self) -> Command {
-        let bytes = Bytes::from(self.bytes);
-        let mut start = 0;
-        self.ends.into_iter().map(|end| bytes.slice(std::mem::replace(&mut start, end)..end)).collect()
-    }
 }
 
 impl Parser {
@@ -87,38 +77,64 @@ impl Parser {
         self.buffer.len() - self.start
     }
 
-    /// The next complete command, or none until more bytes come.
-    pub(crate) fn next(&mut self) -> Result<Option<Command>, ProtocolError> {
+    /// The commands that are understood.
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// Takes them.
+    pub(crate) fn take(&mut self) -> Commands {
+        let unfinished = self.commands.split_unfinished();
+        std::mem::replace(&mut self.commands, unfinished)
+    }
+
+    /// Forgets the last of them.
+    pub(crate) fn drop_last(&mut self) {
+        self.commands.truncate(self.commands.len() - 1);
+    }
+
+    /// Gives back the memory of commands that have run.
+    pub(crate) fn give_back(&mut self, mut commands: Commands) {
+        if self.commands == Commands::default() && commands.capacity() <= KEPT_BUFFER {
+            commands.clear();
+            self.commands = commands;
+        }
+    }
+
+    /// Understands one more command; false until more bytes come.
+    pub(crate) fn advance(&mut self) -> Result<bool, ProtocolError> {
         loop {
             if self.partial.is_none() {
                 match self.rest().first() {
-                    None => return Ok(None),
+                    None => return Ok(false),
                     Some(b'*') => {
-                        let Some(line) = self.line("too big mbulk count string")? else { return Ok(None) };
+                        let Some(line) = self.line("too big mbulk count string")? else { return Ok(false) };
                         let Some(count) = integer(&line[1..]).filter(|n| *n <= ARGUMENTS_LIMIT as i64) else {
                             return fail("invalid multibulk length");
                         };
                         // An empty or null array is no command; Redis skips it.
                         let Some(missing) = usize::try_from(count).ok().filter(|n| *n > 0) else { continue };
-                        // The announced count reserves little: a count costs the client nothing.
-                        let (bytes, ends) = (Vec::with_capacity(128), Vec::with_capacity(missing.min(64)));
-                        self.partial = Some(Partial { bytes, ends, missing, length: None, size: 0 });
+                        // The announced count reserves nothing: a count costs the client nothing.
+                        self.partial = Some(Partial { missing, length: None, size: 0 });
                     }
                     Some(_) => {
-                        let Some(line) = self.line("too big inline request")? else { return Ok(None) };
-                        match inline(line) {
-                            None => return fail("unbalanced quotes in request"),
-                            Some(words) if words.is_empty() => continue,
-                            Some(words) => return Ok(Some(words)),
+                        let Some(line) = self.line("too big inline request")? else { return Ok(false) };
+                        let Some(words) = inline(line) else { return fail("unbalanced quotes in request") };
+                        if words.is_empty() {
+                            continue;
                         }
+                        self.commands.push(words.iter().map(Vec::as_slice));
+                        return Ok(true);
                     }
                 }
             }
             if !self.argument()? {
-                return Ok(None);
+                return Ok(false);
             }
             if self.partial.as_ref().is_some_and(|partial| partial.missing == 0) {
-                return Ok(self.partial.take().map(Partial::command));
+                self.partial = None;
+                self.commands.end_command();
+                return Ok(true);
             }
         }
     }
@@ -151,8 +167,7 @@ impl Parser {
         if !argument.ends_with(b"\r\n") {
             return fail("expected CRLF after bulk string");
         }
-        partial.bytes.extend_from_slice(&argument[..length]);
-        partial.ends.push(partial.bytes.len());
+        self.commands.add_word(&argument[..length]);
         partial.missing -= 1;
         partial.length = None;
         self.start += length + 2;
@@ -191,8 +206,8 @@ fn fail<T>(text: impl Into<String>) -> Result<T, ProtocolError> {
 
 /// Splits an inline command into words; none when a quote is left open. `"..."` knows `\n`, `\xHH` and
 /// friends, `'...'` only `\'`; a closing quote ends its word.
-fn inline(line: &[u8]) -> Option<Command> {
-    let mut words = Command::new();
+fn inline(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut words = Vec::new();
     let mut rest = line.trim_ascii();
     while !rest.is_empty() {
         let mut word = Vec::new();
@@ -208,7 +223,7 @@ fn inline(line: &[u8]) -> Option<Command> {
                 }
             };
         }
-        words.push(word.into());
+        words.push(word);
         rest = rest.trim_ascii_start();
     }
     Some(words)

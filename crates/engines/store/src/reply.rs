@@ -11,6 +11,8 @@ use crate::text::decimal;
 /// The largest reply to one command, in bytes. A request of a few bytes can name the same large value
 /// a million times (`MGET k k k ...`), so the reply needs a bound of its own.
 pub(crate) const REPLY_LIMIT: usize = 64 << 20;
+/// A connection keeps memory of this size for its next replies, in bytes.
+const KEPT: usize = 16 << 10;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
@@ -85,6 +87,14 @@ impl Output {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         (self.start, self.errors) = (0, 0);
+    }
+
+    /// Takes over the memory of replies that were sent, unless it is much.
+    pub(crate) fn reuse(&mut self, mut sent: Output) {
+        if sent.bytes.capacity() <= KEPT {
+            sent.clear();
+            *self = sent;
+        }
     }
 
     /// Begins the reply to one command.

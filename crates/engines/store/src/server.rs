@@ -1,6 +1,5 @@
 //! Accepting connections, and what one connection does: read, hand over, reply.
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,7 +17,8 @@ use crate::commands::{Facts, LogFacts};
 use crate::config::Settings;
 use crate::executor::{Done, Executor, Job, Request};
 use crate::log::Log;
-use crate::protocol::{Command, Parser, ProtocolError};
+use crate::protocol::{Commands, Parser, ProtocolError};
+use crate::reply::Output;
 use crate::session::Session;
 use crate::spans::{self, Batch};
 
@@ -65,7 +65,8 @@ pub async fn run(listener: TcpListener, settings: Settings, hop: Hop) -> anyhow:
         let open = Open::new(&connections);
         let (jobs, recorder) = (jobs.clone(), recorder.clone());
         let (changes, blocked) = (changes.clone(), Arc::clone(&blocked));
-        let connection = Connection { stream, session, jobs, recorder, timeout, changes, blocked };
+        let replies = Output::default();
+        let connection = Connection { stream, session, replies, jobs, recorder, timeout, changes, blocked };
         async move {
             if let Err(error) = connection.serve(stop).await {
                 tracing::debug!(%error, "a connection broke off");
@@ -119,6 +120,8 @@ impl Drop for Open {
 struct Connection {
     stream: Stamped<TcpStream>,
     session: Session,
+    /// Memory for the next replies.
+    replies: Output,
     jobs: mpsc::Sender<Job>,
     recorder: Recorder<Batch>,
     /// How long it may be idle.
@@ -181,7 +184,7 @@ impl Connection {
     /// be closed.
     async fn run(
         &mut self,
-        batch: VecDeque<Command>,
+        batch: Commands,
         before: u64,
         parser: &mut Parser,
         stop: &CancellationToken,
@@ -195,7 +198,8 @@ impl Connection {
         while !commands.is_empty() {
             let (reply, done) = oneshot::channel();
             let session = std::mem::take(&mut self.session);
-            let request = Request { commands, session, submitted: clock::now(), reply };
+            let output = std::mem::take(&mut self.replies);
+            let request = Request { commands, session, output, submitted: clock::now(), reply };
             let sent = self.jobs.send(Job::Request(request)).await;
             let Some(done) = (if sent.is_ok() { done.await.ok() } else { None }) else {
                 return Err(io::Error::other("the store is ending"));
@@ -204,10 +208,11 @@ impl Connection {
             self.session = session;
             times.push(part);
             self.stream.write_all(&output.bytes).await?;
+            self.replies.reuse(output);
+            commands = rest;
             if self.session.closing {
                 break;
             }
-            commands = rest;
             if let Some(blocked) = self.session.blocked.take() {
                 self.session.waits_until = Some(blocked.until);
                 let _waiting = Open::new(&self.blocked);
@@ -216,6 +221,7 @@ impl Connection {
                 }
             }
         }
+        parser.give_back(commands);
         if let Some(name) = name {
             self.recorder.record(Batch::new(name, stamps, (wake, size), times));
         }
@@ -277,23 +283,25 @@ enum InputError {
 }
 
 /// Takes complete commands out of what was received, as many as one request may have.
-fn take_batch(parser: &mut Parser) -> (VecDeque<Command>, Option<InputError>) {
-    let (mut batch, mut size) = (VecDeque::new(), 0);
-    while batch.len() < BATCH_COMMANDS && size < BATCH_BYTES {
-        match parser.next() {
-            Ok(Some(command))
-                if [b"post", &b"host:"[..]].iter().any(|http| command[0].eq_ignore_ascii_case(http)) =>
-            {
-                hop::warn_throttled!("a client speaks HTTP to the store: connection closed");
-                return (batch, Some(InputError::NotRedis));
+fn take_batch(parser: &mut Parser) -> (Commands, Option<InputError>) {
+    let mut error = None;
+    while parser.commands().len() < BATCH_COMMANDS && parser.commands().size() < BATCH_BYTES {
+        match parser.advance() {
+            Ok(true) => {
+                let name = parser.commands().name(parser.commands().len() - 1);
+                if [b"post", &b"host:"[..]].iter().any(|http| name.eq_ignore_ascii_case(http)) {
+                    hop::warn_throttled!("a client speaks HTTP to the store: connection closed");
+                    parser.drop_last();
+                    error = Some(InputError::NotRedis);
+                    break;
+                }
             }
-            Ok(Some(command)) => {
-                size += command.iter().map(|argument| argument.len()).sum::<usize>();
-                batch.push_back(command);
+            Ok(false) => break,
+            Err(input_error) => {
+                error = Some(InputError::Protocol(input_error));
+                break;
             }
-            Ok(None) => break,
-            Err(input_error) => return (batch, Some(InputError::Protocol(input_error))),
         }
     }
-    (batch, None)
+    (parser.take(), error)
 }

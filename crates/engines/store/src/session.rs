@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::protocol::Command;
+use crate::protocol::Commands;
 
 /// The most memory that a transaction's queued commands may take, in bytes.
 const QUEUE_LIMIT: usize = 64 << 20;
@@ -119,9 +119,10 @@ impl Session {
     }
 
     /// Watches a key. A second `WATCH` of the same key does not forget what the first one saw.
-    pub(crate) fn watch(&mut self, key: &Bytes, version: u64, since: u64) {
+    pub(crate) fn watch(&mut self, key: &[u8], version: u64, since: u64) {
         let number = self.watched.len();
-        self.watched.entry_ref(key).or_insert(Watched { version, since, number });
+        let seen = || Watched { version, since, number };
+        self.watched.entry(Bytes::copy_from_slice(key)).or_insert_with(seen);
     }
 }
 
@@ -140,13 +141,13 @@ pub(crate) struct Blocked {
     /// In milliseconds since the Unix epoch; the greatest number is for ever.
     pub(crate) until: u64,
     /// What to try again: `$` has become the id that was last when it was first said.
-    pub(crate) command: Command,
+    pub(crate) command: Commands,
 }
 
 /// Commands that wait for `EXEC`.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
-    pub(crate) queue: Vec<Command>,
+    pub(crate) queue: Commands,
     /// One of them may change data; one of them may need more memory.
     pub(crate) writes: bool,
     pub(crate) grows: bool,
@@ -157,11 +158,11 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     /// Queues a command; false when the queue is full.
-    pub(crate) fn push(&mut self, command: Command, writes: bool, grows: bool) -> bool {
+    pub(crate) fn push(&mut self, command: &[&[u8]], writes: bool, grows: bool) -> bool {
         self.size += command.iter().map(|argument| argument.len() + 64).sum::<usize>();
         let fits = self.size <= QUEUE_LIMIT;
         if fits {
-            self.queue.push(command);
+            self.queue.push(command.iter().copied());
             self.writes |= writes;
             self.grows |= grows;
         }

@@ -3,8 +3,6 @@
 //! RESP carries no trace context. The report joins these records to the caller's spans by the connection and the byte
 //! offsets of their stamps, so the offsets are those of the batch's last byte and the replies' last byte.
 
-use std::collections::VecDeque;
-
 use hop::telemetry::{Ids, Record};
 use hop::{Mark, Operation, Stamps};
 use journey::semconv::{attribute, name};
@@ -12,7 +10,7 @@ use journey::{Flow, Kind, PartKind, Span};
 
 use crate::commands::span_name;
 use crate::executor::Times;
-use crate::protocol::Command;
+use crate::protocol::Commands;
 
 /// A batch's name and size: `HINCRBY`, `MULTI`, or `PIPELINE` for several commands.
 pub(crate) struct Name {
@@ -21,8 +19,8 @@ pub(crate) struct Name {
 }
 
 /// Names a batch, which is not empty.
-pub(crate) fn name(batch: &VecDeque<Command>) -> Name {
-    let first = batch.front().map(|command| span_name(&command[0])).unwrap_or_default();
+pub(crate) fn name(batch: &Commands) -> Name {
+    let first = span_name(batch.name(0));
     let operation = if batch.len() > 1 && first != "MULTI" { "PIPELINE".to_owned() } else { first };
     Name { operation, commands: batch.len() }
 }

@@ -24,8 +24,8 @@ pub(crate) fn facts() -> Facts {
 }
 
 /// A command from words separated by spaces.
-pub(crate) fn command(text: &str) -> Vec<Bytes> {
-    text.split(' ').map(|word| Bytes::copy_from_slice(word.as_bytes())).collect()
+pub(crate) fn command(text: &str) -> Vec<&[u8]> {
+    text.split(' ').map(str::as_bytes).collect()
 }
 
 #[test]

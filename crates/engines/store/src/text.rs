@@ -1,5 +1,7 @@
 //! Reading what clients write: integers as strictly as Redis does, and glob patterns.
 
+use bytes::Bytes;
+
 /// A signed integer exactly as Redis would print it: no plus sign, no leading zeros, no spaces.
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
@@ -12,14 +14,30 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
 }
 
 /// Appends a number as text.
-pub(crate) fn decimal(mut number: u64, into: &mut Vec<u8>) {
-    let (mut digits, mut at) = ([0; 20], 20);
+pub(crate) fn decimal(number: u64, into: &mut Vec<u8>) {
+    into.extend_from_slice(digits(number, &mut [0; 20]));
+}
+
+/// A number as text that lasts; [`integer`] reads it back.
+pub(crate) fn number(number: i64) -> Bytes {
+    let mut room = [0; 20];
+    let length = digits(number.unsigned_abs(), &mut room).len();
+    let begin = room.len() - length;
+    if number >= 0 {
+        return Bytes::copy_from_slice(&room[begin..]);
+    }
+    room[begin - 1] = b'-'; // the longest has 19 digits
+    Bytes::copy_from_slice(&room[begin - 1..])
+}
+
+fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut at = room.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
+        room[at] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
-            return into.extend_from_slice(&digits[at..]);
+            return &room[at..];
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Commands about the connection itself: greeting, naming, leaving.
 
+use bytes::Bytes;
+
 use super::spec::{Call, NO_KEYS, Spec};
 use crate::reply::{CommandResult, Failure, Reply, SYNTAX, failure};
 use crate::text::integer;
@@ -19,13 +21,13 @@ pub(super) const COMPATIBLE_WITH: &str = "7.0.0";
 fn ping(call: &mut Call<'_>) -> CommandResult {
     match call.arguments {
         [_] => Ok(Reply::Status("PONG")),
-        [_, text] => Ok(Reply::Bulk(text.clone())),
+        [_, text] => Ok(Reply::Bulk(Bytes::copy_from_slice(text))),
         _ => Err(call.wrong_arity()),
     }
 }
 
 fn echo(call: &mut Call<'_>) -> CommandResult {
-    Ok(Reply::Bulk(call.key().clone()))
+    Ok(Reply::Bulk(Bytes::copy_from_slice(call.key())))
 }
 
 /// HELLO [2 | 3 [AUTH user password] [SETNAME name]]
@@ -43,7 +45,7 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
     while at < call.arguments.len() {
         match (call.word(at).as_str(), call.arguments.len() - at - 1) {
             // There are no users and no passwords here, as in a Redis without them: anyone may come in.
-            ("AUTH", 2..) if &call.arguments[at + 1][..] == b"default" => at += 3,
+            ("AUTH", 2..) if call.arguments[at + 1] == b"default" => at += 3,
             ("AUTH", 2..) => {
                 return Err(failure("WRONGPASS invalid username-password pair or user is disabled."));
             }
@@ -52,7 +54,7 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
                 at += 2;
             }
             _ => {
-                let option = String::from_utf8_lossy(&call.arguments[at]);
+                let option = String::from_utf8_lossy(call.arguments[at]);
                 return Err(failure(format!("ERR Syntax error in HELLO option '{option}'")));
             }
         }
@@ -72,11 +74,11 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn set_name(call: &mut Call<'_>, at: usize) -> Result<(), Failure> {
-    let name = &call.arguments[at];
+    let name = call.arguments[at];
     if !name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
         return Err(failure("ERR Client names cannot contain spaces, newlines or special characters."));
     }
-    call.session.name = name.clone();
+    call.session.name = Bytes::copy_from_slice(name);
     Ok(())
 }
 

@@ -7,7 +7,6 @@ use super::subcommands;
 use super::table::TABLE;
 use super::transactions::discard_all;
 use crate::database::Database;
-use crate::protocol::Command;
 use crate::reply::{Failure, Output, Reply, failure};
 use crate::session::Session;
 
@@ -35,7 +34,7 @@ pub(crate) fn execute(
     session: &mut Session,
     facts: &Facts,
     refusal: Option<Refusal<'_>>,
-    command: &Command,
+    command: &[&[u8]],
     output: &mut Output,
 ) {
     output.begin();
@@ -54,9 +53,9 @@ pub(crate) fn execute(
 fn admit(
     session: &mut Session,
     refusal: Option<Refusal<'_>>,
-    command: &Command,
+    command: &[&[u8]],
 ) -> Result<Option<&'static Spec>, Failure> {
-    let spec = TABLE.find(&command[0]);
+    let spec = TABLE.find(command[0]);
     let checked = check(spec, session, refusal, command);
     if let (Err(Failure(text)), Some("exec")) = (&checked, spec.map(|spec| spec.name)) {
         let reason = text.strip_prefix("ERR ").unwrap_or(text);
@@ -67,7 +66,7 @@ fn admit(
     let Some(transaction) = &mut session.transaction else { return checked.map(Some) };
     match checked {
         Ok(spec) if spec.steers_transaction() => Ok(Some(spec)),
-        Ok(spec) if transaction.push(command.clone(), spec.write, spec.grows) => Ok(None),
+        Ok(spec) if transaction.push(command, spec.write, spec.grows) => Ok(None),
         Ok(_) => {
             transaction.broken = true;
             Err(failure("ERR the transaction is larger than 64 MiB"))
@@ -83,7 +82,7 @@ fn check(
     spec: Option<&'static Spec>,
     session: &Session,
     refusal: Option<Refusal<'_>>,
-    command: &Command,
+    command: &[&[u8]],
 ) -> Result<&'static Spec, Failure> {
     let spec = spec.ok_or_else(|| unknown(command))?;
     if !spec.accepts(command.len()) {
@@ -106,7 +105,7 @@ fn check(
 }
 
 /// Redis names the first arguments too, up to 128 bytes of them.
-fn unknown(command: &Command) -> Failure {
+fn unknown(command: &[&[u8]]) -> Failure {
     let head =
         // A zero byte ends a word here, because it ends a text in C.
         |bytes: &[u8], limit: usize| {
@@ -120,7 +119,7 @@ fn unknown(command: &Command) -> Failure {
         }
         arguments += &format!("'{}' ", head(argument, 128 - arguments.len()));
     }
-    let name = head(&command[0], 128);
+    let name = head(command[0], 128);
     failure(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
 }
 

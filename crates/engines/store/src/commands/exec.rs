@@ -48,10 +48,12 @@ fn run_all(
     let opened = database.journal.bytes.len();
     output.array(transaction.queue.len());
     session.committing = true;
-    for command in &transaction.queue {
+    let mut words = Vec::new();
+    for at in 0..transaction.queue.len() {
+        transaction.queue.read(at, &mut words);
         // Only commands that exist are queued.
-        if let Some(spec) = table.find(&command[0]) {
-            run(spec, command, table, database, session, facts, output);
+        if let Some(spec) = table.find(words[0]) {
+            run(spec, &words, table, database, session, facts, output);
         }
     }
     session.committing = false;

@@ -7,7 +7,7 @@ use super::scan::{Page, scan_cursor, scan_options};
 use super::spec::{Call, ONE_KEY, Spec};
 use crate::float::Extended;
 use crate::reply::{CommandResult, Failure, Reply, failure};
-use crate::text::integer;
+use crate::text::{integer, number};
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::read("hget", 3, ONE_KEY, hget),
@@ -36,12 +36,12 @@ fn copy(word: &[u8]) -> Reply {
 }
 
 fn hget(call: &mut Call<'_>) -> CommandResult {
-    Ok(field(call, &call.arguments[2])?.map_or(Reply::Null, copy))
+    Ok(field(call, call.arguments[2])?.map_or(Reply::Null, copy))
 }
 
 fn hmget(call: &mut Call<'_>) -> CommandResult {
     let hash = call.database.hash(call.key())?;
-    let value = |name: &Bytes| hash.and_then(|hash| hash.get(name)).map_or(Reply::Null, copy);
+    let value = |name: &&[u8]| hash.and_then(|hash| hash.get(name)).map_or(Reply::Null, copy);
     Ok(Reply::Array(call.arguments[2..].iter().map(value).collect()))
 }
 
@@ -65,11 +65,11 @@ fn hlen(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn hexists(call: &mut Call<'_>) -> CommandResult {
-    Ok(Reply::Integer(field(call, &call.arguments[2])?.is_some().into()))
+    Ok(Reply::Integer(field(call, call.arguments[2])?.is_some().into()))
 }
 
 fn hstrlen(call: &mut Call<'_>) -> CommandResult {
-    Ok(Reply::count(field(call, &call.arguments[2])?.map_or(0, <[u8]>::len)))
+    Ok(Reply::count(field(call, call.arguments[2])?.map_or(0, <[u8]>::len)))
 }
 
 /// HSCAN key cursor [MATCH pattern] [COUNT n]
@@ -104,7 +104,7 @@ fn hmset(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn hsetnx(call: &mut Call<'_>) -> CommandResult {
-    let [name, value] = [&call.arguments[2], &call.arguments[3]];
+    let [name, value] = [call.arguments[2], call.arguments[3]];
     if field(call, name)?.is_some() {
         return Ok(Reply::Integer(0));
     }
@@ -115,31 +115,31 @@ fn hsetnx(call: &mut Call<'_>) -> CommandResult {
 
 fn hincrby(call: &mut Call<'_>) -> CommandResult {
     let step = call.integer(3)?;
-    let name = &call.arguments[2];
-    let number = match field(call, name)? {
+    let name = call.arguments[2];
+    let before = match field(call, name)? {
         None => 0,
         Some(text) => integer(text).ok_or_else(|| failure("ERR hash value is not an integer"))?,
     };
-    let sum = number.checked_add(step).ok_or_else(|| failure("ERR increment or decrement would overflow"))?;
-    call.database.edit_hash(call.key(), |hash| hash.insert(name, sum.to_string().as_bytes()))?;
+    let sum = before.checked_add(step).ok_or_else(|| failure("ERR increment or decrement would overflow"))?;
+    call.database.edit_hash(call.key(), |hash| hash.insert(name, &number(sum)))?;
     call.record_as_written();
     Ok(Reply::Integer(sum))
 }
 
 /// HINCRBYFLOAT key field increment. Written down is the result, as for INCRBYFLOAT.
 fn hincrbyfloat(call: &mut Call<'_>) -> CommandResult {
-    let step = float(&call.arguments[3])?;
+    let step = float(call.arguments[3])?;
     if step == Extended::Infinite {
         return Err(failure("ERR value is NaN or Infinity"));
     }
-    let (key, name) = (call.key(), &call.arguments[2]);
+    let (key, name) = (call.key(), call.arguments[2]);
     let number = match field(call, name)? {
         None => Extended::ZERO,
         Some(text) => Extended::parse(text).ok_or_else(|| failure("ERR hash value is not a float"))?,
     };
     let sum = float_sum(&number, &step)?;
     call.database.edit_hash(key, |hash| hash.insert(name, sum.as_bytes()))?;
-    call.database.journal.record([b"HSET", &key[..], name, sum.as_bytes()]);
+    call.database.journal.record([b"HSET", key, name, sum.as_bytes()]);
     Ok(Reply::bulk(sum))
 }
 

@@ -101,7 +101,7 @@ fn expire(call: &mut Call<'_>) -> CommandResult {
             "GT" => greater = true,
             "LT" => less = true,
             _ => {
-                let option = String::from_utf8_lossy(&call.arguments[at]).into_owned();
+                let option = String::from_utf8_lossy(call.arguments[at]).into_owned();
                 return Err(failure(format!("ERR Unsupported option {option}")));
             }
         }
@@ -130,11 +130,11 @@ fn expire(call: &mut Call<'_>) -> CommandResult {
     match u64::try_from(at) {
         Ok(at) if at > call.database.now => {
             call.database.set_expiry(key, Some(at));
-            call.database.journal.record([b"PEXPIREAT", &key[..], at.to_string().as_bytes()]);
+            call.database.journal.record([b"PEXPIREAT", key, at.to_string().as_bytes()]);
         }
         _ => {
             call.database.remove(key);
-            call.database.journal.record([b"DEL", &key[..]]);
+            call.database.journal.record([b"DEL", key]);
         }
     }
     Ok(Reply::Integer(1))

@@ -4,7 +4,7 @@ use super::spec::{Call, ONE_KEY, Spec};
 use crate::database::Value;
 use crate::float::Extended;
 use crate::reply::{CommandResult, Failure, NOT_AN_INTEGER, Reply, failure};
-use crate::text::integer;
+use crate::text::{integer, number};
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec::grow("incr", 2, ONE_KEY, incr),
@@ -34,13 +34,13 @@ fn decrby(call: &mut Call<'_>) -> CommandResult {
 
 fn add(call: &mut Call<'_>, step: i64) -> CommandResult {
     let key = call.key();
-    let number = match call.database.string(key)? {
-        None => 0,
-        Some(text) => integer(text).ok_or(NOT_AN_INTEGER)?,
-    };
-    let sum = number.checked_add(step).ok_or_else(|| failure("ERR increment or decrement would overflow"))?;
-    let expires = call.database.get(key).and_then(|slot| slot.expires);
-    call.database.put(key, Value::String(sum.to_string().into()), expires);
+    let mut sum = step;
+    call.database.replace_string(key, |text| {
+        let before = text.map_or(Ok(0), |text| integer(text).ok_or(NOT_AN_INTEGER))?;
+        let overflow = || failure("ERR increment or decrement would overflow");
+        sum = before.checked_add(step).ok_or_else(overflow)?;
+        Ok(number(sum))
+    })?;
     call.record_as_written();
     Ok(Reply::Integer(sum))
 }
@@ -62,9 +62,9 @@ fn incrbyfloat(call: &mut Call<'_>) -> CommandResult {
         None => Extended::ZERO,
         Some(text) => float(text)?,
     };
-    let sum = float_sum(&number, &float(&call.arguments[2])?)?;
+    let sum = float_sum(&number, &float(call.arguments[2])?)?;
     let expires = call.database.get(key).and_then(|slot| slot.expires);
     call.database.put(key, Value::String(sum.clone().into()), expires);
-    call.database.journal.record([b"SET", &key[..], sum.as_bytes(), b"KEEPTTL"]);
+    call.database.journal.record([b"SET", key, sum.as_bytes(), b"KEEPTTL"]);
     Ok(Reply::bulk(sum))
 }

@@ -24,7 +24,7 @@ impl ScanOptions {
 
 /// Where to go on: word `at`.
 pub(super) fn scan_cursor(call: &Call<'_>, at: usize) -> Result<u64, Failure> {
-    unsigned(&call.arguments[at]).ok_or_else(|| failure("ERR invalid cursor"))
+    unsigned(call.arguments[at]).ok_or_else(|| failure("ERR invalid cursor"))
 }
 
 /// Reads `[MATCH pattern] [COUNT n] [TYPE t]` from word `at` on.
@@ -33,7 +33,7 @@ pub(super) fn scan_options(call: &Call<'_>, at: usize) -> Result<ScanOptions, Fa
     for at in (at..call.arguments.len()).step_by(2) {
         let value = call.arguments.get(at + 1);
         match (call.word(at).as_str(), value) {
-            ("MATCH", Some(pattern)) => options.pattern = Some(pattern.clone()),
+            ("MATCH", Some(pattern)) => options.pattern = Some(Bytes::copy_from_slice(pattern)),
             ("COUNT", Some(_)) => match usize::try_from(call.integer(at + 1)?) {
                 Ok(count @ 1..) => options.count = count.min(COUNT_LIMIT),
                 _ => return Err(SYNTAX),

@@ -1,6 +1,5 @@
 //! A command's row in the table, and what its function works on when it is called.
 
-use bytes::Bytes;
 use hashbrown::HashMap;
 
 use super::facts::Facts;
@@ -90,7 +89,7 @@ impl Table {
 pub(super) struct Call<'a> {
     pub(super) spec: &'static Spec,
     pub(super) table: &'a Table,
-    pub(super) arguments: &'a [Bytes],
+    pub(super) arguments: &'a [&'a [u8]],
     pub(super) database: &'a mut Database,
     pub(super) session: &'a mut Session,
     pub(super) facts: &'a Facts,
@@ -98,22 +97,22 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// The first argument, which is nearly always the key. The arity has been checked.
-    pub(super) fn key(&self) -> &'a Bytes {
-        &self.arguments[1]
+    pub(super) fn key(&self) -> &'a [u8] {
+        self.arguments[1]
     }
 
     pub(super) fn integer(&self, at: usize) -> Result<i64, Failure> {
-        integer(&self.arguments[at]).ok_or(NOT_AN_INTEGER)
+        integer(self.arguments[at]).ok_or(NOT_AN_INTEGER)
     }
 
     /// An option's word in capitals.
     pub(super) fn word(&self, at: usize) -> String {
-        String::from_utf8_lossy(&self.arguments[at]).to_ascii_uppercase()
+        String::from_utf8_lossy(self.arguments[at]).to_ascii_uppercase()
     }
 
     /// Records the command as it was written: its replay gives the same result at any time.
     pub(super) fn record_as_written(&mut self) {
-        self.database.journal.record(self.arguments.iter().map(|argument| &argument[..]));
+        self.database.journal.record(self.arguments.iter().copied());
     }
 
     pub(super) fn wrong_arity(&self) -> Failure {
@@ -124,7 +123,7 @@ impl<'a> Call<'a> {
 /// Runs a command that was let in.
 pub(super) fn run(
     spec: &'static Spec,
-    arguments: &[Bytes],
+    arguments: &[&[u8]],
     table: &Table,
     database: &mut Database,
     session: &mut Session,

@@ -1,7 +1,5 @@
 //! XADD and XTRIM: a stream grows at its end and is cut at its beginning.
 
-use bytes::Bytes;
-
 use super::spec::{Call, ONE_KEY, Spec};
 use super::streams::INVALID_ID;
 use crate::database::Database;
@@ -36,8 +34,8 @@ fn trim_options(call: &Call<'_>, at: usize) -> Result<TrimOptions, Failure> {
     let strategy = call.word(at);
     // As the last word it is no sign but a bad threshold.
     let sign = call.arguments.get(at + 1).filter(|_| at + 2 < call.arguments.len());
-    let about = sign.is_some_and(|word| &word[..] == b"~");
-    let exact = sign.is_some_and(|word| &word[..] == b"=");
+    let about = sign.is_some_and(|word| *word == b"~");
+    let exact = sign.is_some_and(|word| *word == b"=");
     let mut at = at + 1 + usize::from(about || exact);
     let threshold = call.arguments.get(at).ok_or(SYNTAX)?;
     let trim = if strategy == "MAXLEN" {
@@ -58,7 +56,7 @@ fn trim_options(call: &Call<'_>, at: usize) -> Result<TrimOptions, Failure> {
 }
 
 /// Trims and writes down the exact result, whether the client wrote `=` or `~`.
-fn trim(database: &mut Database, key: &Bytes, trim: Trim) -> Result<usize, Failure> {
+fn trim(database: &mut Database, key: &[u8], trim: Trim) -> Result<usize, Failure> {
     let Some(stream) = database.stream(key)? else { return Ok(0) };
     let nothing = match trim {
         Trim::Length(length) => stream.len() as u64 <= length,
@@ -72,7 +70,7 @@ fn trim(database: &mut Database, key: &Bytes, trim: Trim) -> Result<usize, Failu
         Trim::Length(length) => ("MAXLEN", length.to_string()),
         Trim::From(id) => ("MINID", id.to_string()),
     };
-    database.journal.record([b"XTRIM", &key[..], strategy.as_bytes(), b"=", threshold.as_bytes()]);
+    database.journal.record([b"XTRIM", key, strategy.as_bytes(), b"=", threshold.as_bytes()]);
     Ok(dropped)
 }
 
@@ -109,7 +107,7 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         }
     }
     let fields = &call.arguments[at + 1..];
-    let requested = RequestedId::parse(&call.arguments[at])?;
+    let requested = RequestedId::parse(call.arguments[at])?;
     let trimming = trimming.map(TrimOptions::trim).transpose()?;
     if fields.is_empty() || fields.len() % 2 == 1 {
         return Err(call.wrong_arity());
@@ -124,7 +122,7 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     };
     let id = requested.resolve(last, call.database.now)?;
     call.database.edit_stream(key, |stream| {
-        stream.append(id, fields.iter().map(|word| &word[..]).collect());
+        stream.append(id, fields.iter().copied().collect());
     })?;
     let text = id.bytes();
     let journal = &mut call.database.journal;

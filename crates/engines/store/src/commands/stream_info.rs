@@ -14,12 +14,12 @@ const NODE: usize = 100;
 
 /// XINFO STREAM key [FULL [COUNT n]] | GROUPS key
 fn xinfo(call: &mut Call<'_>) -> CommandResult {
-    let stream = call.database.stream(&call.arguments[2])?.ok_or_else(|| failure("ERR no such key"))?;
+    let stream = call.database.stream(call.arguments[2])?.ok_or_else(|| failure("ERR no such key"))?;
     if call.word(1) == "GROUPS" {
         return Ok(Reply::Array(Vec::new())); // there are none here
     }
     let wrong = || {
-        let said = String::from_utf8_lossy(&call.arguments[1]);
+        let said = String::from_utf8_lossy(call.arguments[1]);
         failure(format!("ERR unknown subcommand or wrong number of arguments for '{said}'. Try XINFO HELP."))
     };
     match call.arguments.len() {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::spec::{Call, ONE_KEY, Spec};
 use crate::listpack::Listpack;
+use crate::protocol::Commands;
 use crate::reply::{CommandResult, Failure, Reply, SYNTAX, failure};
 use crate::session::Blocked;
 use crate::stream::{Stream, StreamId};
@@ -46,7 +47,7 @@ fn xdel(call: &mut Call<'_>) -> CommandResult {
 
 /// XSETID key last-id [ENTRIESADDED n] [MAXDELETEDID id]: how a rewritten log says what entries don't.
 fn xsetid(call: &mut Call<'_>) -> CommandResult {
-    let id = |at: usize| StreamId::parse(&call.arguments[at], 0).ok_or(INVALID_ID);
+    let id = |at: usize| StreamId::parse(call.arguments[at], 0).ok_or(INVALID_ID);
     let last = id(2)?;
     let (mut added, mut deleted) = (None, StreamId::MIN);
     for at in (3..call.arguments.len()).step_by(2) {
@@ -93,11 +94,11 @@ fn xrevrange(call: &mut Call<'_>) -> CommandResult {
 
 /// XRANGE key start end [COUNT n], XREVRANGE key end start [COUNT n]
 fn range(call: &mut Call<'_>, start: usize, end: usize, newest_first: bool) -> CommandResult {
-    let start = match bound(&call.arguments[start], 0)? {
+    let start = match bound(call.arguments[start], 0)? {
         (id, false) => id,
         (id, true) => id.next().ok_or_else(|| failure("ERR invalid start ID for the interval"))?,
     };
-    let end = match bound(&call.arguments[end], u64::MAX)? {
+    let end = match bound(call.arguments[end], u64::MAX)? {
         (id, false) => id,
         (id, true) => id.previous().ok_or_else(|| failure("ERR invalid end ID for the interval"))?,
     };
@@ -148,7 +149,7 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
             ("COUNT", true) => {
                 count = usize::try_from(call.integer(at + 1)?).ok().filter(|n| *n > 0).unwrap_or(usize::MAX);
             }
-            ("BLOCK", true) => block = Some(patience(&call.arguments[at + 1])?),
+            ("BLOCK", true) => block = Some(patience(call.arguments[at + 1])?),
             _ => return Err(SYNTAX),
         }
         at += 2;
@@ -166,7 +167,7 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
     let (mut found, mut after_ids) = (Vec::new(), Vec::new());
     for (key, id) in keys.iter().zip(ids) {
         let stream = call.database.stream(key)?;
-        let after = match &id[..] {
+        let after = match *id {
             b"$" => stream.map_or(StreamId::MIN, Stream::last),
             id => StreamId::parse(id, 0).ok_or(INVALID_ID)?,
         };
@@ -174,7 +175,7 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
         let (Some(stream), Some(start)) = (stream, after.next()) else { continue };
         let entries: Vec<_> = stream.range(start..=StreamId::MAX).take(count).map(entry).collect();
         if !entries.is_empty() {
-            found.push((Reply::Bulk(key.clone()), Reply::Array(entries)));
+            found.push((Reply::Bulk(Bytes::copy_from_slice(key)), Reply::Array(entries)));
         }
     }
     // Within a transaction nothing waits: the others' commands would have to wait, too.
@@ -183,8 +184,9 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
         let end = if patience == 0 { u64::MAX } else { now.saturating_add(patience) };
         let until = waits_until.unwrap_or(end);
         if now < until {
-            let head = call.arguments[..call.arguments.len() - ids.len()].iter().cloned();
-            let command = head.chain(after_ids).collect();
+            let head = call.arguments[..call.arguments.len() - ids.len()].iter().copied();
+            let mut command = Commands::default();
+            command.push(head.chain(after_ids.iter().map(|id| &id[..])));
             call.session.blocked = Some(Box::new(Blocked { until, command }));
         }
     }

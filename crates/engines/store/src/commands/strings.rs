@@ -112,13 +112,13 @@ impl Options {
 }
 
 /// Puts a string in the key's place and writes that down.
-fn put(call: &mut Call<'_>, value: &Bytes, expires: Option<u64>) {
+fn put(call: &mut Call<'_>, value: &[u8], expires: Option<u64>) {
     let key = call.key();
-    call.database.put(key, Value::String(value.clone()), expires);
+    call.database.put(key, Value::String(Bytes::copy_from_slice(value)), expires);
     match expires {
-        None => call.database.journal.record([b"SET", &key[..], value]),
+        None => call.database.journal.record([b"SET", key, value]),
         Some(at) => {
-            call.database.journal.record([b"SET", &key[..], value, b"PXAT", at.to_string().as_bytes()]);
+            call.database.journal.record([b"SET", key, value, b"PXAT", at.to_string().as_bytes()]);
         }
     }
 }
@@ -136,7 +136,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     if options.keep {
         expires = known.and_then(|slot| slot.expires);
     }
-    put(call, &call.arguments[2], expires);
+    put(call, call.arguments[2], expires);
     Ok(if options.get { Reply::or_null(old) } else { Reply::OK })
 }
 
@@ -144,20 +144,20 @@ fn setnx(call: &mut Call<'_>) -> CommandResult {
     if call.database.get(call.key()).is_some() {
         return Ok(Reply::Integer(0));
     }
-    put(call, &call.arguments[2], None);
+    put(call, call.arguments[2], None);
     Ok(Reply::Integer(1))
 }
 
 /// SETEX key seconds value, PSETEX key milliseconds value
 fn setex(call: &mut Call<'_>) -> CommandResult {
     let expires = lifetime(call, call.spec.name == "setex", true, 2)?;
-    put(call, &call.arguments[3], Some(expires));
+    put(call, call.arguments[3], Some(expires));
     Ok(Reply::OK)
 }
 
 fn getset(call: &mut Call<'_>) -> CommandResult {
     let old = call.database.string(call.key())?.cloned();
-    put(call, &call.arguments[2], None);
+    put(call, call.arguments[2], None);
     Ok(Reply::or_null(old))
 }
 
@@ -165,7 +165,7 @@ fn getdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.key();
     let Some(old) = call.database.string(key)?.cloned() else { return Ok(Reply::Null) };
     call.database.remove(key);
-    call.database.journal.record([b"DEL", &key[..]]);
+    call.database.journal.record([b"DEL", key]);
     Ok(Reply::Bulk(old))
 }
 
@@ -180,15 +180,15 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
     match expires {
         Some(at) if at <= now => {
             call.database.remove(key);
-            call.database.journal.record([b"DEL", &key[..]]);
+            call.database.journal.record([b"DEL", key]);
         }
         Some(at) => {
             call.database.set_expiry(key, Some(at));
-            call.database.journal.record([b"PEXPIREAT", &key[..], at.to_string().as_bytes()]);
+            call.database.journal.record([b"PEXPIREAT", key, at.to_string().as_bytes()]);
         }
         None if options.persist && known.is_some() => {
             call.database.set_expiry(key, None);
-            call.database.journal.record([b"PERSIST", &key[..]]);
+            call.database.journal.record([b"PERSIST", key]);
         }
         None => {}
     }
@@ -196,16 +196,16 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// Keys and values in turn.
-fn pairs<'a>(call: &Call<'a>) -> Result<&'a [[Bytes; 2]], Failure> {
+fn pairs<'a>(call: &Call<'a>) -> Result<&'a [[&'a [u8]; 2]], Failure> {
     let (pairs, rest) = call.arguments[1..].as_chunks::<2>();
     if rest.is_empty() { Ok(pairs) } else { Err(call.wrong_arity()) }
 }
 
 fn mset(call: &mut Call<'_>) -> CommandResult {
     for [key, value] in pairs(call)? {
-        call.database.put(key, Value::String(value.clone()), None);
+        call.database.put(key, Value::String(Bytes::copy_from_slice(value)), None);
     }
-    let words = call.arguments[1..].iter().map(|word| &word[..]);
+    let words = call.arguments[1..].iter().copied();
     call.database.journal.begin(1 + words.len());
     [&b"MSET"[..]].into_iter().chain(words).for_each(|word| call.database.journal.word(word));
     Ok(Reply::OK)
@@ -228,7 +228,7 @@ fn check_length(length: usize) -> Result<(), Failure> {
 
 fn append(call: &mut Call<'_>) -> CommandResult {
     let key = call.key();
-    let more = &call.arguments[2];
+    let more = call.arguments[2];
     check_length(call.database.string(key)?.map_or(0, Bytes::len) + more.len())?;
     let length = call.database.edit_string(key, |text| {
         text.extend_from_slice(more);
@@ -241,7 +241,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
 /// SETRANGE key offset value: overwrites from there on; zero bytes fill a gap.
 fn setrange(call: &mut Call<'_>) -> CommandResult {
     let offset = usize::try_from(call.integer(2)?).map_err(|_| failure("ERR offset is out of range"))?;
-    let (key, piece) = (call.key(), &call.arguments[3]);
+    let (key, piece) = (call.key(), call.arguments[3]);
     let length = call.database.string(key)?.map_or(0, Bytes::len);
     if piece.is_empty() {
         return Ok(Reply::count(length));

@@ -1,7 +1,5 @@
 //! Which subcommands CLIENT, CONFIG, COMMAND and XINFO have.
 
-use bytes::Bytes;
-
 use super::spec::{accepts, wrong_arity};
 use crate::reply::{Failure, failure};
 
@@ -18,7 +16,7 @@ const SUBCOMMANDS: &[(&str, &[(&str, i64)])] = &[
 
 /// Looks at a subcommand's name and number of words. As with commands, that comes before anything runs or
 /// is queued.
-pub(super) fn check(name: &str, command: &[Bytes]) -> Result<(), Failure> {
+pub(super) fn check(name: &str, command: &[&[u8]]) -> Result<(), Failure> {
     let Some((_, known)) = SUBCOMMANDS.iter().find(|(container, _)| *container == name) else {
         return Ok(());
     };

@@ -20,7 +20,9 @@ pub(super) fn check(script: &str) {
         let mut parser = Parser::default();
         parser.spare(0).extend_from_slice(line.strip_prefix('>').expect("a command").as_bytes());
         parser.spare(0).extend_from_slice(b"\r\n");
-        let command = parser.next().expect("a valid line").expect("a whole line");
+        assert!(parser.advance().expect("a valid line"), "{line} is not a whole line");
+        let (commands, mut command) = (parser.take(), Vec::new());
+        commands.read(0, &mut command);
         let mut output = Output::default();
         execute(&mut database, &mut session, &facts, None, &command, &mut output);
         let reply = String::from_utf8_lossy(&output.bytes).replace("\r\n", " ");

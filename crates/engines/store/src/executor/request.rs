@@ -1,10 +1,8 @@
 //! What connections send to the executor, and what they get back.
 
-use std::collections::VecDeque;
-
 use tokio::sync::oneshot;
 
-use crate::protocol::Command;
+use crate::protocol::Commands;
 use crate::reply::Output;
 use crate::session::Session;
 
@@ -21,7 +19,9 @@ pub(crate) enum Job {
 /// Commands of one connection, in order.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) commands: VecDeque<Command>,
+    pub(crate) commands: Commands,
+    /// Memory for the replies.
+    pub(crate) output: Output,
     pub(crate) session: Session,
     /// When it was handed over, in nanoseconds since the Unix epoch.
     pub(crate) submitted: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Done {
     pub(crate) output: Output,
     pub(crate) session: Session,
     /// The commands that did not run yet because the replies had grown large.
-    pub(crate) rest: VecDeque<Command>,
+    pub(crate) rest: Commands,
     pub(crate) times: Times,
     /// How many groups had changed something when its commands had run.
     pub(crate) changes: u64,

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::log::disk::{Disk, LogFile};
+use crate::protocol::Commands;
 use crate::session::Session;
 use crate::tests::{command, facts};
 
@@ -116,8 +117,9 @@ impl Bench {
 
 fn request(commands: &[&str]) -> (Request, oneshot::Receiver<Done>) {
     let (reply, done) = oneshot::channel();
-    let commands = commands.iter().map(|text| command(text)).collect();
-    (Request { commands, session: Session::default(), submitted: 0, reply }, done)
+    let (texts, mut commands) = (commands, Commands::default());
+    texts.iter().for_each(|text| commands.push(command(text)));
+    (Request { commands, output: Output::default(), session: Session::default(), submitted: 0, reply }, done)
 }
 
 fn text(output: &Output) -> String {

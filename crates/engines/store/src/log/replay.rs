@@ -11,11 +11,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use bytes::Bytes;
 
 use crate::commands::{Facts, execute};
 use crate::database::Database;
-use crate::protocol::Command;
+use crate::protocol::Commands;
 use crate::reply::Output;
 use crate::session::Session;
 use crate::text::unsigned;
@@ -59,7 +58,13 @@ pub(crate) fn replay_until(
     let total = file.metadata()?.len().min(length);
     let mut source = Source { input: BufReader::with_capacity(1 << 16, file), position: 0, end: total };
     database.journal.muted = true;
-    let mut replayer = Replayer { database, facts, session: Session::default(), output: Output::default() };
+    let mut replayer = Replayer {
+        database,
+        facts,
+        session: Session::default(),
+        command: Commands::default(),
+        output: Output::default(),
+    };
     // Where the last piece ended after which nothing was left open.
     let mut good = 0;
     while source.position < total {
@@ -116,8 +121,8 @@ fn piece(source: &mut Source<impl BufRead>, replayer: &mut Replayer<'_>) -> Resu
     let start = source.position;
     match source.peek()? {
         Some(b'*') => {
-            let command = source.command(None)?;
-            replayer.run(start, &command)
+            source.command(&mut replayer.command)?;
+            replayer.run(start)
         }
         Some(b'#') => {
             let line = source.line()?;
@@ -135,7 +140,8 @@ fn piece(source: &mut Source<impl BufRead>, replayer: &mut Replayer<'_>) -> Resu
                 return damaged(start, "the group's annotation is not what was written");
             };
             let begin = source.position;
-            let group = Bytes::from(source.take(length)?);
+            let mut group = Vec::new();
+            source.take(length, &mut group)?;
             if crc32c::crc32c(&group) != checksum {
                 return damaged(start, format!("the group of {length} bytes is not what was written"));
             }
@@ -179,15 +185,16 @@ impl<R: BufRead> Source<R> {
         }
     }
 
-    /// So many bytes. A length that lies beyond the end costs no memory.
-    fn take(&mut self, length: u64) -> Result<Vec<u8>, Stop> {
+    /// Adds so many bytes. A length that lies beyond the end costs no memory.
+    fn take(&mut self, length: u64, into: &mut Vec<u8>) -> Result<(), Stop> {
         if length > self.end.saturating_sub(self.position) {
             return Err(Stop::Torn);
         }
-        let mut bytes = vec![0; usize::try_from(length).map_err(|_| Stop::Torn)?];
-        self.input.read_exact(&mut bytes)?;
+        let before = into.len();
+        into.resize(before + usize::try_from(length).map_err(|_| Stop::Torn)?, 0);
+        self.input.read_exact(&mut into[before..])?;
         self.position += length;
-        Ok(bytes)
+        Ok(())
     }
 
     fn number(&mut self, kind: u8) -> Result<u64, Stop> {
@@ -208,33 +215,27 @@ impl<R: BufRead> Source<R> {
         }
     }
 
-    /// A command; its words are parts of the group that holds it, if one does: which, and where it begins.
-    fn command(&mut self, group: Option<(&Bytes, u64)>) -> Result<Command, Stop> {
+    /// A command.
+    fn command(&mut self, command: &mut Commands) -> Result<(), Stop> {
         let start = self.position;
         let words = self.number(b'*')?;
         if words == 0 {
             return damaged(start, "a command without a name");
         }
-        let mut command = Command::with_capacity(words.min(64) as usize);
+        command.clear();
         for _ in 0..words {
             let length = self.number(b'$')?;
-            let whole = length.saturating_add(2);
-            let mut word = match group {
-                Some((group, begin)) if whole <= self.end.saturating_sub(self.position) => {
-                    let from = (self.position - begin) as usize;
-                    self.input.consume(whole as usize);
-                    self.position += whole;
-                    group.slice(from..from + whole as usize)
+            command.read_word(|bytes| {
+                self.take(length.saturating_add(2), bytes)?;
+                if !bytes.ends_with(b"\r\n") {
+                    return damaged(self.position - 2, "a word does not end where its length says");
                 }
-                _ => Bytes::from(self.take(whole)?),
-            };
-            if !word.ends_with(b"\r\n") {
-                return damaged(self.position - 2, "a word does not end where its length says");
-            }
-            word.truncate(word.len() - 2);
-            command.push(word);
+                bytes.truncate(bytes.len() - 2);
+                Ok(())
+            })?;
         }
-        Ok(command)
+        command.end_command();
+        Ok(())
     }
 }
 
@@ -244,15 +245,20 @@ struct Replayer<'a> {
     database: &'a mut Database,
     facts: &'a Facts,
     session: Session,
+    /// The one that was read last.
+    command: Commands,
     output: Output,
 }
 
 impl Replayer<'_> {
-    fn run(&mut self, position: u64, command: &Command) -> Result<(), Stop> {
+    /// Runs the command that was read last.
+    fn run(&mut self, position: u64) -> Result<(), Stop> {
+        let mut words = Vec::new();
+        self.command.read(0, &mut words);
         self.output.clear();
-        execute(self.database, &mut self.session, self.facts, None, command, &mut self.output);
+        execute(self.database, &mut self.session, self.facts, None, &words, &mut self.output);
         if self.output.errors() > 0 {
-            let name = String::from_utf8_lossy(&command[0][..command[0].len().min(32)]).into_owned();
+            let name = String::from_utf8_lossy(&words[0][..words[0].len().min(32)]).into_owned();
             let reply = String::from_utf8_lossy(&self.output.bytes[..self.output.bytes.len().min(256)]);
             return damaged(position, format!("the command {name} fails here: {}", reply.trim_end()));
         }
@@ -260,13 +266,13 @@ impl Replayer<'_> {
     }
 
     /// Runs a group whose checksum is right, so it is whole: whatever ends early in it is damage.
-    fn group(&mut self, begin: u64, group: &Bytes) -> Result<(), Stop> {
+    fn group(&mut self, begin: u64, group: &[u8]) -> Result<(), Stop> {
         let end = begin + group.len() as u64;
-        let mut source = Source { input: &group[..], position: begin, end };
+        let mut source = Source { input: group, position: begin, end };
         while source.position < end {
             let start = source.position;
-            match source.command(Some((group, begin))) {
-                Ok(command) => self.run(start, &command)?,
+            match source.command(&mut self.command) {
+                Ok(()) => self.run(start)?,
                 Err(Stop::Torn) => return damaged(start, "the group ends within a command"),
                 Err(other) => return Err(other),
             }

@@ -1,22 +1,36 @@
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
 
-/// Feeds pieces and collects the commands up to the first error.
+type Command = Vec<Vec<u8>>;
+
+/// Feeds pieces and takes the commands of each, up to the first error.
 fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Command>, Option<ProtocolError>, u64) {
     let (mut parser, mut commands) = (Parser::default(), Vec::new());
     for piece in pieces {
         parser.spare(0).extend_from_slice(piece);
-        loop {
-            match parser.next() {
-                Ok(Some(command)) => commands.push(command),
-                Ok(None) => break,
-                Err(problem) => return (commands, Some(problem), parser.offset()),
-            }
+        let mut outcome = Ok(true);
+        while outcome == Ok(true) {
+            outcome = parser.advance();
+        }
+        let taken = parser.take();
+        commands.extend(copies(&taken));
+        parser.give_back(taken);
+        if let Err(problem) = outcome {
+            return (commands, Some(problem), parser.offset());
         }
     }
     (commands, None, parser.offset())
+}
+
+fn copies(commands: &Commands) -> Vec<Command> {
+    let copy = |at: usize| {
+        let mut words = Vec::new();
+        commands.read(at, &mut words);
+        assert_eq!(words[0], commands.name(at));
+        words.into_iter().map(<[u8]>::to_vec).collect()
+    };
+    (0..commands.len()).map(copy).collect()
 }
 
 fn encode(command: &[Vec<u8>]) -> Vec<u8> {
@@ -42,7 +56,11 @@ fn inline_commands_are_split_like_a_shell_line() {
     for (line, words) in cases {
         let (commands, problem, offset) = parse([line.as_bytes()]);
         assert_eq!(problem, None, "{line:?}");
-        assert_eq!(commands, [words.iter().map(|word| Bytes::from(*word)).collect::<Vec<_>>()], "{line:?}");
+        assert_eq!(
+            commands,
+            [words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>()],
+            "{line:?}"
+        );
         assert_eq!(offset, line.len() as u64);
     }
 }
@@ -75,9 +93,9 @@ fn nonsense_gets_the_errors_of_redis() {
 fn announced_sizes_cost_nothing_until_the_bytes_come() {
     let mut parser = Parser::default();
     parser.spare(0).extend_from_slice(b"*1048576\r\n$16777216\r\nabc");
-    assert_eq!(parser.next(), Ok(None));
+    assert_eq!(parser.advance(), Ok(false));
     assert!(parser.buffer.capacity() < 1024);
-    assert!(parser.partial.is_some_and(|partial| partial.ends.capacity() <= 64));
+    assert_eq!(parser.commands, Commands::default());
 }
 
 #[test]
@@ -87,6 +105,31 @@ fn a_command_has_a_largest_size() {
     let (commands, problem, _) = parse(pieces);
     assert!(commands.is_empty());
     assert_eq!(problem, Some(ProtocolError("ERR Protocol error: too big request".into())));
+}
+
+/// Whatever is taken off, replaced or cut, the other commands stay what they were.
+#[test]
+fn commands_are_taken_replaced_and_cut() {
+    let of = |texts: &[&str]| {
+        let mut commands = Commands::default();
+        texts.iter().for_each(|text| commands.push(text.split(' ').map(str::as_bytes)));
+        commands
+    };
+    let mut commands = of(&["SET a 1", "XREAD STREAMS s $", "PING", "GET a"]);
+    commands.take(1);
+    commands.replace_first(&of(&["XREAD STREAMS s 1-1"]));
+    assert_eq!(commands, of(&["XREAD STREAMS s 1-1", "PING", "GET a"]));
+    commands.take(1);
+    commands.truncate(1);
+    assert_eq!(copies(&commands), copies(&of(&["PING"])));
+    commands.add_word(b"GET");
+    let mut unfinished = commands.split_unfinished();
+    assert_eq!(copies(&commands), copies(&of(&["PING"])));
+    unfinished.add_word(b"b");
+    unfinished.end_command();
+    assert_eq!(unfinished, of(&["GET b"]));
+    commands.clear();
+    assert!(commands.is_empty() && commands.capacity() > 0);
 }
 
 proptest! {

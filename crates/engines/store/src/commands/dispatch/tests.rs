@@ -1,5 +1,3 @@
-use bytes::Bytes;
-
 use super::*;
 use crate::database::Value;
 use crate::tests::facts;
@@ -7,7 +5,7 @@ use crate::tests::facts;
 #[test]
 fn while_writes_are_refused_reads_go_on() {
     let (mut database, mut session, facts) = (Database::default(), Session::default(), facts());
-    database.put(&"a".into(), Value::String("1".into()), None);
+    database.put(b"a", Value::String("1".into()), None);
     let mut run = |text: &str| {
         let mut output = Output::default();
         let refusal = Some(Refusal::Disk("MISCONF full"));
@@ -28,7 +26,7 @@ fn while_writes_are_refused_reads_go_on() {
 #[test]
 fn a_reply_has_a_largest_size() {
     let (mut database, mut session, facts) = (Database::default(), Session::default(), facts());
-    database.put(&"k".into(), Value::String(vec![b'x'; 1 << 20].into()), None);
+    database.put(b"k", Value::String(vec![b'x'; 1 << 20].into()), None);
     let mut output = Output::default();
     let many = command_of("MGET", 100);
     execute(&mut database, &mut session, &facts, None, &many, &mut output);
@@ -36,8 +34,8 @@ fn a_reply_has_a_largest_size() {
     assert!(output.bytes.capacity() < 160 << 20);
 }
 
-fn command_of(name: &'static str, keys: usize) -> Command {
-    std::iter::once(Bytes::from(name)).chain(std::iter::repeat_n(Bytes::from("k"), keys)).collect()
+fn command_of(name: &'static str, keys: usize) -> Vec<&'static [u8]> {
+    std::iter::once(name.as_bytes()).chain(std::iter::repeat_n(&b"k"[..], keys)).collect()
 }
 
 #[test]
