@@ -11,8 +11,9 @@ use tokio::process::Command;
 /// No program takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Which package of Debian and Ubuntu has which program, where the two have different names.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
     ("dig", "bind9-dnsutils"),
+    ("redis-benchmark", "redis-tools"),
     ("redis-cli", "redis-tools"),
     ("javac", "default-jdk-headless"),
     ("mvn", "maven"),

@@ -1,13 +1,14 @@
 //! The hops beside the best programs of their slots: each pair in one run, in turns, with the same load.
 //!
-//! `cargo bench -p tests --bench beside_peers` runs all, `… -- dns` or `… -- resolver` one; `--write` puts the tables
-//! into docs/figures.md. Progress on stderr, tables on stdout. The peers are Debian's (`apt-get install knot nsd
-//! unbound`), with the settings that Debian gives them where speed depends on them.
+//! `cargo bench -p tests --bench beside_peers` runs all, `… -- dns`, `… -- resolver` or `… -- store` one; `--write` puts the
+//! tables into docs/figures.md. Progress on stderr, tables on stdout. The peers are Debian's (`apt-get install knot nsd
+//! redis unbound`), with the settings that Debian gives them where speed depends on them.
 //!
 //! | module | answers |
 //! |---|---|
 //! | `dns`, `resolver` | who is compared with whom, over which zones? |
 //! | `queries` | what is asked, and how are answers counted? |
+//! | `store` | the same, with redis-benchmark as the client |
 //! | `peer` | a running program, and what it has used of the processor |
 //! | `rounds` | turns, ratios within a round, and how far they spread |
 
@@ -16,6 +17,7 @@ mod peer;
 mod queries;
 mod resolver;
 mod rounds;
+mod store;
 
 use std::path::Path;
 
@@ -40,6 +42,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("resolver") {
             tables.push(("resolver", resolver::run().await?));
+        }
+        if wanted("store") {
+            tables.push(("store", store::run().await?));
         }
         anyhow::Ok(())
     })?;

@@ -34,14 +34,13 @@ impl Drop for Peer {
 }
 
 impl Peer {
-    /// Starts it and waits until it answers the first of `names`.
-    pub(crate) async fn start(
+    /// Starts it; `package` of Debian has it.
+    pub(crate) fn spawn(
         name: &'static str,
-        program: &Path,
+        (program, package): (&Path, &str),
         arguments: &[String],
         address: SocketAddr,
         folder: &Path,
-        names: Names,
     ) -> anyhow::Result<Peer> {
         let output = folder.join(format!("{name}.out"));
         let file = std::fs::File::create(&output)?;
@@ -55,22 +54,42 @@ impl Peer {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .with_context(|| format!("start {}\n  what to do: apt-get install {name}", program.display()))?;
-        let peer = Peer { name, address, child, output };
+            .with_context(|| {
+                format!("start {}\n  what to do: apt-get install {package}", program.display())
+            })?;
+        Ok(Peer { name, address, child, output })
+    }
+
+    /// Starts a name server or a resolver and waits until it answers the first of `names`.
+    pub(crate) async fn start(
+        name: &'static str,
+        program: &Path,
+        arguments: &[String],
+        address: SocketAddr,
+        folder: &Path,
+        names: Names,
+    ) -> anyhow::Result<Peer> {
+        let peer = Self::spawn(name, (program, name), arguments, address, folder)?;
         let probe = UdpSocket::bind(SocketAddr::new(address.ip(), 0)).await?;
-        let ready = hop::wait::until("an answer", LIMIT, async || {
+        peer.answers(async || {
             let mut query = Vec::new();
             names.write_query(&mut query, 0, 0);
             probe.send_to(&query, address).await.ok()?;
             let mut buffer = [0; 4096];
             let received = tokio::time::timeout(Duration::from_millis(200), probe.recv(&mut buffer)).await;
-            received.ok()?.ok().filter(|length| names.is_answer(&buffer[..*length]))
-        });
-        let failed = || {
-            format!("{name} does not answer:\n{}", std::fs::read_to_string(&peer.output).unwrap_or_default())
-        };
-        ready.await.with_context(failed)?;
+            received.ok()?.ok().filter(|length| names.is_answer(&buffer[..*length])).map(|_| ())
+        })
+        .await?;
         Ok(peer)
+    }
+
+    /// Waits until `look` has an answer.
+    pub(crate) async fn answers(&self, look: impl AsyncFnMut() -> Option<()>) -> anyhow::Result<()> {
+        let failed = || {
+            let said = std::fs::read_to_string(&self.output).unwrap_or_default();
+            format!("{} does not answer:\n{said}", self.name)
+        };
+        hop::wait::until("an answer", LIMIT, look).await.with_context(failed)
     }
 
     /// Microseconds of processor time that it and its processes have used.

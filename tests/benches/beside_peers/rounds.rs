@@ -63,13 +63,14 @@ pub(crate) const HEAD: &str = "\
 ";
 
 /// The median of the rounds' ratios, and the quartiles around it.
-fn ratio(ours: &[f64], theirs: &[f64]) -> String {
+pub(crate) fn ratio(ours: &[f64], theirs: &[f64]) -> String {
     let [low, middle, high] =
         quartiles(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect());
     format!("× {middle:.2} ({low:.2}–{high:.2})")
 }
 
-fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+/// Lower quartile, median, upper quartile.
+pub(crate) fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_unstable_by(f64::total_cmp);
     [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
 }

@@ -106,7 +106,7 @@ impl Executor {
                 let before = group.len();
                 while let Some(job) = next {
                     match job {
-                        Job::Request(request) => group.push(request),
+                        Job::Request(request) => group.push(*request),
                         Job::Tick => tick = true,
                         Job::End => ending = true,
                     }

@@ -37,8 +37,9 @@ pub(crate) struct Parser {
     start: usize,
     /// How much of what is not understood was searched for a line's end in vain.
     searched: usize,
-    /// Bytes understood since the connection began.
+    /// Bytes understood since the connection began, and those of whole commands.
     consumed: u64,
+    complete: u64,
     /// What is understood and not taken.
     commands: Commands,
     /// The array that is being read.
@@ -57,7 +58,7 @@ struct Partial {
 impl Parser {
     /// The stream offset after the last byte of the last complete command.
     pub(crate) fn offset(&self) -> u64 {
-        self.consumed
+        self.complete
     }
 
     /// Where to put what is received next, with room for so many bytes. What is understood makes room first, so
@@ -124,6 +125,7 @@ impl Parser {
                             continue;
                         }
                         self.commands.push(words.iter().map(Vec::as_slice));
+                        self.complete = self.consumed;
                         return Ok(true);
                     }
                 }
@@ -134,6 +136,7 @@ impl Parser {
             if self.partial.as_ref().is_some_and(|partial| partial.missing == 0) {
                 self.partial = None;
                 self.commands.end_command();
+                self.complete = self.consumed;
                 return Ok(true);
             }
         }

@@ -1,5 +1,7 @@
 //! Accepting connections, and what one connection does: read, hand over, reply.
 
+mod input;
+
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::input::{BATCH_BYTES, InputError};
 use crate::commands::{Facts, LogFacts};
 use crate::config::Settings;
 use crate::executor::{Done, Executor, Job, Request};
@@ -22,9 +25,6 @@ use crate::reply::Output;
 use crate::session::Session;
 use crate::spans::{self, Batch};
 
-/// The most commands that one connection hands over at once, and about the most bytes.
-const BATCH_COMMANDS: usize = 1024;
-const BATCH_BYTES: usize = 1 << 20;
 /// How much is read at once. With a bounded batch this bounds what a connection can have waiting.
 const READ_SIZE: usize = 16 << 10;
 /// How long a client may take to close its side once its last reply is an error.
@@ -145,7 +145,7 @@ impl Connection {
         let mut stopped = pin!(idle_after());
         loop {
             let before = parser.offset();
-            let (batch, input_error) = take_batch(&mut parser);
+            let (batch, input_error) = input::take_batch(&mut parser);
             let idle = batch.is_empty();
             if !idle && !self.run(batch, before, &mut parser, &stop).await? {
                 return self.close().await;
@@ -200,7 +200,7 @@ impl Connection {
             let session = std::mem::take(&mut self.session);
             let output = std::mem::take(&mut self.replies);
             let request = Request { commands, session, output, submitted: clock::now(), reply };
-            let sent = self.jobs.send(Job::Request(request)).await;
+            let sent = self.jobs.send(Job::Request(Box::new(request))).await;
             let Some(done) = (if sent.is_ok() { done.await.ok() } else { None }) else {
                 return Err(io::Error::other("the store is ending"));
             };
@@ -273,35 +273,4 @@ async fn silence(limit: Option<Duration>) {
         // Not a pause: the deadline of the read that it races with.
         Some(limit) => hop::wait::deadline(limit).await,
     }
-}
-
-/// Why no more of a connection's bytes can be understood: it must end.
-enum InputError {
-    Protocol(ProtocolError),
-    /// It speaks HTTP: a web page has been tricked into sending a request here. It gets no reply.
-    NotRedis,
-}
-
-/// Takes complete commands out of what was received, as many as one request may have.
-fn take_batch(parser: &mut Parser) -> (Commands, Option<InputError>) {
-    let mut error = None;
-    while parser.commands().len() < BATCH_COMMANDS && parser.commands().size() < BATCH_BYTES {
-        match parser.advance() {
-            Ok(true) => {
-                let name = parser.commands().name(parser.commands().len() - 1);
-                if [b"post", &b"host:"[..]].iter().any(|http| name.eq_ignore_ascii_case(http)) {
-                    hop::warn_throttled!("a client speaks HTTP to the store: connection closed");
-                    parser.drop_last();
-                    error = Some(InputError::NotRedis);
-                    break;
-                }
-            }
-            Ok(false) => break,
-            Err(input_error) => {
-                error = Some(InputError::Protocol(input_error));
-                break;
-            }
-        }
-    }
-    (parser.take(), error)
 }

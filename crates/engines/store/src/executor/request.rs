@@ -9,7 +9,7 @@ use crate::session::Session;
 /// What is sent to the executor.
 #[derive(Debug)]
 pub(crate) enum Job {
-    Request(Request),
+    Request(Box<Request>),
     /// A second has passed: flush (APPENDFSYNC=everysec), remove what expired, look for room on a full disk.
     Tick,
     /// Flush and end, whoever may still want something.

@@ -79,7 +79,10 @@ struct Bench {
 
 impl Bench {
     /// Starts an executor; the requests given are there before it begins, so they are its first group.
-    fn start(gate: Option<(Sender<()>, Receiver<()>)>, first: Vec<Request>) -> Self {
+    fn start(
+        gate: Option<(Sender<()>, Receiver<()>)>,
+        first: impl IntoIterator<Item = Box<Request>>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let faults = Arc::new(Faults::default());
         let wrapped = Arc::clone(&faults);
@@ -115,11 +118,13 @@ impl Bench {
     }
 }
 
-fn request(commands: &[&str]) -> (Request, oneshot::Receiver<Done>) {
+fn request(commands: &[&str]) -> (Box<Request>, oneshot::Receiver<Done>) {
     let (reply, done) = oneshot::channel();
     let (texts, mut commands) = (commands, Commands::default());
     texts.iter().for_each(|text| commands.push(command(text)));
-    (Request { commands, output: Output::default(), session: Session::default(), submitted: 0, reply }, done)
+    let session = Session::default();
+    let request = Request { commands, output: Output::default(), session, submitted: 0, reply };
+    (Box::new(request), done)
 }
 
 fn text(output: &Output) -> String {
