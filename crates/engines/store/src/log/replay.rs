@@ -58,13 +58,8 @@ pub(crate) fn replay_until(
     let total = file.metadata()?.len().min(length);
     let mut source = Source { input: BufReader::with_capacity(1 << 16, file), position: 0, end: total };
     database.journal.muted = true;
-    let mut replayer = Replayer {
-        database,
-        facts,
-        session: Session::default(),
-        command: Commands::default(),
-        output: Output::default(),
-    };
+    let (session, command, output) = Default::default();
+    let mut replayer = Replayer { database, facts, session, command, output };
     // Where the last piece ended after which nothing was left open.
     let mut good = 0;
     while source.position < total {
@@ -215,7 +210,7 @@ impl<R: BufRead> Source<R> {
         }
     }
 
-    /// A command.
+    /// Its words come at once to where they stay.
     fn command(&mut self, command: &mut Commands) -> Result<(), Stop> {
         let start = self.position;
         let words = self.number(b'*')?;
