@@ -50,7 +50,7 @@ pub mod wait;
 pub use admin::Admin;
 pub use metrics::Operation;
 pub use settings::Common;
-pub use stamped::{Mark, Stamped, Stamps};
+pub use stamped::{Ends, Mark, Side, Stamped, Stamps};
 pub use start::{Hop, start};
 pub use telemetry::Telemetry;
 pub use tokio_util::sync::CancellationToken;

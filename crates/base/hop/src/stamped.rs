@@ -16,14 +16,16 @@ use tokio::net::TcpStream;
 use crate::clock;
 
 mod connect;
+mod ends;
 pub mod kernel;
 mod mark;
 mod stamps;
 pub mod tcp_info;
 
 pub use connect::Handshake;
+pub use ends::{Ends, Side};
 pub use mark::Mark;
-pub use stamps::{Side, Stamps};
+pub use stamps::Stamps;
 
 /// Is Nagle's algorithm on for new connections of this process?
 static NAGLE: AtomicBool = AtomicBool::new(false);

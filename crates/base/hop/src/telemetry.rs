@@ -15,6 +15,7 @@ mod export;
 mod layer_4;
 pub mod recorder;
 mod roots;
+mod short;
 mod sink;
 
 pub use crate::http::plain::SendError;
@@ -26,6 +27,7 @@ use parking_lot::Mutex;
 use recorder::{Ring, Source};
 pub(crate) use roots::Decision;
 use roots::Roots;
+pub use short::Short;
 
 use sink::{SEND_LIMIT, Sampler, Sink};
 
@@ -33,8 +35,6 @@ use sink::{SEND_LIMIT, Sampler, Sink};
 #[derive(Clone)]
 pub struct Telemetry {
     sink: Option<Arc<Sink>>,
-    /// What is emitted here is kept until it is asked for.
-    kept: Option<Arc<Ring<Span>>>,
     /// Everything that keeps something in this program.
     sources: Sources,
 }
@@ -44,7 +44,7 @@ type Sources = Arc<Mutex<Vec<Arc<dyn Source>>>>;
 impl Telemetry {
     /// Spans are not recorded.
     pub fn off() -> Self {
-        Telemetry { sink: None, kept: None, sources: Sources::default() }
+        Telemetry { sink: None, sources: Sources::default() }
     }
 
     /// Spans stay in memory until [`Telemetry::take`]; for tests.
@@ -105,19 +105,19 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// For what brings no trace context with it: what is emitted is kept until it is asked for, where there is a flight
-    /// recorder, and sent where there is none.
-    pub fn without_context(&self) -> Self {
-        Telemetry { kept: self.ring(), ..self.clone() }
-    }
-
-    /// The same for exchanges as plain values.
+    /// For exchanges that bring no trace context with them: they are kept until they are asked for, where there is a
+    /// flight recorder, and sent where there is none.
     pub fn recorder<R: Record>(&self) -> Recorder<R> {
         match (self.ring(), &self.sink) {
             (Some(ring), _) => Recorder::ring(ring),
             (None, Some(sink)) => Recorder::sent(Arc::clone(sink)),
             (None, None) => Recorder::nowhere(),
         }
+    }
+
+    /// The same for exchanges of a request that is recorded: they are sent.
+    pub fn sender<R: Record>(&self) -> Recorder<R> {
+        self.sink.as_ref().map_or_else(Recorder::nowhere, |sink| Recorder::sent(Arc::clone(sink)))
     }
 
     /// A new one of the rings that a flight recorder is made of, if there is one.
@@ -166,10 +166,8 @@ impl Telemetry {
 
     /// Records a span; drops and counts it when the collector has not kept up.
     pub fn emit(&self, span: Span) {
-        match (&self.kept, &self.sink) {
-            (Some(kept), _) => kept.push(span),
-            (None, Some(sink)) => sink.emit(span),
-            (None, None) => {}
+        if let Some(sink) = &self.sink {
+            sink.emit(span);
         }
     }
 

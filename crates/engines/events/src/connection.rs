@@ -254,7 +254,7 @@ impl Connection {
         };
         drop(permit);
         if let Some(begun) = begun {
-            self.recorder.record(begun.end(self.stamps.clone(), written, response.times));
+            self.recorder.record(begun.end(self.stamps.ends(), written, response.times));
         }
         // While we wrote we did not read: that time is not the client's.
         if self.began.is_some() {

@@ -4,8 +4,8 @@
 //! together joins it to the client's span by connection and byte offset: a record says when the request's last byte
 //! was read and when the response's last byte was written.
 
-use hop::telemetry::{Ids, Record};
-use hop::{Mark, Operation, Stamps};
+use hop::telemetry::{Ids, Record, Short};
+use hop::{Ends, Mark, Operation};
 use journey::semconv::{attribute, name};
 use journey::{Flow, Kind, PartKind, Span};
 use kafka_protocol::messages::ApiKey;
@@ -17,7 +17,7 @@ use crate::appender::Times;
 #[derive(Debug)]
 pub struct Begun {
     api: ApiKey,
-    topic: Option<Box<str>>,
+    topic: Option<Short>,
     read: Mark,
     /// How many bytes it has.
     size: u64,
@@ -26,19 +26,19 @@ pub struct Begun {
 impl Begun {
     /// Begins when the request's last byte was read.
     pub fn new(call: &Call, read: Mark, size: u64) -> Self {
-        Begun { api: call.api, topic: call.topic().map(Box::from), read, size }
+        Begun { api: call.api, topic: call.topic().map(Short::from), read, size }
     }
 
     /// The response's last byte was `written`, or there is none.
-    pub fn end(self, stamps: Stamps, written: Option<Mark>, times: Option<Times>) -> Served {
-        Served { begun: self, stamps, written, times }
+    pub fn end(self, ends: Ends, written: Option<Mark>, times: Option<Times>) -> Served {
+        Served { begun: self, ends, written, times }
     }
 }
 
 /// A request whose response is on its way.
 pub struct Served {
     begun: Begun,
-    stamps: Stamps,
+    ends: Ends,
     written: Option<Mark>,
     times: Option<Times>,
 }
@@ -67,7 +67,7 @@ impl Record for Served {
     }
 
     fn flows(&self) -> [Option<Flow>; 2] {
-        [Some(self.stamps.flow()), None]
+        [Some(self.ends.flow()), None]
     }
 
     fn operation(&self) -> Option<(Operation, &str)> {
@@ -77,7 +77,8 @@ impl Record for Served {
     fn spans(&self, ids: Ids) -> Vec<Span> {
         let Begun { api, topic, read, size } = &self.begun;
         let word = word(*api);
-        let title = topic.as_ref().map_or_else(|| word.to_owned(), |topic| format!("{word} {topic}"));
+        let title =
+            topic.as_ref().map_or_else(|| word.to_owned(), |topic| format!("{word} {}", topic.as_str()));
         let (start, end) = self.times();
         let mut span = Span::new(ids.trace(), ids.span(0), None, Kind::Server, title, (start, end))
             .with(attribute::MESSAGING_SYSTEM, "kafka")
@@ -90,10 +91,10 @@ impl Record for Served {
             _ => {}
         }
         if let Some(topic) = topic {
-            span = span.with(attribute::MESSAGING_DESTINATION_NAME, topic.to_string());
+            span = span.with(attribute::MESSAGING_DESTINATION_NAME, topic.as_str().to_owned());
         }
-        span.stamps.extend(self.stamps.read_stamps(*read));
-        span.stamps.extend(self.written.map(|mark| self.stamps.write_stamp(mark)));
+        span.stamps.extend(self.ends.read_stamps(*read));
+        span.stamps.extend(self.written.map(|mark| self.ends.write_stamp(mark)));
         // `parse` begins where the request does, and `answer` ends where it ends: nothing is left out.
         let parts = self.times.map(|Times { queued, taken, written, synced }| {
             [

@@ -23,7 +23,7 @@ use crate::log::Log;
 use crate::protocol::{Commands, Parser, ProtocolError};
 use crate::reply::Output;
 use crate::session::Session;
-use crate::spans::{self, Batch};
+use crate::spans::{self, Batch, Turns};
 
 /// How much is read at once. With a bounded batch this bounds what a connection can have waiting.
 const READ_SIZE: usize = 16 << 10;
@@ -193,7 +193,7 @@ impl Connection {
         let wake = Mark { offset: parser.offset(), ..stamps.last_read() };
         let size = wake.offset - before;
         let name = self.recorder.enabled().then(|| spans::name(&batch));
-        let mut times = Vec::with_capacity(1);
+        let mut turns = Turns::default();
         let mut commands = batch;
         while !commands.is_empty() {
             let (reply, done) = oneshot::channel();
@@ -206,7 +206,7 @@ impl Connection {
             };
             let Done { output, session, rest, times: part, changes } = done;
             self.session = session;
-            times.push(part);
+            turns.push(part);
             self.stream.write_all(&output.bytes).await?;
             self.replies.reuse(output);
             commands = rest;
@@ -223,7 +223,7 @@ impl Connection {
         }
         parser.give_back(commands);
         if let Some(name) = name {
-            self.recorder.record(Batch::new(name, stamps, (wake, size), times));
+            self.recorder.record(Batch::new(name, &stamps, (wake, size), turns));
         }
         Ok(!self.session.closing)
     }

@@ -197,9 +197,9 @@ impl<'a> Direction<'a> {
     /// One chunk has been read here and written there.
     fn record(&self) {
         if self.proxy.recorder.enabled() {
-            let (from, to, size) = (self.from.1.clone(), self.to.1.clone(), self.size);
-            let written = to.last_write();
-            self.proxy.recorder.record(Passed::Relayed { from: (from, self.read), to: (to, written), size });
+            let (from, to, size) = (&self.from.1, &self.to.1, self.size);
+            let (from, to) = ((from.ends(), self.read), (to.ends(), to.last_write()));
+            self.proxy.recorder.record(Passed::Relayed { from, to, size });
         }
     }
 }

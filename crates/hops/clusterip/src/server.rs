@@ -164,10 +164,10 @@ impl Service {
             return;
         }
         let (outcome, end) = match connected {
-            Ok((endpoint, handshake)) => (Ok((endpoint.stamps().flow(), *handshake)), handshake.done),
+            Ok((endpoint, handshake)) => (Ok((endpoint.stamps().ends(), *handshake)), handshake.done),
             Err(error) => (Err(error.kind()), clock::now()),
         };
-        let (client, endpoint) = (client.stamps(), chosen.address);
+        let (client, endpoint) = (client.stamps().ends(), chosen.address);
         let policy = self.endpoints.mode().as_str();
         self.recorder.record(Passed::Connected { client, endpoint, policy, outcome, end });
     }

@@ -1,8 +1,7 @@
 //! From the bytes of a query to the bytes of a response: the whole server but for its sockets.
 
-use dnswire::{PlainQuery, Received, ResponseWriter};
-use hickory_proto::op::{Query, ResponseCode};
-use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder};
+use dnswire::{PlainQuery, Question, Received, ResponseWriter};
+use hickory_proto::op::ResponseCode;
 use journey::Transport;
 
 use crate::answer::answer;
@@ -16,7 +15,7 @@ pub struct Response {
     /// The message id, the same in query and response.
     pub id: u16,
     /// The question, if one could be read.
-    pub question: Option<Query>,
+    pub question: Option<Question>,
     /// The response code (RFC 1035 §4.1.1).
     pub code: ResponseCode,
 }
@@ -74,8 +73,5 @@ fn write_answer(
 /// What the span of a response says, but for its bytes.
 pub fn describe(message: &[u8], code: ResponseCode) -> Response {
     let id = message.first_chunk::<2>().map_or(0, |id| u16::from_be_bytes(*id));
-    let has_question = message.get(4..6) == Some(&[0, 1]);
-    let question = message.get(12..).filter(|_| has_question);
-    let question = question.and_then(|question| Query::read(&mut BinDecoder::new(question)).ok());
-    Response { bytes: Vec::new(), id, question, code }
+    Response { bytes: Vec::new(), id, question: Question::of_message(message), code }
 }

@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use dnswire::{Connections, Reply};
+use dnswire::{Connections, Details, Exchange, Reply};
 use hop::datagrams::{BATCH, Datagram, ReceiveBatch, SendBatch};
 use hop::listen::Pair;
-use hop::{Hop, Mark, Stamped, Telemetry, clock, trace};
-use journey::{Flow, Stamp, Transport};
+use hop::telemetry::Recorder;
+use hop::{Ends, Hop, Mark, Side, Stamped, clock};
+use journey::{Flow, Transport};
 use parking_lot::RwLock;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +29,7 @@ const CONNECTIONS: usize = 256;
 struct Server {
     zones: RwLock<Arc<Zones>>,
     connections: Connections,
-    telemetry: Telemetry,
+    recorder: Recorder<Exchange>,
 }
 
 /// Serves until the hop is told to stop.
@@ -44,7 +45,7 @@ pub async fn run(sockets: Pair, zones: Zones, settings: Settings, hop: Hop) -> a
     let server = Arc::new(Server {
         zones: RwLock::new(Arc::new(zones)),
         connections: Connections::new(CONNECTIONS),
-        telemetry: hop.telemetry.without_context(),
+        recorder: hop.telemetry.recorder(),
     });
     let tcp = hop::accept::run(sockets.tcp, CONNECTIONS, &hop.shutdown, hop.drain, |stream, stop| {
         serve_stream(Arc::clone(&server), stream, stop)
@@ -82,14 +83,21 @@ impl Server {
         *self.zones.write() = Arc::new(zones);
     }
 
-    /// Reports the SERVER span: the question, how it went, and when the two messages passed the socket.
-    fn report(&self, response: &Response, times: (u64, u64), stamps: Vec<Stamp>) {
-        if !self.telemetry.enabled() {
-            return;
-        }
-        let ids = (trace::new_trace_id(), trace::new_span_id());
-        let described = dnswire::describe(response.question.as_ref(), response.id, Some(response.code));
-        self.telemetry.emit(dnswire::server_span(ids, described, times, stamps));
+    /// Records the question, how it went, and when the two messages passed the socket.
+    fn record(&self, response: Response, ends: Ends, query: Mark, sent: Mark) {
+        let Response { question, id, code, .. } = response;
+        let (code, response) = (Some(code), Ok(sent));
+        let context = None;
+        self.recorder.record(Exchange {
+            ends,
+            context,
+            question,
+            id,
+            code,
+            query,
+            response,
+            details: Details::None,
+        });
     }
 }
 
@@ -112,7 +120,7 @@ async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr
         for Datagram { bytes, peer, read } in queries.iter() {
             let response = responses.add(peer, |buffer| {
                 let code = write_response(&zones, bytes, Transport::Udp, buffer)?;
-                Some(server.telemetry.enabled().then(|| describe(buffer, code)))
+                Some(server.recorder.enabled().then(|| describe(buffer, code)))
             });
             answered.extend(response.flatten().map(|response| (response, peer, read)));
         }
@@ -120,8 +128,9 @@ async fn serve_datagrams(server: &Server, socket: UdpSocket, address: SocketAddr
         responses.send(&socket).await;
         for (response, peer, read) in answered.drain(..) {
             let flow = Flow { transport: Transport::Udp, client: peer, server: address };
-            let stamps = dnswire::datagram_stamps(flow, response.id, read, tx);
-            server.report(&response, (read.at, tx), stamps);
+            let ends = Ends::of_datagrams(flow, Side::Server);
+            let [read, sent] = dnswire::datagram_marks(response.id, read, tx);
+            server.record(response, ends, read, sent);
         }
         // Whoever sends without end must not keep the other tasks waiting.
         if queries.is_full() {
@@ -139,9 +148,7 @@ async fn serve_stream(server: Arc<Server>, stream: Stamped<TcpStream>, stop: Can
         async move { response.map(|response| Reply { bytes: response.bytes.clone(), about: (response, read) }) }
     };
     let sent = |(response, read): (Response, Mark)| {
-        let written = stamps.last_write();
-        let passed = stamps.read_stamps(read).chain([stamps.write_stamp(written)]);
-        server.report(&response, (read.at, written.at), passed.collect());
+        server.record(response, stamps.ends(), read, stamps.last_write());
     };
     dnswire::serve(stream, &server.connections, stop.cancelled(), respond, sent).await;
 }

@@ -109,16 +109,16 @@ async fn respond(
     let query = query(request).await?;
     // The queries to name servers belong to the span of this exchange, and so to the caller's trace
     // if it sent a `traceparent`.
-    let telemetry = if exchange.sampled() { telemetry } else { Telemetry::off() };
+    let recorder = if exchange.sampled() { telemetry.sender() } else { Telemetry::off().sender() };
     let child = exchange.child(trace::new_span_id(), Kind::Internal, "", (0, 0));
-    let trace = QueryTrace::new(telemetry, child.trace_id, child.parent.unwrap_or_default());
+    let trace = QueryTrace::new(recorder, child.trace_id, child.parent.unwrap_or_default());
     let response = responder.respond(&query, Transport::Tcp, &trace).await;
     let response = response.ok_or_else(|| bad("the body is not a DNS query"))?;
-    for (key, value) in response.describe().1 {
+    for (key, value) in response.attributes() {
         exchange.attribute(key, value);
     }
     // HTTP caches may keep the response exactly as long as DNS caches (RFC 8484 §5.1).
-    let age = HeaderValue::from_str(&format!("max-age={}", response.ttl.unwrap_or(0)));
+    let age = HeaderValue::from_str(&format!("max-age={}", response.resolved.ttl.unwrap_or(0)));
     let mut http = Response::new(full(response.bytes));
     http.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(DNS_MESSAGE));
     http.headers_mut().extend(age.ok().map(|age| (header::CACHE_CONTROL, age)));

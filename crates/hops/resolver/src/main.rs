@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     hop::start("resolver", settings.common.clone(), async move |hop: hop::Hop| {
         let sockets = Pair::bind(settings.listen).await?;
         let doh = Doh::bind(&settings)?;
-        let responder = Responder::new(settings.roots.clone(), settings.servers(), hop.telemetry.clone());
+        let responder = Responder::new(settings.roots.clone(), settings.servers(), &hop.telemetry);
         server::run(sockets, doh, responder, hop).await
     })
 }

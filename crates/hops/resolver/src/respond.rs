@@ -3,12 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dnswire::{ExtendedError, PlainQuery, Received, ResponseWriter, Section};
+use dnswire::{
+    Details, Exchange, ExtendedError, PlainQuery, Question, Received, Resolved, ResponseWriter, Section,
+    SpanContext,
+};
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType};
-use hop::{Telemetry, trace};
-use journey::semconv::attribute;
-use journey::{Stamp, Transport};
+use hop::telemetry::Recorder;
+use hop::{Ends, Mark, Telemetry, trace};
+use journey::{Transport, Value};
 use parking_lot::RwLock;
 use recursion::{Outcome, QueryTrace, ServerMap};
 use tokio::sync::Semaphore;
@@ -25,7 +28,7 @@ pub struct Responder {
     servers: ServerMap,
     resolver: RwLock<Arc<Resolver>>,
     waiting: Semaphore,
-    telemetry: Telemetry,
+    recorder: Recorder<Exchange>,
 }
 
 /// A response, and what its span says of it.
@@ -35,25 +38,21 @@ pub struct Response {
     /// The message id, the same in query and response.
     pub id: u16,
     /// The question, if one could be read.
-    pub question: Option<Query>,
+    pub question: Option<Question>,
     /// The response code (RFC 1035 §4.1.1).
     pub code: ResponseCode,
-    /// For how many seconds the answer may still be kept.
-    pub ttl: Option<u32>,
-    /// How many queries went to name servers for it.
-    pub upstream_queries: u32,
-    /// What the cache had to do with it: `hit`, `miss`, or `shared` when another query's recursion was waited for.
-    pub cache: &'static str,
+    /// What was done for it.
+    pub resolved: Resolved,
 }
 
 impl Responder {
     /// Begins with an empty cache, knowing nothing but where the root's servers are; spans go to `telemetry`.
-    pub fn new(roots: Vec<IpAddr>, servers: ServerMap, telemetry: Telemetry) -> Self {
+    pub fn new(roots: Vec<IpAddr>, servers: ServerMap, telemetry: &Telemetry) -> Self {
         let resolver = RwLock::new(Arc::new(Resolver::new(roots.clone(), servers.clone())));
         let waiting = Semaphore::new(WAITING);
         // Neither UDP nor TCP has a place for a trace context.
-        let telemetry = telemetry.without_context();
-        Responder { roots, servers, resolver, waiting, telemetry }
+        let recorder = telemetry.recorder();
+        Responder { roots, servers, resolver, waiting, recorder }
     }
 
     /// Forgets everything. Queries in progress keep the old memory until they are done.
@@ -64,7 +63,7 @@ impl Responder {
 
     /// Begins the trace of a query that came without one: DNS has no place for it.
     pub fn query_trace(&self) -> Arc<QueryTrace> {
-        QueryTrace::new(self.telemetry.clone(), trace::new_trace_id(), trace::new_span_id())
+        QueryTrace::new(self.recorder.clone(), trace::new_trace_id(), trace::new_span_id())
     }
 
     /// Answers one message; `None` when the only right answer is none. `transport` decides how long the
@@ -96,16 +95,10 @@ impl Responder {
             (0, _) => "shared",
             _ => "miss",
         };
+        let resolved = Resolved { upstream_queries: trace.upstream_queries(), cache, ttl };
         let (id, code) = (reply.id, reply.metadata.response_code);
-        Some(Response {
-            bytes,
-            id,
-            question: reply.queries.pop(),
-            code,
-            ttl,
-            upstream_queries: trace.upstream_queries(),
-            cache,
-        })
+        let question = reply.queries.first().map(Question::of);
+        Some(Response { bytes, id, question, code, resolved })
     }
 
     /// As [`respond`](Self::respond) to a datagram, into an empty buffer, if it is a plain query and the cache has all of
@@ -124,15 +117,9 @@ impl Responder {
             reply.add_record(section, record)?;
         }
         reply.finish(outcome.code, query.datagram_limit(), false);
-        Some(Response {
-            bytes: Vec::new(),
-            id: query.id(),
-            question: Some(question),
-            code: outcome.code,
-            ttl: outcome.ttl(),
-            upstream_queries: 0,
-            cache: "hit",
-        })
+        let resolved = Resolved { upstream_queries: 0, cache: "hit", ttl: outcome.ttl() };
+        let question = self.recorder.enabled().then(|| Question::of(&question));
+        Some(Response { bytes: Vec::new(), id: query.id(), question, code: outcome.code, resolved })
     }
 
     async fn outcome(&self, query: &Message, trace: &Arc<QueryTrace>) -> Outcome {
@@ -161,34 +148,29 @@ impl Responder {
         outcome
     }
 
-    /// As [`report`](Self::report), for a response that took no more than the cache.
-    pub fn report_hit(&self, response: &Response, times: (u64, u64), stamps: impl FnOnce() -> Vec<Stamp>) {
-        if self.telemetry.enabled() {
-            self.report(&self.query_trace(), response, times, stamps());
-        }
-    }
-
-    /// Reports the SERVER span: the question, how it went, what the cache knew, and when the two messages passed
-    /// the socket.
-    pub fn report(&self, trace: &QueryTrace, response: &Response, times: (u64, u64), stamps: Vec<Stamp>) {
-        if !self.telemetry.enabled() {
-            return;
-        }
-        let ids = (trace.trace_id(), trace.span_id());
-        self.telemetry.emit(dnswire::server_span(ids, response.describe(), times, stamps));
+    /// Records the question, how it went, what the cache knew, and when the two messages passed the socket. Without a
+    /// trace nobody else was queried.
+    pub fn record(
+        &self,
+        trace: Option<&QueryTrace>,
+        response: Response,
+        ends: Ends,
+        query: Mark,
+        sent: Mark,
+    ) {
+        let Response { question, id, code, resolved, .. } = response;
+        let context = trace.map(|of| SpanContext { trace: of.trace_id(), span: of.span_id(), parent: None });
+        let (code, response, details) = (Some(code), Ok(sent), Details::Resolved(resolved));
+        self.recorder.record(Exchange { ends, context, question, id, code, query, response, details });
     }
 }
 
 impl Response {
-    /// What its span says of it.
-    pub fn describe(&self) -> dnswire::Description {
-        let (title, mut attributes) = dnswire::describe(self.question.as_ref(), self.id, Some(self.code));
-        attributes.extend([
-            (attribute::DNS_UPSTREAM_QUERIES, i64::from(self.upstream_queries).into()),
-            (attribute::DNS_CACHE, self.cache.into()),
-        ]);
-        attributes.extend(self.ttl.map(|ttl| (attribute::DNS_ANSWER_TTL, i64::from(ttl).into())));
-        (title, attributes)
+    /// What a span says of it.
+    pub fn attributes(&self) -> Vec<(&'static str, Value)> {
+        let (_, mut attributes) = dnswire::describe(self.question.as_ref(), self.id, Some(self.code));
+        attributes.extend(self.resolved.attributes());
+        attributes
     }
 }
 

@@ -11,15 +11,16 @@ use anyhow::Context as _;
 use dnswire::{Connections, Reply};
 use hop::datagrams::{BATCH, Datagram, ReceiveBatch, SendBatch};
 use hop::listen::Pair;
-use hop::{Hop, Mark, Stamped, clock};
+use hop::{Ends, Hop, Mark, Side, Stamped, clock};
 use hyper::{Method, StatusCode};
 use journey::{Flow, Transport};
+use recursion::QueryTrace;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::doh::Doh;
-use crate::respond::Responder;
+use crate::respond::{Responder, Response};
 
 /// TCP connections served at once; the others wait in the kernel's queue.
 const LIMIT: usize = 256;
@@ -87,8 +88,7 @@ async fn serve_datagrams(
         let tx = clock::now();
         responses.send(&socket).await;
         for (response, flow, read) in answered.drain(..) {
-            let stamps = || dnswire::datagram_stamps(flow, response.id, read, tx);
-            responder.report_hit(&response, (read.at, tx), stamps);
+            record_datagrams(&responder, None, response, flow, read, tx);
         }
         // What waits for others has its turn, also while queries come without end.
         if queries.is_full() {
@@ -114,8 +114,19 @@ async fn respond_to_datagram(
     if let Err(error) = socket.send_to(&response.bytes, flow.client).await {
         tracing::debug!(%error, peer = %flow.client, "send a response");
     }
-    let stamps = dnswire::datagram_stamps(flow, response.id, read, tx);
-    responder.report(&trace, &response, (read.at, tx), stamps);
+    record_datagrams(&responder, Some(&trace), response, flow, read, tx);
+}
+
+fn record_datagrams(
+    responder: &Responder,
+    trace: Option<&QueryTrace>,
+    response: Response,
+    flow: Flow,
+    read: Mark,
+    tx: u64,
+) {
+    let [query, sent] = dnswire::datagram_marks(response.id, read, tx);
+    responder.record(trace, response, Ends::of_datagrams(flow, Side::Server), query, sent);
 }
 
 /// TCP: a connection carries many queries, and each response leaves when it is ready (RFC 7766 §6.2.1.1).
@@ -133,9 +144,7 @@ async fn serve_stream(responder: Arc<Responder>, stream: Stamped<TcpStream>, sto
         }
     };
     dnswire::serve(stream, &CONNECTIONS, stop.cancelled(), respond, |(trace, response, read)| {
-        let written = stamps.last_write();
-        let passed = stamps.read_stamps(read).chain([stamps.write_stamp(written)]);
-        responder.report(&trace, &response, (read.at, written.at), passed.collect());
+        responder.record(Some(&trace), response, stamps.ends(), read, stamps.last_write());
     })
     .await;
 }

@@ -17,16 +17,19 @@
 #![warn(missing_docs)]
 
 mod client;
+mod exchange;
 mod extended;
 mod framing;
 mod message;
 mod plain;
 mod response;
-mod span;
 mod stream;
 mod wire_name;
 
 pub use client::QuerySocket;
+pub use exchange::{
+    Description, Details, Exchange, Question, Resolved, SpanContext, datagram_marks, describe,
+};
 pub use extended::ExtendedError;
 pub use framing::{Frames, framed, read_response, write_query};
 pub use message::{
@@ -34,6 +37,5 @@ pub use message::{
 };
 pub use plain::{PlainQuery, plain};
 pub use response::{Owner, ResponseWriter, Section};
-pub use span::{Description, datagram_stamps, describe, server_span};
 pub use stream::{Connections, IDLE, OUTSTANDING, Reply, serve};
 pub use wire_name::{LONGEST_NAME, WireName, ancestors, data_to_wire, is_within, parent, to_wire};

@@ -1,12 +1,14 @@
 //! One client's query: which upstream queries it causes, how many it may cause, and what is told about them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use dnswire::{Details, Exchange, Question, SpanContext};
 use hickory_proto::op::{Query, ResponseCode};
-use hop::{Mark, Telemetry, clock, trace};
-use journey::semconv::attribute;
-use journey::{Direction, Flow, Kind, Span, SpanId, TraceId};
+use hop::telemetry::Recorder;
+use hop::{Ends, Mark, clock, trace};
+use journey::{SpanId, TraceId};
 
 /// The most upstream queries that one client's query may cause, its own and those it shares with others.
 ///
@@ -18,7 +20,7 @@ pub const MAX_QUERIES: u32 = 24;
 
 /// What one client query causes.
 pub struct QueryTrace {
-    telemetry: Telemetry,
+    recorder: Recorder<Exchange>,
     trace_id: TraceId,
     span_id: SpanId,
     sent: AtomicU32,
@@ -27,9 +29,9 @@ pub struct QueryTrace {
 
 impl QueryTrace {
     /// A query whose upstream queries become children of the span `span_id`.
-    pub fn new(telemetry: Telemetry, trace_id: TraceId, span_id: SpanId) -> Arc<Self> {
+    pub fn new(recorder: Recorder<Exchange>, trace_id: TraceId, span_id: SpanId) -> Arc<Self> {
         let (sent, shared) = (AtomicU32::new(0), AtomicU32::new(0));
-        Arc::new(QueryTrace { telemetry, trace_id, span_id, sent, shared })
+        Arc::new(QueryTrace { recorder, trace_id, span_id, sent, shared })
     }
 
     /// The trace that the client's query began or belongs to.
@@ -66,36 +68,35 @@ impl QueryTrace {
         self.shared.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Reports one query to a name server: the question, and when the messages passed our socket.
-    pub(crate) fn report(&self, query: &SentQuery, question: &Query, outcome: Result<ResponseCode, &str>) {
-        if !self.telemetry.enabled() {
+    /// Records one query to a name server: the question, and when the messages passed our socket.
+    pub(crate) fn record(
+        &self,
+        sent: &SentQuery,
+        question: &Query,
+        outcome: Result<ResponseCode, Cow<'static, str>>,
+    ) {
+        if !self.recorder.enabled() {
             return;
         }
-        let (title, attributes) = dnswire::describe(Some(question), query.id, outcome.ok());
-        let times = (query.sent.at, query.read.map_or_else(clock::now, |read| read.at));
-        let span_id = trace::new_span_id();
-        let mut span = Span::new(self.trace_id, span_id, Some(self.span_id), Kind::Client, title, times)
-            .with(attribute::SERVER_ADDRESS, query.flow.server.ip().to_string())
-            .with(attribute::SERVER_PORT, query.flow.server.port())
-            .with(attribute::NETWORK_TRANSPORT, query.flow.transport.as_str());
-        span.attributes.extend(attributes.into_iter().map(|(key, value)| (key.into(), value)));
-        if let Err(error) = outcome {
-            span = span.with(attribute::ERROR_TYPE, error.to_owned());
-        }
-        if query.resent > 0 {
-            span = span.with(attribute::DNS_RESEND_COUNT, i64::from(query.resent));
-        }
-        span.stamps.push(query.sent.sent(query.flow, Direction::Request));
-        let read = query.read.map(|read| read.received(query.flow, Direction::Response));
-        span.stamps.extend(read.into_iter().flatten());
-        self.telemetry.emit(span);
+        let context =
+            SpanContext { trace: self.trace_id, span: trace::new_span_id(), parent: Some(self.span_id) };
+        self.recorder.record(Exchange {
+            ends: sent.ends,
+            context: Some(context),
+            question: Some(Question::of(question)),
+            id: sent.id,
+            code: outcome.as_ref().ok().copied(),
+            query: sent.sent,
+            response: sent.read.ok_or_else(clock::now),
+            details: Details::Upstream { error: outcome.err(), resent: sent.resent },
+        });
     }
 }
 
 /// What is known of an upstream query once it was sent.
 pub(crate) struct SentQuery {
     pub(crate) id: u16,
-    pub(crate) flow: Flow,
+    pub(crate) ends: Ends,
     /// The request's last byte; for UDP the offset is the message id.
     pub(crate) sent: Mark,
     /// The same for the response.

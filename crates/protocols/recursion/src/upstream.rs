@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use dnswire::QuerySocket;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hop::{Mark, Stamped, clock};
+use hop::{Ends, Mark, Side, Stamped, clock};
 use tokio::net::TcpSocket;
 use tokio::time::{timeout, timeout_at};
 
@@ -99,12 +99,12 @@ impl UpstreamQuery<'_> {
         let until = tokio::time::Instant::from_std(clock::monotonic() + TIMEOUT);
         let bytes = request.to_vec().map_err(io::Error::other)?;
         let socket = QuerySocket::connect(self.map.own_end(self.server), self.server).await?;
-        let (flow, offset) = (socket.flow(), u64::from(request.id));
+        let (ends, offset) = (Ends::of_datagrams(socket.flow(), Side::Client), u64::from(request.id));
         // The socket stays the same, so a response to an earlier datagram still counts.
         let mut resent = 0;
         loop {
             let mark = Mark { offset, at: clock::now(), ..Mark::default() };
-            let sent = sent.get_or_insert(SentQuery { id: request.id, flow, sent: mark, read: None, resent });
+            let sent = sent.get_or_insert(SentQuery { id: request.id, ends, sent: mark, read: None, resent });
             sent.resent = resent;
             socket.send(&bytes).await?;
             let again = tokio::time::Instant::from_std(clock::monotonic() + RETRANSMIT_AFTER);
@@ -141,8 +141,8 @@ impl UpstreamQuery<'_> {
         let mut stream = Stamped::connected(socket.connect(self.server).await?, self.server)?;
         let stamps = stream.stamps();
         dnswire::write_query(&mut stream, request).await?;
-        let (flow, written) = (stamps.flow(), stamps.last_write());
-        let sent = sent.insert(SentQuery { id: request.id, flow, sent: written, read: None, resent: 0 });
+        let (ends, written) = (stamps.ends(), stamps.last_write());
+        let sent = sent.insert(SentQuery { id: request.id, ends, sent: written, read: None, resent: 0 });
         let response = dnswire::read_response(&mut stream, request).await?;
         sent.read = Some(stamps.last_read());
         Ok(response)
@@ -150,15 +150,12 @@ impl UpstreamQuery<'_> {
 
     fn report(&self, sent: Option<SentQuery>, result: &QueryResult) {
         let Some(sent) = sent else { return };
-        match result {
-            QueryResult::Response(response) => {
-                self.trace.report(&sent, &self.question, Ok(response.response_code));
-            }
-            QueryResult::TimedOut(_) => self.trace.report(&sent, &self.question, Err("timed out")),
-            QueryResult::Error(error) | QueryResult::Local(error) => {
-                self.trace.report(&sent, &self.question, Err(&error.to_string()))
-            }
-        }
+        let outcome = match result {
+            QueryResult::Response(response) => Ok(response.response_code),
+            QueryResult::TimedOut(_) => Err("timed out".into()),
+            QueryResult::Error(error) | QueryResult::Local(error) => Err(error.to_string().into()),
+        };
+        self.trace.record(&sent, &self.question, outcome);
     }
 }
 

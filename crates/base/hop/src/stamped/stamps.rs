@@ -4,21 +4,13 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use journey::{Direction, Event, Flow, Stamp, Transport};
+use journey::{Flow, Stamp, Transport};
 use parking_lot::{Mutex, MutexGuard};
 
+use super::ends::{Ends, Side};
 use super::kernel;
 use super::mark::Mark;
 use crate::clock;
-
-/// Which end of the flow this socket is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// It accepted the connection.
-    Server,
-    /// It made the connection.
-    Client,
-}
 
 type AfterFlush = Box<dyn FnOnce(Mark) + Send>;
 
@@ -38,10 +30,7 @@ struct Log {
 }
 
 struct Shared {
-    flow: Flow,
-    side: Side,
-    /// When the connection was accepted or made.
-    opened: u64,
+    ends: Ends,
     log: Mutex<Log>,
 }
 
@@ -62,7 +51,8 @@ impl Stamps {
             closed: false,
             socket,
         };
-        Stamps(Arc::new(Shared { flow, side, opened: clock::now(), log: Mutex::new(log) }))
+        let ends = Ends::of_connection(flow, side, clock::now());
+        Stamps(Arc::new(Shared { ends, log: Mutex::new(log) }))
     }
 
     /// Of an exchange that no connection brought.
@@ -77,17 +67,22 @@ impl Stamps {
 
     /// Between which sockets.
     pub fn flow(&self) -> Flow {
-        self.0.flow
+        self.0.ends.flow()
+    }
+
+    /// The same as a plain value, with which end is ours.
+    pub fn ends(&self) -> Ends {
+        self.0.ends
     }
 
     /// Which end of the flow this is.
     pub fn side(&self) -> Side {
-        self.0.side
+        self.0.ends.side()
     }
 
     /// When the connection was accepted or made: nanoseconds since the Unix epoch.
     pub fn opened(&self) -> u64 {
-        self.0.opened
+        self.0.ends.opened()
     }
 
     /// The last byte read so far.
@@ -123,23 +118,12 @@ impl Stamps {
     /// What [`Stamps::last_read`] says, as stamps in the right direction: when the kernel had the byte,
     /// when the connection was accepted if that was later, and when the byte was read.
     pub fn read_stamps(&self, mark: Mark) -> impl Iterator<Item = Stamp> {
-        let (flow, opened) = (self.0.flow, self.0.opened);
-        let direction = match self.0.side {
-            Side::Server => Direction::Request,
-            Side::Client => Direction::Response,
-        };
-        let waited = self.0.side == Side::Server && mark.queued.is_some_and(|queued| queued < opened);
-        let accepted = waited.then(|| mark.stamp(flow, direction, Event::Accept, opened));
-        mark.received(flow, direction).chain(accepted)
+        self.0.ends.read_stamps(mark)
     }
 
     /// What [`Stamps::last_write`] says, as a stamp in the right direction.
     pub fn write_stamp(&self, mark: Mark) -> Stamp {
-        let direction = match self.0.side {
-            Side::Server => Direction::Response,
-            Side::Client => Direction::Request,
-        };
-        mark.sent(self.0.flow, direction)
+        self.0.ends.write_stamp(mark)
     }
 
     /// Calls `then` with the last write once bytes handed over just now have gone to the kernel.

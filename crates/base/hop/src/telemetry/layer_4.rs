@@ -10,16 +10,16 @@ use journey::{Flow, Kind, PartKind, Span};
 
 use super::recorder::{Ids, Record};
 use crate::metrics::Operation;
-use crate::stamped::{Handshake, Mark, Stamps};
+use crate::stamped::{Ends, Handshake, Mark};
 
 /// A chunk or a connection that it passed on.
 pub enum Passed {
     /// A chunk.
     Relayed {
         /// The connection that it came from, and when its last byte was read there.
-        from: (Stamps, Mark),
+        from: (Ends, Mark),
         /// The connection that it went to, and when it was written there.
-        to: (Stamps, Mark),
+        to: (Ends, Mark),
         /// How many bytes it has: which ones of the stream, so that one that is missing is not taken for the next.
         size: u64,
     },
@@ -27,13 +27,13 @@ pub enum Passed {
     /// puts a journey together knows where the bytes of one went on.
     Connected {
         /// The client's connection.
-        client: Stamps,
+        client: Ends,
         /// The endpoint that was chosen.
         endpoint: SocketAddr,
         /// By which policy.
         policy: &'static str,
         /// The connection to it, or OpenTelemetry's `error.type`.
-        outcome: Result<(Flow, Handshake), &'static str>,
+        outcome: Result<(Ends, Handshake), &'static str>,
         /// When that was over.
         end: u64,
     },
@@ -51,7 +51,7 @@ impl Record for Passed {
         match self {
             Passed::Relayed { from, to, .. } => [Some(from.0.flow()), Some(to.0.flow())],
             Passed::Connected { client, outcome, .. } => {
-                [Some(client.flow()), outcome.ok().map(|(flow, _)| flow)]
+                [Some(client.flow()), outcome.ok().map(|(endpoint, _)| endpoint.flow())]
             }
         }
     }
@@ -79,8 +79,8 @@ impl Record for Passed {
                     .with(attribute::ENDPOINT, endpoint.to_string())
                     .with(attribute::POLICY, *policy);
                 match outcome {
-                    Ok((flow, handshake)) => {
-                        handshake.describe(span).with(attribute::FLOW_OUT, flow.to_string())
+                    Ok((endpoint, handshake)) => {
+                        handshake.describe(span).with(attribute::FLOW_OUT, endpoint.flow().to_string())
                     }
                     Err(error) => span.with(attribute::ERROR_TYPE, *error),
                 }

@@ -1,5 +1,7 @@
 //! The way of every command: looked up, checked, then run, queued or refused.
 
+use hop::telemetry::Short;
+
 use super::exec;
 use super::facts::Facts;
 use super::spec::{Spec, run, wrong_arity};
@@ -12,8 +14,11 @@ use crate::session::Session;
 
 /// The name under which a command appears in spans: known names in capitals, others as "unknown", so that
 /// a client cannot fill the report with names of its own.
-pub(crate) fn span_name(name: &[u8]) -> String {
-    TABLE.find(name).map_or_else(|| "unknown".into(), |spec| spec.name.to_ascii_uppercase())
+pub(crate) fn span_name(name: &[u8]) -> Short {
+    let Some(spec) = TABLE.find(name) else { return Short::from("unknown") };
+    let mut name = Short::from(spec.name);
+    name.make_ascii_uppercase();
+    name
 }
 
 /// Why some commands are turned away.

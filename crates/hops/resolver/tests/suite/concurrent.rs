@@ -22,7 +22,7 @@ async fn the_same_cold_question_from_a_hundred_clients_is_asked_once() {
     let answers = join_all(queries).await;
     assert!(answers.iter().all(|(reply, _)| reply.answers.len() == 1));
     assert_eq!(world.questions(), 3);
-    let of = |cache| answers.iter().filter(|(_, response)| response.cache == cache).count();
+    let of = |cache| answers.iter().filter(|(_, response)| response.resolved.cache == cache).count();
     assert_eq!((of("miss"), of("shared"), of("hit")), (1, 99, 0));
 }
 
@@ -76,12 +76,12 @@ async fn slow_questions_keep_no_cached_answer_waiting_and_no_other_zone_out() {
         for _ in 0..50 {
             let begun = clock::monotonic();
             let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
-            assert_eq!((reply.answers.len(), response.cache), (1, "hit"));
+            assert_eq!((reply.answers.len(), response.resolved.cache), (1, "hit"));
             slowest = slowest.max(clock::since(begun));
         }
         // Not in the cache, but com. is well.
         let (reply, response) = resolve(&resolver, "elsewhere.com.", RecordType::A).await;
-        assert_eq!((reply.response_code, response.upstream_queries), (ResponseCode::NXDomain, 1));
+        assert_eq!((reply.response_code, response.resolved.upstream_queries), (ResponseCode::NXDomain, 1));
         slowest
     };
     let (answers, slowest) = futures_util::future::join(slow, others).await;

@@ -15,7 +15,7 @@ async fn a_cold_name_takes_three_questions_and_a_warm_one_none() {
     let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(data(&reply.answers), ["api.myshop.com. A 127.0.113.50"]);
     assert!(!reply.authoritative, "it only passes on what it heard");
-    assert_eq!((response.upstream_queries, response.ttl), (3, Some(300)));
+    assert_eq!((response.resolved.upstream_queries, response.resolved.ttl), (3, Some(300)));
     // QNAME minimisation: nobody learns more of the name than needed to point the way.
     let seen: Vec<String> = world
         .0
@@ -41,7 +41,7 @@ async fn a_cold_name_takes_three_questions_and_a_warm_one_none() {
     assert_eq!(said, world.seen().into_iter().collect(), "flow and id are those that the servers saw");
 
     let (_, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
-    assert_eq!((response.upstream_queries, telemetry.take().len(), world.questions()), (0, 0, 3));
+    assert_eq!((response.resolved.upstream_queries, telemetry.take().len(), world.questions()), (0, 0, 3));
 }
 
 #[tokio::test]
@@ -66,12 +66,13 @@ async fn ttls_count_down_and_run_out() {
     resolve(&resolver, "brief.myshop.com.", RecordType::A).await;
     hop::wait::until("a smaller TTL", LIMIT, async || {
         let (_, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
-        (response.upstream_queries == 0 && response.ttl < Some(300)).then_some(())
+        (response.resolved.upstream_queries == 0 && response.resolved.ttl < Some(300)).then_some(())
     })
     .await
     .unwrap();
     hop::wait::until("a record of one second to expire", LIMIT, async || {
-        (resolve(&resolver, "brief.myshop.com.", RecordType::A).await.1.upstream_queries == 1).then_some(())
+        (resolve(&resolver, "brief.myshop.com.", RecordType::A).await.1.resolved.upstream_queries == 1)
+            .then_some(())
     })
     .await
     .unwrap();
@@ -92,8 +93,12 @@ async fn no_is_remembered_too_as_long_as_the_soa_allows() {
             assert!(reply.answers.is_empty());
             assert_eq!(reply.authorities.len(), 1, "{name}: the SOA");
             assert_eq!(reply.authorities[0].record_type(), RecordType::SOA);
-            assert!(response.ttl.unwrap() <= 60, "{name}: {:?} s, MINIMUM is 60", response.ttl);
-            assert_eq!(response.upstream_queries > 0, cold, "{name}");
+            assert!(
+                response.resolved.ttl.unwrap() <= 60,
+                "{name}: {:?} s, MINIMUM is 60",
+                response.resolved.ttl
+            );
+            assert_eq!(response.resolved.upstream_queries > 0, cold, "{name}");
         }
     }
 }
@@ -114,7 +119,7 @@ async fn a_truncated_answer_is_asked_for_again_over_tcp() {
     let world = World::usual().await;
     let (resolver, telemetry) = resolver(&world);
     let (reply, response) = resolve(&resolver, "big.myshop.com.", RecordType::A).await;
-    assert_eq!((reply.answers.len(), response.upstream_queries), (100, 4));
+    assert_eq!((reply.answers.len(), response.resolved.upstream_queries), (100, 4));
     let spans = telemetry.take();
     let stream = spans
         .iter()
@@ -136,8 +141,8 @@ async fn a_flush_forgets_everything() {
     let world = World::usual().await;
     let (resolver, _) = resolver(&world);
     for _ in 0..2 {
-        assert_eq!(resolve(&resolver, "api.myshop.com.", RecordType::A).await.1.upstream_queries, 3);
-        assert_eq!(resolve(&resolver, "api.myshop.com.", RecordType::A).await.1.upstream_queries, 0);
+        assert_eq!(resolve(&resolver, "api.myshop.com.", RecordType::A).await.1.resolved.upstream_queries, 3);
+        assert_eq!(resolve(&resolver, "api.myshop.com.", RecordType::A).await.1.resolved.upstream_queries, 0);
         resolver.flush();
     }
 }

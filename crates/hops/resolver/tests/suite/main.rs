@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 fn resolver(world: &World) -> (Responder, Telemetry) {
     let telemetry = Telemetry::memory("resolver");
     let servers = ServerMap::new(1, IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53))).moved(world.addresses());
-    (Responder::new(vec![fake::ROOT], servers, telemetry.clone()), telemetry)
+    (Responder::new(vec![fake::ROOT], servers, &telemetry), telemetry)
 }
 
 fn query(name: &str, kind: RecordType) -> Message {
@@ -73,7 +73,13 @@ async fn compare_with_cache(resolver: &Responder, query: &[u8]) {
     };
     assert_eq!(read(&short), read(&long.bytes));
     let of = |response: &Response| {
-        (response.id, response.question.clone(), response.code, response.upstream_queries, response.cache)
+        (
+            response.id,
+            response.question.clone(),
+            response.code,
+            response.resolved.upstream_queries,
+            response.resolved.cache,
+        )
     };
     assert_eq!(of(&described), of(&long));
 }

@@ -32,12 +32,16 @@ async fn a_hung_server_costs_a_second_once_and_its_late_answer_ends_it_at_once()
     let (reply, response) = resolve(&resolver, API, RecordType::A).await;
     assert!(is_failure(&reply), "{reply:?}");
     assert!(clock::since(begun) < Duration::from_millis(1_500), "{:?}", clock::since(begun));
-    assert_eq!(response.upstream_queries, 3);
+    assert_eq!(response.resolved.upstream_queries, 3);
     // Remembered (RFC 9520 §3.2), for this name and for others that need the same server.
     for name in [API, "www.myshop.com."] {
         let (reply, response) = resolve(&resolver, name, RecordType::A).await;
         assert!(is_failure(&reply));
-        assert!(response.upstream_queries == 0, "{name}: {} questions", response.upstream_queries);
+        assert!(
+            response.resolved.upstream_queries == 0,
+            "{name}: {} questions",
+            response.resolved.upstream_queries
+        );
     }
     go_on.notify_one();
     hop::wait::until("the late answer to end the failure", Duration::from_millis(900), async || {
@@ -97,7 +101,7 @@ async fn the_other_server_is_asked_while_the_first_is_silent_and_first_from_then
     let patient = world.0[2].count();
     for name in ["www.myshop.com.", "hop.myshop.com.", "brief.myshop.com.", "nope.myshop.com."] {
         let (_, response) = resolve(&resolver, name, RecordType::A).await;
-        assert!(response.upstream_queries > 0, "{name}");
+        assert!(response.resolved.upstream_queries > 0, "{name}");
     }
     let later = world.0[2].count();
     // What it was sent while the first question to it still ran: no more than two further sendings.
@@ -113,7 +117,7 @@ async fn a_dead_address_is_asked_once_per_resolution() {
     let (reply, response) = resolve(&resolver, API, RecordType::A).await;
     assert!(is_failure(&reply));
     assert!(reason(&reply).contains("refused"), "{}", reason(&reply));
-    assert_eq!(response.upstream_queries, 4, "root, com, and each of the two once");
+    assert_eq!(response.resolved.upstream_queries, 4, "root, com, and each of the two once");
     let spans = telemetry.take();
     let dead: Vec<_> = spans.iter().filter(|span| span.text(attribute::ERROR_TYPE).is_some()).collect();
     assert_eq!(dead.len(), 2);

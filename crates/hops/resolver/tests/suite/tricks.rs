@@ -38,7 +38,7 @@ async fn a_denied_or_refused_probe_is_no_word_on_the_name() {
         let (resolver, _) = resolver(&world);
         let (answer, response) = resolve(&resolver, "deep.in.the.myshop.com.", RecordType::A).await;
         assert_eq!(data(&answer.answers), ["deep.in.the.myshop.com. A 127.0.113.50"], "{code:?}");
-        assert_eq!(response.upstream_queries, 4, "A com, A myshop.com, A the, and then all of it");
+        assert_eq!(response.resolved.upstream_queries, 4, "A com, A myshop.com, A the, and then all of it");
         // Nor is what is remembered of the probe.
         let (answer, _) = resolve(&resolver, "the.myshop.com.", RecordType::A).await;
         assert_ne!(answer.response_code, ResponseCode::NoError);
@@ -64,7 +64,11 @@ async fn a_name_of_many_labels_takes_ten_questions_at_most() {
         let (resolver, _) = resolver(&world);
         let (answer, response) = resolve(&resolver, &owner, RecordType::A).await;
         assert_eq!(answer.answers.len(), 1, "{labels} labels: {answer:?}");
-        assert!(response.upstream_queries <= 10, "{labels} labels: {} questions", response.upstream_queries);
+        assert!(
+            response.resolved.upstream_queries <= 10,
+            "{labels} labels: {} questions",
+            response.resolved.upstream_queries
+        );
     }
 }
 
@@ -81,7 +85,7 @@ async fn a_no_keeps_the_aliases_that_led_to_it() {
             assert_eq!(answer.response_code, code);
             assert_eq!(data(&answer.answers), [format!("{owner} CNAME {to}.myshop.com.")]);
             assert_eq!(answer.authorities[0].record_type(), RecordType::SOA);
-            assert_eq!(response.upstream_queries > 0, cold);
+            assert_eq!(response.resolved.upstream_queries > 0, cold);
         }
     }
 }
@@ -97,9 +101,9 @@ async fn who_knows_no_edns_is_asked_again_without() {
         .await;
         let (resolver, _) = resolver(&world);
         let (answer, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
-        assert_eq!((answer.answers.len(), response.upstream_queries), (1, 4), "{code:?}");
+        assert_eq!((answer.answers.len(), response.resolved.upstream_queries), (1, 4), "{code:?}");
         let (_, response) = resolve(&resolver, "www.myshop.com.", RecordType::A).await;
-        assert_eq!(response.upstream_queries, 1, "{code:?}: that is remembered");
+        assert_eq!(response.resolved.upstream_queries, 1, "{code:?}: that is remembered");
     }
 }
 
@@ -111,9 +115,9 @@ async fn circles_take_four_questions_at_most() {
         let (answer, response) = resolve(&circle, "loop1.myshop.com.", RecordType::A).await;
         assert_eq!(answer.response_code, ResponseCode::ServFail);
         assert!(
-            response.upstream_queries <= if cold { 4 } else { 0 },
+            response.resolved.upstream_queries <= if cold { 4 } else { 0 },
             "{} questions",
-            response.upstream_queries
+            response.resolved.upstream_queries
         );
     }
     // a.com. is served by ns.b.com. only, and b.com. by ns.a.com.
@@ -129,7 +133,7 @@ async fn circles_take_four_questions_at_most() {
     let (resolver, _) = resolver(&world);
     let (answer, response) = resolve(&resolver, "www.a.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
-    assert!(response.upstream_queries <= 4, "{} questions", response.upstream_queries);
+    assert!(response.resolved.upstream_queries <= 4, "{} questions", response.resolved.upstream_queries);
 }
 
 #[tokio::test]
@@ -153,7 +157,7 @@ async fn a_chain_of_eleven_aliases_is_followed_and_a_longer_one_is_not() {
     resolver.flush();
     let (answer, response) = resolve(&resolver, "c500.myshop.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
-    assert!(response.upstream_queries <= 24, "{} questions", response.upstream_queries);
+    assert!(response.resolved.upstream_queries <= 24, "{} questions", response.resolved.upstream_queries);
 }
 
 #[tokio::test]
@@ -183,7 +187,11 @@ async fn a_zone_with_a_thousand_servers_without_addresses_causes_24_questions_at
     let (resolver, _) = resolver(&world);
     let (answer, response) = resolve(&resolver, "x.attacker.com.", RecordType::A).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
-    assert!(response.upstream_queries <= 24 && world.questions() <= 24, "{} questions", world.questions());
+    assert!(
+        response.resolved.upstream_queries <= 24 && world.questions() <= 24,
+        "{} questions",
+        world.questions()
+    );
     assert_eq!(victim.load(Ordering::Relaxed), 1);
 }
 
@@ -217,7 +225,7 @@ async fn a_server_without_glue_is_looked_up() {
     let (resolver, _) = resolver(&world);
     let (answer, response) = resolve(&resolver, "api.other.com.", RecordType::A).await;
     assert_eq!(data(&answer.answers), ["api.other.com. A 127.0.113.50"]);
-    assert_eq!(response.upstream_queries, 5, "A com, A other, A myshop, A dns.myshop, A api.other");
+    assert_eq!(response.resolved.upstream_queries, 5, "A com, A other, A myshop, A dns.myshop, A api.other");
 }
 
 #[tokio::test]
@@ -238,12 +246,12 @@ async fn glue_and_what_a_server_says_of_others_answer_no_client() {
     assert_eq!(data(&answer.answers), ["api.myshop.com. A 127.0.113.50"]);
     let (glue, response) = resolve(&resolver, "ns1.myshop.com.", RecordType::A).await;
     assert!(
-        glue.answers.is_empty() && response.upstream_queries == 1,
+        glue.answers.is_empty() && response.resolved.upstream_queries == 1,
         "its own zone says that there is none"
     );
     let (answer, response) = resolve(&resolver, "elsewhere.com.", RecordType::A).await;
     assert_eq!(
-        (answer.response_code, response.upstream_queries),
+        (answer.response_code, response.resolved.upstream_queries),
         (ResponseCode::NXDomain, 1),
         "com. is asked"
     );
@@ -285,6 +293,6 @@ async fn first_and_later_clients_get_the_same_ttl() {
     let (first, _) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(first.answers.iter().map(|record| record.ttl).collect::<Vec<_>>(), [86_400, 86_400]);
     let (later, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
-    assert_eq!(response.cache, "hit");
+    assert_eq!(response.resolved.cache, "hit");
     assert!(later.answers.iter().all(|record| (86_390..=86_400).contains(&record.ttl)), "{later:?}");
 }

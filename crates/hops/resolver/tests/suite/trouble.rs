@@ -71,7 +71,7 @@ async fn a_lost_datagram_is_sent_again() {
     let (resolver, _) = resolver(&world);
     let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_eq!(reply.answers.len(), 1);
-    assert_eq!((response.upstream_queries, world.questions()), (3, 4));
+    assert_eq!((response.resolved.upstream_queries, world.questions()), (3, 4));
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_circle_of_aliases_or_of_delegations_ends() {
     let (circle, _) = resolver(&world);
     let (reply, response) = resolve(&circle, "loop1.myshop.com.", RecordType::A).await;
     assert_eq!(reply.response_code, ResponseCode::ServFail);
-    assert!(response.upstream_queries < 64, "{} questions", response.upstream_queries);
+    assert!(response.resolved.upstream_queries < 64, "{} questions", response.resolved.upstream_queries);
 
     // A server of com. that says: for com., ask the root; and the root: ask me.
     let up = |query: &Message| vec![referral(query, "com.", &[("a.gtld-servers.net.", COM)])];
@@ -104,9 +104,9 @@ async fn a_circle_of_aliases_or_of_delegations_ends() {
     let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
     assert_ne!(reply.response_code, ResponseCode::NXDomain);
     assert!(
-        reply.answers.is_empty() && response.upstream_queries < 64,
+        reply.answers.is_empty() && response.resolved.upstream_queries < 64,
         "{} questions",
-        response.upstream_queries
+        response.resolved.upstream_queries
     );
 }
 
@@ -135,7 +135,7 @@ async fn forged_and_stray_answers_do_not_count() {
     world.0.push(Fake::start(SHOP, Arc::new(forger)).await);
     let (resolver, _) = resolver(&world);
     let (reply, response) = resolve(&resolver, "api.myshop.com.", RecordType::A).await;
-    assert_eq!((reply.answers.len(), response.upstream_queries), (1, 3), "{reply:?}");
+    assert_eq!((reply.answers.len(), response.resolved.upstream_queries), (1, 3), "{reply:?}");
 }
 
 #[tokio::test]

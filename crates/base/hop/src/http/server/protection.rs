@@ -29,7 +29,7 @@ impl Protected {
         R: Future<Output: HandlerResult> + Send + 'static,
     {
         let handler = move |request: Request<RequestBody>| -> Handling {
-            let (exchange, hop) = (request.body().exchange.clone(), Arc::clone(&hop));
+            let (exchange, hop) = (request.body().exchange().clone(), Arc::clone(&hop));
             let handling = handler(request);
             Box::pin(exchange.scope(async move { handling.await.response_of(&hop) }))
         };
@@ -41,7 +41,7 @@ impl Protected {
         let Ok(_permit) = self.free.try_acquire() else {
             return Err(Box::new(overloaded(self.limits.requests, "requests are being answered")));
         };
-        let exchange = request.body().exchange.clone();
+        let exchange = request.body().exchange().clone();
         let mut handling = (self.handler)(request);
         let handled = tokio::time::timeout(self.limits.request_time, handling.as_mut()).await;
         // The handler is still there: it says who is waited for.
