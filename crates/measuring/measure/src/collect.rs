@@ -224,6 +224,7 @@ impl Collector {
         loop {
             interval.tick().await;
             self.query_recorders().await;
+            self.store().shrink(clock::monotonic());
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the collector has, and for how long: bounded by what is put together for people, whoever sends how much.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hop::clock;
 use journey::{Anomaly, Arrived, Flow, Index, Journey, Roster, Span, TraceId, Value};
@@ -15,6 +15,10 @@ use super::recorders::TraceQuery;
 const LOOSE: (usize, usize) = (10_000, 12 << 20);
 /// The most spans of journeys that are, or were, put together: some thousand. The oldest are forgotten.
 const HELD: usize = 100_000;
+/// About so many bytes of them are kept for longer than any journey is [waited for](WAITED_FOR).
+const HELD_BYTES: usize = 12 << 20;
+/// Nobody waits longer until a journey is put together: a measurement does 10 seconds.
+const WAITED_FOR: Duration = Duration::from_secs(12);
 /// So many traces wait to be put together.
 const OPEN: usize = 20_000;
 /// So many of the lab's own requests that failed are remembered: the last ones.
@@ -37,9 +41,17 @@ pub(super) struct Store {
     loose: HashMap<Arrived, usize>,
     loose_bytes: usize,
     loose_order: VecDeque<Arrived>,
-    held_order: VecDeque<Arrived>,
+    held: VecDeque<Held>,
+    held_bytes: usize,
     /// What was reported of each journey that was put together, while it is compared with packets.
     pub(super) reported: Option<Vec<ReportedStamps>>,
+}
+
+/// A span of a journey that is, or was, put together.
+struct Held {
+    at: Arrived,
+    since: Instant,
+    weight: usize,
 }
 
 /// A journey that is to be put together.
@@ -58,6 +70,7 @@ struct Open {
 impl Store {
     /// Adds spans; `wanted` are those that a flight recorder was asked for.
     pub(super) fn add(&mut self, spans: Vec<Span>, wanted: bool) {
+        let now = clock::monotonic();
         for span in spans {
             let open = self.open.get_mut(&span.trace_id);
             let ours = open.as_ref().is_some_and(|open| open.ours) || self.failed.contains(&span.trace_id);
@@ -71,14 +84,15 @@ impl Store {
             let weight = weight(&span);
             let Some(at) = self.index.insert(span) else { continue };
             if held {
-                self.held_order.push_back(at);
+                self.held.push_back(Held { at, since: now, weight });
+                self.held_bytes += weight;
             } else {
                 self.loose.insert(at, weight);
                 self.loose_bytes += weight;
                 self.loose_order.push_back(at);
             }
         }
-        self.shrink();
+        self.shrink(now);
     }
 
     /// The next request from outside; if there is none, how long it takes until one may be due.
@@ -87,14 +101,19 @@ impl Store {
     }
 
     /// Forgets the oldest of what is too much.
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self, now: Instant) {
         while self.loose.len() > LOOSE.0 || self.loose_bytes > LOOSE.1 {
             let Some(oldest) = self.loose_order.pop_front() else { break };
             self.forget(oldest);
         }
-        while self.index.len().saturating_sub(self.loose.len()) > HELD {
-            let Some(oldest) = self.held_order.pop_front() else { break };
-            self.forget(oldest);
+        while let Some(Held { at, since, weight }) = self.held.front() {
+            let old = now.saturating_duration_since(*since) > WAITED_FOR;
+            if self.held.len() <= HELD && !(old && self.held_bytes > HELD_BYTES) {
+                break;
+            }
+            self.held_bytes -= weight;
+            self.index.remove(*at);
+            self.held.pop_front();
         }
     }
 

@@ -86,7 +86,12 @@ fn a_journey_outlasts_a_flood_and_what_is_kept_of_those_put_together_is_bounded(
         store.close(trace(n));
     }
     assert_eq!((store.index.len(), store.open.len()), (LOOSE.0 + HELD, 0));
-    assert!(store.index.joined(trace(1)).is_empty() && store.held_order.len() == HELD);
+    assert!(store.index.joined(trace(1)).is_empty() && store.held.len() == HELD);
+    // Once nobody can wait for them any more, so many bytes are left, whether something comes in or not.
+    store.shrink(clock::monotonic() + WAITED_FOR * 2);
+    assert!(store.held_bytes <= HELD_BYTES && store.held.len() > 1_000, "{} bytes", store.held_bytes);
+    let newest = &store.index.joined(trace(59_999));
+    assert_eq!((newest.len(), store.index.len()), (2, LOOSE.0 + store.held.len()));
 }
 
 #[test]
