@@ -171,7 +171,8 @@ fn the_page_is_read_as_it_is_meant() -> anyhow::Result<()> {
     let flagged = journey::Flagged { trace_id: journey::TraceId::default(), what: Vec::new() };
     keys(&serde_json::to_value(flagged)?, &page, "MEASURED cold flagged")?;
     let cost = Cost { without_ns: 1, added_ns: 1, low_ns: 1, high_ns: 1 };
-    let overhead = Overhead { pairs: 1, requests: 1, total: cost, cpu: cost, lab_cpu: cost };
+    let overhead =
+        Overhead { pairs: 1, requests: 1, verdict: cost.verdict(1.0), total: cost, cpu: cost, lab_cpu: cost };
     let overhead = serde_json::to_value(overhead)?;
     keys(&overhead, &page, "MEASURED overhead")?;
     keys(&overhead["cpu"], &page, "COST")

@@ -24,6 +24,21 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// With what confidence the intervals hold the true value.
 const CONFIDENCE: f64 = 0.95;
 
+/// What recording may add to the hops' CPU time, as a share of it.
+pub const AIM: f64 = 0.03;
+
+/// Whether something is as it should be, as far as an interval can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The whole interval is.
+    Within,
+    /// The whole interval is not.
+    Over,
+    /// The interval is too wide to tell.
+    Inconclusive,
+}
+
 /// A quantity without recording, and what recording adds to it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
@@ -42,6 +57,16 @@ impl Cost {
     pub fn shares(&self) -> [f64; 3] {
         [self.added_ns, self.low_ns, self.high_ns].map(|added| added as f64 / self.without_ns.max(1) as f64)
     }
+
+    /// Is what recording adds at most this share?
+    pub fn verdict(&self, aim: f64) -> Verdict {
+        let [_, low, high] = self.shares();
+        match (low > aim, high > aim) {
+            (_, false) => Verdict::Within,
+            (true, true) => Verdict::Over,
+            (false, true) => Verdict::Inconclusive,
+        }
+    }
 }
 
 /// What measuring costs.
@@ -51,6 +76,8 @@ pub struct Overhead {
     pub pairs: usize,
     /// How many requests each stretch had.
     pub requests: usize,
+    /// Does recording add at most [`AIM`] to the CPU time of the hops?
+    pub verdict: Verdict,
     /// The request's total, as the browser sees it.
     pub total: Cost,
     /// CPU time of all hops that the lab started, per request: recording and sending spans included.
@@ -96,11 +123,13 @@ pub(crate) async fn measure(
         }
     }
     let cost = |of: fn(&Stretch) -> f64| cost(&without, &with, of);
+    let cpu = cost(|stretch| stretch.cpu).context("twenty pairs have an interval")?;
     Ok(Overhead {
         pairs: PAIRS,
         requests,
+        verdict: cpu.verdict(AIM),
         total: cost(|stretch| stretch.total).context("twenty pairs have an interval")?,
-        cpu: cost(|stretch| stretch.cpu).context("twenty pairs have an interval")?,
+        cpu,
         lab_cpu: cost(|stretch| stretch.lab_cpu).context("twenty pairs have an interval")?,
     })
 }

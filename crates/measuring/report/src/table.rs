@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use journey::{Journey, Stage};
 use measure::machine::Machine;
-use measure::overhead::Overhead;
+use measure::overhead::{AIM, Overhead, Verdict};
 use measure::{Measured, Series};
 
 use crate::format::{counts, fit, time, told};
@@ -144,6 +144,16 @@ fn overhead(out: &mut String, overhead: &Overhead) {
             cost.without_ns as f64 / 1e3,
         );
     }
+    let aim = AIM * 100.0;
+    let _ = match overhead.verdict {
+        Verdict::Within => writeln!(out, "  within the aim of {aim:.0} % of the hops' CPU time"),
+        Verdict::Over => writeln!(out, "  over the aim of {aim:.0} % of the hops' CPU time"),
+        Verdict::Inconclusive => writeln!(
+            out,
+            "  inconclusive: the interval is too wide to tell from the aim of {aim:.0} % of the hops' CPU time;\n  \
+             more requests (-n) or a quieter machine make it narrower"
+        ),
+    };
 }
 
 fn series_table(out: &mut String, kind: &str, series: &Series) {

@@ -16,3 +16,13 @@ fn what_changes_slowly_is_not_taken_for_a_cost() {
     assert!(cost.added_ns < 0 && cost.high_ns < 0, "{cost:?}");
     assert_eq!(super::cost(&without[..5], &with[..5], |stretch| stretch.total), None);
 }
+
+#[test]
+fn an_interval_that_is_too_wide_decides_nothing() {
+    let cost =
+        |low_ns, high_ns| Cost { without_ns: 1_000_000, added_ns: (low_ns + high_ns) / 2, low_ns, high_ns };
+    assert_eq!(cost(-5_000, 29_000).verdict(AIM), Verdict::Within);
+    assert_eq!(cost(31_000, 80_000).verdict(AIM), Verdict::Over);
+    // Its middle says 0.5 %, and it may as well be 4.6 %.
+    assert_eq!(cost(-38_000, 46_000).verdict(AIM), Verdict::Inconclusive);
+}
