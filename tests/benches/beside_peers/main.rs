@@ -19,10 +19,6 @@ mod resolver;
 mod rounds;
 mod store;
 
-use std::path::Path;
-
-use anyhow::Context as _;
-
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo test --benches` only wants to know that it builds.
@@ -51,19 +47,8 @@ fn main() -> anyhow::Result<()> {
     for (part, table) in &tables {
         println!("{table}");
         if arguments.iter().any(|argument| argument == "--write") {
-            write(&tests::program::root()?.join("docs/figures.md"), part, table)?;
+            tests::figures::write("beside_peers", part, table)?;
         }
     }
-    Ok(())
-}
-
-/// Puts a table between the two marks of its part.
-fn write(document: &Path, part: &str, table: &str) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(document).with_context(|| format!("read {}", document.display()))?;
-    let (begin, end) = (format!("<!-- beside_peers: {part} -->\n"), format!("<!-- end of {part} -->"));
-    let missing = || format!("{} has no place for {part}: it lacks the line {begin:?}", document.display());
-    let (before, rest) = text.split_once(&begin).with_context(missing)?;
-    let (_, after) = rest.split_once(&end).with_context(missing)?;
-    std::fs::write(document, format!("{before}{begin}{table}{end}{after}"))?;
     Ok(())
 }

@@ -6,13 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tests::usage;
 use tokio::net::UdpSocket;
 
 use super::queries::Names;
 
 const LIMIT: Duration = Duration::from_secs(120);
-/// The kernel counts processor time in hundredths of a second (`USER_HZ`).
-const TICK_MICROS: f64 = 10_000.0;
 
 /// It ends with this value.
 pub(crate) struct Peer {
@@ -94,17 +93,13 @@ impl Peer {
 
     /// Microseconds of processor time that it and its processes have used.
     pub(crate) fn cpu_micros(&self) -> f64 {
-        descendants(self.child.id()).into_iter().map(|pid| ticks(pid) * TICK_MICROS).sum()
+        descendants(self.child.id()).into_iter().map(usage::cpu_micros).sum()
     }
 
     /// Mebibytes of memory that it and its processes have resident, shared pages counted once for each.
     pub(crate) fn resident_mebibytes(&self) -> f64 {
-        let resident = |pid: u32| {
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-            line.split_whitespace().next()?.parse::<f64>().ok()
-        };
-        descendants(self.child.id()).into_iter().filter_map(resident).sum::<f64>() / 1024.0
+        let resident = |pid| usage::mebibytes(pid, "VmRSS");
+        descendants(self.child.id()).into_iter().filter_map(resident).sum()
     }
 }
 
@@ -113,12 +108,4 @@ fn descendants(pid: u32) -> Vec<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let below = children.split_whitespace().filter_map(|child| child.parse().ok()).flat_map(descendants);
     std::iter::once(pid).chain(below).collect()
-}
-
-/// `utime` and `stime` of proc_pid_stat(5).
-fn ticks(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The program's name, in parentheses, may hold anything.
-    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-    fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum()
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::ensure;
+use tests::figures::quartiles;
 
 use super::peer::Peer;
 use super::queries::{self, Names};
@@ -67,10 +68,4 @@ pub(crate) fn ratio(ours: &[f64], theirs: &[f64]) -> String {
     let [low, middle, high] =
         quartiles(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect());
     format!("× {middle:.2} ({low:.2}–{high:.2})")
-}
-
-/// Lower quartile, median, upper quartile.
-pub(crate) fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
-    values.sort_unstable_by(f64::total_cmp);
-    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
 }

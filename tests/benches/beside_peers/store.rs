@@ -7,12 +7,13 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use lab::binaries::Binaries;
 use lab::plan::Role;
+use tests::figures::quartiles;
 use tests::programs;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::peer::Peer;
-use super::rounds::{quartiles, ratio};
+use super::rounds::ratio;
 
 const ROUNDS: usize = 9;
 /// Commands of so many keys.
