@@ -1,6 +1,7 @@
 //! Is a journey measured as it really was? Every test starts a lab of its own and speaks to it over
 //! the wire; `check` holds the checkers, and `check/broken.rs` feeds each of them what it must catch.
 
+mod after;
 mod budget;
 mod check;
 mod conventions;

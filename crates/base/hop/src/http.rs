@@ -30,6 +30,7 @@ pub mod workers;
 pub use body::{Body, BoxError, collect, empty, full};
 pub use client::Client;
 pub use exchange::Exchange;
+pub use exchange::deferred::{Causes, Deferred, deferred};
 pub use interim::Interim;
 pub use problem::{Fault, Problem};
 pub use response::{HandlerResult, json, text};

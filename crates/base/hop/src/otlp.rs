@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use journey::semconv::{attribute, stamp};
-use journey::{Direction, Event, Kind, Quality, Span, SpanId, Stamp, TraceId, Value};
+use journey::{Direction, Event, Kind, Link, Quality, Span, SpanId, Stamp, TraceId, Value};
 use prost::Message;
 
 mod encode;
@@ -88,7 +88,14 @@ fn from_wire(span: wire::Span, service: &str) -> Option<Span> {
             .filter_map(|pair| Some((Cow::Owned(pair.key), from_wire_value(pair.value)?)))
             .collect(),
         stamps: span.events.into_iter().filter_map(from_wire_event).collect(),
+        links: span.links.iter().filter_map(from_wire_link).collect(),
     })
+}
+
+fn from_wire_link(link: &wire::Link) -> Option<Link> {
+    let trace_id = TraceId(link.trace_id.as_slice().try_into().ok()?);
+    let span_id = SpanId(link.span_id.as_slice().try_into().ok()?);
+    (trace_id != TraceId::default() && span_id != SpanId::default()).then_some(Link { trace_id, span_id })
 }
 
 fn from_wire_event(event: wire::Event) -> Option<Stamp> {
@@ -167,6 +174,15 @@ mod wire {
         pub(super) attributes: Vec<KeyValue>,
         #[prost(message, repeated, tag = "11")]
         pub(super) events: Vec<Event>,
+        #[prost(message, repeated, tag = "13")]
+        pub(super) links: Vec<Link>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Link {
+        #[prost(bytes = "vec", tag = "1")]
+        pub(super) trace_id: Vec<u8>,
+        #[prost(bytes = "vec", tag = "2")]
+        pub(super) span_id: Vec<u8>,
     }
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Event {

@@ -21,8 +21,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::compare::{Change, Comparison, compare};
+use crate::journey::Journey;
 use crate::order_statistics::CONFIDENCE;
-use crate::part::{Journey, Part, PartKind};
+use crate::part::{Part, PartKind};
 
 /// Where time can be spent; the same in many journeys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

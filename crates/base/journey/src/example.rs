@@ -1,6 +1,7 @@
 //! A made-up journey, for examples and tests: no lab needed.
 
-use crate::part::{Counts, Journey, Part, PartKind, Stage};
+use crate::journey::Journey;
+use crate::part::{Counts, Part, PartKind, Stage};
 use crate::stamp::Quality;
 use crate::trace::TraceId;
 
@@ -46,5 +47,7 @@ pub fn example(cart_us: u64) -> Journey {
         awaited: Vec::new(),
         anomalies: Vec::new(),
         disturbances: Vec::new(),
+        after: Vec::new(),
+        outstanding: 0,
     }
 }

@@ -1,10 +1,11 @@
 //! All spans, found by cause (parent) or by the bytes they speak of (flow and offset).
 
+mod causes;
 mod joined;
 mod passages;
 mod wanted;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::SocketAddr;
 
@@ -41,6 +42,8 @@ pub struct Index {
     relays_in: HashMap<Stream, Passages>,
     relays_out: HashMap<Stream, Passages>,
     connects: HashMap<Flow, Vec<Arrived>>,
+    /// Spans that link to a trace.
+    linked: HashMap<TraceId, Vec<Arrived>>,
 }
 
 /// How many layer-4 proxies a message may pass: spans come from outside and may form a circle.
@@ -87,6 +90,9 @@ impl Index {
         if let Some(parent) = span.parent {
             self.children.entry(parent).or_default().push(at);
         }
+        for trace_id in span.linked_traces() {
+            self.linked.entry(trace_id).or_default().push(at);
+        }
         let size = span.whole(attribute::READ_SIZE);
         match Way::of(&span) {
             Way::Server(flow, read) => self.servers.entry(flow).or_default().add(&read, size, at),
@@ -111,6 +117,9 @@ impl Index {
         take(&mut self.by_trace, span.trace_id, |of_trace| without(of_trace, at));
         if let Some(parent) = span.parent {
             take(&mut self.children, parent, |children| without(children, at));
+        }
+        for trace_id in span.linked_traces() {
+            take(&mut self.linked, trace_id, |linked| without(linked, at));
         }
         match Way::of(&span) {
             Way::Server(flow, read) => take(&mut self.servers, flow, |passages| passages.without(&read, at)),
@@ -154,37 +163,6 @@ impl Index {
     /// The spans that a span caused directly.
     pub(crate) fn children(&self, parent: SpanId) -> impl Iterator<Item = &Span> {
         self.children.get(&parent).into_iter().flatten().map(|at| &self.spans[at])
-    }
-
-    /// The spans that a span caused, those of INTERNAL ones among them included. No CONSUMER's: a message is handled when
-    /// its turn comes, and whoever sent it does not wait for that.
-    pub(crate) fn descendants(&self, ancestor: &Span) -> Vec<&Span> {
-        let mut found: Vec<&Span> = Vec::new();
-        let mut parents = vec![ancestor.span_id];
-        let mut seen = HashSet::from([ancestor.span_id]);
-        while let Some(parent) = parents.pop() {
-            for child in self.children(parent).filter(|child| child.kind != Kind::Consumer) {
-                if seen.insert(child.span_id) {
-                    found.push(child);
-                    parents.extend((child.kind == Kind::Internal).then_some(child.span_id));
-                }
-            }
-        }
-        found
-    }
-
-    /// The spans that caused a span, as far as they are known: its parent first.
-    pub fn ancestors<'a>(&'a self, span: &'a Span) -> Vec<&'a Span> {
-        let mut found: Vec<&Span> = Vec::new();
-        let mut at = span;
-        while let Some(parent) = at.parent.and_then(|parent| self.span(parent)) {
-            if parent.span_id == span.span_id || found.iter().any(|it| it.span_id == parent.span_id) {
-                break;
-            }
-            found.push(parent);
-            at = parent;
-        }
-        found
     }
 
     /// The span of this name.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::journey::Journey;
 use crate::order_statistics::{CONFIDENCE, enough};
-use crate::part::Journey;
 
 /// Percentiles of some times, in nanoseconds; what their count does not carry is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

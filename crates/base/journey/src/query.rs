@@ -18,7 +18,8 @@
 
 use std::time::Duration;
 
-use crate::part::{Journey, Part, PartKind, Stage};
+use crate::journey::Journey;
+use crate::part::{Part, PartKind, Stage};
 
 /// Some parts of a journey, and how long they took together.
 #[derive(Clone, Debug)]
@@ -89,6 +90,7 @@ impl Journey {
 
     /// How many requests went straight from the one to the other, each with its way back, such as round trips to Redis:
     /// 0 when the one never asked the other. Between two that a proxy stands between there are none.
+    /// What the one asked on account of this request when it had its response is in [`Journey::after`], and not here.
     ///
     /// Where a hop retried, [`Counts::retries`](crate::Counts) says how often.
     pub fn calls(&self, from: &str, to: &str) -> usize {

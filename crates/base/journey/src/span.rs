@@ -1,6 +1,7 @@
 //! What one program did between two moments, as a small plain value.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -119,6 +120,18 @@ pub struct Span {
     pub attributes: Vec<(Cow<'static, str>, Value)>,
     /// When its messages passed its sockets.
     pub stamps: Vec<Stamp>,
+    /// What else caused it, beside its parent: each request of a batch, for instance.
+    pub links: Vec<Link>,
+}
+
+/// A span of another trace (or of the same) that is a cause of this one, but not its parent: nobody there waits for it
+/// (OpenTelemetry, "Links between spans").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The trace that the cause is in.
+    pub trace_id: TraceId,
+    /// Which of its spans is the cause.
+    pub span_id: SpanId,
 }
 
 impl Span {
@@ -142,6 +155,7 @@ impl Span {
             end,
             attributes: Vec::new(),
             stamps: Vec::new(),
+            links: Vec::new(),
         }
     }
 
@@ -172,6 +186,11 @@ impl Span {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
+    }
+
+    /// The traces to which it links, each once.
+    pub(crate) fn linked_traces(&self) -> HashSet<TraceId> {
+        self.links.iter().map(|link| link.trace_id).collect()
     }
 
     /// The stamp of one kind and direction, if the program took it.

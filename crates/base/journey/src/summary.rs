@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::part::{Counts, Journey, Part, PartKind, Stage};
+use crate::journey::Journey;
+use crate::part::{Counts, Part, PartKind, Stage};
 use crate::percentile::Percentiles;
 use crate::trace::TraceId;
 

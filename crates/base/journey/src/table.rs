@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::part::{Journey, PartKind, Stage};
+use crate::journey::Journey;
+use crate::part::{PartKind, Stage};
 
 /// One line of a table: the same part of several journeys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

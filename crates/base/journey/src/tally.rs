@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::histogram::Histogram;
-use crate::part::{Counts, Journey};
+use crate::journey::Journey;
+use crate::part::Counts;
 use crate::percentile::{Percentiles, near, percentile};
 use crate::summary::{
     CountsShared, Decomposition, Decompositions, Flagged, PartMean, PartSummary, Row, Summary,

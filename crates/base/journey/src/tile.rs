@@ -18,6 +18,7 @@
 //! Where two spans that know of each other speak of different flows, programs that report nothing lie in between:
 //! they had the request from the one's write until the other's arrival, and the part says so (`opaque`).
 
+mod after;
 mod arrival;
 mod connect;
 mod counts;
@@ -30,7 +31,8 @@ mod stages;
 use nest::Nested;
 
 use crate::index::Index;
-use crate::part::{Anomaly, Counts, Journey, Part, PartKind, Stage};
+use crate::journey::Journey;
+use crate::part::{Anomaly, Counts, Part, PartKind, Stage};
 use crate::roster::Roster;
 use crate::semconv::{attribute, name};
 use crate::span::{Kind, Span, Value};
@@ -56,21 +58,10 @@ pub fn assemble_from(index: &Index, roster: &Roster, root: SpanId) -> Option<Jou
     let trace_id = root.trace_id;
     // Without a client that reports, the journey begins at the first server.
     let from_client = !root.kind.is_incoming();
-    let mut tiler = Tiler {
-        index,
-        roster,
-        cursor: root.start,
-        start: root.start,
-        stage: if from_client { Stage::Browser } else { Stage::ToPod },
-        depth: 0,
-        held: None,
-        parts: Vec::new(),
-        counts: Counts::default(),
-        silent: Vec::new(),
-        awaited: Vec::new(),
-        anomalies: Vec::new(),
-    };
-    tiler.counts.retries = index.with_trace(trace_id).map(Span::retries).sum();
+    let stage = if from_client { Stage::Browser } else { Stage::ToPod };
+    let mut tiler = Tiler { stage, ..Tiler::new(index, roster, root.start, root.latest_end()) };
+    let meanwhile = index.with_trace(trace_id).filter(|span| !tiler.is_late(span));
+    tiler.counts.retries = meanwhile.map(Span::retries).sum();
     tiler.visited(root);
     if from_client {
         tiler.root(root)
@@ -90,6 +81,7 @@ pub fn assemble_from(index: &Index, roster: &Roster, root: SpanId) -> Option<Jou
     }
     let attributed: u64 = tiler.parts.iter().map(|part| part.duration_ns).sum();
     let status = status_of(root, index);
+    let (after, outstanding) = (tiler.after(root), tiler.outstanding(root));
     Some(Journey {
         trace_id,
         name: root.name.to_string(),
@@ -104,6 +96,8 @@ pub fn assemble_from(index: &Index, roster: &Roster, root: SpanId) -> Option<Jou
         awaited: tiler.awaited,
         anomalies: tiler.anomalies,
         disturbances: Vec::new(),
+        after,
+        outstanding,
     })
 }
 
@@ -118,6 +112,8 @@ struct Tiler<'a> {
     roster: &'a Roster,
     cursor: u64,
     start: u64,
+    /// What a program begins on its own after that, nobody waits for.
+    end: u64,
     stage: Stage,
     depth: u16,
     /// The sender of the message that arrives next, if its kernel held it back.
@@ -154,6 +150,29 @@ impl<'a> Owner<'a> {
 }
 
 impl<'a> Tiler<'a> {
+    fn new(index: &'a Index, roster: &'a Roster, start: u64, end: u64) -> Self {
+        Tiler {
+            index,
+            roster,
+            cursor: start,
+            start,
+            end,
+            stage: Stage::Application,
+            depth: 0,
+            held: None,
+            parts: Vec::new(),
+            counts: Counts::default(),
+            silent: Vec::new(),
+            awaited: Vec::new(),
+            anomalies: Vec::new(),
+        }
+    }
+
+    /// Did a program begin with it when all was over? What another program got from it belongs to it.
+    fn is_late(&self, span: &Span) -> bool {
+        span.start >= self.end && span.kind != Kind::Server
+    }
+
     /// The time from the cursor to `moment` was the owner's.
     fn until(&mut self, moment: u64, owner: Owner<'_>) {
         if moment < self.cursor {
@@ -201,12 +220,17 @@ impl<'a> Tiler<'a> {
 
     /// The client names what it does, and what lies in between is unaccounted.
     fn root(&mut self, root: &'a Span) {
-        for child in Nested::descendants(self.index, root, &[]) {
+        for child in self.nested(root, &[]) {
             self.skip(child.span.start.min(root.end));
             self.stage = self.stage_of_step(child.span);
             self.child(&child, &root.hop, root.end);
         }
         self.skip(root.end);
+    }
+
+    /// What happened while a span lasted, without what its program began when all was over.
+    fn nested(&self, span: &Span, others: &[&'a Span]) -> Vec<Nested<'a>> {
+        Nested::descendants(self.index, span, others, |span| !self.is_late(span))
     }
 
     /// A program answers: from the request's last byte read to the response's last byte written.
@@ -221,7 +245,7 @@ impl<'a> Tiler<'a> {
             None => (span.end_after(self.begun(span)).min(limit), span.latest_end().min(limit)),
         };
         let mut own = Owner::own(&span.hop, "");
-        let nested = Nested::descendants(self.index, span, others);
+        let nested = self.nested(span, others);
         if span.stamps.is_empty() && !nested.iter().any(Nested::calls) {
             // It may have called somebody without a CLIENT span, or that one is still on its way.
             self.may_follow(None, &span.hop);

@@ -14,6 +14,8 @@ use crate::target::Target;
 
 /// How long the hops may take to report a finished journey.
 const SEAL_LIMIT: Duration = Duration::from_secs(3);
+/// How long what requests left to be done may take altogether: programs do it within a second, many at once.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Journeys, being put together.
 pub(crate) struct Assembly {
@@ -56,6 +58,15 @@ impl Assembly {
             if spread(at, self.of, self.keep) {
                 self.kept.push(journey);
             }
+        }
+    }
+
+    /// Waits for what the kept ones left to be done.
+    pub(crate) async fn settle(&mut self, target: &Target, collector: &Collector) {
+        let (roster, begun) = (target.roster(), clock::monotonic());
+        for journey in &mut self.kept {
+            let left = SETTLE_LIMIT.saturating_sub(clock::since(begun));
+            collector.settle(journey, &roster, left).await;
         }
     }
 

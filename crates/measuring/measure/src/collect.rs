@@ -28,7 +28,7 @@ pub use outside::Outside;
 pub use recorders::Recorders;
 
 use body::{Receiver, refused, reply};
-use store::{Store, patience};
+use store::{Store, until_complete, until_settled};
 
 /// Programs that report at the same time; more wait in the kernel's queue.
 const CONNECTIONS: usize = 1024;
@@ -144,20 +144,35 @@ impl Collector {
         roster: &Roster,
         limit: Duration,
     ) -> Option<Journey> {
-        self.completed(outside.trace_id, |index| assemble_from(index, roster, outside.root), limit).await
+        let assemble = |index: &Index| assemble_from(index, roster, outside.root);
+        self.waited_for(outside.trace_id, assemble, limit, until_complete).await
     }
 
     /// Waits until a journey is sealed, at most `limit`; then as far as it is known. Whoever a program that reports
     /// nothing may have called has `AWAIT_LIMIT` from the journey's end on.
     pub async fn journey(&self, trace_id: TraceId, roster: &Roster, limit: Duration) -> Option<Journey> {
-        self.completed(trace_id, |index| assemble(index, roster, trace_id), limit).await
+        self.waited_for(trace_id, |index| assemble(index, roster, trace_id), limit, until_complete).await
     }
 
-    async fn completed(
+    /// Waits until everything is done, and reported, that the request has left to be done after its response, at most
+    /// `limit`: [`Journey::after`]. Where nothing was announced, that is at once.
+    pub async fn settle(&self, journey: &mut Journey, roster: &Roster, limit: Duration) {
+        if journey.settled() {
+            return;
+        }
+        let trace_id = journey.trace_id;
+        let assemble = |index: &Index| assemble(index, roster, trace_id);
+        if let Some(later) = self.waited_for(trace_id, assemble, limit, until_settled).await {
+            (journey.after, journey.outstanding) = (later.after, later.outstanding);
+        }
+    }
+
+    async fn waited_for(
         &self,
         trace_id: TraceId,
         assemble: impl Fn(&Index) -> Option<Journey>,
         limit: Duration,
+        patience: fn(Option<&Journey>, Duration) -> Duration,
     ) -> Option<Journey> {
         let begun = clock::monotonic();
         let opened = self.store().open(trace_id, false);
@@ -170,7 +185,7 @@ impl Collector {
             if left.is_zero() {
                 break journey;
             }
-            let missing = journey.map(|it| [it.silent, it.awaited].concat()).unwrap_or_default();
+            let missing = journey.as_ref().map(missing).unwrap_or_default();
             let keepers = self.recorders_among(&missing);
             if keepers.is_empty() {
                 let _ = tokio::time::timeout(left, arrived).await;
@@ -273,4 +288,10 @@ impl Collector {
             }
         }
     }
+}
+
+/// Who should have reported, or may.
+fn missing(journey: &Journey) -> Vec<String> {
+    let after = journey.after.iter().map(|after| &after.silent);
+    [&journey.silent, &journey.awaited].into_iter().chain(after).flatten().cloned().collect()
 }

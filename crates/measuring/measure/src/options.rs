@@ -26,6 +26,9 @@ pub struct Options {
     /// Requests per second, sent at their times whatever the responses do. Without it each journey begins
     /// when the one before has ended.
     pub rate: Option<f64>,
+    /// When all are answered, wait until what they left to be done is done, too, two seconds at most
+    /// ([`Journey::after`](journey::Journey::after)).
+    pub settle: bool,
     /// With a rate: over how many connections at most.
     pub connections: usize,
     /// Measure what measuring costs, too.
@@ -52,6 +55,7 @@ impl Default for Options {
             quantity: 1,
             keep: usize::MAX,
             rate: None,
+            settle: false,
             connections: 16,
             overhead: false,
             tap: None,

@@ -65,6 +65,9 @@ pub(crate) async fn series(
     let recorded: Vec<Answered> = recorded.into_iter().map(|(_, answered)| answered).collect();
     let mut assembly = Assembly::new(recorded.len(), options.kept());
     assembly.add(job.target, job.collector, &recorded, &steal_time).await;
+    if options.settle {
+        assembly.settle(job.target, job.collector).await;
+    }
     assembly.add_unrecorded(&outcomes.unrecorded);
     Ok(assembly.series(Some(OpenLoop {
         wanted_per_second: rate,

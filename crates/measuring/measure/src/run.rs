@@ -157,5 +157,8 @@ async fn series(
         }
         assembly.add(job.target, job.collector, &requests, &steal_time).await;
     }
+    if options.settle {
+        assembly.settle(job.target, job.collector).await;
+    }
     Ok(Series { failures, ..assembly.series(None) })
 }

@@ -112,5 +112,7 @@ fn journey(trace: u8, unaccounted_ns: i64, brief: &[Brief]) -> Journey {
         awaited: Vec::new(),
         anomalies: Vec::new(),
         disturbances: Vec::new(),
+        after: Vec::new(),
+        outstanding: 0,
     }
 }

@@ -1,6 +1,8 @@
 //! What a person reads of a measurement: the table of one journey, or of many, and what stands below it.
 
+pub(crate) mod after;
 mod chapter;
+mod label;
 mod one;
 mod series;
 

@@ -22,7 +22,10 @@
 //! # }
 //! ```
 
+use std::time::Duration;
+
 use anyhow::Context as _;
+use journey::Journey;
 use measure::browser::Request;
 use measure::{self, BrowserThread, Measured, Series, TracedResponse, traced};
 
@@ -58,6 +61,17 @@ impl Lab {
         traced::send(self.browser()?, self.collector(), &self.target()?, request)
             .await
             .with_context(|| format!("logs: {}", self.folder().join("logs").display()))
+    }
+
+    /// Waits, two seconds at most, until everything is done that a request has left to be done after its response
+    /// ([`Journey::after`]); of what is not, [`Journey::outstanding`] says how much.
+    ///
+    /// # Errors
+    /// The lab does not run.
+    pub async fn settle(&self, journey: &mut Journey) -> anyhow::Result<()> {
+        let roster = self.target()?.roster();
+        self.collector().settle(journey, &roster, Duration::from_secs(2)).await;
+        Ok(())
     }
 
     /// Makes the next request cold: the browser forgets names, sessions and connections, and the

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hop::http::Exchange;
+use hop::http::{Exchange, deferred};
 use hop::upstream::Failure;
 use hop::{CancellationToken, clock};
 use kafka_client::Producer;
@@ -64,7 +64,8 @@ pub struct OutboxRelay<E, P> {
 }
 
 impl<E: Event, P: Participant<E>> OutboxRelay<E, P> {
-    /// Runs until `stop`, then finishes what this process has published itself. Nothing of it is recorded.
+    /// Runs until `stop`, then finishes what this process has published itself. Of that what its requests left to be done
+    /// is recorded, in traces that link to theirs.
     pub async fn run(self, stop: CancellationToken) {
         let who = format!("{}-{:016x}", self.name, rand::random::<u64>());
         let rounds = Rounds { relay: self, who, pending: Vec::new(), trouble: Trouble::default() };
@@ -116,11 +117,13 @@ impl<E: Event, P: Participant<E>> Rounds<E, P> {
             let some = &self.pending[..self.pending.len().min(BATCH)];
             let messages: Vec<(&str, StreamId)> =
                 some.iter().map(|one| (one.owner.as_str(), one.id)).collect();
-            if let Err(failure) = streams::remove(&self.relay.redis, &messages).await {
+            let causes = some.iter().filter_map(|one| one.cause.as_ref()).collect();
+            let removed = streams::remove(&self.relay.redis, &messages);
+            if let Err(failure) = deferred("empty outbox", causes, removed).await {
                 tracing::debug!("empty an outbox: {}", failure.describe());
                 return;
             }
-            for Acknowledged { owner, id } in self.pending.drain(..messages.len()) {
+            for Acknowledged { owner, id, .. } in self.pending.drain(..messages.len()) {
                 self.relay.outbox.acknowledged.removed(&owner, id);
             }
         }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use hop::http::{Deferred, Exchange, deferred};
 use hop::upstream::Failure;
 use redis_client::{Client, Pipeline, Reply, Text as _};
 
@@ -32,9 +33,9 @@ pub fn key(reservation: &str) -> String {
     format!("reservation:{reservation}")
 }
 
-/// The reservations that this process kept.
+/// The reservations that this process kept, each with the request that did.
 pub struct Reservations {
-    kept: Pending<String>,
+    kept: Pending<(String, Option<Deferred>)>,
 }
 
 impl Default for Reservations {
@@ -46,18 +47,25 @@ impl Default for Reservations {
 impl Reservations {
     /// This one was kept: the participant is told soon.
     pub fn kept(&self, reservation: String) {
-        self.kept.push(reservation);
+        self.kept.push((reservation, Exchange::current().defer()));
     }
 
     /// Tells the participant what was kept since the last time; what fails is tried again.
     pub(crate) async fn confirm<E>(&self, redis: &Client, participant: &impl Participant<E>) {
-        let kept = self.kept.take();
-        for (number, some) in kept.chunks(BATCH).enumerate() {
-            if let Err(text) = confirm(redis, participant, some).await {
+        let mut kept = self.kept.take();
+        while !kept.is_empty() {
+            let rest = kept.split_off(kept.len().min(BATCH));
+            let names: Vec<String> = kept.iter().map(|(reservation, _)| reservation.clone()).collect();
+            let causes = kept.iter().filter_map(|(_, cause)| cause.as_ref()).collect();
+            let done = deferred("confirm reservations", causes, confirm(redis, participant, &names)).await;
+            if let Err(text) = done {
                 tracing::debug!("confirm reservations: {text}");
-                kept[number * BATCH..].iter().cloned().for_each(|one| self.kept(one));
+                for one in kept.into_iter().chain(rest) {
+                    self.kept.push(one);
+                }
                 return;
             }
+            kept = rest;
         }
     }
 }

@@ -5,7 +5,7 @@
 //! harm to give it back twice. The process that removed gives it back at once; what it does not get done, the relay
 //! finishes.
 
-use hop::http::Problem;
+use hop::http::{Deferred, Exchange, Problem, deferred};
 use hop::upstream::Failure;
 use hyper::StatusCode;
 use redis_client::{Client, Pipeline, StreamId};
@@ -35,7 +35,14 @@ pub fn append<E: Event>(change: &mut Pipeline, message: &Message<E>) {
 
 /// The returns that this process is to make.
 pub struct Returns<E> {
-    waiting: Pending<(StreamId, E)>,
+    waiting: Pending<Waiting<E>>,
+}
+
+struct Waiting<E> {
+    id: StreamId,
+    removed: E,
+    /// The request that removed it.
+    cause: Option<Deferred>,
 }
 
 impl<E> Default for Returns<E> {
@@ -47,7 +54,7 @@ impl<E> Default for Returns<E> {
 impl<E: Event> Returns<E> {
     /// Gives back soon what this removal freed; `id` is where [`append`] put it.
     pub fn give_back(&self, id: StreamId, removed: E) {
-        self.waiting.push((id, removed));
+        self.waiting.push(Waiting { id, removed, cause: Exchange::current().defer() });
     }
 
     /// Returns when there is something to give back.
@@ -57,19 +64,36 @@ impl<E: Event> Returns<E> {
 
     /// Makes the returns of this process; what fails stays in the stream.
     pub(crate) async fn make(&self, redis: &Client, participant: &impl Participant<E>) {
-        let mut done = Vec::new();
-        for (id, event) in self.waiting.take() {
-            match participant.give_back(&event).await {
-                Ok(()) => done.push(id),
-                Err(problem) => warn(&event, &problem),
-            }
-        }
-        if !done.is_empty()
-            && let Err(failure) = remove(redis, &done).await
-        {
-            tracing::debug!("note returned units: {}", failure.describe());
+        let waiting = self.waiting.take();
+        let causes = waiting.iter().filter_map(|one| one.cause.as_ref()).collect();
+        // What was not made is still in the stream.
+        let _ = deferred("return units", causes, make(redis, participant, &waiting)).await;
+    }
+}
+
+/// Makes returns.
+///
+/// # Errors
+/// Not all of them were made.
+async fn make<E: Event>(
+    redis: &Client,
+    participant: &impl Participant<E>,
+    waiting: &[Waiting<E>],
+) -> Result<(), ()> {
+    let mut done = Vec::new();
+    for Waiting { id, removed, .. } in waiting {
+        match participant.give_back(removed).await {
+            Ok(()) => done.push(*id),
+            Err(problem) => warn(removed, &problem),
         }
     }
+    if !done.is_empty()
+        && let Err(failure) = remove(redis, &done).await
+    {
+        tracing::debug!("note returned units: {}", failure.describe());
+        return Err(());
+    }
+    if done.len() == waiting.len() { Ok(()) } else { Err(()) }
 }
 
 /// Makes the returns that nobody made in time. One that fails does not keep the others from being made.

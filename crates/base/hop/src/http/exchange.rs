@@ -13,6 +13,7 @@ use crate::stamped::{Handshake, Mark, Stamps};
 use crate::{Telemetry, clock, trace};
 
 mod context;
+pub(super) mod deferred;
 mod guards;
 mod timing;
 
@@ -55,6 +56,8 @@ struct State {
     /// The rest of the request's body is being waited for.
     awaits_client: bool,
     timing: Timing,
+    /// How much will be done on its account when it has been answered.
+    deferred: u64,
     attributes: Vec<(Cow<'static, str>, Value)>,
 }
 
@@ -256,6 +259,9 @@ impl Exchange {
         let mut span = self.0.context.server_span(state.name, state.attributes, times, stamps.flow());
         if written.is_some_and(|mark| mark.held) {
             span = span.with(attribute::SEND_HELD, true);
+        }
+        if state.deferred > 0 {
+            span = span.with(attribute::DEFERRED, state.deferred);
         }
         span.stamps.reserve_exact(3);
         span.stamps.extend(stamps.read_stamps(read));

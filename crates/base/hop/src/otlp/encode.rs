@@ -76,6 +76,12 @@ impl Writer {
         for stamp in &span.stamps {
             self.message(11, |event| event.stamp(stamp));
         }
+        for link in &span.links {
+            self.message(13, |writer| {
+                writer.bytes(1, &link.trace_id.0);
+                writer.bytes(2, &link.span_id.0);
+            });
+        }
     }
 
     fn stamp(&mut self, stamp: &Stamp) {

@@ -15,6 +15,7 @@ fn span() -> Span {
     .with("url.path", "/stock/PROD-123")
     .with("reused", true);
     span.hop = Cow::Borrowed("cart");
+    span.links.push(Link { trace_id: TraceId([5; 16]), span_id: SpanId([6; 8]) });
     span.stamps.push(Stamp {
         flow: "tcp 127.0.0.1:40000>127.0.113.50:8443".parse().unwrap(),
         direction: Direction::Request,

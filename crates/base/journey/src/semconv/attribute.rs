@@ -106,6 +106,9 @@ names! {
     /// How many requests before this one were not recorded, because more came than are recorded in a second; absent
     /// when none was.
     PASSED_OVER = "journey.passed_over";
+    /// How many things a SERVER span's program will do on account of the request without the response waiting for them; for
+    /// each, a span has a link to this one. Absent when there are none.
+    DEFERRED = "journey.deferred";
     /// What kind of part an INTERNAL span is: `self` (when absent), `wait`, `leg` or `opaque`.
     PART = "journey.part";
     /// Which line of the time budget a client's own span belongs to: `dns`, `tcp`, `tls`, …

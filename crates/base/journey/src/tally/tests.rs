@@ -40,6 +40,8 @@ fn journey(n: u64) -> Journey {
         awaited: Vec::new(),
         anomalies: Vec::new(),
         disturbances: Vec::new(),
+        after: Vec::new(),
+        outstanding: 0,
     }
 }
 

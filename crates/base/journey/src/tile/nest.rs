@@ -16,10 +16,15 @@ impl<'a> Nested<'a> {
     /// What happened while a span lasted, in the order of time: what its program did, and the servers that name one
     /// of these spans as their parent, without a CLIENT span in between. `others` name the span's own parent: those
     /// among them that lie within it are such servers, too, of a program that passes on what it got.
-    pub(super) fn descendants(index: &'a Index, parent: &Span, others: &[&'a Span]) -> Vec<Self> {
+    pub(super) fn descendants(
+        index: &'a Index,
+        parent: &Span,
+        others: &[&'a Span],
+        counts: impl Fn(&Span) -> bool,
+    ) -> Vec<Self> {
         let within = |it: &&&Span| it.start >= parent.start && it.end <= parent.end;
         let mut found: Vec<Self> =
-            index.descendants(parent).into_iter().map(|span| Nested::new(index, span)).collect();
+            index.descendants(parent, counts).into_iter().map(|span| Nested::new(index, span)).collect();
         found.extend(others.iter().filter(within).map(|span| Nested::new(index, span)));
         beside(index, &mut found);
         found.sort_by_key(|it| (it.start, std::cmp::Reverse(it.end())));

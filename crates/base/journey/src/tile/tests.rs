@@ -1,5 +1,6 @@
 //! Made-up stamps only: hand-made journeys here, random ones in the modules.
 
+mod after;
 mod coarse;
 mod connects;
 mod gaps;

@@ -155,7 +155,8 @@ impl Store {
         let mut queries = Vec::new();
         for (trace_id, open) in self.open.iter_mut().filter(|(_, open)| open.changed) {
             open.changed = false;
-            for wanted in self.index.wanted(roster, *trace_id) {
+            let traces = std::iter::once(*trace_id).chain(self.index.traces_after(*trace_id));
+            for wanted in traces.flat_map(|trace_id| self.index.wanted(roster, trace_id)) {
                 let times = (wanted.from, wanted.to);
                 let queried = open.queried.entry((wanted.hop.clone(), wanted.flow)).or_insert((u64::MAX, 0));
                 if times.0 < queried.0 || times.1 > queried.1 {
@@ -204,8 +205,13 @@ impl Store {
     }
 }
 
+/// How much longer something may arrive of what was done because of a request.
+pub(super) fn until_settled(journey: Option<&Journey>, limit: Duration) -> Duration {
+    if journey.is_some_and(Journey::settled) { Duration::ZERO } else { limit }
+}
+
 /// How much longer something may arrive that belongs to a journey.
-pub(super) fn patience(journey: Option<&Journey>, limit: Duration) -> Duration {
+pub(super) fn until_complete(journey: Option<&Journey>, limit: Duration) -> Duration {
     match journey {
         Some(journey) if journey.complete() => Duration::ZERO,
         Some(journey) if journey.sealed() => {

@@ -31,6 +31,8 @@ fn journey(trace: u8, lb: u64, pod: u64) -> Journey {
         awaited: Vec::new(),
         anomalies: Vec::new(),
         disturbances: Vec::new(),
+        after: Vec::new(),
+        outstanding: 0,
     }
 }
 

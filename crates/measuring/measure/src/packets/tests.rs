@@ -16,6 +16,8 @@ fn journey(start: u64) -> Journey {
         awaited: Vec::new(),
         anomalies: Vec::new(),
         disturbances: Vec::new(),
+        after: Vec::new(),
+        outstanding: 0,
     }
 }
 

@@ -86,6 +86,8 @@ fn entry(measured: &Measured, kind: &str, journey: &Journey) -> Value {
         "_parts": journey.parts,
         "_silent": journey.silent,
         "_anomalies": journey.anomalies,
+        "_after": journey.after,
+        "_outstanding": journey.outstanding,
     });
     if let (Some(address), Value::Object(entry)) = (server(measured, journey), &mut entry) {
         entry.insert("serverIPAddress".to_owned(), address.into());

@@ -1,15 +1,15 @@
 //! Trace events in JSON, for ui.perfetto.dev and `chrome://tracing`.
 //!
 //! Every hop is a process of the trace with two threads: *program*, in which it worked or waited, and
-//! *arriving*, the legs that led to it. The browser has two more: the journeys as a whole, and the lines of the
+//! *arriving*, the legs that led to it; with *after the response* when it did what no response waited for. The browser has two more: the journeys as a whole, and the lines of the
 //! chapter's budget. Arrows lead along the legs. Time 0 is the first journey's start.
 //!
 //! Source of the rules: "Trace Event Format", sections *JSON Object Format*, *Complete Events*, *Flow
 //! Events*, *Metadata Events*.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use journey::{Journey, Part, PartKind};
+use journey::{After, Journey, Part, PartKind, TraceId};
 use measure::Measured;
 use serde_json::{Value, json};
 
@@ -24,6 +24,8 @@ const ARRIVING: u32 = 2;
 /// Perfetto throws an event away that ends after the one around it.
 const JOURNEYS: u32 = 3;
 const STAGES: u32 = 4;
+/// A thread of those who did what no response waited for: they may work for other requests meanwhile.
+const AFTER: u32 = 5;
 
 /// The measurement as trace events.
 pub fn write(measured: &Measured) -> Value {
@@ -60,6 +62,9 @@ struct Trace {
     /// The first journey's start, in nanoseconds since the Unix epoch.
     start: u64,
     flows: u64,
+    /// What no response waited for, as far as it is here.
+    done: HashSet<(TraceId, String, u64)>,
+    after_threads: HashSet<usize>,
 }
 
 impl Trace {
@@ -104,6 +109,36 @@ impl Trace {
                 self.arrow(from, sender, part);
             }
             before = Some(part);
+        }
+        for after in &journey.after {
+            self.after(journey, after);
+        }
+    }
+
+    /// What was done for several requests is there once.
+    fn after(&mut self, journey: &Journey, after: &After) {
+        let start = journey.start_unix_ns.saturating_add_signed(after.start_ns);
+        if !self.done.insert((after.trace_id, after.name.clone(), start)) {
+            return;
+        }
+        let from = start.saturating_sub(self.start);
+        let args = json!({
+            "trace_id": after.trace_id, "requests": after.requests, "error": after.error,
+            "silent": after.silent, "anomalies": after.anomalies,
+        });
+        let pid = self.process(&after.hop);
+        if self.after_threads.insert(pid) {
+            self.thread(pid, AFTER, "after the response");
+        }
+        // All of it in one place: others may do such things for somebody else at the same time.
+        let place = (pid, AFTER);
+        self.complete(place, "after", &after.name, (from, after.duration_ns), args);
+        for part in &after.parts {
+            let what = if part.name.is_empty() { part.kind.as_str() } else { &part.name };
+            let name = if part.hop == after.hop { what.to_owned() } else { format!("{}: {what}", part.hop) };
+            let args = json!({ "role": part.role, "quality": part.quality, "trace_id": after.trace_id });
+            let times = (from + part.start_ns, part.duration_ns);
+            self.complete(place, part.kind.as_str(), &name, times, args);
         }
     }
 

@@ -2,20 +2,21 @@
 
 use std::fmt::Write as _;
 
-use journey::{Journey, Line, PartKind, Stage, lines};
+use journey::{Journey, Line, Stage, lines};
 
+use super::after;
+use super::label::{WHERE, label};
 use crate::format::{counts, time};
 
 /// The width of the bar that stands for the whole journey.
 const BAR: usize = 20;
-/// The width of the column that says where the time went.
-const WHERE: usize = 56;
 
 /// The table of one journey, part by part.
 pub(super) fn journey(out: &mut String, journey: &Journey, kind: &str) {
     let (rows, _) = lines(&[journey]);
     let _ = writeln!(out, "{}", headline(journey, kind));
     rows_table(out, &rows, journey.total_ns, journey.unaccounted_ns);
+    after::of_one(out, journey);
     remarks(out, journey);
 }
 
@@ -103,18 +104,6 @@ fn stage_row(out: &mut String, stage: Stage, sum: u64, total: u64) {
         ""
     );
     let _ = writeln!(out, "{}", line.trim_end());
-}
-
-/// `hop what`, indented by how deep the call is.
-fn label(row: &Line) -> String {
-    let indent = "  ".repeat(usize::from(row.depth).min(6) + 1);
-    let what = match row.name.as_str() {
-        "" => row.hop.clone(),
-        name if row.kind == PartKind::Leg && name.contains('→') => name.to_owned(),
-        name => format!("{}: {name}", row.hop),
-    };
-    let text = format!("{indent}{what}");
-    if text.chars().count() <= WHERE { text } else { text.chars().take(WHERE - 1).chain(['…']).collect() }
 }
 
 /// Eighths of a block, so that a share of one percent is still seen.

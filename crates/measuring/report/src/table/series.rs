@@ -7,6 +7,7 @@ use journey::{CountsShared, Decomposition, Decompositions, PartSummary, Percenti
 use measure::Series;
 use measure::open_loop::OpenLoop;
 
+use super::after;
 use crate::format::{WHERE, counts, fit, percentiles, row_label, told, untold};
 
 /// So many flagged journeys are named, and so many different counts.
@@ -23,6 +24,7 @@ pub(super) fn table(out: &mut String, kind: &str, series: &Series, summary: &Sum
         self::open_loop(out, open_loop);
     }
     rows(out, summary);
+    after::of_many(out, &series.journeys);
     shared(out, &summary.counts);
     flagged(out, series, summary.flagged);
 }

@@ -12,9 +12,11 @@ use crate::print::Progress;
 use crate::{control, print};
 
 pub(crate) async fn run(global: &Global, wanted: &MeasureArguments) -> anyhow::Result<Outcome> {
-    let options = Options { tap: wanted.tap()?, ..wanted.options()? };
-    let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     let format = if global.json { Format::Json } else { wanted.format };
+    // The chapter's rows say nothing of what a response does not wait for.
+    let settle = global.parts || format != Format::Table || wanted.out.is_some();
+    let options = Options { tap: wanted.tap()?, settle, ..wanted.options()? };
+    let Some(measured) = measured(global, &options).await? else { return Ok(Outcome::Interrupted) };
     super::export::put(&measured, format, wanted.out.as_deref(), global)?;
     for (kind, series) in [("cold", &measured.cold), ("warm", &measured.warm)] {
         let Some(series) = series else { continue };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use hop::http::{Deferred, Exchange};
 use parking_lot::Mutex;
 use redis_client::StreamId;
 
@@ -12,10 +13,11 @@ use crate::pending::Pending;
 const REMOVALS: usize = 10_000;
 
 /// An owner's message that Kafka has, so that it can leave the outbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
     pub(crate) owner: String,
     pub(crate) id: StreamId,
+    /// The request that published it.
+    pub(crate) cause: Option<Deferred>,
 }
 
 /// What this process published and did not take out of the outboxes yet.
@@ -36,7 +38,8 @@ impl Acknowledgements {
     pub(crate) fn add(&self, owner: &str, id: StreamId) {
         // Before it is handed on, or it might have left before it is remembered.
         self.ids.lock().entry(owner.to_owned()).or_default().insert(id);
-        if !self.removals.push(Acknowledged { owner: owner.to_owned(), id }) {
+        let cause = Exchange::current().defer();
+        if !self.removals.push(Acknowledged { owner: owner.to_owned(), id, cause }) {
             // Too many wait: whoever holds the claim comes across it.
             self.removed(owner, id);
         }

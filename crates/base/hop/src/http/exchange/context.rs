@@ -41,6 +41,12 @@ impl Context {
         }
     }
 
+    /// Of a trace that begins here, and is recorded.
+    pub(super) fn root() -> Self {
+        let (trace_id, span_id) = (trace::new_trace_id(), trace::new_span_id());
+        Context { caller: None, state: Vec::new(), trace_id, span_id, sampled: true, passed_over: 0 }
+    }
+
     /// Of a trace that nobody records.
     pub(super) fn unrecorded() -> Self {
         let (trace_id, parent) = (trace::new_trace_id(), trace::new_span_id());

@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use journey::Link;
+
+use super::deferred::{Causes, Deferred, deferred};
 use super::*;
 use crate::stamped::{Side, Stamped};
 
@@ -121,6 +124,44 @@ async fn a_task_works_for_the_exchange_that_it_was_given() {
     let (first, second) = tokio::join!(one.clone().scope(turns), other.clone().scope(again));
     assert_eq!((first, second), (vec![trace(&one); 4], trace(&other)));
     assert!(!Exchange::current().sampled(), "and it ends with its work");
+}
+
+#[tokio::test]
+async fn what_requests_leave_to_be_done_links_to_each_of_them() {
+    let telemetry = Telemetry::memory("hop");
+    let requests = [(); 3].map(|()| exchange(&telemetry, None));
+    let unrecorded = Exchange::unrecorded();
+    assert!(unrecorded.defer().is_none(), "there is nothing to link to");
+    let causes: Vec<Deferred> = requests[..2].iter().filter_map(Exchange::defer).collect();
+    let work = async {
+        Exchange::current().record("step", 1, 2);
+        Exchange::current().sampled().then_some(()).ok_or(())
+    };
+    deferred("confirm", causes.iter().collect(), work).await.unwrap();
+    // Without a recorded cause, none of it is recorded; and what fails says so.
+    let sampled =
+        deferred("confirm", Causes::default(), async { Ok::<_, ()>(Exchange::current().sampled()) });
+    assert_eq!(sampled.await, Ok(false));
+    deferred("confirm", causes[..1].iter().collect(), async { Err::<(), _>(()) }).await.unwrap_err();
+    let linked: Vec<Link> = requests[..2]
+        .iter()
+        .map(|it| Link { trace_id: it.0.context.trace_id, span_id: it.0.context.span_id })
+        .collect();
+    requests.into_iter().for_each(|request| request.cut_off("test"));
+
+    let spans = telemetry.take();
+    let [step, done, failed, servers @ ..] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!((step.parent, step.trace_id), (Some(done.span_id), done.trace_id), "a trace of its own");
+    assert_eq!((&done.links, done.parent, &*done.name), (&linked, None, "confirm"));
+    assert_eq!((failed.links.len(), failed.text(attribute::ERROR_TYPE)), (1, Some("_OTHER")));
+    let announced: Vec<Option<u64>> = servers
+        .iter()
+        .map(|server| match server.attribute(attribute::DEFERRED) {
+            Some(Value::Int(count)) => Some(count.unsigned_abs()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(announced, [Some(1), Some(1), None]);
 }
 
 #[test]

@@ -39,7 +39,9 @@ fn nobody_on_the_way_waits_for_who_handles_the_message() {
     // Before the acknowledgement, while the response is on its way, long after the journey.
     for consumed in [(40, 60), (75, 95), (500, 900)] {
         let with = assembled(with_message(Kind::Producer, Some(consumed)), &Roster::default());
-        assert_eq!(with, without, "consumed at {consumed:?}");
+        let [handled] = &with.after[..] else { panic!("{:?}", with.after) };
+        assert_eq!((handled.start_ns, handled.hop.as_str()), (consumed.0 as i64, "mailer"));
+        assert_eq!(Journey { after: Vec::new(), ..with }, without, "consumed at {consumed:?}");
     }
 }
 

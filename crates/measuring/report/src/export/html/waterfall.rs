@@ -6,6 +6,7 @@ use journey::{Journey, Part, PartKind, Stage};
 
 use super::text::{Text, quality_words, share};
 use crate::format::time;
+use crate::table::after::line;
 
 /// What is narrower, in percent of the journey, would not be seen.
 const NARROWEST: f64 = 0.15;
@@ -39,6 +40,31 @@ pub(super) fn write(out: &mut String, kind: &str, journey: &Journey, of_many: bo
         time(journey.total_ns),
         chapter / 1_000_000
     );
+    after(out, kind, journey);
+}
+
+/// What was done because of it, and that nobody waited for.
+fn after(out: &mut String, kind: &str, journey: &Journey) {
+    if journey.after.is_empty() {
+        return;
+    }
+    let _ = write!(
+        out,
+        "<h3 id=\"{kind}-after\">Done for it, and not waited for</h3>\n<p class=\"note\">In no figure above.</p>\n\
+         <div class=\"scroll\" role=\"region\" aria-labelledby=\"{kind}-after\" tabindex=\"0\">\n<table class=\"waterfall\">\n\
+         <thead><tr><th scope=\"col\">who, what</th><th scope=\"col\">kind</th><th scope=\"col\" class=\"number\">time</th>\
+         <th scope=\"col\" class=\"number\">share</th><th></th><th scope=\"col\" class=\"track\">when</th></tr></thead>\n"
+    );
+    for after in &journey.after {
+        let _ = write!(
+            out,
+            "<tbody class=\"application\">\n<tr class=\"stage\"><th scope=\"rowgroup\" colspan=\"6\">{}</th></tr>\n",
+            Text(&line(after))
+        );
+        after.parts.iter().for_each(|part| self::part(out, part, after.duration_ns));
+        out.push_str("</tbody>\n");
+    }
+    out.push_str("</table>\n</div>\n");
 }
 
 /// Parts that belong to one line of the chapter's budget.

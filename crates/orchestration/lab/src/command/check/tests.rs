@@ -33,6 +33,8 @@ fn journey(cart: u64) -> Journey {
         awaited: Vec::new(),
         anomalies: Vec::new(),
         disturbances: Vec::new(),
+        after: Vec::new(),
+        outstanding: 0,
     }
 }
 
