@@ -295,3 +295,6 @@ fn missing(journey: &Journey) -> Vec<String> {
     let after = journey.after.iter().map(|after| &after.silent);
     [&journey.silent, &journey.awaited].into_iter().chain(after).flatten().cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;

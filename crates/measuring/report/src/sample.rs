@@ -1,6 +1,6 @@
 //! A small measurement for tests: the cold journey has every stage, the warm one has not.
 
-use journey::{Anomaly, Counts, Journey, Part, PartKind, Quality, Stage, TraceId};
+use journey::{After, Anomaly, Counts, Journey, Part, PartKind, Quality, Stage, TraceId};
 use measure::{Measured, SCHEMA, Series, TargetHop};
 
 pub(crate) fn measured() -> Measured {
@@ -72,6 +72,35 @@ pub(crate) fn warm(trace: u8) -> Journey {
         start_ns += part.duration_ns;
     }
     journey
+}
+
+/// The same measurement: what two of its journeys left to be done was done at once, after the second.
+pub(crate) fn settled() -> Measured {
+    let mut measured = measured();
+    let part = warm(1).parts[0].clone();
+    for journey in measured.warm.iter_mut().flat_map(|series| &mut series.journeys).take(2) {
+        let began = i128::from(warm(200).start_unix_ns) - i128::from(journey.start_unix_ns);
+        journey.after.push(After {
+            trace_id: TraceId([77; 16]),
+            hop: "pod".to_owned(),
+            role: "cart".to_owned(),
+            name: "confirm <reservations>".to_owned(),
+            start_ns: i64::try_from(began).expect("within a second or two"),
+            duration_ns: 5_000_000,
+            requests: 2,
+            error: None,
+            parts: vec![Part {
+                hop: "stock".to_owned(),
+                start_ns: 0,
+                duration_ns: 5_000_000,
+                ..part.clone()
+            }],
+            silent: Vec::new(),
+            anomalies: Vec::new(),
+        });
+        journey.outstanding = 1;
+    }
+    measured
 }
 
 fn is_setup(part: &Part) -> bool {

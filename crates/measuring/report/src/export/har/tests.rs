@@ -63,3 +63,11 @@ fn a_size_that_is_not_known_is_minus_one_and_not_nothing() {
     let size = |at: usize| archive["log"]["entries"][at]["response"]["_transferSize"].as_i64();
     assert_eq!((size(0), size(2)), (Some(-1), Some(812)), "cold ones have none in this sample");
 }
+
+#[test]
+fn what_nobody_waited_for_is_no_part_of_an_entry_s_time() {
+    let entries = |measured| write(&measured)["log"]["entries"].clone();
+    let (without, with) = (entries(sample::measured()), entries(sample::settled()));
+    assert_eq!(with[2]["_after"][0]["duration_ns"], 5_000_000);
+    assert_eq!((&with[2]["time"], &with[2]["timings"]), (&without[2]["time"], &without[2]["timings"]));
+}

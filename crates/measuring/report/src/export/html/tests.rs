@@ -85,3 +85,10 @@ fn a_telephone_shows_the_times() {
     );
     assert!(narrow.contains("svg text { font-size: 28px; }"), "{narrow}");
 }
+
+#[test]
+fn what_nobody_waited_for_is_below_the_journey() {
+    let (without, page) = (write(&sample::measured()), write(&sample::settled()));
+    assert!(!without.contains("not waited for") && page.contains("Done for it, and not waited for"));
+    assert!(page.contains("pod: confirm &lt;reservations&gt;, begun at"), "names are text");
+}

@@ -66,3 +66,18 @@ fn an_arrow_leads_into_every_leg() {
         }
     }
 }
+
+/// A batch that two journeys share is there once, on a thread of its own beside what was there.
+#[test]
+fn what_nobody_waited_for_has_a_thread_of_its_own() {
+    let before = events("X");
+    let trace = write(&sample::settled());
+    let all = trace["traceEvents"].as_array().expect("events");
+    let (after, rest): (Vec<&Value>, Vec<&Value>) =
+        all.iter().filter(|event| event["ph"] == "X").partition(|event| event["tid"] == AFTER);
+    assert_eq!(rest, before.iter().collect::<Vec<_>>());
+    let names: Vec<&str> = after.iter().filter_map(|event| event["name"].as_str()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0] == "confirm <reservations>" && names[1].starts_with("stock: "), "{names:?}");
+    assert_eq!((after[0]["args"]["requests"].as_u64(), ns(&after[0]["dur"])), (Some(2), 5_000_000));
+}
