@@ -8,9 +8,9 @@ use tests::fixture::{Fixture, TestSlot};
 use crate::check::{shown, sound};
 use crate::measuring::{Kind, measure, warm};
 
-const READ: &[&str] = &["parse", "queue", "execute", "answer"];
-const WRITE: &[&str] = &["parse", "queue", "execute", "append", "fsync", "answer"];
-const PRODUCE: &[&str] = &["parse", "queue", "append", "fsync", "answer"];
+const READ: &[&str] = &["parse", "queue", "execute", "respond"];
+const WRITE: &[&str] = &["parse", "queue", "execute", "append", "fsync", "respond"];
+const PRODUCE: &[&str] = &["parse", "queue", "append", "fsync", "respond"];
 const DATABASE: &[&str] = &["sqlite", "queue", "execute", "fsync", "sqlite"];
 
 /// What a program did each time it was asked: its parts between two legs, once it ran.

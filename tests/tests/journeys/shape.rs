@@ -66,21 +66,21 @@ async fn a_request_meets_every_hop_in_the_order_of_the_plan() -> anyhow::Result<
 fn every_program_says_what_it_did(journey: &journey::Journey) -> anyhow::Result<()> {
     let pod: Vec<&str> =
         deeds(journey, "cart").into_iter().filter(|deed| !deed.contains("connect")).collect();
-    ensure!(pod == ["auth", "queue", "validate", "answer"], "the pod did {pod:?}\n{}", shown(journey));
+    ensure!(pod == ["auth", "queue", "validate", "respond"], "the pod did {pod:?}\n{}", shown(journey));
     let redis = deeds(journey, "store");
     let kafka = deeds(journey, "events");
     ensure!(
         redis
             == [
-                &["parse", "queue", "execute", "answer"][..],
-                &["parse", "queue", "execute", "append", "fsync", "answer"],
+                &["parse", "queue", "execute", "respond"][..],
+                &["parse", "queue", "execute", "append", "fsync", "respond"],
             ]
             .concat(),
         "redis did {redis:?}\n{}",
         shown(journey)
     );
     ensure!(
-        kafka == ["parse", "queue", "append", "fsync", "answer"],
+        kafka == ["parse", "queue", "append", "fsync", "respond"],
         "kafka did {kafka:?}\n{}",
         shown(journey)
     );

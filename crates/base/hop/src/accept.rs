@@ -65,8 +65,8 @@ async fn run_as<C, S, F>(
     let permits = Arc::new(Semaphore::new(limit));
     let tasks = TaskTracker::new();
     let memory = Arc::new(Memory::default());
-    let giving_back = tokio::spawn(Arc::clone(&memory).give_back(tasks.clone()));
-    let _ends_with_this = AbortOnDrop(giving_back.abort_handle());
+    let trimming = tokio::spawn(Arc::clone(&memory).trim(tasks.clone()));
+    let _ends_with_this = AbortOnDrop(trimming.abort_handle());
     let cut = CancellationToken::new();
     loop {
         let permit = tokio::select! {

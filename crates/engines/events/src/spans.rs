@@ -95,14 +95,14 @@ impl Record for Served {
         }
         span.stamps.extend(self.ends.read_stamps(*read));
         span.stamps.extend(self.written.map(|mark| self.ends.write_stamp(mark)));
-        // `parse` begins where the request does, and `answer` ends where it ends: nothing is left out.
+        // `parse` begins where the request does, and `respond` ends where it ends: nothing is left out.
         let parts = self.times.map(|Times { queued, taken, written, synced }| {
             [
                 (PartKind::Own, "parse", start, queued),
                 (PartKind::Wait, name::QUEUE, queued, taken),
                 (PartKind::Own, "append", taken, written),
                 (PartKind::Wait, name::FSYNC, written, synced),
-                (PartKind::Own, "answer", synced, end),
+                (PartKind::Own, "respond", synced, end),
             ]
         });
         let parts = parts.into_iter().flatten().enumerate().map(|(at, (kind, name, from, to))| {

@@ -95,7 +95,7 @@ impl Parser {
     }
 
     /// Gives back the memory of commands that have run.
-    pub(crate) fn give_back(&mut self, mut commands: Commands) {
+    pub(crate) fn recycle(&mut self, mut commands: Commands) {
         if self.commands == Commands::default() && commands.capacity() <= KEPT_BUFFER {
             commands.clear();
             self.commands = commands;

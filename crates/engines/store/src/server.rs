@@ -221,7 +221,7 @@ impl Connection {
                 }
             }
         }
-        parser.give_back(commands);
+        parser.recycle(commands);
         if let Some(name) = name {
             self.recorder.record(Batch::new(name, &stamps, (wake, size), turns));
         }

@@ -61,7 +61,7 @@ impl Batch {
         Batch { name, ends: stamps.ends(), read, size, written: stamps.last_write(), turns }
     }
 
-    /// What it went through, in order. `parse` begins where it begins and `answer` ends where it ends, so that the
+    /// What it went through, in order. `parse` begins where it begins and `respond` ends where it ends, so that the
     /// parts leave nothing out.
     fn parts(&self) -> impl Iterator<Item = (PartKind, &'static str, u64, u64)> {
         let own = |step, (from, to)| Some((PartKind::Own, step, from, to));
@@ -76,7 +76,7 @@ impl Batch {
                 own("execute", part.execute),
                 part.append.and_then(|times| own("append", times)),
                 part.fsync.and_then(|times| wait(name::FSYNC, times)),
-                own("answer", (durable, answered)),
+                own("respond", (durable, answered)),
             ]
         });
         parse.into_iter().chain(of_times).flatten()

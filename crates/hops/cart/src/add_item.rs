@@ -88,7 +88,7 @@ async fn add(
     published.map_err(|failure| not_published(&message.event, &failure))?;
 
     // Return response: item and event are both acknowledged.
-    let _responding = Exchange::current().internal("answer");
+    let _responding = Exchange::current().internal("respond");
     Ok(response.response())
 }
 

@@ -23,7 +23,7 @@ pub async fn get(shop: &Shop, customer: &Customer) -> Result<Response<Body>, Box
         failure.problem("Nothing was changed: try again later").retry_after(1)
     })?;
 
-    let _responding = Exchange::current().internal("answer");
+    let _responding = Exchange::current().internal("respond");
     let line = |(product, quantity): (ProductId, i64)| json!({"itemId": product.item_id(), "productId": product.as_str(), "quantity": quantity});
     let items: Vec<Value> = lines.into_iter().map(line).collect();
     Ok(http::json(StatusCode::OK, &json!({"cartId": customer.cart_id(), "items": items})))
@@ -54,7 +54,7 @@ pub async fn remove(shop: &Shop, customer: &Customer, item_id: &str) -> Result<R
     let Removal { appended, returned } = removed.map_err(unconfirmed)?.ok_or_else(absent)?;
 
     // The units go back to the stock in the background.
-    shop.returns.give_back(returned, appended.message.event.clone());
+    shop.returns.add(returned, appended.message.event.clone());
     let published = shop.outbox.publish(shop.upstreams(), span_id, customer.as_str(), appended).await;
     published.map_err(|failure| {
         hop::warn_throttled!(cart_id = customer.cart_id(), "publish an event: {}", failure.describe());

@@ -159,7 +159,7 @@ impl Participant<Event> for Inventory {
     }
 
     /// Once for each event: the inventory knows the event's id.
-    async fn give_back(&self, removed: &Event) -> Result<(), Box<Problem>> {
+    async fn restock(&self, removed: &Event) -> Result<(), Box<Problem>> {
         let Event { event_id, product_id, quantity, .. } = removed;
         let never = |why| {
             let status = StatusCode::UNPROCESSABLE_ENTITY;

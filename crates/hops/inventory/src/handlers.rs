@@ -70,7 +70,7 @@ impl Handlers {
             ["stock", product, "returns"] => {
                 route("/stock/{productId}/returns");
                 match method {
-                    Method::POST => return self.give_back(product, request).await,
+                    Method::POST => return self.restock(product, request).await,
                     _ => "POST",
                 }
             }
@@ -188,11 +188,11 @@ impl Handlers {
     }
 
     /// `POST /stock/{productId}/returns`: units come back out of a cart, once for each id.
-    async fn give_back(&self, product: &str, request: Request<RequestBody>) -> Handled {
+    async fn restock(&self, product: &str, request: Request<RequestBody>) -> Handled {
         let units = units(product, request, "returnId").await?;
         let first = {
             let _querying = self.query("RETURN");
-            self.stock.give_back(units, now()).await.map_err(failed)?
+            self.stock.restock(units, now()).await.map_err(failed)?
         };
         let mut response = no_content();
         *response.status_mut() = if first { StatusCode::CREATED } else { StatusCode::OK };

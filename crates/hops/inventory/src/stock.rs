@@ -100,8 +100,8 @@ impl Stock {
     }
 
     /// Puts units back that had been confirmed, once for each id; says whether this was the first time.
-    pub async fn give_back(&self, units: Reservation, now: i64) -> Result<bool, DatabaseError> {
-        with!(self, database => database.give_back(units, now))
+    pub async fn restock(&self, units: Reservation, now: i64) -> Result<bool, DatabaseError> {
+        with!(self, database => database.restock(units, now))
     }
 
     /// These are in carts: they are not held any more. Forgets what ended more than [`MEMORY`] ago.

@@ -18,18 +18,18 @@ pub fn time(nanoseconds: u64) -> String {
 }
 
 /// A percentile that its count carries, or a dash.
-pub fn told(nanoseconds: Option<u64>) -> String {
+pub fn or_dash(nanoseconds: Option<u64>) -> String {
     nanoseconds.map_or_else(|| "–".to_owned(), time)
 }
 
 /// The least, the percentiles that are of use to people, and the most.
 pub(crate) fn percentiles(of: &Percentiles) -> String {
-    let [p50, p90, p99] = [of.p50_ns, of.p90_ns, of.p99_ns].map(told);
+    let [p50, p90, p99] = [of.p50_ns, of.p90_ns, of.p99_ns].map(or_dash);
     format!("min {} · p50 {p50} · p90 {p90} · p99 {p99} · max {}", time(of.min_ns), time(of.max_ns))
 }
 
 /// Why some of these percentiles are dashes; empty when none is.
-pub(crate) fn untold(of: usize, percents: &[f64]) -> String {
+pub(crate) fn too_few(of: usize, percents: &[f64]) -> String {
     let missing: Vec<String> = percents
         .iter()
         .filter(|percent| !carries(of, **percent))

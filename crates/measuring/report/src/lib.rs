@@ -10,7 +10,7 @@
 //! | [`export`] | HAR, Perfetto, a page |
 //! | [`junit`] | the verdicts of a budget, for a CI system |
 //! | [`layout`] | how do text and tables fit a terminal? |
-//! | [`utc`], [`time()`], [`told`], [`counts()`] | dates, times and counts as they are written everywhere |
+//! | [`utc`], [`time()`], [`or_dash`], [`counts()`] | dates, times and counts as they are written everywhere |
 
 #![warn(missing_docs)]
 
@@ -28,6 +28,6 @@ pub mod utc;
 #[cfg(test)]
 mod sample;
 
-pub use format::{counts, time, told};
+pub use format::{counts, or_dash, time};
 pub use style::Style;
 pub use table::{headline, journey, table};

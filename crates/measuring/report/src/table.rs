@@ -13,7 +13,7 @@ use measure::machine::Machine;
 use measure::overhead::{AIM, Overhead, Verdict};
 use measure::{Measured, Series};
 
-use crate::format::{counts, fit, time, told};
+use crate::format::{counts, fit, or_dash, time};
 use crate::packets;
 use crate::style::Style;
 use chapter::{Column, is_one};
@@ -104,8 +104,8 @@ fn machine(machine: &Machine) -> String {
         "The machine: {} cores; a sleeper runs {} late (p90 {}), a spinning thread lost its core for {} \
          of the time, {} at most",
         machine.cores,
-        told(machine.wake_late_p50_ns),
-        told(machine.wake_late_p90_ns),
+        or_dash(machine.wake_late_p50_ns),
+        or_dash(machine.wake_late_p90_ns),
         percent(machine.gaps_share),
         time(machine.longest_gap_ns),
     );

@@ -121,7 +121,7 @@ impl Producer {
         let stored = response.responses.first().and_then(|topic| topic.partition_responses.first());
         let Some(stored) = stored else { return Err(refused("a response about no partition")) };
         // Also a refusal completes its request: the connection is as good as before.
-        self.pool.give_back(broker);
+        self.pool.put_back(broker);
         if let Some(error) = stored.error_code.err() {
             Exchange::current().emit(span.with(attribute::ERROR_TYPE, error.to_string()));
             return Err(failure(error));
@@ -154,7 +154,7 @@ impl Producer {
                 outcome => break outcome.map_err(failure)?,
             }
         };
-        self.pool.give_back(broker);
+        self.pool.put_back(broker);
         let metadata = Arc::new(Metadata { leaders, read_at: clock::monotonic() });
         *self.metadata.lock() = Some(Arc::clone(&metadata));
         Ok(metadata)

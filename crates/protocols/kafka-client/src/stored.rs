@@ -36,7 +36,7 @@ impl Producer {
 
         let begin = offset(&mut broker, &self.topic, partition, Position::Time(oldest), self.limit).await;
         let Some(mut next) = begin.inspect_err(|_| self.forget(&metadata))? else {
-            self.pool.give_back(broker);
+            self.pool.put_back(broker);
             return Ok(found);
         };
         for _ in 0..PORTIONS {
@@ -59,7 +59,7 @@ impl Producer {
                 break;
             }
         }
-        self.pool.give_back(broker);
+        self.pool.put_back(broker);
         Ok(found)
     }
 }

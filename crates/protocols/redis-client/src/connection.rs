@@ -132,7 +132,7 @@ impl<'a> Connection<'a> {
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.inner.take().filter(|_| self.fit) {
-            self.pool.give_back(connection);
+            self.pool.put_back(connection);
         }
     }
 }

@@ -27,5 +27,5 @@ pub trait Participant<E>: Send + Sync + 'static {
     fn release(&self, held: &Held) -> impl Future<Output = Result<(), Box<Problem>>> + Send;
 
     /// Takes back what a removal freed. A problem with status 422 says that this can never be taken back.
-    fn give_back(&self, removed: &E) -> impl Future<Output = Result<(), Box<Problem>>> + Send;
+    fn restock(&self, removed: &E) -> impl Future<Output = Result<(), Box<Problem>>> + Send;
 }

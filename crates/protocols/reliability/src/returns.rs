@@ -53,7 +53,7 @@ impl<E> Default for Returns<E> {
 
 impl<E: Event> Returns<E> {
     /// Gives back soon what this removal freed; `id` is where [`append`] put it.
-    pub fn give_back(&self, id: StreamId, removed: E) {
+    pub fn add(&self, id: StreamId, removed: E) {
         self.waiting.push(Waiting { id, removed, cause: Exchange::current().defer() });
     }
 
@@ -82,7 +82,7 @@ async fn make<E: Event>(
 ) -> Result<(), ()> {
     let mut done = Vec::new();
     for Waiting { id, removed, .. } in waiting {
-        match participant.give_back(removed).await {
+        match participant.restock(removed).await {
             Ok(()) => done.push(*id),
             Err(problem) => warn(removed, &problem),
         }
@@ -118,7 +118,7 @@ pub(crate) async fn make_orphans<E: Event>(
                     continue;
                 }
             };
-            match participant.give_back(&message.event).await {
+            match participant.restock(&message.event).await {
                 Ok(()) => {
                     failures = 0;
                     done.push(id);

@@ -35,7 +35,7 @@ impl Memory {
     ///
     /// glibc returns freed memory by itself only from the top of its heap (mallopt(3), M_TRIM_THRESHOLD). One
     /// small block that lives long, such as that of a connection still open, keeps everything below it.
-    pub(super) async fn give_back(self: Arc<Self>, tasks: TaskTracker) {
+    pub(super) async fn trim(self: Arc<Self>, tasks: TaskTracker) {
         let mut ticks = tokio::time::interval(MIN_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -128,8 +128,8 @@ pub enum Position {
 /// The connection's own headers go first, so that a client cannot have the proxy's headers removed
 /// by naming them in `Connection`. `Expect` goes on, unless it came over HTTP/1.0 (RFC 9110 §10.1.1). Cookies
 /// that HTTP/2 split are joined again (RFC 9113 §8.2.3). Of the extensions only [`Interim`] is kept.
-pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, position: Position) -> WayBack {
-    let back = WayBack { trailers: trailers::accepted(via.version, &head.headers) };
+pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, position: Position) -> ResponsePath {
+    let back = ResponsePath { trailers: trailers::accepted(via.version, &head.headers) };
     strip_hop_by_hop(&mut head.headers);
     if via.version == Version::HTTP_10 {
         head.headers.remove(header::EXPECT);
@@ -162,12 +162,12 @@ pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, position: Position) ->
 
 /// How the response to a forwarded request goes back; see [`outgoing`].
 #[derive(Clone, Copy, Debug)]
-pub struct WayBack {
+pub struct ResponsePath {
     /// The client can be sent trailers.
     trailers: bool,
 }
 
-impl WayBack {
+impl ResponsePath {
     /// The response without what concerned the connection to the next hop, and with the trailers that may pass.
     ///
     /// # Errors

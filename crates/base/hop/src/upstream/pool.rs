@@ -70,7 +70,7 @@ impl<C: AsRef<Connection>> Pool<C> {
     ///
     /// Only one whose every request was completed: a connection in doubt (a timeout, an error, a request that was
     /// abandoned) is dropped instead, or the next request would read the response to this one.
-    pub fn give_back(&self, connection: C) {
+    pub fn put_back(&self, connection: C) {
         let to = connection.as_ref().address();
         self.idle.lock().entry(to).or_default().push(connection);
     }

@@ -99,7 +99,7 @@ impl<'a> Tiler<'a> {
             let back = self.responded(server, call);
             self.visit(leg, &relays, server, &servers[at + 1..], back, &mut through);
         }
-        self.way_back(answered, call, &mut through);
+        self.response_path(answered, call, &mut through);
         self.missed(through);
     }
 
@@ -203,7 +203,7 @@ impl<'a> Tiler<'a> {
     }
 
     /// The response's way from a server to the client.
-    fn way_back(&mut self, server: &'a Span, call: &Call<'a, '_>, through: &mut Vec<String>) {
+    fn response_path(&mut self, server: &'a Span, call: &Call<'a, '_>, through: &mut Vec<String>) {
         let (from, at) = self.relays_back(server, call.received, call.back, through);
         let into = self.returning(call);
         let back = into.read();

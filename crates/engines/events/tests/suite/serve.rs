@@ -405,7 +405,7 @@ async fn a_request_says_what_its_time_was_spent_on() {
         let steps: Vec<_> = spans.iter().filter(|span| span.parent == Some(request.span_id)).collect();
         assert_eq!(
             steps.iter().map(|step| &*step.name).collect::<Vec<_>>(),
-            ["parse", "queue", "append", "fsync", "answer"]
+            ["parse", "queue", "append", "fsync", "respond"]
         );
         let mut at = request.start;
         for step in steps {

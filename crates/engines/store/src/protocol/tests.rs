@@ -15,7 +15,7 @@ fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Command>, Optio
         }
         let taken = parser.take();
         commands.extend(copies(&taken));
-        parser.give_back(taken);
+        parser.recycle(taken);
         if let Err(problem) = outcome {
             return (commands, Some(problem), parser.offset());
         }

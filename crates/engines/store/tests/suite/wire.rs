@@ -374,9 +374,9 @@ async fn every_batch_leaves_a_span_with_exact_offsets() {
         assert_eq!((wake.flow.client, wake.flow.server), flow);
         assert_eq!((wake.at, tx.at), (span.start, span.end));
         let all: &[&str] = if writes {
-            &["parse", "queue", "execute", "append", "fsync", "answer"]
+            &["parse", "queue", "execute", "append", "fsync", "respond"]
         } else {
-            &["parse", "queue", "execute", "answer"]
+            &["parse", "queue", "execute", "respond"]
         };
         assert_eq!(parts(&spans, span), all, "{name}");
     }

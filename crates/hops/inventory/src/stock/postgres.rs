@@ -102,7 +102,7 @@ impl PostgresStock {
             .await
     }
 
-    pub(super) async fn give_back(&self, units: Reservation, now: i64) -> Result<bool, DatabaseError> {
+    pub(super) async fn restock(&self, units: Reservation, now: i64) -> Result<bool, DatabaseError> {
         self.0
             .transaction(async |transaction| {
                 let first = remember(transaction, &units, "returned", now).await?;

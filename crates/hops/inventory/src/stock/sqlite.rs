@@ -80,15 +80,15 @@ impl SqliteStock {
         self.0.write(move |transaction| release(transaction, &id, &product, now)).await
     }
 
-    pub(super) async fn give_back(&self, units: Reservation, now: i64) -> Result<bool, DatabaseError> {
-        let give_back = move |transaction: &Transaction<'_>| {
+    pub(super) async fn restock(&self, units: Reservation, now: i64) -> Result<bool, DatabaseError> {
+        let restock = move |transaction: &Transaction<'_>| {
             let first = remember(transaction, &units, "returned", now)?;
             if first {
                 add(transaction, &units.product_id, units.quantity)?;
             }
             Ok(first)
         };
-        self.0.write(give_back).await
+        self.0.write(restock).await
     }
 
     pub(super) async fn confirm(&self, ids: Vec<Name>, now: i64) -> Result<(), DatabaseError> {

@@ -114,8 +114,8 @@ async fn promises(url: &DatabaseUrl) {
     for id in ["r2", "r9"] {
         assert_eq!(stock.reserve(of_a(id, 3), 202).await.unwrap(), Taken::Ended);
     }
-    assert!(stock.give_back(of_a("e1", 7), 203).await.unwrap());
-    assert!(!stock.give_back(of_a("e1", 7), 204).await.unwrap());
+    assert!(stock.restock(of_a("e1", 7), 203).await.unwrap());
+    assert!(!stock.restock(of_a("e1", 7), 204).await.unwrap());
     assert_eq!(left().await, 10);
     assert_eq!(stock.held(1_000, 10).await.unwrap(), []);
 

@@ -8,7 +8,7 @@ use measure::Series;
 use measure::open_loop::OpenLoop;
 
 use super::after;
-use crate::format::{WHERE, counts, fit, percentiles, row_label, told, untold};
+use crate::format::{WHERE, counts, fit, or_dash, percentiles, row_label, too_few};
 
 /// So many flagged journeys are named, and so many different counts.
 const NAMED: usize = 5;
@@ -66,7 +66,7 @@ fn totals(out: &mut String, kind: &str, summary: &Summary) {
             percentiles(undisturbed)
         );
     }
-    let why = untold(total.count, &[50.0, 90.0, 99.0]);
+    let why = too_few(total.count, &[50.0, 90.0, 99.0]);
     if !why.is_empty() {
         let _ = writeln!(out, "  {why}");
     }
@@ -148,7 +148,7 @@ fn line(
     near: [Option<i64>; 2],
 ) {
     let dash = || "–".to_owned();
-    let milliseconds = |told: Option<u64>| told.map_or_else(dash, |told| format!("{:.3}", told as f64 / 1e6));
+    let milliseconds = |ns: Option<u64>| ns.map_or_else(dash, |ns| format!("{:.3}", ns as f64 / 1e6));
     let [p50, p90, p99, max] =
         percentiles.map_or_else(|| [const { String::new() }; 4], |of| of.map(milliseconds));
     let [usual, tail] = near.map(|near| near.map_or_else(dash, signed));
@@ -189,12 +189,12 @@ fn open_loop(out: &mut String, run: &OpenLoop) {
     );
     let row = |out: &mut String, what: &str, of: &Percentiles| {
         let (count, all) = (of.count, percentiles(of));
-        let _ = writeln!(out, "    {what}, of {count}: {all} · p99.9 {}", told(of.p999_ns));
+        let _ = writeln!(out, "    {what}, of {count}: {all} · p99.9 {}", or_dash(of.p999_ns));
     };
     row(out, "response, from when a request was due", &run.response);
     row(out, "service, from when it was begun (what a closed loop sees)", &run.service);
     row(out, "pacing, how late the generator itself was", &run.pacing);
-    let why = untold(run.answered, &[50.0, 90.0, 99.0, 99.9]);
+    let why = too_few(run.answered, &[50.0, 90.0, 99.0, 99.9]);
     if !why.is_empty() {
         let _ = writeln!(out, "    {why}");
     }

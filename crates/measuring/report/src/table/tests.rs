@@ -29,11 +29,10 @@ fn shown(measured: &Measured) -> String {
 /// Each percentile appears with the first count that carries it, and a dash says why it is not there before.
 #[test]
 fn a_table_has_no_percentile_that_its_count_cannot_carry() {
-    for (count, untold) in
-        [(5, "p50 – · p90 – · p99 – ·"), (6, " ms · p90 – · p99 – ·"), (36, " ms · p99 – ·")]
+    for (count, said) in [(5, "p50 – · p90 – · p99 – ·"), (6, " ms · p90 – · p99 – ·"), (36, " ms · p99 – ·")]
     {
         let text = shown(&many(count));
-        assert!(text.contains(untold) && text.contains(&format!("–: {count} cannot tell;")), "{text}");
+        assert!(text.contains(said) && text.contains(&format!("–: {count} cannot tell;")), "{text}");
         assert!(text.contains("p99 takes 368"), "{text}");
     }
     let text = shown(&many(368));
@@ -107,4 +106,22 @@ fn unaccounted_time_below_zero_keeps_its_sign() {
     assert!(text.contains("unaccounted: p50 -0.050 ms"), "{text}");
     let row = text.split("unaccounted ").last().expect("the row");
     assert!(row.starts_with('-') && row.contains(" -0.050 "), "{row}");
+}
+
+/// What nobody waited for is said, below a total that is what it was without.
+#[test]
+fn what_is_done_afterwards_stands_below_and_changes_nothing_above() {
+    let (without, with) = (sample::measured(), sample::settled());
+    let first = |measured: &Measured| measured.warm.as_ref().expect("warm").journeys[0].clone();
+    let [without_it, with_it] = [&without, &with].map(|it| journey(&first(it), "warm", Style::parts()));
+    let (above, below) = with_it.split_once("  Done for it, and not waited for").expect("it is said");
+    assert!(without_it.starts_with(above), "{with_it}");
+    assert!(
+        below.contains("pod: confirm <reservations>, begun at ") && below.contains("for 2 requests at once"),
+        "{below}"
+    );
+    assert!(below.contains("stock") && below.contains("and 1 more that had not been done"), "{below}");
+    assert!(!without_it.contains("not waited for"), "nothing is said of nothing");
+    assert!(shown(&with).contains("not waited for, and in no figure: cart: confirm <reservations>, 2 times"));
+    assert!(!shown(&without).contains("not waited for"));
 }

@@ -147,7 +147,7 @@ fn keep(folder: &Path, which: char, number: usize, measured: &Measured) -> anyho
 fn totals(measured: &Measured) -> String {
     let kind = |(kind, series): (&str, &Option<Series>)| {
         let total = series.as_ref()?.summary.as_ref()?.total;
-        Some(format!("{kind} p50 {}", report::told(total.p50_ns)))
+        Some(format!("{kind} p50 {}", report::or_dash(total.p50_ns)))
     };
     let kinds: Vec<String> =
         [("cold", &measured.cold), ("warm", &measured.warm)].into_iter().filter_map(kind).collect();

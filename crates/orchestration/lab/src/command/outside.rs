@@ -49,13 +49,13 @@ impl Period {
     }
 
     /// Is there nothing to sum up?
-    fn is_told(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.more.is_empty() && self.passed_over == 0
     }
 
     /// The others in one line, if there are any.
     fn summary(&self) -> Option<String> {
-        let at = |percent| report::told(self.more.percentile(percent));
+        let at = |percent| report::or_dash(self.more.percentile(percent));
         let (count, seconds) = (self.more.len(), clock::since(self.begun).as_secs_f64());
         let more = (!self.more.is_empty()).then(|| {
             format!(
@@ -87,7 +87,7 @@ impl Outside {
                 let left = PERIOD.saturating_sub(clock::since(self.period.begun));
                 let next = self.collector.next_outside(&self.roster);
                 // A period with something to sum up ends by itself.
-                let next = match self.period.is_told() {
+                let next = match self.period.is_empty() {
                     true => Ok(next.await),
                     false => tokio::time::timeout(left, next).await,
                 };

@@ -146,7 +146,7 @@ pub(super) struct ClientBody {
 impl ClientBody {
     fn complete(&mut self) {
         if let Some(connection) = self.call.take().and_then(Call::complete) {
-            self.pool.give_back(connection);
+            self.pool.put_back(connection);
         }
     }
 

@@ -87,7 +87,7 @@ impl Pool {
         });
     }
 
-    pub(super) fn give_back(&self, mut connection: Connection) {
+    pub(super) fn put_back(&self, mut connection: Connection) {
         if connection.sender.is_closed() {
             return;
         }

@@ -67,7 +67,7 @@ impl ReplayBody {
             }
             ReplayBody::Held(bytes, None) if !bytes.is_empty() => full(bytes.clone()),
             ReplayBody::Held(_, None) => empty(),
-            ReplayBody::Streaming(body) => body.lend(),
+            ReplayBody::Streaming(body) => body.attempt(),
         }
     }
 }
@@ -86,20 +86,20 @@ impl Unsent {
     }
 
     /// The body; dropped before any of it was taken, it is here again. An empty one if it is not here.
-    fn lend(&self) -> Body {
+    fn attempt(&self) -> Body {
         let Some(body) = self.0.lock().take() else { return empty() };
-        Lent { body: Some(body), touched: false, home: self.clone() }.boxed_unsync()
+        AttemptBody { body: Some(body), touched: false, home: self.clone() }.boxed_unsync()
     }
 }
 
-struct Lent {
+struct AttemptBody {
     /// There until this is dropped.
     body: Option<Body>,
     touched: bool,
     home: Unsent,
 }
 
-impl HttpBody for Lent {
+impl HttpBody for AttemptBody {
     type Data = Bytes;
     type Error = <Body as HttpBody>::Error;
 
@@ -123,7 +123,7 @@ impl HttpBody for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for AttemptBody {
     fn drop(&mut self) {
         if !self.touched {
             *self.home.0.lock() = self.body.take();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use journey::{Journey, Summary};
 
 use super::text::Text;
-use crate::format::{time, told, untold};
+use crate::format::{or_dash, time, too_few};
 
 /// Columns of the histogram.
 const COLUMNS: usize = 48;
@@ -23,11 +23,11 @@ pub(super) fn write(out: &mut String, journeys: &[Journey], summary: &Summary) {
     let tiles = [
         ("requests", total.count.to_string()),
         ("fastest", time(total.min_ns)),
-        ("half are within", told(total.p50_ns)),
-        ("90 % within", told(total.p90_ns)),
-        ("99 % within", told(total.p99_ns)),
+        ("half are within", or_dash(total.p50_ns)),
+        ("90 % within", or_dash(total.p90_ns)),
+        ("99 % within", or_dash(total.p99_ns)),
         ("slowest", time(total.max_ns)),
-        ("unaccounted, median", unaccounted.unwrap_or_else(|| told(None))),
+        ("unaccounted, median", unaccounted.unwrap_or_else(|| or_dash(None))),
         ("flagged, in no row", format!("{} of {}", summary.flagged, summary.journeys)),
         ("disturbed, and counted", format!("{} of {}", summary.disturbed, summary.journeys)),
     ];
@@ -36,7 +36,7 @@ pub(super) fn write(out: &mut String, journeys: &[Journey], summary: &Summary) {
         let _ = writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(&value));
     }
     out.push_str("</dl>\n");
-    let why = untold(total.count, &[50.0, 90.0, 99.0]);
+    let why = too_few(total.count, &[50.0, 90.0, 99.0]);
     if !why.is_empty() {
         let _ = writeln!(out, "<p class=\"note\">{}</p>", Text(&why));
     }
@@ -59,8 +59,8 @@ fn histogram(out: &mut String, journeys: &[Journey], summary: &Summary) {
         out,
         "<figure>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Histogram of totals: from {}, half within {}, 99 in 100 within {}, the slowest {}\">\n",
         time(total.min_ns),
-        told(total.p50_ns),
-        told(total.p99_ns),
+        or_dash(total.p50_ns),
+        or_dash(total.p99_ns),
         time(total.max_ns)
     );
     let column = WIDTH / COLUMNS as f64;

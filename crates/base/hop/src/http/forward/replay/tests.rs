@@ -4,15 +4,15 @@ use super::*;
 async fn what_was_not_sent_can_be_lent_again() {
     let body = Unsent::new(full("all of it"));
     for _ in 0..2 {
-        let lent = body.lend();
-        assert_eq!((lent.size_hint().exact(), lent.is_end_stream()), (Some(9), false));
+        let attempted = body.attempt();
+        assert_eq!((attempted.size_hint().exact(), attempted.is_end_stream()), (Some(9), false));
         assert!(!body.is_here());
-        drop(lent);
+        drop(attempted);
         assert!(body.is_here());
     }
-    let mut lent = body.lend();
-    assert_eq!(lent.frame().await.unwrap().unwrap().into_data().unwrap(), "all of it");
-    drop(lent);
+    let mut attempted = body.attempt();
+    assert_eq!(attempted.frame().await.unwrap().unwrap().into_data().unwrap(), "all of it");
+    drop(attempted);
     assert!(!body.is_here());
-    assert!(body.lend().is_end_stream());
+    assert!(body.attempt().is_end_stream());
 }
