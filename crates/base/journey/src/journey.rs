@@ -110,7 +110,7 @@ impl Journey {
         self.parts.iter().filter(|part| wanted(part)).map(|part| part.duration_ns).sum()
     }
 
-    /// A hop's own time ([`PartKind::is_own`]), in nanoseconds; by name or role, 0 when it was not met.
+    /// A hop's own time ([`PartKind::is_own`](crate::PartKind::is_own)), in nanoseconds; by name or role, 0 when it was not met.
     pub fn own(&self, hop: &str) -> u64 {
         self.sum(|part| (part.hop == hop || part.role == hop) && part.kind.is_own())
     }

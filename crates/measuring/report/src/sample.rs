@@ -47,7 +47,7 @@ fn cold(trace: u8, unaccounted_ns: i64) -> Journey {
             ("resolver", PartKind::Own, "", Stage::Dns, 1, 20_011),
             ("browser", PartKind::Leg, "resolver → browser", Stage::Dns, 1, 5_003),
             ("browser", PartKind::Leg, "TCP handshake", Stage::Tcp, 0, 40_009),
-            ("lb", PartKind::Own, "answer ClientHello", Stage::Tls, 1, 300_017),
+            ("lb", PartKind::Own, "ServerHello", Stage::Tls, 1, 300_017),
             ("browser", PartKind::Own, "preface", Stage::Browser, 0, 3_001),
             ("browser", PartKind::Own, "", Stage::ToLoadBalancer, 0, 9_007),
             ("lb", PartKind::Leg, "browser → lb", Stage::ToLoadBalancer, 1, 50_021),

@@ -80,8 +80,7 @@ fn report(telemetry: &Telemetry, stamps: &Stamps, session: &ServerConnection, he
     if first_flight_is_last(session) {
         let parent = Some(span_id);
         let times = (hello.at, responded.at);
-        let own =
-            Span::new(trace_id, trace::new_span_id(), parent, Kind::Internal, "answer ClientHello", times);
+        let own = Span::new(trace_id, trace::new_span_id(), parent, Kind::Internal, "ServerHello", times);
         telemetry.emit(own);
     }
     telemetry.emit(span);

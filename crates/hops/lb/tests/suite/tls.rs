@@ -63,7 +63,7 @@ async fn versions_and_protocols_are_negotiated_and_handshakes_reported() {
             assert!(tx.at < answered.at);
         }
     }
-    let stamped = lb.spans(Kind::Internal, "answer ClientHello", 1).await;
+    let stamped = lb.spans(Kind::Internal, "ServerHello", 1).await;
     assert!(!stamped.is_empty());
 }
 

@@ -232,6 +232,7 @@ fn weight(span: &Span) -> usize {
         + span.name.len()
         + span.attributes.iter().map(text).sum::<usize>()
         + size_of_val(span.stamps.as_slice())
+        + size_of_val(span.links.as_slice())
 }
 
 #[cfg(test)]
