@@ -107,6 +107,7 @@ fn announce(stage: &Stage) -> anyhow::Result<()> {
         config: stage.lab.plan().source.clone(),
         build: "debug".to_owned(),
         hops: hops.collect(),
+        hosts: Default::default(),
     };
     Ok(std::fs::write(stage.lab.folder().join("run.json"), serde_json::to_vec(&run)?)?)
 }

@@ -39,6 +39,7 @@ mod map;
 mod orphans;
 mod process;
 mod program;
+mod real_network;
 mod recipes;
 mod restart;
 mod slow;

@@ -153,6 +153,7 @@ fn exporting(collector: SocketAddr) -> Telemetry {
         admin: None,
         admin_secret_file: None,
         otlp_endpoint: Some(format!("http://{collector}")),
+        local_networks: vec!["127.0.0.0/8".parse().unwrap()],
         sampler: "parentbased_always_on".to_owned(),
         sampler_arg: None,
         flight_recorder: 0,

@@ -1,7 +1,9 @@
 //! The settings every hop understands, as flags and as environment variables.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+use ipnet::IpNet;
 
 mod numbers;
 
@@ -38,6 +40,17 @@ pub struct Common {
     /// Where spans go: an OTLP/HTTP collector on this machine; nowhere when absent
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", help_heading = "Every hop")]
     pub otlp_endpoint: Option<String>,
+
+    /// The networks that are this machine's own; neither spans nor DNS queries go anywhere else
+    #[arg(
+        long,
+        env = "LOCAL_NETWORKS",
+        value_name = "CIDR,…",
+        value_delimiter = ',',
+        default_value = "127.0.0.0/8,::1/128",
+        help_heading = "Every hop"
+    )]
+    pub local_networks: Vec<IpNet>,
 
     /// Whether a request without a traceparent is recorded: parentbased_always_on or parentbased_always_off
     #[arg(
@@ -84,4 +97,11 @@ pub struct Common {
     /// How long running requests may take to finish after SIGTERM, in seconds
     #[arg(long, env = "DRAIN_SECONDS", value_name = "S", default_value_t = 10, help_heading = "Every hop")]
     pub drain_seconds: u64,
+}
+
+impl Common {
+    /// Is this an address of [`Common::local_networks`]?
+    pub fn is_local(&self, address: IpAddr) -> bool {
+        self.local_networks.iter().any(|network| network.contains(&address))
+    }
 }

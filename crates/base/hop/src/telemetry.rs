@@ -69,7 +69,7 @@ impl Telemetry {
     /// As the settings say. Call it inside the runtime: it starts the task that sends.
     ///
     /// # Errors
-    /// The endpoint is not `http://IP:PORT`, or not on this machine's loopback: nothing of the lab
+    /// The endpoint is not `http://IP:PORT`, or not in [`Common::local_networks`]: nothing of the lab
     /// speaks to anything else.
     pub fn from_settings(service: &str, common: &Common) -> anyhow::Result<Self> {
         let Some(endpoint) = &common.otlp_endpoint else { return Ok(Self::off()) };
@@ -83,8 +83,8 @@ impl Telemetry {
                 format!("OTEL_EXPORTER_OTLP_ENDPOINT is {endpoint:?}: expected http://IP:PORT")
             })?;
         anyhow::ensure!(
-            address.ip().is_loopback(),
-            "OTEL_EXPORTER_OTLP_ENDPOINT is {endpoint:?}: spans go to a loopback address only"
+            common.is_local(address.ip()),
+            "OTEL_EXPORTER_OTLP_ENDPOINT is {endpoint:?}: spans go to this machine only (LOCAL_NETWORKS)"
         );
         let sampler = match common.sampler.as_str() {
             "always_on" => Sampler::Always,

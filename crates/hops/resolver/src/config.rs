@@ -48,7 +48,9 @@ impl Settings {
     /// How name servers are reached.
     pub fn servers(&self) -> ServerMap {
         let moved = self.name_server_map.iter().map(|moved| (moved.from, moved.to));
-        ServerMap::new(self.name_server_port, self.listen.ip()).moved(moved)
+        ServerMap::new(self.name_server_port, self.listen.ip())
+            .within(&self.common.local_networks)
+            .moved(moved)
     }
 }
 

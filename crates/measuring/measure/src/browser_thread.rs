@@ -4,6 +4,8 @@ use anyhow::Context as _;
 use browser::{Browser, Config, Request, Response};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::entry::Entry;
+
 /// What the thread is told to do.
 enum Command {
     Send(Request, oneshot::Sender<anyhow::Result<Response>>),
@@ -20,7 +22,7 @@ impl BrowserThread {
     ///
     /// # Errors
     /// The certificate authority cannot be read, or there is no thread to be had.
-    pub fn start(config: Config) -> anyhow::Result<BrowserThread> {
+    pub fn start(config: Config, entry: Entry) -> anyhow::Result<BrowserThread> {
         let mut browser = Browser::new(config)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (commands, mut next) = mpsc::unbounded_channel();
@@ -35,7 +37,10 @@ impl BrowserThread {
         };
         std::thread::Builder::new()
             .name("browser".into())
-            .spawn(move || runtime.block_on(work))
+            .spawn(move || match entry.enter() {
+                Ok(()) => runtime.block_on(work),
+                Err(error) => tracing::error!(%error, "the browser's host cannot be entered"),
+            })
             .context("start the browser's thread")?;
         Ok(BrowserThread(commands))
     }

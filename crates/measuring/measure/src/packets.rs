@@ -73,12 +73,20 @@ pub(crate) struct PacketWatch {
     collector: Collector,
 }
 
+/// What [`Target::network`] says where all programs share the machine's own network.
+const LOOPBACK: &str = "loopback";
+
 impl PacketWatch {
     /// Begins to capture, and to keep what the programs report.
     ///
     /// # Errors
     /// The process may not capture, or the file cannot be made.
     pub(crate) fn begin(target: &Target, collector: &Collector, options: &Options) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            target.network == LOOPBACK,
+            "packets are captured on loopback alone, and this lab runs in a network of its own\n  what to do: measure with \
+             the tap on a lab that is started without --net real"
+        );
         let own: LabAddresses = target.hops.iter().flat_map(|hop| hop.listen.iter().copied()).collect();
         let capture = Capture::start(own.clone(), options.pcap.as_deref())?;
         collector.keep_reported();

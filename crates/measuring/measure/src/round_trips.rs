@@ -53,7 +53,7 @@ pub struct Counted {
 /// # Errors
 /// A request or a handshake fails, or a hop does not report.
 pub async fn count(target: &Target, collector: &Collector) -> anyhow::Result<Counted> {
-    let browser = BrowserThread::start(target.browser.clone())?;
+    let browser = BrowserThread::start(target.browser.clone(), target.entry.clone())?;
     let request = Request::add_item("PROD-123", 1);
     let one = async || {
         let traced = traced::send(&browser, collector, target, &request).await?;

@@ -43,6 +43,11 @@ pub async fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("browser".into()).spawn(move || {
         let measured = runtime.block_on(async {
+            if let Err(error) = target.entry.enter() {
+                return Some(Err(
+                    anyhow::Error::new(error).context("enter the network of the browser's host")
+                ));
+            }
             tokio::select! {
                 measured = run_here(&target, &collector, &options, &mut progress) => Some(measured),
                 // Nobody waits for it any more: Ctrl-C, or a client of the control server that went away.

@@ -7,6 +7,8 @@ use hop::admin::Secret;
 use journey::{Hop, Roster, Stage};
 use serde::{Deserialize, Serialize};
 
+use crate::entry::Entry;
+
 /// One running program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetHop {
@@ -36,11 +38,13 @@ pub struct TargetHop {
 pub struct Target {
     /// Where the browser sends its requests, and whom it believes.
     pub browser: browser::Config,
+    /// The user's host.
+    pub entry: Entry,
     /// How the resolver's cache is emptied.
     pub flush: Flush,
     /// Everything that runs.
     pub hops: Vec<TargetHop>,
-    /// `loopback`.
+    /// `loopback` or `real`.
     pub network: String,
     /// `debug` or `release`: how the programs were built.
     pub build: String,

@@ -31,10 +31,14 @@ pub fn table(measured: &Measured, style: Style) -> String {
     if let Some(tap) = &measured.tap {
         out.push_str(&packets::table(tap));
     }
+    let place = match measured.network.as_str() {
+        "real" => "in network namespaces on one machine",
+        _ => "on loopback",
+    };
     let mut below = format!(
-        "Measured on {} (no wire: the chapter's network is 15 ms away), {} programs on this machine's cores, {} build, \
+        "Measured {} (no wire: the chapter's network is 15 ms away), {} programs on this machine's cores, {} build, \
          {:.1} MiB of memory together.\n",
-        measured.network,
+        place,
         measured.hops.len(),
         measured.build,
         measured.memory_bytes as f64 / f64::from(1 << 20),

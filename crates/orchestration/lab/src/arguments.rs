@@ -11,6 +11,8 @@ mod format;
 mod global;
 mod load;
 mod measure;
+mod shell;
+mod texts;
 mod values;
 
 pub(crate) use check::{CheckArguments, FEWEST};
@@ -19,30 +21,10 @@ pub(crate) use diff::{DiffArguments, DiffFormat, VerdictArguments};
 pub(crate) use format::Format;
 pub(crate) use global::Global;
 pub(crate) use measure::MeasureArguments;
+pub(crate) use shell::ShellArguments;
 
-const ABOUT: &str = "\
-Follows one web request through every layer of a modern stack: real programs, real protocols, measured.";
-
-const LONG_ABOUT: &str = "\
-Follows one web request through every layer of a modern stack: real programs, real protocols, measured.
-
-Without a command: starts everything, measures one cold and one warm journey of POST /cart/items,
-prints both (--parts opens every row), and stays up; whatever you then request with curl or a browser is
-printed, too.";
-
-const AFTER: &str = "\
-Examples:
-  lab                                     the whole stack; Ctrl-C stops it
-  lab curl -i /cart                       in another terminal: curl, with the lab's DNS, CA and token
-  lab measure -n 200 --warm               200 warm journeys: where the time goes, with percentiles
-  lab --swap store=redis-server --swap ingress=nginx      the same with real programs in their place
-  lab recipes                             which real programs fit which slot, and what to install
-  lab --set hop.cart-pod-abc12.workers=1  the same with another setting
-  lab --set lab.name=two --set network.port_offset=100      a second lab beside the first
-
-Exit codes: 0 good; 1 a check failed; 2 wrong usage or a wrong plan; 3 could not be started or measured.
-
-Results go to standard output, everything else to standard error. Colours are where a terminal is; NO_COLOR=1 turns them off.";
+use shell::SHELL;
+use texts::{ABOUT, AFTER, LONG_ABOUT};
 
 /// Everything that can be typed.
 #[derive(Parser, Debug)]
@@ -252,6 +234,20 @@ A recipe starts a real program in a slot, with the settings that make it fit:
         #[command(flatten)]
         global: Global,
     },
+    /// A shell, or a command, on a host of a lab that runs in a network of its own (lab --net real)
+    #[command(after_help = SHELL)]
+    Shell {
+        #[command(flatten)]
+        shell: ShellArguments,
+        #[command(flatten)]
+        global: Global,
+    },
+    /// Make a network of its own and nothing else: whether that works here
+    #[command(hide = true, name = crate::private::TRY)]
+    TryNetwork {
+        #[command(flatten)]
+        global: Global,
+    },
     /// What this machine can and cannot do, why, and what to do about it
     Doctor {
         #[command(flatten)]
@@ -263,6 +259,11 @@ impl Cli {
     /// The options before the command alone.
     pub(crate) fn before(&self) -> Global {
         self.global.clone()
+    }
+
+    /// Options that are known better than they were typed.
+    pub(crate) fn amend(&mut self) -> &mut Global {
+        &mut self.global
     }
 
     /// The options of every command, from before it and from behind it.
@@ -280,6 +281,8 @@ impl Cli {
                 | Command::Events { global, .. }
                 | Command::Certs { global, .. }
                 | Command::Recipes { global }
+                | Command::Shell { global, .. }
+                | Command::TryNetwork { global }
                 | Command::Doctor { global },
             ) => global,
             // Everything behind `curl` is curl's.

@@ -9,16 +9,16 @@ use stack::state::AlreadyRuns;
 
 use crate::arguments::{Cli, Command};
 use crate::command::{
-    budget, certs, check, compare, curl, diff, doctor, events, export, measure, recipes, run, status,
+    budget, certs, check, compare, curl, diff, doctor, events, export, measure, recipes, run, shell, status,
 };
 use crate::outcome::{Misuse, Outcome};
-use crate::{help, print};
+use crate::{help, print, private};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     hop::start::abort_on_panic();
     let matches = help::laid_out(Cli::command(), print::text_width()).try_get_matches();
-    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let mut cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             print::note(error.render());
@@ -27,7 +27,8 @@ pub fn main() -> ExitCode {
         Err(help) => help.exit(),
     };
     hop::log::init("warn");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = private::enter(&mut cli)
+        .and_then(|()| Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?));
     let ended = match runtime {
         Ok(runtime) => {
             let ended = runtime.block_on(dispatch(cli));
@@ -35,7 +36,7 @@ pub fn main() -> ExitCode {
             runtime.shutdown_background();
             ended
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     };
     match ended {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
@@ -71,6 +72,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Some(Command::Certs { token: true, .. }) => certs::token(global),
         Some(Command::Certs { renew, .. }) => certs::run(global, renew),
         Some(Command::Recipes { .. }) => recipes::run(global),
+        Some(Command::Shell { shell: wanted, .. }) => shell::run(global, &wanted),
+        Some(Command::TryNetwork { .. }) => Ok(Outcome::Good),
         Some(Command::Doctor { .. }) => doctor::run(global),
     }
 }

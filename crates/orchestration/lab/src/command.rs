@@ -16,6 +16,7 @@ mod planned;
 pub(crate) mod recipes;
 pub(crate) mod run;
 mod session;
+pub(crate) mod shell;
 mod signals;
 mod starts;
 pub(crate) mod status;

@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::fault;
+use crate::private;
 use crate::viewer::Viewer;
 
 pub mod client;
@@ -52,7 +53,11 @@ impl Drop for Control {
 
 /// Serves a running lab.
 pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Control> {
-    let listener = hop::listen::tcp(viewer.stack.plan().control).context("open the control server")?;
+    let listener = match private::take_control() {
+        Some(listener) => adopted(listener),
+        None => hop::listen::tcp(viewer.stack.plan().control),
+    };
+    let listener = listener.context("open the control server")?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let admin = Admin::guarded("lab", Some(viewer.stack.secret().clone()));
@@ -94,6 +99,11 @@ pub(crate) fn serve(viewer: Viewer, since_unix_ns: u64) -> anyhow::Result<Contro
     });
     admin.set_ready(true);
     Ok(Control { address, stop, task: tokio::spawn(admin.serve(listener)) })
+}
+
+fn adopted(listener: std::net::TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    Ok(tokio::net::TcpListener::from_std(listener)?)
 }
 
 /// No body means the default options.

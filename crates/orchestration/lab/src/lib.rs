@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cli`], `arguments`, `command` | what can be typed, and what does each command do? |
 //! | [`running`], [`options`] | a running lab: a stack, and what measures it |
+//! | `private` | how does this process get a network of its own? |
 //! | `measurable` | what of a stack is measured? |
 //! | [`control`], `viewer` | how do other commands reach a running lab? |
 //! | [`test_api`], [`test_slot`] | how does a test send requests, and where does its lab run? |
@@ -27,6 +28,7 @@ mod measurable;
 pub mod options;
 mod outcome;
 mod print;
+mod private;
 pub mod running;
 pub mod slow_link;
 pub mod test_api;

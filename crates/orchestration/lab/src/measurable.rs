@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use journey::Stage;
-use measure::{Flush, Recorders, Target, TargetHop, browser};
-use plan::{Role, Runs, Settings};
+use measure::{Entry, Flush, Recorders, Target, TargetHop, browser};
+use plan::{NetworkMode, Role, Runs, Settings};
 use stack::View;
 
 /// Its token is fresh, good for an hour.
@@ -72,7 +72,11 @@ pub(crate) fn target(stack: &View) -> anyhow::Result<Target> {
         browser,
         flush,
         hops,
-        network: "loopback".to_owned(),
+        entry: stack.browser_host().cloned().map(|host| Entry::new(move || host.enter())).unwrap_or_default(),
+        network: match plan.mode {
+            NetworkMode::Loopback => "loopback".to_owned(),
+            NetworkMode::Real => "real".to_owned(),
+        },
         build: stack::binaries::PROFILE.to_owned(),
     })
 }

@@ -113,7 +113,10 @@ impl Lab {
     /// The lab's own browser; it begins without memory, at the first request.
     fn browser(&self) -> anyhow::Result<&BrowserThread> {
         if self.browser.get().is_none() {
-            let browser = BrowserThread::start(self.target()?.browser)?;
+            let browser = {
+                let target = self.target()?;
+                BrowserThread::start(target.browser, target.entry)?
+            };
             // Of two that start at once one is dropped, unused.
             let _ = self.browser.set(browser);
         }

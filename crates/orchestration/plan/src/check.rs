@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::checked::{Plan, Supervision, TelemetryPlan};
+use crate::checked::{LAB_ADDRESS, NetworkMode, Plan, Supervision, TelemetryPlan};
 use crate::distance::closest;
 use crate::error::{PlanError, Sources};
 use crate::hop::{Hop, Runs};
@@ -28,12 +28,19 @@ use values::{choice, path, plain_name, seconds, text, whole};
 /// The samplers of OpenTelemetry that hops understand.
 const SAMPLERS: [&str; 4] = ["parentbased_always_on", "parentbased_always_off", "always_on", "always_off"];
 
+/// Where the programs meet; the first is the usual one.
+const MODES: [&str; 2] = ["loopback", "real"];
+
 /// Checks everything and gives every name its hop.
 pub(crate) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> Result<Plan, PlanError> {
     let network = &raw.network;
     let offset = whole(&network.port_offset, "network.port_offset", 0..=50_000, 0, sources)?;
     let admin_port = whole(&network.admin_port, "network.admin_port", 1..=65_535, 9100, sources)?;
-    let check = Check { sources, offset, admin_port, hops: order(&raw.hop, sources)? };
+    let mode = match choice(&network.mode, "network.mode", &MODES, sources)?.as_str() {
+        "real" => NetworkMode::Real,
+        _ => NetworkMode::Loopback,
+    };
+    let check = Check { sources, mode, offset, admin_port, hops: order(&raw.hop, sources)? };
     let mut hops = Vec::with_capacity(check.hops.len());
     for (name, role, hop, span) in &check.hops {
         hops.push(check.hop(name, *role, hop, span)?);
@@ -41,15 +48,21 @@ pub(crate) fn plan(raw: Raw, sources: &Sources, label: &str, folder: &Path) -> R
     check.admin_addresses(&mut hops)?;
     check.across_hops(&hops)?;
     let anywhere = "127.0.0.1:0";
+    let collector = check.fixed(&network.collector, "network.collector", anywhere)?;
     Ok(Plan {
         name: check.name(&raw)?,
         source: label.to_owned(),
         folder: folder.to_path_buf(),
         state: path(&raw.lab.state),
         certs: path(&raw.lab.certs),
+        mode,
         port_offset: offset as u16,
         control: check.fixed(&network.control, "network.control", anywhere)?,
-        collector: check.fixed(&network.collector, "network.collector", anywhere)?,
+        // In a real network the lab has an address that every host reaches.
+        collector: match mode {
+            NetworkMode::Loopback => collector,
+            NetworkMode::Real => (LAB_ADDRESS, collector.port()).into(),
+        },
         host: text(&raw.shop.host, "api.myshop.com"),
         user: text(&raw.shop.user, "789"),
         telemetry: TelemetryPlan {
@@ -127,18 +140,25 @@ impl Check<'_> {
     fn hop(&self, name: &str, role: Role, raw: &RawHop, span: &Range<usize>) -> Result<Hop, PlanError> {
         let key = |last: &str| format!("hop.{name}.{last}");
         let (runs, recipe) = self.runs(role, raw, &key)?;
-        let listen = match (&runs, &raw.listen) {
-            (Runs::External(url), _) => {
+        let (loopback, listen) = match &runs {
+            Runs::External(url) => {
                 let external = raw.external.as_ref().map_or(span.clone(), Spanned::span);
-                self.external(url, &external, &key("external"))?
+                if self.mode == NetworkMode::Real {
+                    let problem = "a program that runs already is not in the lab's own network";
+                    let remedy =
+                        "start it from here (`command` or `recipe`), or use network.mode = \"loopback\"";
+                    return Err(self.sources.error(&external, key("external"), problem, remedy));
+                }
+                let address = self.external(url, &external, &key("external"))?;
+                (address, address)
             }
-            (_, Some(listen)) => self.address(listen, &key("listen"))?,
-            (_, None) => {
-                let remedy = "add listen = \"127.0.0.1:8080\", an address of its own";
-                return Err(self.sources.error(span, key("listen"), "every hop needs an address", remedy));
-            }
+            Runs::Own | Runs::Command(_) => self.listens(raw, span, &key)?,
         };
+        if let Some(host) = &raw.host {
+            plain_name(host.get_ref(), &host.span(), &key("host"), self.sources)?;
+        }
         let admin = raw.admin.as_ref().map(|admin| self.address(admin, &key("admin"))).transpose()?;
+        let admin = admin.filter(|_| self.mode == NetworkMode::Loopback);
         let own = runs == Runs::Own;
         if let Some(config) = raw.config.as_ref().filter(|_| !matches!(runs, Runs::Command(_))) {
             let remedy = "remove it, or add a command that uses {CONFIG}";
@@ -151,6 +171,8 @@ impl Check<'_> {
             flush: self.flush(raw, &runs, recipe, &key)?,
             name: name.to_owned(),
             listen,
+            loopback,
+            host: text(&raw.host, name),
             admin,
             runs,
             recipe,

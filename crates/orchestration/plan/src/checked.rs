@@ -1,16 +1,33 @@
 //! The checked plan: its types cannot be wrong, and nothing behind it looks at text again.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::hop::{Hop, HopId};
+use crate::hop::{Hop, HopId, Runs};
 use crate::role::Role;
 use crate::{waves, workspace};
 
 /// The phases of a journey that `[budget]` can limit; its other keys are hops and roles.
 pub const BUDGET_PHASES: [&str; 9] =
     ["browser", "dns", "tcp", "tls", "to-load-balancer", "to-pod", "application", "response", "total"];
+
+/// The user's own host, in a real network.
+pub const BROWSER_HOST: &str = "browser";
+/// Its address: TEST-NET-2 (RFC 5737), as the chapter's resolver has.
+pub const BROWSER_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 10);
+/// The lab's own address there, on no host of the chapter's: TEST-NET-1 (RFC 5737).
+pub const LAB_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+/// Which network the programs meet in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// Each program on an address of 127.0.0.0/8.
+    Loopback,
+    /// Each host in a network namespace of its own, the programs on the chapter's addresses and ports.
+    Real,
+}
 
 /// A checked plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +42,9 @@ pub struct Plan {
     pub state: Option<PathBuf>,
     /// The folder of certificates and keys, unless the usual one is meant.
     pub certs: Option<PathBuf>,
-    /// What was added to every port.
+    /// Which network the programs meet in.
+    pub mode: NetworkMode,
+    /// What was added to every port, on loopback.
     pub port_offset: u16,
     /// Where `lab status`, `stop` and `measure` reach the running lab; port 0 takes a free one.
     pub control: SocketAddr,
@@ -76,6 +95,20 @@ impl Plan {
     /// Every hop, in the order of the file.
     pub fn hops(&self) -> impl ExactSizeIterator<Item = (HopId, &Hop)> {
         self.hops.iter().enumerate().map(|(index, hop)| (HopId(index), hop))
+    }
+
+    /// The hosts of a real network, with their addresses: the browser's, and those of the plan's programs.
+    pub fn hosts(&self) -> BTreeMap<&str, Vec<Ipv4Addr>> {
+        let mut hosts = BTreeMap::from([(BROWSER_HOST, vec![BROWSER_ADDRESS])]);
+        for hop in self.hops.iter().filter(|hop| !matches!(hop.runs, Runs::External(_))) {
+            let addresses: &mut Vec<Ipv4Addr> = hosts.entry(hop.host.as_str()).or_default();
+            if let IpAddr::V4(address) = hop.listen.ip()
+                && !addresses.contains(&address)
+            {
+                addresses.push(address);
+            }
+        }
+        hosts
     }
 
     /// The hop that `id` stands for.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::checked::Plan;
+use crate::checked::{LAB_ADDRESS, NetworkMode, Plan};
 use crate::escape::Escape;
 use crate::hop::{Hop, HopId, Runs, Settings};
 use crate::role::Role;
@@ -55,6 +55,9 @@ impl Plan {
         let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
         set("OTEL_SERVICE_NAME", hop.name.clone());
         set("OTEL_EXPORTER_OTLP_ENDPOINT", context.collector.clone());
+        if self.mode == NetworkMode::Real {
+            set("LOCAL_NETWORKS", self.networks());
+        }
         set("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned());
         set("OTEL_TRACES_SAMPLER", self.telemetry.sampler.clone());
         set("OTEL_TRACES_SAMPLER_ARG", self.telemetry.outside_per_second.to_string());
@@ -81,6 +84,13 @@ impl Plan {
             set(key, value.clone());
         }
         env
+    }
+
+    /// Every address of the plan's own network, each as a network.
+    fn networks(&self) -> String {
+        let addresses = self.hosts().into_values().flatten().chain([LAB_ADDRESS]);
+        let networks: Vec<String> = addresses.map(|address| format!("{address}/32")).collect();
+        networks.join(",")
     }
 
     /// Where a hop's flight recorder is asked, if it has one: those of our programs that see no trace context.

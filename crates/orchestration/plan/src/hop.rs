@@ -18,6 +18,10 @@ pub struct Hop {
     pub name: String,
     /// Where it listens for its work.
     pub listen: SocketAddr,
+    /// Where it listens on loopback: its address in zone files as they are written.
+    pub loopback: SocketAddr,
+    /// The host that it runs on, in a real network.
+    pub host: String,
     /// Where it serves `/livez`, `/readyz` and `/metrics`; an external program does not.
     pub admin: Option<SocketAddr>,
     /// Our own program, a foreign command, or nothing because it runs already.

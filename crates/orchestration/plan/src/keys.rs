@@ -10,15 +10,15 @@ use crate::role::Role;
 /// The sections and their keys; `hop` and `budget` have keys of their own.
 pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
     ("lab", &["name", "state", "certs"]),
-    ("network", &["port_offset", "admin_port", "control", "collector"]),
+    ("network", &["mode", "port_offset", "admin_port", "control", "collector"]),
     ("shop", &["host", "user"]),
     ("telemetry", &["sampler", "outside_per_second", "flight_recorder", "delay_ms", "log", "forward"]),
     ("supervise", &["ready_seconds", "drain_seconds", "probe_seconds"]),
 ];
 
 /// What every hop may say.
-pub(crate) const EVERY_HOP: [&str; 9] =
-    ["role", "listen", "admin", "command", "recipe", "config", "external", "reports", "env"];
+pub(crate) const EVERY_HOP: [&str; 11] =
+    ["role", "listen", "real", "host", "admin", "command", "recipe", "config", "external", "reports", "env"];
 /// What an ingress rule may say.
 const RULE: [&str; 4] = ["host", "path", "type", "service"];
 

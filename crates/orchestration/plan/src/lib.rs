@@ -37,7 +37,9 @@ mod waves;
 mod words;
 pub mod workspace;
 
-pub use checked::{BUDGET_PHASES, Plan, Supervision, TelemetryPlan};
+pub use checked::{
+    BROWSER_ADDRESS, BROWSER_HOST, BUDGET_PHASES, LAB_ADDRESS, NetworkMode, Plan, Supervision, TelemetryPlan,
+};
 pub use environment::{RunContext, SECRET, fill, fill_file};
 pub use error::PlanError;
 pub use hop::{Hop, HopId, Rule, Runs, Settings};

@@ -38,6 +38,7 @@ pub(crate) struct RawLab {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawNetwork {
+    pub(crate) mode: Option<Spanned<String>>,
     pub(crate) port_offset: Option<Spanned<i64>>,
     pub(crate) admin_port: Option<Spanned<i64>>,
     pub(crate) control: Option<Spanned<String>>,
@@ -76,6 +77,8 @@ pub(crate) struct RawSupervise {
 pub(crate) struct RawHop {
     pub(crate) role: Option<Spanned<String>>,
     pub(crate) listen: Option<Spanned<String>>,
+    pub(crate) real: Option<Spanned<String>>,
+    pub(crate) host: Option<Spanned<String>>,
     pub(crate) admin: Option<Spanned<String>>,
     pub(crate) command: Option<Spanned<RawCommand>>,
     pub(crate) recipe: Option<Spanned<String>>,

@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use strsim::osa_distance;
@@ -340,5 +341,35 @@ fn spans_are_passed_on_to_this_machine_only() {
     ] {
         let error = set(wrong).expect_err("a wrong receiver").to_string();
         assert!(error.contains(said) && error.contains("telemetry.forward"), "{error}");
+    }
+}
+
+#[test]
+fn a_real_network_has_the_chapters_addresses() {
+    let plan = Plan::load(&Config::Text(DEFAULT.to_owned()), &["network.mode=real".to_owned()], &[]).unwrap();
+    let lb = plan.find("lb").unwrap();
+    assert_eq!(
+        (lb.listen.to_string(), lb.loopback.to_string()),
+        ("203.0.113.50:443".into(), "127.0.113.50:8443".into())
+    );
+    assert_eq!(lb.admin.unwrap().to_string(), "203.0.113.50:9100");
+    let hosts = plan.hosts();
+    assert_eq!(
+        hosts.len(),
+        plan.hops().len() - 2 + 1,
+        "three programs share the node, and the browser has a host"
+    );
+    assert_eq!(hosts["node"], [[10, 0, 1, 100], [10, 96, 50, 100], [10, 96, 50, 101]].map(Ipv4Addr::from));
+    let context = RunContext { run: "/run".into(), certs: "/certs".into(), collector: String::new() };
+    let env = plan.environment(plan.find("resolver").unwrap(), &context);
+    assert_eq!(env["DOH_LISTEN"], "198.51.100.53:443");
+    assert!(env["LOCAL_NETWORKS"].split(',').any(|network| network == "198.51.100.1/32"));
+    // An address of one's own may be any host's, but none of loopback and not the lab's.
+    for address in
+        ["127.0.0.1:80", "0.0.0.0:80", "224.0.0.1:80", "192.0.2.1:80", "[::1]:80", "10.0.0.1:0", "ten"]
+    {
+        let sets = ["network.mode=real".to_owned(), format!("hop.lb.real=\"{address}\"")];
+        let error = Plan::load(&Config::Text(DEFAULT.to_owned()), &sets, &[]).unwrap_err();
+        assert!(error.to_string().contains("is no address of a host"), "{address}: {error}");
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use net::Network;
 use plan::{Hop, Plan, Role, RunContext, Runs, fill, fill_file};
 
 use crate::binaries::Binaries;
@@ -19,12 +20,18 @@ pub(crate) fn launches(
     plan: &Plan,
     context: &RunContext,
     binaries: &Binaries,
+    network: Option<&Network>,
 ) -> anyhow::Result<Vec<Vec<Launch>>> {
     let started = |hop: &&Hop| !matches!(hop.runs, Runs::External(_));
     let invocation = hop::trace::new_trace_id().to_string();
     let launches = plan.waves().into_iter().map(|wave| {
         let hops = wave.iter().map(|id| plan.hop(*id)).filter(started);
-        hops.map(|hop| launch(plan, hop, context, binaries, &invocation)).collect()
+        let launch = |hop: &Hop| {
+            let host = network.and_then(|network| network.host(&hop.host));
+            let launch = launch(plan, hop, context, binaries, &invocation)?;
+            Ok(Launch { host: host.map(|host| host.namespace().clone()), ..launch })
+        };
+        hops.map(launch).collect()
     });
     launches.collect()
 }
@@ -61,6 +68,7 @@ fn launch(
         arguments,
         env,
         log: state::log(&context.run, &hop.name),
+        host: None,
         sockets: sockets(hop),
         ready: Readiness::of(plan, hop),
         ready_limit: plan.ready_limit(hop),

@@ -17,7 +17,7 @@ pub(crate) fn holder(protocol: &str, address: SocketAddr) -> Option<u32> {
         let ip = bound.address.ip();
         bound.address.port() == address.port() && (ip == address.ip() || ip.is_unspecified())
     };
-    let inode = table(protocol).into_iter().find(holds)?.inode;
+    let inode = table("self", protocol).into_iter().find(holds)?.inode;
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.find(|pid| sockets(*pid).contains(&inode))
@@ -25,8 +25,11 @@ pub(crate) fn holder(protocol: &str, address: SocketAddr) -> Option<u32> {
 
 /// Where these processes accept connections.
 pub(crate) fn of(pids: impl IntoIterator<Item = u32>) -> Vec<SocketAddr> {
-    let sockets: HashSet<u64> = pids.into_iter().flat_map(sockets).collect();
-    let bound = ["tcp", "tcp6"].into_iter().flat_map(table);
+    let pids: Vec<u32> = pids.into_iter().collect();
+    let sockets: HashSet<u64> = pids.iter().copied().flat_map(sockets).collect();
+    // A process sees the sockets of its own network; processes that belong together have the same.
+    let process = pids.first().map_or("self".to_owned(), u32::to_string);
+    let bound = ["tcp", "tcp6"].into_iter().flat_map(|protocol| table(&process, protocol));
     let mut listens: Vec<SocketAddr> =
         bound.filter(|bound| sockets.contains(&bound.inode)).map(|bound| bound.address).collect();
     listens.sort_unstable();
@@ -41,9 +44,10 @@ fn sockets(pid: u32) -> Vec<u64> {
     files.filter_map(|file| inode(std::fs::read_link(file.path()).ok()?)).collect()
 }
 
-/// The sockets of /proc/net/{tcp,tcp6,udp} that others cannot bind over: of TCP those that listen.
-fn table(protocol: &str) -> Vec<Bound> {
-    let text = std::fs::read_to_string(Path::new("/proc/net").join(protocol)).unwrap_or_default();
+/// The sockets of /proc/PROCESS/net/{tcp,tcp6,udp} that others cannot bind over: of TCP those that listen.
+fn table(process: &str, protocol: &str) -> Vec<Bound> {
+    let file = Path::new("/proc").join(process).join("net").join(protocol);
+    let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines().skip(1).filter_map(|line| bound(line, protocol != "udp")).collect()
 }
 

@@ -1,19 +1,21 @@
 //! A running stack: its programs, their states, and its end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use hop::admin::Secret;
-use plan::{Hop, Plan};
+use net::{Host, Namespace, Network};
+use plan::{BROWSER_HOST, Hop, Plan};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::binaries::PROFILE;
 use crate::certs::Certs;
 use crate::endpoints;
-use crate::state::{self, Run, RunFolder, RunHop};
+use crate::state::{self, Run, RunFolder, RunHop, RunHost};
 use crate::supervise::{Event, Signal, State, Status, Supervisor, Watch, signal};
 
 /// Every program runs and is ready. Dropping it kills every program.
@@ -36,6 +38,7 @@ pub struct View {
     warnings: Arc<[String]>,
     folder: PathBuf,
     secret: Secret,
+    network: Option<Arc<Network>>,
 }
 
 impl Stack {
@@ -46,6 +49,7 @@ impl Stack {
         flush: Vec<String>,
         warnings: Vec<String>,
         supervisor: Supervisor,
+        network: Option<Network>,
     ) -> Stack {
         let view = View {
             plan: Arc::new(plan),
@@ -55,6 +59,7 @@ impl Stack {
             warnings: warnings.into(),
             folder: folder.path().to_owned(),
             secret: folder.secret().clone(),
+            network: network.map(Arc::new),
         };
         let (plan, watch, changed) = (Arc::clone(&view.plan), view.watch.clone(), supervisor.changed());
         let control_plane = tokio::spawn(endpoints::follow(plan, watch, changed, view.secret.clone()));
@@ -167,6 +172,7 @@ impl Stack {
             config: self.plan().source.clone(),
             build: PROFILE.to_owned(),
             hops: hops.collect(),
+            hosts: self.view.hosts(),
         })
     }
 
@@ -205,6 +211,21 @@ impl View {
     /// The lab's folder: `logs/`, `data/`, `zones/`.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The network of the user's own host, when the plan's programs meet in one of their own.
+    pub fn browser_host(&self) -> Option<&Namespace> {
+        Some(self.network.as_ref()?.host(BROWSER_HOST)?.namespace())
+    }
+
+    /// The hosts of the plan's own network.
+    fn hosts(&self) -> BTreeMap<String, RunHost> {
+        let hosts = self.network.iter().flat_map(|network| network.hosts());
+        let host = |host: &Host| RunHost {
+            addresses: host.addresses().to_vec(),
+            namespace: host.namespace().path(),
+        };
+        hosts.map(|(name, of)| (name.to_owned(), host(of))).collect()
     }
 
     /// What admin requests that change something have to know.

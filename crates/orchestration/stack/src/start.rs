@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use plan::{Plan, RunContext, Runs};
+use net::Network;
+use plan::{LAB_ADDRESS, NetworkMode, Plan, RunContext, Runs};
 
 use crate::binaries::Binaries;
 use crate::certs::Certs;
@@ -13,13 +14,14 @@ use crate::state::RunFolder;
 use crate::supervise::{Starting, Supervisor};
 use crate::{durability, foreign, ports, zones};
 
-/// Everything is there for a stack to start: its folder is claimed, its addresses are free, its programs are
+/// Everything is there for a stack to start: its folder is claimed, its addresses are free or its network is built, its programs are
 /// built, its certificates are good.
 pub struct Prepared {
     plan: Plan,
     folder: RunFolder,
     binaries: Binaries,
     certs: Certs,
+    network: Option<Network>,
     starting: Starting,
 }
 
@@ -33,12 +35,15 @@ impl Stack {
     pub async fn prepare(plan: Plan, build: bool) -> anyhow::Result<Prepared> {
         foreign::check_installed(&plan)?;
         let folder = RunFolder::claim(&plan.states(), &plan.name)?;
-        ports::check(&plan).await?;
+        if plan.mode == NetworkMode::Loopback {
+            ports::check(&plan).await?;
+        }
         let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
         let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
         let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, hop::clock::now(), false)
             .context("prepare the certificates")?;
-        Ok(Prepared { plan, folder, binaries, certs, starting: Starting::default() })
+        let network = network(&plan)?;
+        Ok(Prepared { plan, folder, binaries, certs, network, starting: Starting::default() })
     }
 }
 
@@ -60,16 +65,26 @@ impl Prepared {
     /// A file that a program reads cannot be written, an external program does not answer, or a program
     /// dies or is not ready in time ([`crate::Exit`]). Nothing runs then.
     pub async fn start(self, collector: String) -> anyhow::Result<Stack> {
-        let Prepared { plan, folder, binaries, certs, starting } = self;
+        let Prepared { plan, folder, binaries, certs, network, starting } = self;
         let (run, certs_folder) = (folder.path().to_owned(), certs.folder().to_owned());
         let context = RunContext { run, certs: certs_folder, collector };
         zones::copy(&plan, &context)?;
-        let launches = launches(&plan, &context, &binaries)?;
+        let launches = launches(&plan, &context, &binaries, network.as_ref())?;
         foreign::await_external(&plan, &starting).await?;
         let supervisor = Supervisor::start(launches, &starting).await?;
         foreign::await_external_ready(&plan, &starting).await?;
         let flush = flush(&plan, &context);
         let warnings = durability::warnings(&plan).await;
-        Ok(Stack::new(plan, certs, folder, flush, warnings, supervisor))
+        Ok(Stack::new(plan, certs, folder, flush, warnings, supervisor, network))
     }
+}
+
+/// The network that the programs meet in, when the plan has one of its own.
+fn network(plan: &Plan) -> anyhow::Result<Option<Network>> {
+    if plan.mode == NetworkMode::Loopback {
+        return Ok(None);
+    }
+    let hosts = plan.hosts().into_iter().map(|(name, addresses)| (name.to_owned(), addresses));
+    let network = Network::build(LAB_ADDRESS, &hosts.collect::<Vec<_>>());
+    Ok(Some(network.context("build the plan's network")?))
 }

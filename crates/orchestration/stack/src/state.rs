@@ -1,7 +1,8 @@
 //! A lab's folder: what runs, what it writes, and the lock that says that it runs.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -28,6 +29,18 @@ pub struct Run {
     pub build: String,
     /// The programs and their addresses.
     pub hops: Vec<RunHop>,
+    /// The hosts of its own network, by name; none on loopback.
+    #[serde(default)]
+    pub hosts: BTreeMap<String, RunHost>,
+}
+
+/// A host in `run.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunHost {
+    /// The first is the one that it connects from.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Its network namespace, for `nsenter --net=FILE`; there while the lab runs.
+    pub namespace: PathBuf,
 }
 
 /// A program in `run.json`.

@@ -69,13 +69,32 @@ fn copy_zone(
 
 fn write_zone(plan: &Plan, bytes: &[u8], to: &Path) -> anyhow::Result<()> {
     let bytes = match (plan.first(Role::Lb), std::str::from_utf8(bytes)) {
-        (Some(lb), Ok(text)) => text
+        (Some(lb), Ok(text)) => moved(plan, text)
             .replace(ZONE_LB.0, &lb.listen.ip().to_string())
             .replace(ZONE_LB.1, &format!("port={}", lb.listen.port()))
             .into_bytes(),
         _ => bytes.to_vec(),
     };
     std::fs::write(to, bytes).with_context(|| format!("write {}", to.display()))
+}
+
+/// The text with the addresses that the plan's hops have in its network.
+fn moved(plan: &Plan, text: &str) -> String {
+    let addresses = plan.hops().map(|(_, hop)| (hop.loopback.ip().to_string(), hop.listen.ip().to_string()));
+    let moved: BTreeMap<String, String> = addresses.filter(|(from, to)| from != to).collect();
+    let is_address = |character: char| character.is_ascii_digit() || character == '.';
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begins) = rest.find(is_address) {
+        let (before, from) = rest.split_at(begins);
+        let ends = from.find(|character| !is_address(character)).unwrap_or(from.len());
+        let (word, after) = from.split_at(ends);
+        out.push_str(before);
+        out.push_str(moved.get(word).map_or(word, String::as_str));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Where name servers are: on this machine, or nowhere.
+//! Where name servers are: in the networks that are ours, or nowhere.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 /// Where name servers are, and from where they are queried.
 #[derive(Clone, Debug)]
@@ -13,17 +15,24 @@ pub struct ServerMap {
     moved: Arc<HashMap<IpAddr, SocketAddr>>,
     /// Our own address, so that a name server sees who queries it.
     own: IpAddr,
+    /// Nobody outside is queried; none given: outside loopback.
+    networks: Arc<[IpNet]>,
 }
 
 impl ServerMap {
     /// Name servers that listen on `port` of the addresses that their zones give; they are queried from `own`.
     pub fn new(port: u16, own: IpAddr) -> Self {
-        ServerMap { port, moved: Arc::default(), own }
+        ServerMap { port, moved: Arc::default(), own, networks: Arc::default() }
     }
 
     /// The same, but each of these addresses stands for a socket elsewhere.
     pub fn moved(self, moved: impl IntoIterator<Item = (IpAddr, SocketAddr)>) -> Self {
         ServerMap { moved: Arc::new(moved.into_iter().collect()), ..self }
+    }
+
+    /// The same, but those of these networks are queried, and no others.
+    pub fn within(self, networks: &[IpNet]) -> Self {
+        ServerMap { networks: networks.into(), ..self }
     }
 
     /// Where the name server with this address listens.
@@ -32,7 +41,11 @@ impl ServerMap {
     /// It is not on this machine.
     pub fn locate(&self, address: IpAddr) -> Result<SocketAddr, String> {
         let server = self.moved.get(&address).copied().unwrap_or(SocketAddr::new(address, self.port));
-        match server.ip().is_loopback() {
+        let ours = match &*self.networks {
+            [] => server.ip().is_loopback(),
+            networks => networks.iter().any(|network| network.contains(&server.ip())),
+        };
+        match ours {
             true => Ok(server),
             false => Err(format!(
                 "name server {address}: not on this machine, and this resolver queries nobody else"

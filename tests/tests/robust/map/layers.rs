@@ -13,9 +13,11 @@ const FOLDERS: [(&str, &[&str]); 6] = [
 ];
 
 /// The arrows that are drawn crate by crate.
-const ARROWS: [(&str, &str); 13] = [
+const ARROWS: [(&str, &str); 15] = [
     ("hop", "journey"),
     ("recursion", "dnswire"),
+    ("stack", "net"),
+    ("lab", "net"),
     ("reliability", "redis-client"),
     ("reliability", "kafka-client"),
     ("measure", "browser"),

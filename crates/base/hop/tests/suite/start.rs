@@ -22,6 +22,7 @@ fn play() {
         admin: None,
         admin_secret_file: None,
         otlp_endpoint,
+        local_networks: vec!["127.0.0.0/8".parse().unwrap()],
         sampler: "parentbased_always_on".to_owned(),
         sampler_arg: None,
         flight_recorder: 0,

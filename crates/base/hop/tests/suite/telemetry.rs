@@ -21,6 +21,7 @@ fn common(endpoint: &str) -> Common {
         admin: None,
         admin_secret_file: None,
         otlp_endpoint: Some(endpoint.to_owned()),
+        local_networks: vec!["127.0.0.0/8".parse().unwrap()],
         sampler: "parentbased_always_on".to_owned(),
         sampler_arg: None,
         flight_recorder: 0,

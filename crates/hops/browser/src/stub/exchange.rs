@@ -20,7 +20,7 @@ pub(super) async fn over_udp(
 ) -> anyhow::Result<Message> {
     let begun = hop::clock::now();
     let bytes = query.to_vec().context("encode the query")?;
-    let local = if resolver.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+    let local = if resolver.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = QuerySocket::connect(local.parse()?, resolver).await.context("connect")?;
     let flow = socket.flow();
     let sent = Mark { offset: u64::from(query.id), at: hop::clock::now(), ..Mark::default() };

@@ -24,6 +24,9 @@ pub(crate) struct Global {
     /// are filled in; may be repeated
     #[arg(long, value_name = "NAME_OR_ROLE=RECIPE_OR_COMMAND")]
     pub(crate) swap: Vec<String>,
+    /// The network that the programs meet in: loopback, or real (network.mode)
+    #[arg(long, value_name = "MODE")]
+    pub(crate) net: Option<String>,
     /// Print results as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -39,6 +42,7 @@ impl Global {
     /// Options may stand before the command and behind it; what is behind it comes later.
     pub(super) fn and(mut self, later: &Global) -> Self {
         self.config = later.config.clone().or(self.config);
+        self.net = later.net.clone().or(self.net);
         self.set.extend(later.set.iter().cloned());
         self.swap.extend(later.swap.iter().cloned());
         self.json |= later.json;
@@ -53,9 +57,10 @@ impl Global {
     }
 
     pub(crate) fn options(&self) -> Options {
+        let mode = self.net.iter().map(|mode| format!("network.mode={mode}"));
         Options {
             config: self.config.clone().map_or(Config::Found, Config::File),
-            sets: self.set.clone(),
+            sets: mode.chain(self.set.iter().cloned()).collect(),
             swaps: self.swap.clone(),
             build: !self.no_build,
             ..Options::default()

@@ -81,7 +81,7 @@ async fn lookup(resolver: SocketAddr, host: &str) -> anyhow::Result<IpAddr> {
     let bytes = query.to_vec().context("encode the query")?;
     for _ in 0..TRIES {
         let exchange = async {
-            let socket = QuerySocket::connect((Ipv4Addr::LOCALHOST, 0).into(), resolver).await?;
+            let socket = QuerySocket::connect((Ipv4Addr::UNSPECIFIED, 0).into(), resolver).await?;
             socket.send(&bytes).await?;
             socket.response_to(&query).await?.0
         };

@@ -1,7 +1,7 @@
 //! `lab doctor`: what this machine can and cannot do, why, and what to do about it.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::process::Command;
 
 use plan::Plan;
 use plan::recipe;
@@ -51,7 +51,7 @@ pub(crate) fn run(global: &Global) -> anyhow::Result<Outcome> {
         program("dig", "querying the name servers by hand", "install it: apt install bind9-dnsutils"),
     ]);
     findings.extend(recipes(&plan));
-    findings.extend([raw_sockets(), namespaces()]);
+    findings.extend([raw_sockets(), network()]);
     let text = match global.json {
         true => serde_json::to_string_pretty(&findings)?,
         false => table(&findings, global.style(), print::text_width()),
@@ -196,23 +196,23 @@ fn raw_sockets() -> Finding {
     }
 }
 
-fn namespaces() -> Finding {
-    let forbidden = [
-        ("/proc/sys/kernel/unprivileged_userns_clone", "0"),
-        ("/proc/sys/user/max_user_namespaces", "0"),
-        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
-    ];
-    match forbidden.into_iter().find(|(path, value)| read(path) == *value) {
-        Some((path, value)) => warn(
-            "user namespaces",
-            format!("{path} is {value}: a private network of the lab's own cannot be made"),
-            "not needed on loopback",
-        ),
-        None if Path::new("/proc/self/ns/user").exists() => {
-            ok("user namespaces", "allowed without privilege")
-        }
-        None => warn("user namespaces", "not on this system", "not needed on loopback"),
+/// Is there a network of its own to be had? Tried, in a process of its own.
+fn network() -> Finding {
+    let what = "network";
+    let tried = std::env::current_exe().and_then(|lab| Command::new(lab).arg(crate::private::TRY).output());
+    let tried = match tried {
+        Ok(tried) => tried,
+        Err(error) => return warn(what, format!("it cannot be tried: {error}"), "not needed on loopback"),
+    };
+    if tried.status.success() {
+        return ok(what, "hosts with addresses of their own can be had: `lab --net real` works");
     }
+    let text = String::from_utf8_lossy(&tried.stderr).trim().trim_start_matches("error: ").to_owned();
+    let (seen, remedy) = text.split_once("\n  what to do: ").unwrap_or((&text, ""));
+    warn(what, seen.split_whitespace().collect::<Vec<_>>().join(" "), {
+        let remedy = remedy.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{remedy}; without it everything but `lab --net real` works")
+    })
 }
 
 fn table(findings: &[Finding], style: Style, width: usize) -> String {

@@ -1,14 +1,19 @@
 //! Addresses: of this machine only, moved by the offset, each given once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
 use toml::Spanned;
 
 use super::checker::Check;
 use super::values::text;
+use crate::checked::{LAB_ADDRESS, NetworkMode};
 use crate::error::PlanError;
 use crate::hop::{Hop, Runs};
+use crate::raw::RawHop;
+
+/// DNS over HTTPS has no port of its own (RFC 8484 §4.1).
+const HTTPS: u16 = 443;
 
 impl Check<'_> {
     /// An address of this machine's loopback, its port moved by the offset.
@@ -36,6 +41,69 @@ impl Check<'_> {
             }
         }
         Ok(address)
+    }
+
+    /// Where a hop of ours or of the user's listens: on loopback, and in the network that the plan has.
+    pub(super) fn listens(
+        &self,
+        raw: &RawHop,
+        span: &Range<usize>,
+        key: &dyn Fn(&str) -> String,
+    ) -> Result<(SocketAddr, SocketAddr), PlanError> {
+        let missing = |last: &str, remedy: &str| {
+            Err(self.sources.error(span, key(last), "every hop needs an address", remedy))
+        };
+        let Some(listen) = &raw.listen else {
+            return missing("listen", "add listen = \"127.0.0.1:8080\", an address of its own");
+        };
+        let loopback = self.address(listen, &key("listen"))?;
+        match (self.mode, &raw.real) {
+            (NetworkMode::Loopback, _) => Ok((loopback, loopback)),
+            (NetworkMode::Real, Some(real)) => Ok((loopback, self.real(real, &key("real"))?)),
+            (NetworkMode::Real, None) => missing(
+                "real",
+                "add real = \"10.0.1.101:8080\", its address with network.mode = \"real\", or use mode = \"loopback\"",
+            ),
+        }
+    }
+
+    /// Where the resolver listens for DNS over HTTPS: in a real network on its own address, port 443.
+    pub(super) fn doh(
+        &self,
+        raw: &RawHop,
+        doh: &Spanned<String>,
+        key: &dyn Fn(&str) -> String,
+    ) -> Result<SocketAddr, PlanError> {
+        let loopback = self.address(doh, &key("doh"))?;
+        match (self.mode, &raw.real) {
+            (NetworkMode::Real, Some(real)) => {
+                Ok(SocketAddr::new(self.real(real, &key("real"))?.ip(), HTTPS))
+            }
+            _ => Ok(loopback),
+        }
+    }
+
+    /// An address of a real network: none of loopback, which each host has for itself.
+    fn real(&self, value: &Spanned<String>, key: &str) -> Result<SocketAddr, PlanError> {
+        let text = value.get_ref();
+        let usable = |ip: Ipv4Addr| {
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_broadcast()
+                || ip == LAB_ADDRESS)
+        };
+        match text.parse::<SocketAddr>() {
+            Ok(address) if address.port() != 0 && matches!(address.ip(), IpAddr::V4(ip) if usable(ip)) => {
+                Ok(address)
+            }
+            _ => {
+                let problem =
+                    format!("`{text}` is no address of a host; expected an IPv4 address and a port");
+                let remedy = "write an address that no other host has, such as \"10.0.1.101:8080\"";
+                Err(self.sources.error(&value.span(), key, problem, remedy))
+            }
+        }
     }
 
     /// An address that the offset does not move, and whose port may be 0.
@@ -110,7 +178,8 @@ impl Check<'_> {
             if hop.admin.is_some() || matches!(hop.runs, Runs::External(_)) {
                 continue;
             }
-            let wanted = u16::try_from(self.admin_port + self.offset).unwrap_or(u16::MAX);
+            let offset = if self.mode == NetworkMode::Real { 0 } else { self.offset };
+            let wanted = u16::try_from(self.admin_port + offset).unwrap_or(u16::MAX);
             let mut candidates = (wanted..=u16::MAX).map(|port| SocketAddr::new(hop.listen.ip(), port));
             hop.admin = candidates.find(|address| !taken.contains(address));
             taken.extend(hop.admin);

@@ -60,7 +60,7 @@ impl Check<'_> {
                 let doh = raw.doh.as_ref().ok_or_else(|| missing("doh", "add doh = \"127.0.53.53:5443\""))?;
                 Settings::Resolver {
                     roots: many(&raw.roots, "roots", &[Role::Dns])?,
-                    doh: self.address(doh, &key("doh"))?,
+                    doh: self.doh(raw, doh, key)?,
                 }
             }
             Role::Lb => Settings::Lb {

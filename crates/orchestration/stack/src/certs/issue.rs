@@ -1,6 +1,6 @@
-//! Issuing: an authority that may sign for the shop and for loopback, and leaves for the hops.
+//! Issuing: an authority that may sign for the shop and for addresses of this machine alone, and leaves for the hops.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,9 @@ const AUTHORITY_SECONDS: u64 = 365 * DAY;
 /// How long a leaf is valid, in seconds.
 const LEAF_SECONDS: u64 = 30 * DAY;
 pub(super) const DAY: u64 = 86_400;
+const LOOPBACK: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 0);
+const TEST_NET_2: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 0);
+const TEST_NET_3: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 0);
 /// Who issues, in every certificate.
 pub(super) const ORGANISATION: &str = "request-journey lab";
 
@@ -69,7 +72,11 @@ pub(super) fn authority(
         // It must be this key's, and may sign for this domain: shown by signing something.
         let issuer = Issuer::new(authority_params(domain), key);
         let authority = Authority { issuer, certificate };
-        let probe = Leaf { file: "", names: vec![domain.to_owned()], addresses: vec![[127, 0, 0, 1].into()] };
+        let probe = Leaf {
+            file: "",
+            names: vec![domain.to_owned()],
+            addresses: [LOOPBACK, TEST_NET_2, TEST_NET_3].map(IpAddr::V4).to_vec(),
+        };
         let (certificate, _) = sign(&authority, &probe, now).ok()?;
         fits(&authority, certificate.der(), &probe, now).then_some((authority, validity))
     };
@@ -97,7 +104,10 @@ fn authority_params(domain: &str) -> CertificateParams {
     params.name_constraints = Some(NameConstraints {
         permitted_subtrees: vec![
             GeneralSubtree::DnsName(domain.to_owned()),
-            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix([127, 0, 0, 0].into(), 8)),
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(LOOPBACK.into(), 8)),
+            // For documentation (RFC 5737): no address there is anybody's, but in the lab's own network.
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(TEST_NET_2.into(), 24)),
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(TEST_NET_3.into(), 24)),
             GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(
                 IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
                 128,

@@ -28,12 +28,21 @@ pub(super) fn leaves(plan: &Plan) -> Vec<Leaf> {
     let mut resolver = Leaf { file: "resolver", names: Vec::new(), addresses: Vec::new() };
     for (_, hop) in plan.hops() {
         match &hop.settings {
-            Settings::Resolver { doh, .. } => resolver.addresses.push(doh.ip()),
-            _ if hop.role() == Role::Lb => lb.addresses.push(hop.listen.ip()),
+            Settings::Resolver { doh, .. } => {
+                resolver.addresses.extend(distinct([doh.ip(), hop.loopback.ip()]));
+            }
+            _ if hop.role() == Role::Lb => {
+                lb.addresses.extend(distinct([hop.listen.ip(), hop.loopback.ip()]));
+            }
             _ => {}
         }
     }
     vec![lb, resolver]
+}
+
+/// An address in the plan's network, and on loopback: what is issued for one network is good for both.
+fn distinct([first, second]: [IpAddr; 2]) -> impl Iterator<Item = IpAddr> {
+    [Some(first), (second != first).then_some(second)].into_iter().flatten()
 }
 
 /// `api.myshop.com` → `myshop.com`: the last two labels.

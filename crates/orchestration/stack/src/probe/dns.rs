@@ -76,7 +76,7 @@ async fn query(
     query.add_query(Query::query(name.clone(), kind));
     let bytes = query.to_vec().map_err(|error| refused(error.to_string()))?;
     let exchange = async {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
         socket.connect(at).await?;
         socket.send(&bytes).await?;
         let mut response = vec![0; 4096];

@@ -11,6 +11,7 @@ fn run() -> Run {
         config: "lab.toml".to_owned(),
         build: "debug".to_owned(),
         hops: Vec::new(),
+        hosts: BTreeMap::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use net::Namespace;
 use tokio::process::Child;
 
 use super::guard;
@@ -26,6 +27,8 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) log: PathBuf,
+    /// The network of its host; the lab's own when there is none.
+    pub(crate) host: Option<Namespace>,
     /// Bound by the lab and handed over; a foreign program binds its own.
     pub(crate) sockets: Vec<Socket>,
     pub(crate) ready: Readiness,
@@ -62,7 +65,8 @@ impl Launch {
         let open = match sockets.take() {
             Some(open) => open,
             None => {
-                Sockets::open(&self.sockets).map_err(|error| format!("could not be started: {error:#}"))?
+                let opened = Sockets::open(&self.sockets, self.host.as_ref());
+                opened.map_err(|error| format!("could not be started: {error:#}"))?
             }
         };
         let open = sockets.insert(open);
@@ -76,7 +80,7 @@ impl Launch {
         }
         command.args(&self.arguments).envs(&self.env).envs(open.variables());
         command.stdin(Stdio::null()).stdout(both).stderr(log);
-        let started = spawner::spawn(command).await;
+        let started = spawner::spawn(command, self.host.clone()).await;
         if let (Some(guard), Some(pid)) = (guard::guard(), started.as_ref().ok().and_then(Child::id)) {
             guard.watch(pid);
         }

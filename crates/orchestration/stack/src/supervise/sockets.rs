@@ -10,7 +10,9 @@ use std::os::fd::OwnedFd;
 
 use anyhow::Context as _;
 use command_fds::{CommandFdExt as _, FdMapping};
+use net::Namespace;
 use tokio::process::Command;
+use tokio::runtime::Handle;
 
 /// SD_LISTEN_FDS_START: the first descriptor that is handed over.
 const FIRST: i32 = 3;
@@ -33,13 +35,20 @@ pub(crate) struct Socket {
 pub(super) struct Sockets(Vec<(Socket, OwnedFd)>);
 
 impl Sockets {
-    /// Binds them all.
+    /// Binds them all, in the network of the program's host when it has one of its own.
     ///
     /// # Errors
     /// An address is taken, or none of this machine's.
-    pub(super) fn open(wanted: &[Socket]) -> anyhow::Result<Self> {
+    pub(super) fn open(wanted: &[Socket], host: Option<&Namespace>) -> anyhow::Result<Self> {
         let open = |socket: &Socket| anyhow::Ok((*socket, bind(*socket)?));
-        Ok(Sockets(wanted.iter().map(open).collect::<anyhow::Result<_>>()?))
+        let all = || wanted.iter().map(open).collect::<anyhow::Result<_>>();
+        let Some(host) = host else { return Ok(Sockets(all()?)) };
+        let runtime = Handle::current();
+        let opened = host.run(|| {
+            let _inside = runtime.enter();
+            Ok(all())
+        });
+        Ok(Sockets(opened.context("enter the host's network")??))
     }
 
     /// The command that starts `program` with these sockets; it needs [`Self::variables`] as well.

@@ -21,6 +21,7 @@ fn shell(folder: &tempfile::TempDir, name: &str, script: &str, listen: std::net:
         ]
         .into(),
         log: folder.path().join(format!("{name}.log")),
+        host: None,
         sockets: Vec::new(),
         ready: Readiness { admin: None, listen, probe: Probe::Connect, own: false },
         ready_limit: Duration::from_secs(5),

@@ -1,0 +1,30 @@
+use super::*;
+
+fn remedy(limits: &Limits, step: &str, errno: i32) -> String {
+    limits.remedy(step, &io::Error::from_raw_os_error(errno))
+}
+
+#[test]
+fn each_refusal_has_the_remedy_for_its_cause() {
+    let limits = Limits {
+        user_namespaces: "3".to_owned(),
+        net_namespaces: "5".to_owned(),
+        unprivileged: "1".to_owned(),
+        apparmor: "0".to_owned(),
+        seccomp: false,
+        threads: 1,
+    };
+    let (user, net) = ("unshare(CLONE_NEWUSER)", "unshare(CLONE_NEWNET)");
+    assert!(remedy(&limits, user, libc_errno::ENOSPC).contains("user.max_user_namespaces, which is 3"));
+    assert!(remedy(&limits, net, libc_errno::ENOSPC).contains("user.max_net_namespaces, which is 5"));
+    assert!(remedy(&limits, user, libc_errno::EINVAL).contains("another kernel"));
+    assert!(remedy(&limits, user, libc_errno::EPERM).contains("security module"));
+    let threads = Limits { threads: 5, ..limits.clone() };
+    assert!(remedy(&threads, user, libc_errno::EINVAL).contains("5 threads"));
+    let seccomp = Limits { seccomp: true, ..limits.clone() };
+    assert!(remedy(&seccomp, user, libc_errno::EPERM).contains("seccomp=unconfined"));
+    let apparmor = Limits { apparmor: "1".to_owned(), ..limits.clone() };
+    assert!(remedy(&apparmor, user, libc_errno::EPERM).contains("apparmor_restrict_unprivileged_userns=0"));
+    let hardened = Limits { unprivileged: "0".to_owned(), ..limits };
+    assert!(remedy(&hardened, user, libc_errno::EPERM).contains("unprivileged_userns_clone=1"));
+}
