@@ -161,10 +161,12 @@ async fn page(readers: &Readers, file: &Path, measured: &Measured) -> anyhow::Re
         .filter(|journey| traces.contains(&journey.trace_id.to_string().as_str()))
         .collect();
     ensure!(shown.len() == 2, "one cold and one warm journey are shown: {traces:?}");
-    let parts: Vec<_> = shown.iter().flat_map(|journey| &journey.parts).collect();
+    let after = |journey: &'_ &Journey| journey.after.clone().into_iter().flat_map(|after| after.parts);
+    let parts: Vec<_> =
+        shown.iter().flat_map(|journey| journey.parts.iter().cloned().chain(after(journey))).collect();
     let rows = list(&read["parts"])?;
     ensure!(rows.len() == parts.len(), "{} rows for {} parts", rows.len(), parts.len());
-    for (row, part) in rows.iter().zip(parts) {
+    for (row, part) in rows.iter().zip(&parts) {
         let label = row[0].as_str().unwrap_or_default();
         ensure!(label.contains(&part.hop) && label.contains(&part.name), "{row}: {part:?}");
         ensure!(row[1] == report::time(part.duration_ns), "{row}: {part:?}");

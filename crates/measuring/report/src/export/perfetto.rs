@@ -136,9 +136,11 @@ impl Trace {
         for part in &after.parts {
             let what = if part.name.is_empty() { part.kind.as_str() } else { &part.name };
             let name = if part.hop == after.hop { what.to_owned() } else { format!("{}: {what}", part.hop) };
-            let args = json!({ "role": part.role, "quality": part.quality, "trace_id": after.trace_id });
-            let times = (from + part.start_ns, part.duration_ns);
-            self.complete(place, part.kind.as_str(), &name, times, args);
+            let args = json!({
+                "role": part.role, "kind": part.kind, "quality": part.quality, "trace_id": after.trace_id,
+            });
+            // The categories of parts are the journeys': who sums one up finds no more than that.
+            self.complete(place, "after", &name, (from + part.start_ns, part.duration_ns), args);
         }
     }
 
