@@ -76,7 +76,9 @@ where
                         continue;
                     }
                     let (server, stamps, running) = (Arc::clone(&server), stamps.clone(), activity.begin());
-                    streams.spawn(async move { stream(&server, request, respond, stamps, running).await });
+                    // In a box: a task's future is moved several times, and this one has kilobytes.
+                    let one = async move { stream(&server, request, respond, stamps, running).await };
+                    streams.spawn(Box::pin(one));
                 }
                 Some(Err(error)) => return tracing::debug!(%error, %peer, "connection"),
                 None => return,

@@ -28,10 +28,10 @@ impl Protected {
         H: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output: HandlerResult> + Send + 'static,
     {
-        let handler = move |request: Request<RequestBody>| -> Handling {
-            let (exchange, hop) = (request.body().exchange().clone(), Arc::clone(&hop));
-            let handling = handler(request);
-            Box::pin(exchange.scope(async move { handling.await.response_of(&hop) }))
+        let handler = move |request| -> Handling {
+            let (handler, hop) = (handler.clone(), Arc::clone(&hop));
+            // Called where it is to lie: what it returns has kilobytes, which are moved otherwise.
+            Box::pin(async move { handler(request).await.response_of(&hop) })
         };
         let free = Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS));
         Arc::new(Protected { handler: Box::new(handler), free, limits })
@@ -43,7 +43,8 @@ impl Protected {
         };
         let exchange = request.body().exchange().clone();
         let mut handling = (self.handler)(request);
-        let handled = tokio::time::timeout(self.limits.request_time, handling.as_mut()).await;
+        let scoped = exchange.clone().scope(handling.as_mut());
+        let handled = tokio::time::timeout(self.limits.request_time, scoped).await;
         // The handler is still there: it says who is waited for.
         handled.map_err(|_| Box::new(late(self.limits, &exchange)))
     }
