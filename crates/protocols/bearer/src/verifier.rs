@@ -1,9 +1,12 @@
 //! Verifying tokens.
 
+mod remembered;
+
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hop::clock;
 use hop::http::{Fault, Problem};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -12,6 +15,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+
+use self::remembered::{Proven, Remembered};
 
 /// What a token says of itself before it is verified (RFC 7515 §4). Only what decides whether it is.
 #[derive(Deserialize)]
@@ -29,10 +34,8 @@ struct Claims {
     sub: Option<String>,
     #[serde(rename = "iss")]
     _iss: Option<String>,
-    #[serde(rename = "exp")]
-    _exp: Option<f64>,
-    #[serde(rename = "nbf")]
-    _nbf: Option<f64>,
+    exp: Option<f64>,
+    nbf: Option<f64>,
 }
 
 /// Verifies tokens: signature, expiry, issuer and audience (RFC 7519 §4.1).
@@ -41,6 +44,7 @@ pub struct Verifier {
     validation: Validation,
     issuer: &'static str,
     audience: &'static str,
+    remembered: Remembered,
 }
 
 impl Verifier {
@@ -63,7 +67,13 @@ impl Verifier {
         validation.validate_nbf = true;
         // Issuer and verifier share one clock here, so an expired token gets no extra minute.
         validation.leeway = 0;
-        Ok(Verifier { key: DecodingKey::from_ec_pem(pem)?, validation, issuer, audience })
+        Ok(Verifier {
+            key: DecodingKey::from_ec_pem(pem)?,
+            validation,
+            issuer,
+            audience,
+            remembered: Remembered::default(),
+        })
     }
 
     /// The subject (claim `sub`) of a request's token; empty if the token has none.
@@ -86,10 +96,17 @@ impl Verifier {
         let Some(token) = token else {
             return Err(self.invalid("the header Authorization must be Bearer <token>"));
         };
+        if let Some(subject) = self.remembered.subject(token, clock::now() / 1_000_000_000) {
+            return Ok(subject);
+        }
         check_header(token).map_err(|detail| self.invalid(detail))?;
-        let token = decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|error| self.invalid(&self.why(error.kind())))?;
-        Ok(token.claims.sub.unwrap_or_default())
+        let Claims { sub, exp, nbf, .. } = decode(token, &self.key, &self.validation)
+            .map_err(|error| self.invalid(&self.why(error.kind())))?
+            .claims;
+        let subject = sub.unwrap_or_default();
+        let (not_before, expires) = (nbf.unwrap_or(f64::MIN), exp.unwrap_or(f64::MIN));
+        self.remembered.add(token, Proven { subject: subject.clone(), not_before, expires });
+        Ok(subject)
     }
 
     /// The problem of a token that proves nothing, for a caller who knows more of what makes one valid.

@@ -61,9 +61,16 @@ fn headers(values: &[&str]) -> HeaderMap {
     values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).expect("a header"))).collect()
 }
 
-/// The subject, or what `WWW-Authenticate` and the detail say.
+/// The subject, or what `WWW-Authenticate` and the detail say; the same when it is asked again.
 fn verify(values: &[&str]) -> Result<String, (String, String)> {
-    ISSUER.verifier().subject(&headers(values)).map_err(|problem| {
+    let verifier = ISSUER.verifier();
+    let outcome = verify_with(&verifier, values);
+    assert_eq!(verify_with(&verifier, values), outcome, "{values:?}");
+    outcome
+}
+
+fn verify_with(verifier: &Verifier, values: &[&str]) -> Result<String, (String, String)> {
+    verifier.subject(&headers(values)).map_err(|problem| {
         assert_eq!((problem.status, problem.field.as_deref()), (401, Some("Authorization")));
         let detail = problem.detail.clone();
         let response = problem.into_response();
@@ -151,6 +158,23 @@ fn a_critical_extension_that_is_not_understood_is_refused() {
         let (_, detail) = verify(&[&format!("Bearer {token}")]).expect_err("not understood");
         assert!(detail.contains("crit"), "{crit}: {detail}");
     }
+}
+
+/// A token that was verified helps no other, however much they have in common.
+#[test]
+fn what_resembles_a_verified_token_is_refused() {
+    let verifier = ISSUER.verifier();
+    let token = ISSUER.token(&claims());
+    assert_eq!(verify_with(&verifier, &[&format!("Bearer {token}")]).as_deref(), Ok("alice"));
+    for at in 0..token.len() {
+        let mut other = token.clone().into_bytes();
+        // Not the last letter's lowest bits, which base64 does not use.
+        other[at] = if other[at].is_ascii_lowercase() { b'Q' } else { b'q' };
+        let other = String::from_utf8(other).expect("ASCII");
+        assert!(verify_with(&verifier, &[&format!("Bearer {other}")]).is_err(), "byte {at}");
+    }
+    let cut = &token[..token.len() - 1];
+    assert!(verify_with(&verifier, &[&format!("Bearer {cut}")]).is_err());
 }
 
 #[test]
