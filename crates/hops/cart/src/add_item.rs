@@ -8,8 +8,8 @@ use hop::trace;
 use hop::upstream::Failure;
 use hyper::header::HeaderMap;
 use hyper::{Response, StatusCode};
-use reliability::Message;
 use reliability::idempotency::{self, Claim, Claimed, SavedResponse};
+use reliability::{Message, reservations};
 use serde_json::json;
 
 use crate::auth::Customer;
@@ -59,7 +59,7 @@ async fn add(
     let AddItem { product, quantity } = wanted;
 
     // Check inventory (over HTTP), and take the units in the same request: from here on nobody else gets them.
-    let reservation = format!("{:032x}", rand::random::<u128>());
+    let reservation = reservations::new_name();
     shop.inventory.reserve(product, *quantity, &reservation).await?;
 
     // Update cart in Redis: with the cart, the event goes into the outbox, and the response into its record.

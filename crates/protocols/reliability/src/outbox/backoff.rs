@@ -7,8 +7,9 @@ use hop::upstream::Failure;
 
 /// How long a request waits for what stands before its message.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The pause between two looks: at first, and in the end.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+/// The pause between two looks: at first, and in the end. One request of each process and owner looks at a time, and the
+/// turns of an owner's processes follow one another: a long pause would be the time of each.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
 
 /// Pauses that double, and end.
 pub(super) struct Backoff {

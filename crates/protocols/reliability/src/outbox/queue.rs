@@ -18,6 +18,10 @@ use super::streams::{self, Appended};
 use super::upstreams::Upstreams;
 use crate::message::{Entry, Event, Message};
 
+/// So many entries are read to see whether ours stand first now. With many requests for one owner in several processes,
+/// each reads them again and again, and what stands first changes after a few.
+const FIRST: usize = 10;
+
 /// Carries messages to Kafka.
 pub struct Outbox<E> {
     queues: Mutex<HashMap<String, Arc<Queue<E>>>>,
@@ -100,7 +104,7 @@ impl<E: Event> Outbox<E> {
             if !queue.waiting.lock().contains_key(&id) {
                 return Ok(()); // the one before published it with its own
             }
-            let from = match self.head(owner, queue, &entries, id) {
+            let (from, count) = match self.head(owner, queue, &entries, id) {
                 Head::Gone => return Ok(()),
                 Head::Ours(messages) => {
                     let records: Vec<Record> = messages.iter().map(|(_, message)| message.record()).collect();
@@ -117,16 +121,16 @@ impl<E: Event> Outbox<E> {
                     }
                     continue;
                 }
-                Head::After(last) => last.next(),
+                Head::After(last) => (last.next(), streams::PAGE),
                 Head::Behind(first) => {
                     if is_orphaned(first) {
                         publish_orphans::<E>(&self.acknowledged, upstreams, owner).await?;
                     }
                     backoff.next().await?;
-                    StreamId::START
+                    (StreamId::START, FIRST)
                 }
             };
-            entries = streams::page(upstreams.redis, owner, from).await?;
+            entries = streams::some(upstreams.redis, owner, from, count).await?;
         }
     }
 

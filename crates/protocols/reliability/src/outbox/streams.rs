@@ -66,7 +66,17 @@ pub(crate) async fn page<E: Event>(
     owner: &str,
     from: StreamId,
 ) -> Result<Vec<Entry<E>>, Failure> {
-    Ok(read(redis.stream_page(&key(owner), from, PAGE).await?, Some(owner)))
+    some(redis, owner, from, PAGE).await
+}
+
+/// Up to `count` entries of an outbox from an id on.
+pub(crate) async fn some<E: Event>(
+    redis: &Client,
+    owner: &str,
+    from: StreamId,
+    count: usize,
+) -> Result<Vec<Entry<E>>, Failure> {
+    Ok(read(redis.stream_page(&key(owner), from, count).await?, Some(owner)))
 }
 
 /// The id of an outbox's newest entry, if there is one.

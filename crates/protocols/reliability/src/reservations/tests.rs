@@ -18,6 +18,18 @@ async fn a_reservation_is_settled_only_by_what_is_known_of_it() {
 }
 
 #[test]
+fn new_names_lie_behind_older_ones_and_are_never_the_same() {
+    let before = hop::clock::now() / 1_000_000;
+    let names: Vec<String> = (0..1_000).map(|_| new_name()).collect();
+    let after = hop::clock::now() / 1_000_000;
+    for name in &names {
+        let moment = u64::from_str_radix(&name[..12], 16).expect("hexadecimal");
+        assert!(is_name(name) && name.len() == 32 && (before..=after).contains(&moment), "{name}");
+    }
+    assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), names.len());
+}
+
+#[test]
 fn a_name_is_one_that_the_participant_would_take() {
     for good in ["r1", "0af7651916cd43dd8448eb211c80319c", "a-b_c.d"] {
         assert!(is_name(good), "{good}");
