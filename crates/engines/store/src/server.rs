@@ -27,6 +27,8 @@ use crate::spans::{self, Batch, Turns};
 
 /// How much is read at once. With a bounded batch this bounds what a connection can have waiting.
 const READ_SIZE: usize = 16 << 10;
+/// As long as that is enough: room for a read is overwritten with zeros before it, for there is no safe way around that.
+const SMALL_READ: usize = 2 << 10;
 /// How long a client may take to close its side once its last reply is an error.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -138,7 +140,7 @@ impl Connection {
     /// The next bytes are read only after the last replies have left: a client that does not read its
     /// replies is not read from either, and its pipeline waits in its own socket buffer.
     async fn serve(mut self, stop: CancellationToken) -> io::Result<()> {
-        let mut parser = Parser::default();
+        let (mut parser, mut room) = (Parser::default(), SMALL_READ);
         // Made anew for each request it would cost more than the request's own commands.
         let stamps = self.stream.stamps();
         let idle_after = || hop::accept::idle_after(stop.clone(), hop::accept::SILENCE, stamps.clone());
@@ -162,11 +164,11 @@ impl Connection {
                 stopped.set(idle_after());
             }
             if idle {
-                let mut input = (&mut self.stream).take(READ_SIZE as u64);
+                let mut input = (&mut self.stream).take(room as u64);
                 let read = tokio::select! {
                     // First what has arrived: commands that are here when the store is to stop get their replies.
                     biased;
-                    read = input.read_buf(parser.spare(READ_SIZE)) => read?,
+                    read = input.read_buf(parser.spare(room)) => read?,
                     () = &mut stopped => return self.stream.shutdown().await,
                     () = silence(self.timeout) => {
                         tracing::debug!("a connection said nothing for too long: closed");
@@ -176,6 +178,7 @@ impl Connection {
                 if read == 0 {
                     return Ok(()); // also after a half-close: every command has its reply
                 }
+                room = if read == room { READ_SIZE } else { SMALL_READ };
             }
         }
     }
