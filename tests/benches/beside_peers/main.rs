@@ -1,8 +1,9 @@
 //! The hops beside the best programs of their slots: each pair in one run, in turns, with the same load.
 //!
-//! `cargo bench -p tests --bench beside_peers` runs all, `… -- dns`, `… -- resolver`, `… -- proxies` or `… -- store` one;
-//! `--write` puts the tables into docs/figures.md. Progress on stderr, tables on stdout. The peers are Debian's (`apt-get install
-//! haproxy knot nghttp2-client nginx nsd redis unbound`), with the settings that Debian gives them where speed depends on them.
+//! `cargo bench -p tests --bench beside_peers` runs all, `… -- dns`, `… -- resolver`, `… -- proxies`, `… -- store` or
+//! `… -- post` one; `--write` puts the tables into docs/figures.md. Progress on stderr, tables on stdout. The peers are
+//! Debian's (`apt-get install haproxy knot nghttp2-client nginx nsd redis unbound`), with the settings that Debian gives them
+//! where speed depends on them.
 //!
 //! | module | answers |
 //! |---|---|
@@ -12,12 +13,14 @@
 //! | `proxies` | which three programs stand before the same server, and what is compared? |
 //! | `chain` | how the three are set up, theirs as the recipes do |
 //! | `requests` | what h2load sends, and what became of it |
+//! | `post` | what does the whole request cost, and whom? |
 //! | `peer` | a running program, and what it has used of the processor |
 //! | `rounds` | turns, ratios within a round, and how far they spread |
 
 mod chain;
 mod dns;
 mod peer;
+mod post;
 mod proxies;
 mod queries;
 mod requests;
@@ -50,6 +53,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("store") {
             tables.push(("store", store::run().await?));
+        }
+        if wanted("post") {
+            tables.push(("post", post::run().await?));
         }
         anyhow::Ok(())
     })?;
