@@ -146,6 +146,17 @@ async fn a_shell_needs_a_lab_with_hosts() {
     spot.leave();
 }
 
+/// Each run is a start of its own, in a network of its own.
+#[tokio::test]
+async fn it_can_be_checked_in_several_runs() {
+    let spot = Spot::take("real-check").await;
+    let checked = on(&spot, &["--net", "real", "check", "--runs", "2", "-n", "6", "--json"]).await;
+    let report = serde_json::from_str::<Value>(&checked.stdout);
+    let report = report.unwrap_or_else(|error| panic!("{error}: {checked:?}"));
+    assert_eq!(report["runs"], 2, "{checked:?}");
+    spot.leave();
+}
+
 /// Real programs need not know in which network they are.
 #[tokio::test]
 async fn recipes_work_in_it_unchanged() {

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use nix::net::if_::if_nametoindex;
 
 use crate::namespace::Namespace;
+use crate::private;
 use crate::route::{End, Mac, Route};
 
 /// The switch, in the namespace of who builds the network.
@@ -33,6 +34,23 @@ pub struct Failed {
 pub struct Network {
     hosts: BTreeMap<String, Host>,
     address: Ipv4Addr,
+    /// Where the switch is.
+    home: Namespace,
+}
+
+impl Drop for Network {
+    /// The hosts end with their last descriptor, some time later; the switch and its ports would be in the way of the next
+    /// network.
+    fn drop(&mut self) {
+        let hosts = self.hosts.len();
+        let removed = self.home.run(|| {
+            let mut route = Route::open()?;
+            (1..=hosts).try_for_each(|number| route.remove(&port(number)))?;
+            route.remove(SWITCH)
+        });
+        // What is left goes with this process.
+        drop(removed);
+    }
 }
 
 /// A host: a network namespace with addresses.
@@ -58,15 +76,22 @@ impl Network {
     /// Builds hosts of these names and addresses; `address` is that of the builder, the calling thread.
     ///
     /// # Errors
-    /// The kernel refuses a step, and which.
+    /// This process shares the machine's own network, in which nothing may be built ([`private::enter`] comes first); or
+    /// the kernel refuses a step, and which.
     pub fn build(address: Ipv4Addr, hosts: &[(String, Vec<Ipv4Addr>)]) -> Result<Network, Failed> {
         let failed = |what: String| move |source: io::Error| Failed { what, source };
+        if !private::is_entered() {
+            let shared = "the network of this process is the machine's own, in which nothing is built: a network of one's \
+                          own is for the program `lab`, not for whoever uses it as a library";
+            return Err(failed("build hosts".to_owned())(io::Error::other(shared)));
+        }
+        let home = Namespace::current().map_err(failed("find this thread's network".to_owned()))?;
         let own = mac(0);
         let mut route = Route::open().map_err(failed("open rtnetlink".to_owned()))?;
         let switch = switch(&mut route, own, address).map_err(failed("make the switch".to_owned()))?;
-        let mut network = Network { hosts: BTreeMap::new(), address };
+        let mut network = Network { hosts: BTreeMap::new(), address, home };
         for (index, (name, addresses)) in hosts.iter().enumerate() {
-            let port = format!("port{}", index + 1);
+            let port = port(index + 1);
             let cable = || -> io::Result<Host> {
                 let namespace = Namespace::new()?;
                 let far = End { name: LINK, mac: mac(index + 1) };
@@ -142,6 +167,11 @@ fn reach(
         }
     }
     Ok(())
+}
+
+/// A host's port at the switch, by the host's number.
+fn port(number: usize) -> String {
+    format!("port{number}")
 }
 
 /// The Ethernet address of a host: locally administered (IEEE 802 §8.4), by its number.

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -12,6 +13,8 @@ use rustix::thread::{
 };
 
 use crate::namespace::{self, Namespace};
+
+static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// Why there can be no private network, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,14 @@ pub fn enter() -> Result<(), Refusal> {
         let step = "unshare(CLONE_NEWNET)";
         unshare(CloneFlags::CLONE_NEWNET).map_err(io::Error::from).map_err(refusal(step))?;
     }
-    namespace::settle().map_err(refusal("bring loopback up"))
+    namespace::settle().map_err(refusal("bring loopback up"))?;
+    ENTERED.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Has this process a network of its own, made by [`enter`]? Only there may it be changed.
+pub fn is_entered() -> bool {
+    ENTERED.load(Ordering::Relaxed)
 }
 
 /// Moves this process, which must have one thread, into a host's network that another process, of the same user, has built

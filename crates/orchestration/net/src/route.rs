@@ -76,6 +76,11 @@ impl Route {
         self.request(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
     }
 
+    /// Removes a link.
+    pub(crate) fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.request(RouteNetlinkMessage::DelLink(named(name)), 0)
+    }
+
     /// Gives a link an address, without a network around it: who is reachable, [`Route::reach`] says.
     pub(crate) fn address(&mut self, link: u32, address: Ipv4Addr) -> io::Result<()> {
         let mut message = AddressMessage::default();

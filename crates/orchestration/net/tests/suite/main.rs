@@ -13,6 +13,8 @@ const NODE: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 100);
 const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 50, 100);
 
 fn main() {
+    let refused = Network::build(LAB, &[]).expect_err("in the machine's own network");
+    assert!(refused.source.to_string().contains("the machine's own"), "{refused:?}");
     let before = std::fs::read_link("/proc/self/ns/net").expect("this process's network");
     if let Err(refusal) = net::private::enter() {
         panic!("this machine gives no private network: {refusal}");
@@ -26,6 +28,9 @@ fn main() {
     hosts_reach_each_other_and_the_builder(&network);
     nothing_else_is_reachable(&network);
     what_a_thread_starts_is_where_the_thread_is(&network);
+    // Another can be built in the place of one that is gone.
+    drop(network);
+    Network::build(LAB, &hosts).expect("another network");
     println!("test result: ok. 4 checks of one network");
 }
 
