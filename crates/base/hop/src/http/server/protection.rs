@@ -41,7 +41,7 @@ impl Protected {
         let Ok(_permit) = self.free.try_acquire() else {
             return Err(Box::new(overloaded(self.limits.requests, "requests are being answered")));
         };
-        let exchange = request.body().exchange().clone();
+        let exchange = request.body().exchange.clone();
         let mut handling = (self.handler)(request);
         let scoped = exchange.clone().scope(handling.as_mut());
         let handled = tokio::time::timeout(self.limits.request_time, scoped).await;

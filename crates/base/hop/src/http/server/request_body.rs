@@ -119,7 +119,7 @@ pub struct RequestBody {
     held: VecDeque<Frame<Bytes>>,
     /// Nothing more will come from the source.
     ended: bool,
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     min_rate: MinRate,
     watch: RateWatch,
     /// The client waits to be told to go on, and has not been.
@@ -141,11 +141,6 @@ impl RequestBody {
         let ended = source.is_end_stream();
         let (held, watch) = (VecDeque::new(), RateWatch::new(min_rate));
         RequestBody { source, held, ended, exchange, min_rate, watch, held_back, expects, streaming: None }
-    }
-
-    /// What this request is part of.
-    pub(super) fn exchange(&self) -> &Exchange {
-        &self.exchange
     }
 
     /// Reads all of it, if it has at most `limit` bytes.
