@@ -130,6 +130,8 @@ pub enum Position {
 /// that HTTP/2 split are joined again (RFC 9113 §8.2.3). Of the extensions only [`Interim`] is kept.
 pub fn outgoing(head: &mut request::Parts, via: &Via<'_>, position: Position) -> ResponsePath {
     let back = ResponsePath { trailers: trailers::accepted(via.version, &head.headers) };
+    // At once, for all that is added here.
+    head.headers.reserve(8);
     strip_hop_by_hop(&mut head.headers);
     if via.version == Version::HTTP_10 {
         head.headers.remove(header::EXPECT);

@@ -1,7 +1,6 @@
 //! What `Server-Timing` says: what a request waited for, and this program's own time.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -64,18 +63,28 @@ impl Timing {
         let own = now.saturating_sub(since).saturating_sub(self.upstream + waiting);
         let mut value = String::with_capacity(48 + 32 * self.entries.len());
         for (name, time) in &self.entries {
-            let _ = write!(value, "{name};dur={}, ", Milliseconds(*time));
+            push(&mut value, name, *time);
+            value.push_str(", ");
         }
-        let _ = write!(value, "{hop};dur={}", Milliseconds(own));
+        push(&mut value, hop, own);
         value
     }
 }
 
-/// A duration as `Server-Timing` writes it: milliseconds with three digits, rounded down.
-struct Milliseconds(u64);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
+/// One entry, with milliseconds of three decimals, rounded down. Formatted by hand: it is done for each request at each hop.
+fn push(value: &mut String, name: &str, nanoseconds: u64) {
+    value.push_str(name);
+    value.push_str(";dur=");
+    // From the right: three digits, the point, and the others, at least one.
+    let (mut left, mut digits, mut first) = (nanoseconds / 1_000, [b'0'; 24], 24);
+    while left > 0 || first > 19 {
+        first -= 1;
+        if first == 20 {
+            digits[first] = b'.';
+        } else {
+            digits[first] += (left % 10) as u8;
+            left /= 10;
+        }
     }
+    value.extend(digits[first..].iter().copied().map(char::from));
 }

@@ -41,7 +41,10 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
+            .map(str::trim)
+            // Those go anyway; most often it is one of them.
+            .filter(|name| !HOP_BY_HOP.iter().any(|known| known.as_str().eq_ignore_ascii_case(name)))
+            .filter_map(|name| name.parse().ok())
             .filter(|name: &HeaderName| {
                 !END_TO_END.contains(name) && !name.as_str().starts_with("x-forwarded-")
             })

@@ -76,8 +76,8 @@ where
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(wire), service));
     let mut stopped = std::pin::pin!(stop.cancelled());
+    // Polled only when the hop is to stop.
     let mut idle = std::pin::pin!(async {
-        stop.cancelled().await;
         let silence = if first.begun() > 0 { SILENCE } else { FIRST_SILENCE };
         accept::idle_after(stop.clone(), silence, unread).await;
     });
@@ -100,7 +100,7 @@ where
                     ending = true;
                 }
             }
-            () = idle.as_mut(), if !ending => {
+            () = idle.as_mut(), if stopping && !ending => {
                 connection.as_mut().graceful_shutdown();
                 ending = true;
             }

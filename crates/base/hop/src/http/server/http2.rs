@@ -17,11 +17,13 @@ use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Running};
 use super::deferred::DeferredWrites;
 use super::dispatch::Dispatcher;
+use super::idle_timeout::IdleTimeout;
 use super::informational::Queue;
 use super::limits::Limits;
 use super::min_rate::RateWatch;
@@ -51,20 +53,24 @@ where
     let (limits, peer) = (server.limits, stamps.flow().client);
     let io = DeferredWrites::new(io);
     let idle_timeout = Arc::clone(&server.idle_timeout);
-    let too_long = |usual| Arc::clone(&idle_timeout).passed(usual, clock::monotonic());
+    let usual = limits.head_time.min(limits.min_rate.stall);
+    // One for the connection: a timer for each time without a stream would be one for each of most requests.
+    let mut ticks = tokio::time::interval(IdleTimeout::check_interval(usual));
+    ticks.reset();
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Also when the hop is to stop: GOAWAY says which requests the client may send elsewhere, and only that does.
     let mut connection = tokio::select! {
         shaken = builder(limits).handshake::<_, Bytes>(io) => match shaken {
             Ok(connection) => connection,
             Err(error) => return tracing::debug!(%error, %peer, "HTTP/2 preface"),
         },
-        () = too_long(limits.head_time) => return,
+        () = Arc::clone(&idle_timeout).passed(limits.head_time, clock::monotonic()) => return,
     };
     let (server, activity) = (Arc::new(server), Activity::new(limits));
     // Dropped with the connection: whatever still runs then has nobody to respond to.
     let mut streams = JoinSet::new();
     // PING, SETTINGS and WINDOW_UPDATE are no progress: the time without a stream counts, whatever is sent.
-    let mut idle = std::pin::pin!(too_long(limits.head_time));
+    let (mut idle_since, mut allowed) = (clock::monotonic(), limits.head_time);
     let mut stopped = std::pin::pin!(stop.cancelled());
     let mut ending = false;
     loop {
@@ -85,21 +91,22 @@ where
             },
             Some(_) = streams.join_next(), if !streams.is_empty() => {
                 if streams.is_empty() && !ending {
-                    idle.set(too_long(limits.head_time));
+                    idle_since = clock::monotonic();
                 }
             }
             () = stopped.as_mut(), if !ending => {
                 connection.graceful_shutdown();
-                ending = true;
-                idle.set(too_long(limits.min_rate.stall));
+                (ending, idle_since, allowed) = (true, clock::monotonic(), limits.min_rate.stall);
             }
-            () = idle.as_mut(), if streams.is_empty() => {
+            _ = ticks.tick() => {
+                if !streams.is_empty() || clock::since(idle_since) < idle_timeout.time(allowed) {
+                    continue;
+                }
                 if ending {
                     return tracing::debug!(%peer, "connection cut: the client does not take its end");
                 }
                 connection.graceful_shutdown();
-                ending = true;
-                idle.set(too_long(limits.min_rate.stall));
+                (ending, idle_since, allowed) = (true, clock::monotonic(), limits.min_rate.stall);
             }
         }
     }
@@ -180,14 +187,14 @@ fn complete(status: StatusCode, headers: &mut HeaderMap, body: &ResponseBody) {
 }
 
 fn remove_connection_fields(headers: &mut HeaderMap) {
-    const FIELDS: [HeaderName; 5] = [
+    static FIELDS: [HeaderName; 5] = [
         header::CONNECTION,
         HeaderName::from_static("keep-alive"),
         HeaderName::from_static("proxy-connection"),
         header::TRANSFER_ENCODING,
         header::UPGRADE,
     ];
-    for name in FIELDS {
+    for name in &FIELDS {
         headers.remove(name);
     }
 }
