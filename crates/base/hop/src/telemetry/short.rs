@@ -3,7 +3,7 @@
 /// So many bytes lie in place; it is 40 bytes large.
 const IN_PLACE: usize = 38;
 
-/// Some bytes that do not change: a name, a word. What is longer than [`IN_PLACE`] is allocated.
+/// Some bytes that do not change: a name, a word. What is longer than 38 bytes is allocated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Short(Kept);
 
