@@ -6,6 +6,7 @@
 //! | `kill` | a killed program is reported and comes back, and nothing acknowledged is lost |
 //! | `full_disk` | no program ends because it can't say something |
 //! | `restart` | a program that is told to end and comes back fails no request |
+//! | `floods` | the lab's own memory is bounded, whoever sends how much, and comes back |
 //! | `slow` | who is slow, in whatever, holds nobody else up |
 //! | `orphans` | no program outlives its lab, however that ends; labs side by side |
 //! | `wrong_plan` | every mistake in lab.toml or an option is explained, and nothing is started |
@@ -32,6 +33,7 @@ mod contract;
 mod course;
 mod documents;
 mod faults;
+mod floods;
 mod full_disk;
 mod garbage;
 mod kill;
