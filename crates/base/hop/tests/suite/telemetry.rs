@@ -197,7 +197,7 @@ async fn endpoints_that_cannot_be_are_refused_with_a_reason() {
     for (endpoint, reason) in [
         ("https://127.0.0.1:4318", "expected http://IP:PORT"),
         ("http://localhost", "expected http://IP:PORT"),
-        ("http://192.0.2.1:4318", "loopback"),
+        ("http://192.0.2.1:4318", "this machine only"),
     ] {
         let error = Telemetry::from_settings("hop", &common(endpoint)).err().expect("refused").to_string();
         assert!(error.contains(endpoint) && error.contains(reason), "{error}");
