@@ -11,7 +11,7 @@
 //!
 //! let servers = ServerMap::new(5300, "127.0.0.1".parse().unwrap());
 //! let recursor = Recursor::new(vec!["127.0.53.1".parse().unwrap()], servers, cache);
-//! let trace = QueryTrace::new(telemetry, hop::trace::new_trace_id(), hop::trace::new_span_id());
+//! let trace = QueryTrace::new(telemetry.recorder(), hop::trace::new_trace_id(), hop::trace::new_span_id());
 //! let name = Name::from_ascii("api.myshop.com.").unwrap();
 //! let outcome = recursor.resolve(name, RecordType::A, trace).await;
 //! println!("{} {:?}", outcome.code, outcome.answers);
