@@ -29,19 +29,8 @@ mod rounds;
 mod store;
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --benches` only wants to know that it builds.
-    if !arguments.iter().any(|argument| argument == "--bench") {
-        return Ok(());
-    }
-    let chosen: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|name| *name == part);
-    if cfg!(debug_assertions) {
-        eprintln!("this is a debug build: its figures say little");
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut tables = Vec::new();
-    runtime.block_on(async {
+    tests::figures::bench("beside_peers", async |wanted| {
+        let mut tables = Vec::new();
         if wanted("dns") {
             tables.push(("dns", dns::run().await?));
         }
@@ -57,13 +46,6 @@ fn main() -> anyhow::Result<()> {
         if wanted("post") {
             tables.push(("post", post::run().await?));
         }
-        anyhow::Ok(())
-    })?;
-    for (part, table) in &tables {
-        println!("{table}");
-        if arguments.iter().any(|argument| argument == "--write") {
-            tests::figures::write("beside_peers", part, table)?;
-        }
-    }
-    Ok(())
+        Ok(tables)
+    })
 }

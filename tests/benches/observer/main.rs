@@ -12,19 +12,8 @@ mod recording;
 mod requests;
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --benches` only wants to know that it builds.
-    if !arguments.iter().any(|argument| argument == "--bench") {
-        return Ok(());
-    }
-    let chosen: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|name| *name == part);
-    if cfg!(debug_assertions) {
-        eprintln!("this is a debug build: its figures say little");
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut tables = Vec::new();
-    runtime.block_on(async {
+    tests::figures::bench("observer", async |wanted| {
+        let mut tables = Vec::new();
         if wanted("requests") {
             let (cost, memory) = requests::run().await?;
             tables.extend([("requests", cost), ("memory", memory)]);
@@ -32,13 +21,6 @@ fn main() -> anyhow::Result<()> {
         if wanted("recording") {
             tables.push(("recording", recording::run().await?));
         }
-        anyhow::Ok(())
-    })?;
-    for (part, table) in &tables {
-        println!("{table}");
-        if arguments.iter().any(|argument| argument == "--write") {
-            tests::figures::write("observer", part, table)?;
-        }
-    }
-    Ok(())
+        Ok(tables)
+    })
 }

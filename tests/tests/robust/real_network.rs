@@ -138,6 +138,14 @@ async fn a_shell_needs_a_lab_with_hosts() {
     on(&spot, &["stop"]).await.code(0);
     lab.ended().await.code(0);
     on(&spot, &["--net", "moon", "--once"]).await.code(2).says(&["`moon`", "loopback, real"]);
+    let doctor = on(&spot, &["--net", "real", "doctor"]).await.code(0);
+    assert!(doctor.stdout.contains("each host has its own"), "{doctor:?}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let control = format!("network.control=\"{}\"", taken.local_addr().expect("its address"));
+    on(&spot, &["--net", "real", "--set", &control, "--once"])
+        .await
+        .code(3)
+        .says(&["the port is taken", "ss -ltnup"]);
     let no_address =
         ["--net", "real", "--set", "hop.x={ role = \"store\", listen = \"127.0.0.9:7000\" }", "--once"];
     on(&spot, &no_address).await.code(2).says(&["hop.x.real", "add real ="]);

@@ -4,12 +4,11 @@
 //! for comes first: the programs are built (cargo may have to fetch), and the control server's socket is opened on the
 //! host's loopback, where other commands reach it.
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
-use plan::{BROWSER_HOST, LAB_ADDRESS, NetworkMode, Plan, Runs};
+use plan::{BROWSER_HOST, LAB_ADDRESS, NetworkMode, Plan};
 use stack::binaries::Binaries;
 use stack::state::Run;
 
@@ -35,12 +34,6 @@ pub(crate) fn enter(cli: &mut Cli) -> anyhow::Result<()> {
         net::Network::build(LAB_ADDRESS, &hosts)?;
         return Ok(());
     }
-    // A wrong plan is the command's to tell.
-    let Ok(plan) = cli.global().options().plan() else { return Ok(()) };
-    let running = stack::state::running(&plan.states(), &plan.name);
-    if let Some(run) = running {
-        return join(cli, &run);
-    }
     let starts = matches!(
         cli.command,
         None | Some(
@@ -50,16 +43,21 @@ pub(crate) fn enter(cli: &mut Cli) -> anyhow::Result<()> {
                 | Command::Budget { .. }
         )
     );
+    let speaks =
+        matches!(cli.command, Some(Command::Shell { .. } | Command::Curl { .. } | Command::Events { .. }));
+    if !starts && !speaks {
+        return Ok(());
+    }
+    // A wrong plan is the command's to tell.
+    let Ok(plan) = cli.global().options().plan() else { return Ok(()) };
+    if let Some(run) = stack::state::running(&plan.states(), &plan.name) {
+        return join(cli, &run);
+    }
     if !starts || plan.mode == NetworkMode::Loopback {
         return Ok(());
     }
-    if !cli.global().no_build {
-        build(&plan)?;
-        cli.amend().no_build = true;
-    }
-    let control =
-        TcpListener::bind(plan.control).with_context(|| format!("listen on tcp {}", plan.control))?;
-    *CONTROL.lock() = Some(control);
+    *CONTROL.lock() = Some(prepare(&plan, !cli.global().no_build)?);
+    cli.amend().no_build = true;
     net::private::enter().context("network.mode is \"real\", and this process gets no network of its own")
 }
 
@@ -93,10 +91,14 @@ pub(crate) fn take_control() -> Option<TcpListener> {
     CONTROL.lock().take()
 }
 
-/// On a runtime that is gone, with its threads, before the network is entered.
-fn build(plan: &Plan) -> anyhow::Result<()> {
-    let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
+/// What needs the host's network, on a runtime that is gone, with its threads, before that is left.
+fn prepare(plan: &Plan, build: bool) -> anyhow::Result<TcpListener> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Binaries::ensure(&own.collect::<BTreeSet<_>>(), true))?;
-    Ok(())
+    runtime.block_on(async {
+        if build {
+            Binaries::ensure(&plan.own_roles(), true).await?;
+        }
+        let control = hop::listen::bind(plan.control).context("open the control server")?;
+        Ok(control.into_std()?)
+    })
 }

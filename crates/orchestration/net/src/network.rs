@@ -33,7 +33,6 @@ pub struct Failed {
 #[derive(Debug)]
 pub struct Network {
     hosts: BTreeMap<String, Host>,
-    address: Ipv4Addr,
     /// Where the switch is.
     home: Namespace,
 }
@@ -89,10 +88,10 @@ impl Network {
         let own = mac(0);
         let mut route = Route::open().map_err(failed("open rtnetlink".to_owned()))?;
         let switch = switch(&mut route, own, address).map_err(failed("make the switch".to_owned()))?;
-        let mut network = Network { hosts: BTreeMap::new(), address, home };
+        let mut network = Network { hosts: BTreeMap::new(), home };
         for (index, (name, addresses)) in hosts.iter().enumerate() {
             let port = port(index + 1);
-            let cable = || -> io::Result<Host> {
+            let mut cable = || -> io::Result<Host> {
                 let namespace = Namespace::new()?;
                 let far = End { name: LINK, mac: mac(index + 1) };
                 route.veth(
@@ -104,7 +103,7 @@ impl Network {
                 route.up(&port)?;
                 Ok(Host { namespace, addresses: addresses.clone() })
             };
-            let host = { cable }().map_err(failed(format!("make the host {name}")))?;
+            let host = cable().map_err(failed(format!("make the host {name}")))?;
             network.hosts.insert(name.clone(), host);
         }
         // Whom everybody reaches: the builder, and all hosts but oneself.
@@ -136,11 +135,6 @@ impl Network {
     /// Every host, by name.
     pub fn hosts(&self) -> impl ExactSizeIterator<Item = (&str, &Host)> {
         self.hosts.iter().map(|(name, host)| (name.as_str(), host))
-    }
-
-    /// The builder's own address.
-    pub fn address(&self) -> Ipv4Addr {
-        self.address
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{getegid, geteuid};
@@ -140,7 +141,7 @@ impl Limits {
         } else {
             ("user.max_user_namespaces", &self.user_namespaces)
         };
-        match error.raw_os_error() {
+        match error.raw_os_error().map(Errno::from_raw) {
             _ if self.apparmor == "1" => "AppArmor takes the rights from unprivileged user namespaces here (Ubuntu 23.10 and \
                 later): allow them to this program by a profile in /etc/apparmor.d that says `userns,`, or to all: `sudo \
                 sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
@@ -148,31 +149,21 @@ impl Limits {
             _ if self.unprivileged == "0" => {
                 "allow them to ordinary users: `sudo sysctl kernel.unprivileged_userns_clone=1`".to_owned()
             }
-            Some(libc_errno::ENOSPC) => {
+            Some(Errno::ENOSPC) => {
                 format!("raise the limit {}, which is {}: `sudo sysctl {}=10000`", limit.0, limit.1, limit.0)
             }
-            Some(libc_errno::EINVAL) if self.threads > 1 => {
+            Some(Errno::EINVAL) if self.threads > 1 => {
                 format!("a fault of the lab: it has {} threads already", self.threads)
             }
-            Some(libc_errno::EINVAL | libc_errno::ENOSYS) => {
+            Some(Errno::EINVAL | Errno::ENOSYS) => {
                 "use another kernel: this one is built without user or network namespaces".to_owned()
             }
-            Some(libc_errno::EPERM) if self.seccomp => "a seccomp filter forbids it, as containers have by default: start the \
+            Some(Errno::EPERM) if self.seccomp => "a seccomp filter forbids it, as containers have by default: start the \
                 container with `--security-opt seccomp=unconfined`"
                 .to_owned(),
             _ => "a security module or a chroot forbids it: ask who administers this machine".to_owned(),
         }
     }
-}
-
-/// The errors that are told apart (errno(3)), as numbers of this platform.
-mod libc_errno {
-    use nix::errno::Errno;
-
-    pub(super) const ENOSPC: i32 = Errno::ENOSPC as i32;
-    pub(super) const EINVAL: i32 = Errno::EINVAL as i32;
-    pub(super) const ENOSYS: i32 = Errno::ENOSYS as i32;
-    pub(super) const EPERM: i32 = Errno::EPERM as i32;
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The checked plan: its types cannot be wrong, and nothing behind it looks at text again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -119,6 +119,11 @@ impl Plan {
     /// The hop of this name.
     pub fn find(&self, name: &str) -> Option<&Hop> {
         self.hops.iter().find(|hop| hop.name == name)
+    }
+
+    /// The roles that programs of ours play.
+    pub fn own_roles(&self) -> BTreeSet<Role> {
+        self.hops.iter().filter(|hop| hop.runs == Runs::Own).map(Hop::role).collect()
     }
 
     /// The first hop of this role. A plan always has a resolver and an lb.

@@ -26,12 +26,7 @@ pub(crate) fn launches(
     let invocation = hop::trace::new_trace_id().to_string();
     let launches = plan.waves().into_iter().map(|wave| {
         let hops = wave.iter().map(|id| plan.hop(*id)).filter(started);
-        let launch = |hop: &Hop| {
-            let host = network.and_then(|network| network.host(&hop.host));
-            let launch = launch(plan, hop, context, binaries, &invocation)?;
-            Ok(Launch { host: host.map(|host| host.namespace().clone()), ..launch })
-        };
-        hops.map(launch).collect()
+        hops.map(|hop| launch(plan, hop, context, binaries, &invocation, network)).collect()
     });
     launches.collect()
 }
@@ -42,6 +37,7 @@ fn launch(
     context: &RunContext,
     binaries: &Binaries,
     invocation: &str,
+    network: Option<&Network>,
 ) -> anyhow::Result<Launch> {
     let mut env = plan.environment(hop, context);
     env.insert(INVOCATION_ID.to_owned(), invocation.to_owned());
@@ -68,7 +64,7 @@ fn launch(
         arguments,
         env,
         log: state::log(&context.run, &hop.name),
-        host: None,
+        host: network.and_then(|network| Some(network.host(&hop.host)?.namespace().clone())),
         sockets: sockets(hop),
         ready: Readiness::of(plan, hop),
         ready_limit: plan.ready_limit(hop),

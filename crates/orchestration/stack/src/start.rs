@@ -1,10 +1,8 @@
 //! From a plan to a running stack, step by step.
 
-use std::collections::BTreeSet;
-
 use anyhow::Context as _;
 use net::Network;
-use plan::{LAB_ADDRESS, NetworkMode, Plan, RunContext, Runs};
+use plan::{LAB_ADDRESS, NetworkMode, Plan, RunContext};
 
 use crate::binaries::Binaries;
 use crate::certs::Certs;
@@ -38,8 +36,7 @@ impl Stack {
         if plan.mode == NetworkMode::Loopback {
             ports::check(&plan).await?;
         }
-        let own = plan.hops().filter(|(_, hop)| hop.runs == Runs::Own).map(|(_, hop)| hop.role());
-        let binaries = Binaries::ensure(&own.collect::<BTreeSet<_>>(), build).await?;
+        let binaries = Binaries::ensure(&plan.own_roles(), build).await?;
         let (certs, _) = Certs::ensure(&plan.certs_folder(), &plan, hop::clock::now(), false)
             .context("prepare the certificates")?;
         let network = network(&plan)?;

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use plan::{Plan, Role, RunContext, Settings};
+use plan::{Hop, Plan, Role, RunContext, Settings};
 
 /// The zone files as they were at build time, for a lab that runs without its workspace.
 const ZONES: [(&str, &str); 3] = [
@@ -69,19 +69,19 @@ fn copy_zone(
 
 fn write_zone(plan: &Plan, bytes: &[u8], to: &Path) -> anyhow::Result<()> {
     let bytes = match (plan.first(Role::Lb), std::str::from_utf8(bytes)) {
-        (Some(lb), Ok(text)) => moved(plan, text)
-            .replace(ZONE_LB.0, &lb.listen.ip().to_string())
-            .replace(ZONE_LB.1, &format!("port={}", lb.listen.port()))
-            .into_bytes(),
+        (Some(lb), Ok(text)) => {
+            moved(plan, lb, text).replace(ZONE_LB.1, &format!("port={}", lb.listen.port())).into_bytes()
+        }
         _ => bytes.to_vec(),
     };
     std::fs::write(to, bytes).with_context(|| format!("write {}", to.display()))
 }
 
-/// The text with the addresses that the plan's hops have in its network.
-fn moved(plan: &Plan, text: &str) -> String {
+/// The text with the addresses that the plan's hops have in its network; the load balancer may be anywhere.
+fn moved(plan: &Plan, lb: &Hop, text: &str) -> String {
     let addresses = plan.hops().map(|(_, hop)| (hop.loopback.ip().to_string(), hop.listen.ip().to_string()));
-    let moved: BTreeMap<String, String> = addresses.filter(|(from, to)| from != to).collect();
+    let lb = (ZONE_LB.0.to_owned(), lb.listen.ip().to_string());
+    let moved: BTreeMap<String, String> = addresses.filter(|(from, to)| from != to).chain([lb]).collect();
     let is_address = |character: char| character.is_ascii_digit() || character == '.';
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

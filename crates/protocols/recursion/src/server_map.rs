@@ -6,6 +6,12 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+/// RFC 1122 §3.2.1.3, RFC 4291 §2.5.3.
+const LOOPBACK: [IpNet; 2] = [
+    IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+    IpNet::new_assert(IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+];
+
 /// Where name servers are, and from where they are queried.
 #[derive(Clone, Debug)]
 pub struct ServerMap {
@@ -15,14 +21,14 @@ pub struct ServerMap {
     moved: Arc<HashMap<IpAddr, SocketAddr>>,
     /// Our own address, so that a name server sees who queries it.
     own: IpAddr,
-    /// Nobody outside is queried; none given: outside loopback.
+    /// Nobody outside is queried.
     networks: Arc<[IpNet]>,
 }
 
 impl ServerMap {
-    /// Name servers that listen on `port` of the addresses that their zones give; they are queried from `own`.
+    /// Name servers that listen on `port` of loopback addresses that their zones give; they are queried from `own`.
     pub fn new(port: u16, own: IpAddr) -> Self {
-        ServerMap { port, moved: Arc::default(), own, networks: Arc::default() }
+        ServerMap { port, moved: Arc::default(), own, networks: Arc::new(LOOPBACK) }
     }
 
     /// The same, but each of these addresses stands for a socket elsewhere.
@@ -30,7 +36,7 @@ impl ServerMap {
         ServerMap { moved: Arc::new(moved.into_iter().collect()), ..self }
     }
 
-    /// The same, but those of these networks are queried, and no others.
+    /// The same, but those of these networks are queried instead of loopback's.
     pub fn within(self, networks: &[IpNet]) -> Self {
         ServerMap { networks: networks.into(), ..self }
     }
@@ -41,11 +47,7 @@ impl ServerMap {
     /// It is not on this machine.
     pub fn locate(&self, address: IpAddr) -> Result<SocketAddr, String> {
         let server = self.moved.get(&address).copied().unwrap_or(SocketAddr::new(address, self.port));
-        let ours = match &*self.networks {
-            [] => server.ip().is_loopback(),
-            networks => networks.iter().any(|network| network.contains(&server.ip())),
-        };
-        match ours {
+        match self.networks.iter().any(|network| network.contains(&server.ip())) {
             true => Ok(server),
             false => Err(format!(
                 "name server {address}: not on this machine, and this resolver queries nobody else"

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
-use plan::Plan;
 use plan::recipe;
+use plan::{NetworkMode, Plan};
 use report::Style;
 use report::layout::{Column, Table};
 use serde::Serialize;
@@ -151,6 +151,9 @@ fn descriptors() -> Finding {
 fn port_findings(plan: &Plan) -> Finding {
     if let Some(run) = planned::running(plan) {
         return ok("ports", format!("held by the running lab \"{}\" (pid {})", plan.name, run.pid));
+    }
+    if plan.mode == NetworkMode::Real {
+        return ok("ports", "each host has its own: no other program can hold one");
     }
     let taken = ports::taken(plan);
     let count: usize = plan.hops().map(|(_, hop)| hop.binds().len()).sum();
